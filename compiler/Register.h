@@ -1,0 +1,20 @@
+//===- Register.h - All dialects, passes and pipelines of the project -----===//
+
+#ifndef AFT_COMPILER_REGISTER_H
+#define AFT_COMPILER_REGISTER_H
+
+namespace mlir {
+class DialectRegistry;
+} // namespace mlir
+
+namespace aft {
+
+/// Adds the aft dialect, MLIR's own dialects and all interface models.
+void registerDialects(mlir::DialectRegistry &registry);
+
+/// Adds the project's passes and pipelines, and MLIR's.
+void registerPasses();
+
+} // namespace aft
+
+#endif // AFT_COMPILER_REGISTER_H
