@@ -2,6 +2,11 @@
 
 #include "compiler/Register.h"
 
+#include "compiler/graph/Passes.h"
+#include "compiler/kernels/Passes.h"
+#include "compiler/llvm/Passes.h"
+#include "compiler/tile/Passes.h"
+#include "compiler/vector/Passes.h"
 #include "dialect/ir/AFT.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -13,4 +18,11 @@ void aft::registerDialects(mlir::DialectRegistry &registry) {
   registry.insert<AFTDialect>();
 }
 
-void aft::registerPasses() { mlir::registerAllPasses(); }
+void aft::registerPasses() {
+  mlir::registerAllPasses();
+  registerGraphPasses();
+  registerKernelsPasses();
+  registerTilePasses();
+  registerVectorPasses();
+  registerLLVMPasses();
+}

@@ -1,0 +1,22 @@
+# The front door; everything it does is a CMake preset that works without it.
+PRESET ?= release
+BUILD := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
+
+.PHONY: all setup configure demo test bench docs format clean
+all: configure
+	cmake --build --preset $(PRESET)
+
+setup:
+	@.ci/setup
+
+configure: setup
+	@cmake --preset $(PRESET) 
+
+test: all
+	ctest --preset $(PRESET)
+
+format:
+	git ls-files '*.h' '*.cpp' | xargs clang-format-19 -i
+
+clean:
+	rm -rf $(BUILD)

@@ -1,0 +1,106 @@
+//===- program.h - A compiled program: entries, shapes, execution ---------===//
+// No MLIR type appears here. All functions are safe to call from several
+// threads at once; errors are returned, never thrown.
+
+#ifndef AFT_PROGRAM_H
+#define AFT_PROGRAM_H
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace aft {
+
+enum class DType : uint8_t { f32, f64, bf16, i1, i8, i32, i64 };
+
+/// Bytes of one element (i1 is stored in one byte).
+int64_t sizeOf(DType dtype);
+/// The MLIR spelling: "f32", "bf16", "i64", …
+const char *nameOf(DType dtype);
+
+constexpr int64_t kDynamic = -1;
+
+/// A tensor type; an extent of kDynamic is known only at run time.
+struct TensorType {
+  DType dtype = DType::f32;
+  std::vector<int64_t> shape;
+};
+
+/// One argument or result of an entry.
+struct ValueInfo {
+  std::string name; ///< from the argument attribute aft.name; may be empty
+  TensorType type;
+  int alias = -1; ///< results only: the input whose buffer it updates in place
+};
+
+struct EntryInfo {
+  std::string name;
+  std::vector<ValueInfo> inputs, outputs;
+};
+
+/// Caller-owned contiguous row-major memory.
+struct Buffer {
+  void *data = nullptr;
+  DType dtype = DType::f32;
+  std::vector<int64_t> shape;
+};
+
+/// Empty: success.
+struct [[nodiscard]] Status {
+  std::string message;
+  bool ok() const { return message.empty(); }
+};
+
+/// What compileTraining adds to a program: from an entry `loss` it derives
+/// `train_step`.
+struct TrainingOptions {
+  std::string lossEntry = "main"; ///< returns the scalar loss first
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0.01;
+  double clipNorm = 0; ///< 0: no clipping of the global gradient norm
+};
+
+struct CompileOptions {
+  int threads = 0;           ///< 0: AFT_NUM_THREADS, else all CPUs
+  std::string cpu = "native";
+  std::string cacheDir = "default"; ///< "default": AFT_CACHE_DIR or the user's; "": none
+  std::string dumpDir;       ///< one numbered file per phase
+  std::shared_ptr<TrainingOptions> training;
+};
+
+/// How a compilation went.
+struct CompileStats {
+  double milliseconds = 0;
+  bool fromCache = false;
+  int kernels = 0;  ///< distinct kernel bodies
+  int launches = 0; ///< kernel calls of all entries
+};
+
+class Program {
+public:
+  virtual ~Program() = default;
+
+  /// Compiles MLIR text (see the dialect's documentation). `name` appears in
+  /// error messages in place of a file name.
+  static Status compile(const std::string &text, const std::string &name,
+                        const CompileOptions &options, std::shared_ptr<Program> &program);
+
+  virtual const std::vector<EntryInfo> &entries() const = 0;
+  virtual const CompileStats &stats() const = 0;
+  const EntryInfo *entry(const std::string &name) const;
+
+  /// Checks the inputs' dtypes and shapes and computes the outputs' shapes and
+  /// the scratch memory in bytes that run will take.
+  virtual Status outputShapes(const std::string &entry, const std::vector<Buffer> &inputs,
+                              std::vector<std::vector<int64_t>> &shapes,
+                              int64_t *arenaBytes = nullptr) const = 0;
+
+  /// Runs an entry on caller-owned memory. The outputs have the shapes that
+  /// outputShapes gives; one that aliases an input has the input's data pointer.
+  virtual Status run(const std::string &entry, const std::vector<Buffer> &inputs,
+                     const std::vector<Buffer> &outputs) const = 0;
+};
+
+} // namespace aft
+
+#endif // AFT_PROGRAM_H

@@ -1,0 +1,13 @@
+# How lit finds and runs the tests of this folder.
+import os
+import lit.formats
+
+config.name = "AFT"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+config.excludes = ["inputs"]
+config.environment["PATH"] = os.pathsep.join(
+    [config.aft_bin, config.llvm_bin, os.environ.get("PATH", "")])
+config.environment["AFT_CACHE_DIR"] = ""
+config.substitutions.append(("%python", config.python))
+config.substitutions.append(("%inputs", os.path.join(config.test_source_root, "inputs")))
