@@ -143,9 +143,11 @@ SmallVector<std::string> aft::readChecks(ModuleOp module) {
 }
 
 SmallVector<func::FuncOp> aft::entriesOf(ModuleOp module) {
-  return llvm::filter_to_vector(
-      module.getOps<func::FuncOp>(),
-      [](func::FuncOp function) { return function->hasAttr(entryAttrName); });
+  SmallVector<func::FuncOp> entries;
+  for (func::FuncOp function : module.getOps<func::FuncOp>())
+    if (function->hasAttr(entryAttrName))
+      entries.push_back(function);
+  return entries;
 }
 
 func::FuncOp aft::planOf(func::FuncOp entry) {
