@@ -3,6 +3,7 @@
 #include "dialect/ir/AFT.h"
 
 #include "mlir/IR/Builders.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/DialectImplementation.h"
 
 using namespace mlir;

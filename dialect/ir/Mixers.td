@@ -21,6 +21,30 @@ def AFT_FullOp : AFT_MixerBase<"full",
     (ins AFT_Shaped:$q, AFT_Shaped:$k, AFT_Shaped:$v, AFT_Shaped:$w), (ins),
     "$q `,` $k `,` $v `,` $w", ""> {
   let summary = "AFT-full: a learned bias for every pair of positions (Eq 2)";
+  let description = [{
+    `y[t,c] = g(q[t,c]) * N[t,c] / Z[t,c]` with
+    `N[t,c] = sum_t' exp(k[t',c] + w[t,t']) * v[t',c]` and
+    `Z[t,c] = sum_t' exp(k[t',c] + w[t,t'])` over the visible keys t'.
+
+    Shapes: q [B,T,d]; k, v [B,S,d]; w [T,S] or [B,T,S]; lengths [B]; y [B,T,d].
+    With `causal`, query t sees the keys t' <= t + S - T. With `lengths`, only
+    the keys t' < lengths[b] are visible. A query that sees no key gives 0.
+
+    Constraints:
+    - C1: the shapes agree as written above.
+    - C2: q, k, v and y share an element type, f32, f64 or bf16; w has the same
+      or the accumulation type (f32 for bf16).
+    - C3: lengths are i32.
+    - C4: one result y, or three: y, ratio = N/Z and logz = log Z, the latter
+      two in the accumulation type.
+    - C5: causal needs T <= S.
+
+    Example:
+    ```mlir
+    %y = aft.full %q, %k, %v, %w causal : (tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<16x16xf32>) -> tensor<2x16x8xf32>
+    ```
+  }];
+  let hasCanonicalizer = 1;
 }
 
 def AFT_LocalOp : AFT_MixerBase<"local",
@@ -28,12 +52,41 @@ def AFT_LocalOp : AFT_MixerBase<"local",
     (ins I64Attr:$window),
     "$q `,` $k `,` $v `,` $band", "`window` `=` $window"> {
   let summary = "AFT-local: a learned bias inside a window, 0 outside (Eq 4)";
+  let description = [{
+    The mixer of `aft.full` with the bias `band[t, t' - t + s - 1]` where
+    |t - t'| < s (`window = s`) and 0 elsewhere. Keys outside the window stay
+    visible with weight exp(k): the window is not a mask.
+
+    Shapes: q, k, v, y [B,T,d]; band [T,L], L = 2s - 1, or s when causal. Taps
+    whose key lies outside the sequence are ignored.
+
+    Constraints: C1 to C4 of `aft.full`, and
+    - C5: window >= 1.
+    - C6: the band has L taps.
+
+    Example:
+    ```mlir
+    %y = aft.local %q, %k, %v, %band window = 4 causal : (tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<16x4xf32>) -> tensor<2x16x8xf32>
+    ```
+  }];
+  let hasCanonicalizer = 1;
 }
 
 def AFT_SimpleOp : AFT_MixerBase<"simple",
     (ins AFT_Shaped:$q, AFT_Shaped:$k, AFT_Shaped:$v), (ins),
     "$q `,` $k `,` $v", ""> {
   let summary = "AFT-simple: no position bias (Eq 5)";
+  let description = [{
+    The mixer of `aft.full` with the bias 0. Shapes: q, k, v, y [B,T,d].
+
+    Constraints: C1 to C4 of `aft.full`.
+
+    Example:
+    ```mlir
+    %y = aft.simple %q, %k, %v : (tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
+    ```
+  }];
+  let hasCanonicalizer = 1;
 }
 
 def AFT_ConvOp : AFT_MixerBase<"conv",
@@ -41,6 +94,28 @@ def AFT_ConvOp : AFT_MixerBase<"conv",
     (ins OptionalAttr<DenseI64ArrayAttr>:$grid),
     "$q `,` $k `,` $v `,` $filter", "(`grid` `=` $grid^)?"> {
   let summary = "AFT-conv: a learned filter per head around each position (Eq 6)";
+  let description = [{
+    The mixer of `aft.full` with one key per head, channel c belonging to head
+    floor(c / (d/h)), and the bias `filter[head, t' - t + floor((s-1)/2)]` on
+    every axis inside the filter (causal: `t' - t + s - 1`), 0 outside. The
+    filter is not flipped. `grid` lays the T positions out row-major; rows do
+    not wrap, and outside the grid there is no key.
+
+    Shapes: q, v, y [B,T,d]; k [B,T,h]; filter [h,s], [h,sy,sx] or [h,sz,sy,sx];
+    logz [B,T,h].
+
+    Constraints: C1 to C4 of `aft.full`, and
+    - C5: grid has 1 to 3 positive extents whose product is T.
+    - C6: causal only in one dimension.
+    - C7: d is a multiple of h.
+    - C8: the filter has a tap on every axis.
+
+    Example:
+    ```mlir
+    %y = aft.conv %q, %k, %v, %f grid = [4, 4] : (tensor<2x16x8xf32>, tensor<2x16x4xf32>, tensor<2x16x8xf32>, tensor<4x3x3xf32>) -> tensor<2x16x8xf32>
+    ```
+  }];
+  let hasCanonicalizer = 1;
 }
 
 // Derivatives (spec of the sums: R = N/Z, P = dy * g(q) / Z). `ratio` is R and
@@ -51,6 +126,12 @@ def AFT_FullGradOp : AFT_MixerBase<"full_grad",
          AFT_Shaped:$ratio, AFT_Shaped:$logz), (ins),
     "$dy `,` $q `,` $k `,` $v `,` $w `,` $ratio `,` $logz", ""> {
   let summary = "derivative of aft.full: (dq, dk, dv, dw)";
+  let description = [{
+    Closed form of the derivative: with R = N/Z (`ratio`), G = dy * g(q) and
+    P = G / Z, `dq = dy * g'(q) * R`, `dv[t'] = sum_t exp(k[t'] + w - logz[t]) G[t]`,
+    `dk[t'] = sum_t exp(k[t'] + w - logz[t]) G[t] (v[t'] - R[t])`, and the bias
+    gradient is the same product summed over batch and channels.
+  }];
 }
 
 def AFT_LocalGradOp : AFT_MixerBase<"local_grad",
@@ -58,6 +139,12 @@ def AFT_LocalGradOp : AFT_MixerBase<"local_grad",
          AFT_Shaped:$ratio, AFT_Shaped:$logz), (ins I64Attr:$window),
     "$dy `,` $q `,` $k `,` $v `,` $band `,` $ratio `,` $logz", "`window` `=` $window"> {
   let summary = "derivative of aft.local: (dq, dk, dv, dband)";
+  let description = [{
+    Closed form of the derivative: with R = N/Z (`ratio`), G = dy * g(q) and
+    P = G / Z, `dq = dy * g'(q) * R`, `dv[t'] = sum_t exp(k[t'] + w - logz[t]) G[t]`,
+    `dk[t'] = sum_t exp(k[t'] + w - logz[t]) G[t] (v[t'] - R[t])`, and the bias
+    gradient is the same product summed over batch and channels.
+  }];
 }
 
 def AFT_SimpleGradOp : AFT_MixerBase<"simple_grad",
@@ -65,6 +152,12 @@ def AFT_SimpleGradOp : AFT_MixerBase<"simple_grad",
          AFT_Shaped:$ratio, AFT_Shaped:$logz), (ins),
     "$dy `,` $q `,` $k `,` $v `,` $ratio `,` $logz", ""> {
   let summary = "derivative of aft.simple: (dq, dk, dv)";
+  let description = [{
+    Closed form of the derivative: with R = N/Z (`ratio`), G = dy * g(q) and
+    P = G / Z, `dq = dy * g'(q) * R`, `dv[t'] = sum_t exp(k[t'] + w - logz[t]) G[t]`,
+    `dk[t'] = sum_t exp(k[t'] + w - logz[t]) G[t] (v[t'] - R[t])`, and the bias
+    gradient is the same product summed over batch and channels.
+  }];
 }
 
 def AFT_ConvGradOp : AFT_MixerBase<"conv_grad",
@@ -72,6 +165,12 @@ def AFT_ConvGradOp : AFT_MixerBase<"conv_grad",
          AFT_Shaped:$ratio, AFT_Shaped:$logz), (ins OptionalAttr<DenseI64ArrayAttr>:$grid),
     "$dy `,` $q `,` $k `,` $v `,` $filter `,` $ratio `,` $logz", "(`grid` `=` $grid^)?"> {
   let summary = "derivative of aft.conv: (dq, dk, dv, dfilter)";
+  let description = [{
+    Closed form of the derivative: with R = N/Z (`ratio`), G = dy * g(q) and
+    P = G / Z, `dq = dy * g'(q) * R`, `dv[t'] = sum_t exp(k[t'] + w - logz[t]) G[t]`,
+    `dk[t'] = sum_t exp(k[t'] + w - logz[t]) G[t] (v[t'] - R[t])`, and the bias
+    gradient is the same product summed over batch and channels.
+  }];
 }
 
 #endif // AFT_MIXERS_TD

@@ -1,0 +1,128 @@
+//===- Canonicalize.cpp - Simplifications of the mixers -------------------===//
+
+#include "dialect/ir/AFT.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/PatternMatch.h"
+
+using namespace mlir;
+using namespace aft;
+
+/// Whether a value is a constant of one finite number everywhere.
+static bool isFiniteSplat(Value value, bool zero) {
+  DenseElementsAttr elements;
+  if (!matchPattern(value, m_Constant(&elements)) || !elements.isSplat() ||
+      !isa<FloatType>(elements.getElementType()))
+    return false;
+  APFloat number = elements.getSplatValue<APFloat>();
+  return zero ? number.isZero() : number.isFinite();
+}
+
+template <typename OpT> static SimpleOp replaceBySimple(OpT op, PatternRewriter &rewriter) {
+  return rewriter.replaceOpWithNewOp<SimpleOp>(op, op->getResultTypes(), op.getQ(), op.getK(),
+                                               op.getV(), op.getLengths(), op.getInits(),
+                                               op.getCausal(), op.getGate());
+}
+
+namespace {
+
+/// full with one bias everywhere is simple: a constant added to a row of w
+/// changes nothing.
+struct FullWithConstantBias : OpRewritePattern<FullOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(FullOp op, PatternRewriter &rewriter) const override {
+    if (!isFiniteSplat(op.getW(), /*zero=*/false))
+      return rewriter.notifyMatchFailure(op, "w is not a finite splat constant");
+    auto query = cast<ShapedType>(op.getQ().getType());
+    auto key = cast<ShapedType>(op.getK().getType());
+    if (ShapedType::isDynamic(query.getDimSize(1)) || query.getDimSize(1) != key.getDimSize(1))
+      return rewriter.notifyMatchFailure(op, "simple needs T = S, both static");
+    replaceBySimple(op, rewriter);
+    return success();
+  }
+};
+
+/// local with a zero band is simple.
+struct LocalWithZeroBand : OpRewritePattern<LocalOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(LocalOp op, PatternRewriter &rewriter) const override {
+    if (!isFiniteSplat(op.getBand(), /*zero=*/true))
+      return rewriter.notifyMatchFailure(op, "band is not constant zero");
+    replaceBySimple(op, rewriter);
+    return success();
+  }
+};
+
+/// conv with a zero filter and a key per channel is simple.
+struct ConvWithZeroFilter : OpRewritePattern<ConvOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ConvOp op, PatternRewriter &rewriter) const override {
+    if (!isFiniteSplat(op.getFilter(), /*zero=*/true))
+      return rewriter.notifyMatchFailure(op, "filter is not constant zero");
+    if (op.getK().getType() != op.getV().getType())
+      return rewriter.notifyMatchFailure(op, "a head has more than one channel");
+    replaceBySimple(op, rewriter);
+    return success();
+  }
+};
+
+/// A window of s >= T taps reaches every key: those beyond the sequence go.
+struct LocalWindowBeyondSequence : OpRewritePattern<LocalOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(LocalOp op, PatternRewriter &rewriter) const override {
+    auto band = dyn_cast<RankedTensorType>(op.getBand().getType());
+    auto query = cast<ShapedType>(op.getQ().getType());
+    int64_t length = query.getDimSize(1), window = op.getWindow();
+    if (!band || ShapedType::isDynamic(length) || length < 1 || window <= length)
+      return rewriter.notifyMatchFailure(op, "the window does not exceed a static T");
+    int64_t taps = op.getCausal() ? length : 2 * length - 1;
+    auto index = [&](int64_t value) { return rewriter.getIndexAttr(value); };
+    // Tap j is the key t + j - (s-1): with s = T the first s - T taps fall away.
+    Value cropped = rewriter.create<tensor::ExtractSliceOp>(
+        op.getLoc(), op.getBand(), ArrayRef<OpFoldResult>{index(0), index(window - length)},
+        ArrayRef<OpFoldResult>{tensor::getMixedSize(rewriter, op.getLoc(), op.getBand(), 0),
+                               index(taps)},
+        ArrayRef<OpFoldResult>{index(1), index(1)});
+    rewriter.modifyOpInPlace(op, [&] {
+      op.getBandMutable().assign(cropped);
+      op.setWindow(length);
+    });
+    return success();
+  }
+};
+
+/// Constant lengths that reach the whole sequence hide nothing.
+template <typename OpT> struct LengthsThatHideNothing : OpRewritePattern<OpT> {
+  using OpRewritePattern<OpT>::OpRewritePattern;
+  LogicalResult matchAndRewrite(OpT op, PatternRewriter &rewriter) const override {
+    DenseElementsAttr lengths;
+    if (!op.getLengths() || !matchPattern(op.getLengths(), m_Constant(&lengths)))
+      return rewriter.notifyMatchFailure(op, "lengths are absent or not constant");
+    int64_t keys = cast<ShapedType>(op.getK().getType()).getDimSize(1);
+    if (ShapedType::isDynamic(keys) ||
+        llvm::any_of(lengths.getValues<APInt>(),
+                     [&](const APInt &length) { return length.getSExtValue() < keys; }))
+      return rewriter.notifyMatchFailure(op, "a length may hide a key");
+    rewriter.modifyOpInPlace(op, [&] { op.getLengthsMutable().clear(); });
+    return success();
+  }
+};
+
+} // namespace
+
+void FullOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<FullWithConstantBias, LengthsThatHideNothing<FullOp>>(context);
+}
+
+void LocalOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<LocalWithZeroBand, LocalWindowBeyondSequence, LengthsThatHideNothing<LocalOp>>(
+      context);
+}
+
+void SimpleOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<LengthsThatHideNothing<SimpleOp>>(context);
+}
+
+void ConvOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<ConvWithZeroFilter, LengthsThatHideNothing<ConvOp>>(context);
+}
