@@ -36,7 +36,8 @@ static MixerOptions mixerOptions(const LanguageModelOptions &options) {
       .window(options.window())
       .heads(options.heads())
       .filter(options.window())
-      .causal(true);
+      .causal(true)
+      .plain(options.plain());
 }
 
 LanguageModelImpl::LanguageModelImpl(LanguageModelOptions opts)

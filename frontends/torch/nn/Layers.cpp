@@ -2,6 +2,7 @@
 
 #include "aft/nn.h"
 #include "frontends/torch/nn/Functional.h"
+#include "frontends/torch/nn/Plain.h"
 
 #include <ATen/ATen.h>
 #include <torch/nn/init.h>
@@ -11,6 +12,7 @@
 using namespace aft::nn;
 using torch::Tensor;
 namespace F = aft::nn::functional;
+namespace P = aft::nn::plain;
 
 /// Standard deviation with which the factors of a position bias begin.
 static constexpr double kFactorStd = 0.01;
@@ -68,7 +70,8 @@ Tensor AFTFullImpl::mix(Tensor q, Tensor k, Tensor value) {
   Tensor w = options.rank() > 0
                  ? at::matmul(u.slice(0, 0, length), v.slice(0, 0, length).transpose(0, 1))
                  : bias.slice(0, 0, length).slice(1, 0, length);
-  return F::full(q, k, value, w, options.causal(), options.gate());
+  return (options.plain() ? P::full : F::full)(q, k, value, w, options.causal(),
+                                               options.gate());
 }
 
 MixerState AFTFullImpl::initialState(int64_t batch) const {
@@ -107,10 +110,12 @@ Tensor AFTLocalImpl::mix(Tensor q, Tensor k, Tensor value) {
   int64_t length = q.size(1);
   TORCH_CHECK(length <= options.context(), "AFTLocal was made for at most ", options.context(),
               " positions (context), found ", length);
-  Tensor rows = options.rank() > 0 ? F::band(u.slice(0, 0, length), v.slice(0, 0, length),
-                                             options.window(), options.causal())
+  auto makeBand = options.plain() ? P::band : F::band;
+  Tensor rows = options.rank() > 0 ? makeBand(u.slice(0, 0, length), v.slice(0, 0, length),
+                                              options.window(), options.causal())
                                    : band.slice(0, 0, length);
-  return F::local(q, k, value, rows, options.window(), options.causal(), options.gate());
+  auto mixer = options.plain() ? P::local : F::local;
+  return mixer(q, k, value, rows, options.window(), options.causal(), options.gate());
 }
 
 MixerState AFTLocalImpl::initialState(int64_t batch) const {
@@ -150,7 +155,8 @@ Tensor AFTLocalImpl::mixStep(Tensor q, Tensor k, Tensor value, Tensor positions,
 AFTSimpleImpl::AFTSimpleImpl(MixerOptions opts) : AFTLayer(opts, opts.dim()) {}
 
 Tensor AFTSimpleImpl::mix(Tensor q, Tensor k, Tensor value) {
-  return F::simple(q, k, value, options.causal(), options.gate());
+  return (options.plain() ? P::simple : F::simple)(q, k, value, options.causal(),
+                                                   options.gate());
 }
 
 MixerState AFTSimpleImpl::initialState(int64_t batch) const {
@@ -198,8 +204,9 @@ Tensor AFTConvImpl::effectiveFilter() const {
 }
 
 Tensor AFTConvImpl::mix(Tensor q, Tensor k, Tensor value) {
-  return F::conv(q, k, value, effectiveFilter(), options.grid(), options.causal(),
-                 options.gate());
+  auto mixer = options.plain() ? P::conv : F::conv;
+  return mixer(q, k, value, effectiveFilter(), options.grid(), options.causal(),
+               options.gate());
 }
 
 MixerState AFTConvImpl::initialState(int64_t batch) const {

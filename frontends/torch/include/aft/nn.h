@@ -43,6 +43,9 @@ struct MixerOptions {
   TORCH_ARG(bool, causal) = false;
   /// sigmoid, relu, tanh or none.
   TORCH_ARG(std::string, gate) = "sigmoid";
+  /// Computes with plain LibTorch operators instead of the aft operators; for
+  /// comparisons (see frontends/torch/nn/Plain.h for what that gives up).
+  TORCH_ARG(bool, plain) = false;
 };
 
 /// What the four layers share: the projections around the mixer.
@@ -167,6 +170,8 @@ struct LanguageModelOptions {
   TORCH_ARG(int64_t, rank) = 256;
   TORCH_ARG(int64_t, heads) = 1;
   TORCH_ARG(double, dropout) = 0.1;
+  /// See MixerOptions::plain.
+  TORCH_ARG(bool, plain) = false;
 };
 
 /// Causal language model of the paper (section 6 of the enwik8 experiments).

@@ -1,0 +1,168 @@
+//===- Options.cpp - The command line of char-lm --------------------------===//
+
+#include "examples/char-lm/Options.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <vector>
+
+using namespace charlm;
+
+namespace {
+
+/// One flag: its name, what it takes and where that goes.
+struct Flag {
+  std::string name, argument, help;
+  std::function<std::string(const std::string &)> set; ///< returns an error or nothing
+};
+
+const char kUsage[] =
+    "usage: char-lm train --data=FILE [options]     train a model and write it to --model-dir\n"
+    "       char-lm generate --model-dir=DIR        continue a text, byte by byte\n"
+    "       char-lm bench --model-dir=DIR           compiled against eager LibTorch\n\n"
+    "options:\n";
+
+} // namespace
+
+static Flag integer(const char *name, int64_t &target, int64_t least, const char *help) {
+  return {name, "N", help, [&target, least, name](const std::string &text) -> std::string {
+            errno = 0;
+            char *end = nullptr;
+            long long value = std::strtoll(text.c_str(), &end, 10);
+            if (text.empty() || *end || errno || value < least)
+              return std::string("--") + name + " expects an integer of at least " +
+                     std::to_string(least) + ", found '" + text + "'";
+            target = value;
+            return "";
+          }};
+}
+
+static Flag number(const char *name, double &target, double least, double most,
+                   const char *help) {
+  return {name, "X", help,
+          [&target, least, most, name](const std::string &text) -> std::string {
+            char *end = nullptr;
+            double value = std::strtod(text.c_str(), &end);
+            if (text.empty() || *end || !(value >= least && value <= most))
+              return std::string("--") + name + " expects a number from " +
+                     std::to_string(least) + " to " + std::to_string(most) + ", found '" + text +
+                     "'";
+            target = value;
+            return "";
+          }};
+}
+
+static Flag text(const char *name, const char *argument, std::string &target, const char *help) {
+  return {name, argument, help, [&target](const std::string &value) -> std::string {
+            target = value;
+            return "";
+          }};
+}
+
+static Flag choice(const char *name, std::string &target, std::vector<std::string> values,
+                   const char *help) {
+  return {name, "NAME", help, [&target, values, name](const std::string &value) -> std::string {
+            std::string all;
+            for (const std::string &allowed : values) {
+              if (allowed == value) {
+                target = value;
+                return "";
+              }
+              all += (all.empty() ? "" : ", ") + allowed;
+            }
+            return std::string("--") + name + " expects one of " + all + ", found '" + value +
+                   "'";
+          }};
+}
+
+static Flag toggle(const char *name, bool &target, const char *help) {
+  return {name, "", help, [&target](const std::string &) -> std::string {
+            target = true;
+            return "";
+          }};
+}
+
+static std::vector<Flag> makeFlags(Options &o) {
+  return {
+      text("data", "FILE", o.data, "training text, any bytes; the last tenth is held out"),
+      text("model-dir", "DIR", o.modelDir, "where the checkpoint is"),
+      integer("steps", o.steps, 1, "training steps in all"),
+      integer("layers", o.layers, 1, "transformer blocks"),
+      integer("dim", o.dim, 1, "channels d"),
+      integer("context", o.context, 2, "positions T"),
+      choice("mixer", o.mixer, {"local", "simple", "full", "conv"}, "the AFT mixer"),
+      integer("window", o.window, 1, "window s of local, filter length of conv"),
+      integer("rank", o.rank, 0, "rank of the factorised position bias; 0: dense"),
+      integer("batch", o.batch, 1, "sequences per step"),
+      choice("dtype", o.dtype, {"f32", "bf16"}, "element type of the model"),
+      number("lr", o.learningRate, 0, 10, "peak learning rate"),
+      number("weight-decay", o.weightDecay, 0, 10, "AdamW's decoupled weight decay"),
+      number("dropout", o.dropout, 0, 0.99, "dropout probability"),
+      number("clip", o.clip, 0, 1e9, "largest gradient norm; 0: no clipping"),
+      integer("threads", o.threads, 0, "threads; 0: AFT_NUM_THREADS or all CPUs"),
+      integer("seed", o.seed, 0, "seed of weights, batches and samples"),
+      integer("checkpoint-every", o.checkpointEvery, 1, "steps between checkpoints"),
+      toggle("resume", o.resume, "go on from the checkpoint in --model-dir, bit for bit"),
+      toggle("plain", o.plain, "no progress bar, one line per report"),
+      text("prompt", "TEXT", o.prompt, "generate: the beginning of the text"),
+      integer("length", o.length, 0, "generate: bytes to add"),
+      number("temperature", o.temperature, 0, 100, "generate: 0 takes the likeliest byte"),
+  };
+}
+
+static void printUsage(std::FILE *out, const std::vector<Flag> &flags) {
+  std::fputs(kUsage, out);
+  for (const Flag &flag : flags) {
+    std::string form = "--" + flag.name + (flag.argument.empty() ? "" : "=" + flag.argument);
+    std::fprintf(out, "  %-22s %s\n", form.c_str(), flag.help.c_str());
+  }
+}
+
+[[noreturn]] static void usageError(const std::string &message) {
+  std::fprintf(stderr, "char-lm: %s\nchar-lm: see char-lm --help\n", message.c_str());
+  std::exit(2);
+}
+
+static void setFlag(const std::vector<Flag> &flags, const std::string &argument) {
+  size_t equals = argument.find('=');
+  bool hasValue = equals != std::string::npos;
+  std::string name = argument.substr(2, hasValue ? equals - 2 : std::string::npos);
+  const Flag *found = nullptr;
+  for (const Flag &flag : flags)
+    if (flag.name == name)
+      found = &flag;
+  if (!found)
+    usageError("unknown option --" + name);
+  if (found->argument.empty() == hasValue)
+    usageError("--" + name + (hasValue ? " takes no value" : " expects =" + found->argument));
+  std::string error = found->set(hasValue ? argument.substr(equals + 1) : "");
+  if (!error.empty())
+    usageError(error);
+}
+
+Options charlm::parseOptions(int argc, char **argv) {
+  Options options;
+  std::vector<Flag> flags = makeFlags(options);
+  for (int i = 1; i < argc; ++i) {
+    std::string argument = argv[i];
+    if (argument == "--help" || argument == "-h") {
+      printUsage(stdout, flags);
+      std::exit(0);
+    }
+    if (argument.rfind("--", 0) == 0)
+      setFlag(flags, argument);
+    else if (options.command.empty())
+      options.command = argument;
+    else
+      usageError("unexpected argument '" + argument + "'");
+  }
+  if (options.command.empty())
+    usageError("expected a command: train, generate or bench");
+  if (options.command != "train" && options.command != "generate" && options.command != "bench")
+    usageError("unknown command '" + options.command + "', expected train, generate or bench");
+  if (options.command == "train" && options.data.empty())
+    usageError("train expects --data=FILE");
+  return options;
+}
