@@ -105,11 +105,13 @@ Tensor conv(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &fil
     int64_t y = filter.size(1), x = filter.size(2);
     image = at::constant_pad_nd(image.reshape({batch, dim + heads, grid[0], grid[1]}),
                                 {(x - 1) / 2, x / 2, (y - 1) / 2, y / 2});
-    inside = at::conv2d(image, taps, {}, 1, 0, 1, dim + heads);
+    inside = at::conv2d(image, taps, {}, at::IntArrayRef{1}, at::IntArrayRef{0},
+                        at::IntArrayRef{1}, dim + heads);
   } else {
     int64_t s = filter.size(1);
     image = at::constant_pad_nd(image, {causal ? s - 1 : (s - 1) / 2, causal ? 0 : s / 2});
-    inside = at::conv1d(image, taps, {}, 1, 0, 1, dim + heads);
+    inside = at::conv1d(image, taps, {}, at::IntArrayRef{1}, at::IntArrayRef{0},
+                        at::IntArrayRef{1}, dim + heads);
   }
   Tensor sums = inside.reshape({batch, dim + heads, length}).transpose(1, 2) +
                 (causal ? terms.cumsum(1) : terms.sum(1, /*keepdim=*/true));
