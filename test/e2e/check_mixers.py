@@ -1,0 +1,188 @@
+"""Runs aft-run on many mixers and compares with oracle.py and the accuracy contract.
+
+usage: check_mixers.py AFT-RUN [--reference]
+"""
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+import oracle
+
+RUN, EXTRA = sys.argv[1], sys.argv[2:]
+rng = np.random.default_rng(7)
+
+
+def bf16(x):
+    bits = np.asarray(x, np.float32).view(np.uint32)
+    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)
+    return np.where(np.isnan(x), x, rounded.view(np.float32)).astype(np.float64)
+
+
+def type_of(a, dtype, dynamic):
+    dims = list(a.shape)
+    if dynamic:
+        for i in dynamic:
+            if i < len(dims):
+                dims[i] = "?"
+    return "tensor<" + "".join(f"{d}x" for d in dims) + dtype + ">"
+
+
+def tolerance(dtype, k, w):
+    finite = [np.abs(a[np.isfinite(a)]).max(initial=0) for a in (k, w) if a is not None]
+    size = max(finite)
+    return {"f32": 2e-6 + 3e-7 * size, "bf16": 1e-2, "f64": 1e-12 + 1e-15 * size}[dtype]
+
+
+def run(name, op, attrs, arrays, expected, k, w, v, dtype, dynamic=False, lengths=None):
+    with tempfile.TemporaryDirectory() as folder:
+        types, inputs = [], []
+        for i, a in enumerate(arrays):
+            file = os.path.join(folder, f"{i}.npy")
+            np.save(file, a.astype(np.float64 if dtype == "f64" else np.float32))
+            inputs.append("--input=" + file)
+            types.append(type_of(a, dtype, (0, 1) if dynamic and a.ndim == 3 and i < 3 else
+                                 (0,) if dynamic and op == "local" else
+                                 (0, 1) if dynamic and op == "full" else ()))
+        names = [f"%a{i}" for i in range(len(arrays))]
+        clause = ""
+        arguments = [f"{n}: {t}" for n, t in zip(names, types)]
+        if lengths is not None:
+            file = os.path.join(folder, "n.npy")
+            np.save(file, np.array(lengths, np.int32))
+            inputs.append("--input=" + file)
+            n = "tensor<?xi32>" if dynamic else f"tensor<{len(lengths)}xi32>"
+            arguments.append(f"%n: {n}")
+            clause = " lengths(%n)"
+            types.append(n)
+        program = (f"func.func @main({', '.join(arguments)}) -> {types[0]} {{\n"
+                   f"  %y = aft.{op} {', '.join(names)}{clause} {attrs} : "
+                   f"({', '.join(types)}) -> {types[0]}\n  return %y : {types[0]}\n}}\n")
+        source, output = os.path.join(folder, "m.mlir"), os.path.join(folder, "y.npy")
+        open(source, "w").write(program)
+        done = subprocess.run([RUN, source, *inputs, "--output=" + output, *EXTRA],
+                              capture_output=True, text=True)
+        if done.returncode:
+            print(f"FAIL {name}: exit {done.returncode}: {done.stderr.strip()[:400]}")
+            return False
+        y = np.load(output).astype(np.float64)
+    scale = np.abs(v[np.isfinite(v)]).max(initial=0) or 1
+    same = np.isnan(y) == np.isnan(expected)
+    error = np.nanmax(np.abs(y - expected), initial=0) / scale
+    limit = tolerance(dtype, k, w)
+    good = bool(same.all()) and error <= limit
+    print(f"{'ok  ' if good else 'FAIL'} {name}: error {error:.2e}, limit {limit:.2e}"
+          + ("" if same.all() else ", NaNs differ"))
+    return good
+
+
+def case(op, B, T, d, dtype="f32", scale=1.0, causal=False, lengths=None, gate="sigmoid",
+         window=4, heads=None, grid=(), taps=3, S=None, edit=None, dynamic=False, perBatch=False):
+    S = S or T
+    q, v = rng.normal(size=(B, T, d)), rng.normal(size=(B, S, d))
+    k = rng.normal(size=(B, S, heads or d)) * scale
+    w = None
+    attrs = ("causal " if causal else "") + (f"gate = {gate}" if gate != "sigmoid" else "")
+    if op == "full":
+        w = rng.normal(size=(B, T, S) if perBatch else (T, S)) * scale
+    elif op == "local":
+        w = rng.normal(size=(T, window if causal else 2 * window - 1)) * scale
+        attrs = f"window = {window} " + attrs
+    elif op == "conv":
+        w = rng.normal(size=(heads,) + (taps,) * max(1, len(grid))) * scale
+        attrs = (f"grid = {list(grid)} " if grid else "") + attrs
+    if edit:
+        edit(q, k, v, w)
+    arrays = [q, k, v] + ([w] if w is not None else [])
+    if dtype == "bf16":
+        arrays = [bf16(a) for a in arrays]
+    elif dtype == "f32":
+        arrays = [a.astype(np.float32).astype(np.float64) for a in arrays]
+    extra = {"local": dict(window=window), "conv": dict(grid=grid)}.get(op, {})
+    expected = getattr(oracle, op)(*arrays, causal=causal, lengths=lengths, gate=gate, **extra)
+    name = (f"{op} B{B} T{T} S{S} d{d} {dtype} scale {scale:g}" + (" causal" if causal else "") +
+            (f" lengths {lengths}" if lengths is not None else "") + f" {gate}" +
+            (f" window {window}" if op == "local" else "") +
+            (f" heads {heads} grid {grid} taps {taps}" if op == "conv" else "") +
+            (f" {edit.__name__}" if edit else "") + (" dynamic" if dynamic else "") +
+            (" per batch" if perBatch else ""))
+    return run(name, op, attrs, arrays, expected, arrays[1], arrays[3] if w is not None else None,
+               arrays[2], dtype, dynamic, lengths)
+
+
+def opposed(q, k, v, w):
+    k[:] = 0
+    k[:, 1::2] = 300
+    if w is not None and w.ndim == 2:
+        w[:] = 300
+        w[:, 1::2] = 0
+
+
+def hidden_bias(q, k, v, w):
+    w[..., ::3] = -np.inf
+
+
+def hidden_row(q, k, v, w):
+    w[1] = -np.inf
+
+
+def hidden_key(q, k, v, w):
+    k[:, 1, ::2] = -np.inf
+
+
+def nan_key(q, k, v, w):
+    k[0, k.shape[1] // 2, 1] = np.nan
+
+
+def rising(q, k, v, w):
+    k[:] += np.linspace(0, 5000, k.shape[1])[None, :, None]
+
+
+def falling(q, k, v, w):
+    k[:] -= np.linspace(0, 5000, k.shape[1])[None, :, None]
+
+
+results = []
+for dtype in ("f32", "f64", "bf16"):
+    for op, extra in (("full", {}), ("local", {}), ("simple", {}),
+                      ("conv", dict(heads=4)), ("conv", dict(heads=8, grid=(3, 5)))):
+        for causal in (False, True):
+            if causal and extra.get("grid"):
+                continue
+            T = 15 if extra.get("grid") else 17
+            results.append(case(op, 2, T, 8, dtype, causal=causal, **extra))
+            results.append(case(op, 2, T, 8, dtype, causal=causal, scale=1e3 if dtype != "bf16"
+                                else 10, **extra))
+for op, extra in (("full", {}), ("local", {}), ("simple", {}), ("conv", dict(heads=4))):
+    for causal in (False, True):
+        case_ = lambda *a, **b: results.append(case(op, *a, causal=causal, **extra, **b))
+        case_(1, 1, 4)
+        case_(3, 37, 20, lengths=[0, 1, 20])
+        case_(2, 131, 72, scale=1e4)
+        case_(2, 64, 16, gate="tanh")
+        case_(2, 33, 16, gate="relu", dynamic=True)
+        case_(2, 33, 16, gate="none")
+        case_(1, 97, 12, edit=rising)
+        case_(1, 97, 12, edit=falling)
+        case_(2, 16, 12, edit=opposed)
+        case_(2, 16, 12, edit=nan_key)
+        case_(2, 16, 12, edit=hidden_key)
+for causal in (False, True):
+    results.append(case("full", 2, 16, 12, causal=causal, edit=hidden_bias))
+    results.append(case("full", 2, 16, 12, causal=causal, edit=hidden_row))
+    results.append(case("full", 2, 16, 12, causal=causal, perBatch=True))
+    results.append(case("full", 2, 5, 12, S=19, causal=causal))
+    results.append(case("full", 2, 200, 64, causal=causal, scale=20, lengths=[200, 33]))
+    results.append(case("local", 2, 9, 12, window=1, causal=causal))
+    results.append(case("local", 2, 9, 12, window=20, causal=causal))
+    results.append(case("local", 2, 300, 40, window=32, causal=causal))
+    results.append(case("conv", 2, 40, 12, heads=12, taps=4, causal=causal))
+    results.append(case("conv", 2, 9, 12, heads=1, taps=31, causal=causal))
+results.append(case("full", 2, 19, 12, S=5))
+results.append(case("conv", 2, 196, 24, heads=6, grid=(14, 14), taps=11))
+results.append(case("conv", 1, 24, 6, heads=3, grid=(2, 3, 4), taps=2))
+results.append(case("conv", 1, 24, 6, heads=3, grid=(4, 6), taps=4, scale=1e3, lengths=[10]))
+print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
+sys.exit(0 if all(results) else 1)

@@ -1,0 +1,80 @@
+"""The mixers in double precision, straight from their definition (numpy).
+
+Independent of the compiler and of its reference interpreter: weights of every
+visible pair are formed explicitly, one maximum per (batch, query, channel).
+"""
+import numpy as np
+
+
+def gate_of(name, q):
+    if name == "sigmoid":
+        return 1 / (1 + np.exp(-q))
+    return {"relu": lambda x: np.maximum(x, 0), "tanh": np.tanh, "none": np.ones_like}[name](q)
+
+
+def weighted_mean(q, k, v, w, visible, gate):
+    """q [B,T,d]; k, v [B,S,d]; w and visible broadcast to [B,T,S] or [B,T,S,d]."""
+    B, T, d = q.shape
+    y = np.zeros((B, T, d))
+    with np.errstate(all="ignore"):
+        g = gate_of(gate, q)
+        for b in range(B):
+            for t in range(T):
+                x = k[b] + (w[b, t] if w.ndim == 4 else w[b, t][:, None])
+                seen = np.broadcast_to(visible[b, t][:, None], x.shape) & (x != -np.inf)
+                top = np.max(np.where(seen, x, -np.inf), axis=0, initial=-np.inf)
+                e = np.where(seen, np.exp(x - np.where(top == -np.inf, 0, top)), 0)
+                n = np.where(seen, e * v[b], 0).sum(0)
+                z = e.sum(0)
+                y[b, t] = np.where(z == 0, 0, g[b, t] * (n / z))
+    return y
+
+
+def visibility(B, T, S, causal, lengths):
+    seen = np.ones((B, T, S), bool)
+    if causal:
+        seen &= (np.arange(S)[None, :] <= np.arange(T)[:, None] + S - T)[None]
+    if lengths is not None:
+        seen &= (np.arange(S)[None, :] < np.asarray(lengths)[:, None])[:, None, :]
+    return seen
+
+
+def full(q, k, v, w, causal=False, lengths=None, gate="sigmoid"):
+    B, T, S = q.shape[0], q.shape[1], k.shape[1]
+    w = np.broadcast_to(w, (B, T, S))
+    return weighted_mean(q, k, v, w, visibility(B, T, S, causal, lengths), gate)
+
+
+def simple(q, k, v, causal=False, lengths=None, gate="sigmoid"):
+    return full(q, k, v, np.zeros((q.shape[1], q.shape[1])), causal, lengths, gate)
+
+
+def dense_band(band, window, T):
+    w = np.zeros((T, T))
+    for t in range(T):
+        for j in range(band.shape[1]):
+            s = t + j - (window - 1)
+            if 0 <= s < T:
+                w[t, s] = band[t, j]
+    return w
+
+
+def local(q, k, v, band, window, causal=False, lengths=None, gate="sigmoid"):
+    return full(q, k, v, dense_band(band, window, q.shape[1]), causal, lengths, gate)
+
+
+def conv(q, k, v, filter, grid=(), causal=False, lengths=None, gate="sigmoid"):
+    B, T, d = q.shape
+    heads = k.shape[2]
+    grid = tuple(grid) or (T,)
+    places = np.stack(np.unravel_index(np.arange(T), grid), -1)
+    bias = np.zeros((T, T, heads))
+    taps = np.array(filter.shape[1:])
+    first = taps - 1 if causal else (taps - 1) // 2
+    offset = places[None, :, :] - places[:, None, :] + first
+    inside = np.all((offset >= 0) & (offset < taps), -1)
+    for t, s in zip(*np.nonzero(inside)):
+        bias[t, s] = filter[(slice(None),) + tuple(offset[t, s])]
+    wide = np.repeat(bias, d // heads, 2)[None].repeat(B, 0)
+    return weighted_mean(q, np.repeat(k, d // heads, 2), v, wide,
+                         visibility(B, T, T, causal, lengths), gate)
