@@ -16,7 +16,7 @@ extern "C" {
 
 /* A kernel works on the groups [begin, end) of its grid and returns the size of
    the grid; called with an empty range (0, 0) it only reports that size.
-   buffers: one pointer per memref operand, contiguous, row-major.
+   buffers: one pointer per memref operand (inputs, then outputs), contiguous, row-major.
    dims: all extents of all operands in order, static ones included. */
 typedef int64_t (*aft_kernel_t)(void *const *buffers, const int64_t *dims,
                                 int64_t begin, int64_t end);
@@ -30,7 +30,7 @@ typedef struct aft_runtime {
 } aft_runtime_t;
 
 /* An entry: buffers are the inputs, then the outputs; dims are all extents of
-   the inputs in order; arena is scratch memory, 64-byte aligned, as large as
+   the inputs, then of the outputs, in order; arena is scratch memory, 64-byte aligned, as large as
    the plan says. An output that aliases an input is the same pointer. */
 typedef void (*aft_entry_t)(void *const *buffers, const int64_t *dims, void *arena,
                             const aft_runtime_t *runtime);
