@@ -12,6 +12,9 @@ namespace aft {
 /// Adds the aft dialect, MLIR's own dialects and all interface models.
 void registerDialects(mlir::DialectRegistry &registry);
 
+/// Adds only what compiling a program needs: start-up time counts there.
+void registerCompilerDialects(mlir::DialectRegistry &registry);
+
 /// Adds the project's passes and pipelines, and MLIR's.
 void registerPasses();
 

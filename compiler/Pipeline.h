@@ -1,0 +1,66 @@
+//===- Pipeline.h - The phases of the compiler ----------------------------===//
+// graph -> kernels -> tile -> vector -> llvm -> binary. A phase is a list of
+// passes; after each one the module is verified, checked against the phase's
+// contract and, where wanted, written to a numbered file.
+
+#ifndef AFT_COMPILER_PIPELINE_H
+#define AFT_COMPILER_PIPELINE_H
+
+#include "compiler/binary/Target.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Support/LLVM.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mlir {
+class OpPassManager;
+} // namespace mlir
+
+namespace aft {
+
+enum class Phase { Graph, Kernels, Tile, Vector, LLVM, Binary };
+
+/// "graph", "kernels", …: folder, `--compile-to` value and dump-file stem.
+llvm::StringRef nameOf(Phase phase);
+std::optional<Phase> phaseNamed(llvm::StringRef name);
+
+/// What the optimiser of a training step is made with.
+struct AdamWOptions {
+  std::string lossEntry = "main";
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0.01, clipNorm = 0;
+};
+
+struct PipelineOptions {
+  Target target;
+  std::string dumpDir;
+  std::optional<AdamWOptions> training;
+};
+
+/// Adds the passes of one phase (graph to llvm).
+void buildPhase(Phase phase, mlir::OpPassManager &passes, const PipelineOptions &options);
+
+/// Registers `aft-graph`, `aft-kernels`, … for aft-opt.
+void registerPipelines();
+
+/// Runs one phase, verifies and dumps its result.
+mlir::LogicalResult runPhase(mlir::ModuleOp module, Phase phase, const PipelineOptions &options);
+
+/// Runs all phases up to and including `last` (llvm at most) on a module in
+/// tensor form. A failure has been reported as an error diagnostic.
+mlir::LogicalResult runPhases(mlir::ModuleOp module, Phase last, const PipelineOptions &options);
+
+/// One object file of a program, with the symbols' common name.
+struct NamedObject {
+  std::string name, object;
+};
+
+/// The binary phase: splits a module after the llvm phase into one module per
+/// kernel and one for the host, and compiles them in parallel.
+mlir::FailureOr<std::vector<NamedObject>> compileObjects(mlir::ModuleOp module,
+                                                         const PipelineOptions &options);
+
+} // namespace aft
+
+#endif // AFT_COMPILER_PIPELINE_H

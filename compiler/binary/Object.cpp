@@ -1,0 +1,121 @@
+//===- Object.cpp - From modules in the LLVM dialect to object code -------===//
+
+#include "compiler/binary/Object.h"
+
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/Transforms/Utils/Cloning.h"
+
+#include <mutex>
+
+using namespace mlir;
+using namespace aft;
+
+static std::unique_ptr<llvm::TargetMachine> createMachine(const Target &target,
+                                                          std::string &error) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    llvm::InitializeNativeTarget();
+    llvm::InitializeNativeTargetAsmPrinter();
+  });
+  std::string triple = llvm::sys::getDefaultTargetTriple();
+  const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!backend)
+    return nullptr;
+  llvm::TargetOptions options;
+  // Multiplications and additions may be fused; everything else keeps IEEE
+  // semantics, because the mixers rely on infinities.
+  options.AllowFPOpFusion = llvm::FPOpFusion::Fast;
+  return std::unique_ptr<llvm::TargetMachine>(
+      backend->createTargetMachine(triple, target.cpu, target.features, options,
+                                   llvm::Reloc::PIC_, std::nullopt,
+                                   llvm::CodeGenOptLevel::Default));
+}
+
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PipelineTuningOptions tuning;
+  // The code is vectorised and unrolled already.
+  tuning.LoopUnrolling = false;
+  llvm::PassBuilder builder(&machine, tuning);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
+}
+
+static LogicalResult emit(llvm::Module &module, llvm::TargetMachine &machine,
+                          llvm::CodeGenFileType type, std::string &result) {
+  llvm::SmallVector<char, 0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  llvm::legacy::PassManager passes;
+  if (machine.addPassesToEmitFile(passes, stream, nullptr, type))
+    return failure();
+  passes.run(module);
+  result.assign(bytes.begin(), bytes.end());
+  return success();
+}
+
+/// Functions carry the target too, for inlining and cost models.
+static void setTarget(llvm::Module &module, const Target &target,
+                      const llvm::TargetMachine &machine) {
+  module.setDataLayout(machine.createDataLayout());
+  module.setTargetTriple(machine.getTargetTriple().str());
+  for (llvm::Function &function : module) {
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr("target-cpu", target.cpu);
+    function.addFnAttr("target-features", target.features);
+    function.addFnAttr("prefer-vector-width", std::to_string(target.vectorBits));
+    function.addFnAttr("min-legal-vector-width", std::to_string(target.vectorBits));
+  }
+}
+
+FailureOr<ObjectCode> aft::compileObject(ModuleOp module, const Target &target, bool keepText) {
+  std::string error;
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, error);
+  if (!machine) {
+    module.emitError() << "no code generator for this machine: " << error;
+    return failure();
+  }
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(module, context);
+  if (!code) {
+    module.emitError() << "translation to LLVM IR failed";
+    return failure();
+  }
+  setTarget(*code, target, *machine);
+  llvm::raw_string_ostream stream(error);
+  if (llvm::verifyModule(*code, &stream)) {
+    module.emitError() << "generated LLVM IR is invalid: " << error;
+    return failure();
+  }
+  optimize(*code, *machine);
+  ObjectCode result;
+  if (keepText) {
+    llvm::raw_string_ostream text(result.llvmIR);
+    code->print(text, nullptr);
+    std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*code);
+    if (failed(emit(*copy, *machine, llvm::CodeGenFileType::AssemblyFile, result.assembly))) {
+      module.emitError() << "the code generator cannot print assembly";
+      return failure();
+    }
+  }
+  if (failed(emit(*code, *machine, llvm::CodeGenFileType::ObjectFile, result.object))) {
+    module.emitError() << "the code generator cannot write object files";
+    return failure();
+  }
+  return result;
+}

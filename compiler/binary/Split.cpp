@@ -1,0 +1,106 @@
+//===- Split.cpp - One object per kernel, compiled in parallel ------------===//
+
+#include "compiler/Pipeline.h"
+#include "compiler/binary/Object.h"
+#include "compiler/kernels/Interface.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/IR/Threading.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <deque>
+
+using namespace mlir;
+using namespace aft;
+
+namespace {
+/// A part of the program that becomes one object file.
+struct Part {
+  std::string name;
+  OwningOpRef<ModuleOp> module;
+  ObjectCode code;
+};
+} // namespace
+
+/// Copies `roots` and everything they need into a module of their own. What is
+/// defined in another part is only declared.
+static OwningOpRef<ModuleOp> extract(ModuleOp source, ArrayRef<Operation *> roots) {
+  OwningOpRef<ModuleOp> result = ModuleOp::create(source.getLoc());
+  OpBuilder builder = OpBuilder::atBlockBegin(result->getBody());
+  SymbolTable symbols(source);
+  llvm::SmallPtrSet<Operation *, 16> seen(roots.begin(), roots.end());
+  std::deque<Operation *> queue(roots.begin(), roots.end());
+  while (!queue.empty()) {
+    Operation *op = queue.front();
+    queue.pop_front();
+    auto function = dyn_cast<LLVM::LLVMFuncOp>(op);
+    bool isForeign = function && op->hasAttr(kernelAttrName) && !llvm::is_contained(roots, op);
+    if (isForeign) {
+      auto declaration = builder.create<LLVM::LLVMFuncOp>(op->getLoc(), function.getName(),
+                                                          function.getFunctionType());
+      (void)declaration;
+      continue;
+    }
+    builder.clone(*op);
+    if (std::optional<SymbolTable::UseRange> uses = SymbolTable::getSymbolUses(op))
+      for (const SymbolTable::SymbolUse &use : *uses)
+        if (Operation *used = symbols.lookup(use.getSymbolRef().getRootReference()))
+          if (seen.insert(used).second)
+            queue.push_back(used);
+  }
+  return result;
+}
+
+static std::vector<Part> split(ModuleOp module) {
+  std::vector<Part> parts;
+  SmallVector<Operation *> host;
+  for (auto function : module.getOps<LLVM::LLVMFuncOp>()) {
+    if (function.isExternal())
+      continue;
+    if (function->hasAttr(kernelAttrName))
+      parts.push_back({function.getName().str(), extract(module, {function}), {}});
+    else if (function->hasAttr(entryAttrName) || function->hasAttr(planAttrName))
+      host.push_back(function);
+  }
+  parts.push_back({"host", extract(module, host), {}});
+  return parts;
+}
+
+static void writeText(ModuleOp module, const std::string &folder, StringRef file,
+                      const std::string &text) {
+  llvm::SmallString<128> path(folder);
+  llvm::sys::path::append(path, file);
+  std::error_code error;
+  llvm::raw_fd_ostream stream(path, error);
+  if (error)
+    module.emitWarning() << "cannot write " << path << ": " << error.message();
+  else
+    stream << text;
+}
+
+FailureOr<std::vector<NamedObject>> aft::compileObjects(ModuleOp module,
+                                                        const PipelineOptions &options) {
+  std::vector<Part> parts = split(module);
+  bool keepText = !options.dumpDir.empty();
+  LogicalResult result =
+      failableParallelForEach(module.getContext(), parts, [&](Part &part) -> LogicalResult {
+        FailureOr<ObjectCode> code = compileObject(*part.module, options.target, keepText);
+        if (failed(code))
+          return failure();
+        part.code = std::move(*code);
+        return success();
+      });
+  if (failed(result))
+    return failure();
+  std::vector<NamedObject> objects;
+  for (Part &part : parts) {
+    if (keepText) {
+      writeText(module, options.dumpDir, "06-binary-" + part.name + ".ll", part.code.llvmIR);
+      writeText(module, options.dumpDir, "06-binary-" + part.name + ".s", part.code.assembly);
+    }
+    objects.push_back({part.name, std::move(part.code.object)});
+  }
+  return objects;
+}

@@ -1,0 +1,64 @@
+//===- Target.cpp - The CPU that code is generated for --------------------===//
+
+#include "compiler/binary/Target.h"
+
+#include "llvm/ADT/StringMap.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/TargetParser/Host.h"
+
+#include <mutex>
+
+using namespace aft;
+
+static const llvm::Target *lookupTarget(std::string &error) {
+  static std::once_flag once;
+  std::call_once(once, [] { llvm::InitializeNativeTarget(); });
+  return llvm::TargetRegistry::lookupTarget(llvm::sys::getDefaultTargetTriple(), error);
+}
+
+template <typename Has> static void deduce(Target &target, Has has) {
+  if (has("avx512f") && has("avx512vl") && has("avx512bw") && has("avx512dq"))
+    target.vectorBits = 512;
+  else if (has("avx2") && has("fma"))
+    target.vectorBits = 256;
+  target.bf16 = has("avx512bf16") && has("avx512vl");
+}
+
+Target Target::host() {
+  Target target;
+  target.cpu = llvm::sys::getHostCPUName().str();
+  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+  llvm::SmallVector<llvm::StringRef> names(features.keys().begin(), features.keys().end());
+  llvm::sort(names);
+  for (llvm::StringRef name : names)
+    target.features += (target.features.empty() ? "" : ",") +
+                       std::string(features[name] ? "+" : "-") + name.str();
+  // 256-bit vectors are LLVM's preference on some CPUs that have wider ones.
+  target.features += ",-prefer-256-bit";
+  deduce(target, [&](llvm::StringRef name) { return features.lookup(name); });
+  return target;
+}
+
+Target Target::named(const std::string &name, std::string &error) {
+  if (name == "native" || name.empty())
+    return host();
+  Target target;
+  target.cpu = name;
+  const llvm::Target *backend = lookupTarget(error);
+  if (!backend)
+    return target;
+  std::string triple = llvm::sys::getDefaultTargetTriple();
+  std::unique_ptr<llvm::MCSubtargetInfo> info(backend->createMCSubtargetInfo(triple, "", ""));
+  if (!info->isCPUStringValid(name)) {
+    error = "unknown CPU '" + name + "', expected native or a CPU name of LLVM";
+    return target;
+  }
+  info.reset(backend->createMCSubtargetInfo(triple, name, ""));
+  deduce(target, [&](llvm::StringRef feature) {
+    return info->checkFeatures(("+" + feature).str());
+  });
+  target.features = "-prefer-256-bit";
+  return target;
+}

@@ -1,0 +1,25 @@
+//===- Target.h - The CPU that code is generated for ----------------------===//
+
+#ifndef AFT_COMPILER_BINARY_TARGET_H
+#define AFT_COMPILER_BINARY_TARGET_H
+
+#include <string>
+
+namespace aft {
+
+/// A CPU by its features: a virtual machine may misreport its name.
+struct Target {
+  std::string cpu = "generic"; ///< for the scheduling model only
+  std::string features;        ///< LLVM's list, "+avx512f,-sse4a,…"
+  unsigned vectorBits = 128;   ///< of the widest vector worth using
+  bool bf16 = false;           ///< converts to bf16 in hardware
+
+  /// The CPU this process runs on.
+  static Target host();
+  /// "native" is host(); other names are LLVM's. Empty `error`: success.
+  static Target named(const std::string &name, std::string &error);
+};
+
+} // namespace aft
+
+#endif // AFT_COMPILER_BINARY_TARGET_H

@@ -1,0 +1,15 @@
+//===- Log.cpp - Messages that AFT_LOG switches on ------------------------===//
+
+#include "runtime/core/Log.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+void aft::log(const char *topic, const std::string &message) {
+  static const std::string wanted = [] {
+    const char *list = std::getenv("AFT_LOG");
+    return list ? "," + std::string(list) + "," : std::string();
+  }();
+  if (wanted.find("," + std::string(topic) + ",") != std::string::npos)
+    std::fprintf(stderr, "aft: %s: %s\n", topic, message.c_str());
+}

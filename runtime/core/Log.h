@@ -1,0 +1,16 @@
+//===- Log.h - Messages that AFT_LOG switches on --------------------------===//
+
+#ifndef AFT_RUNTIME_CORE_LOG_H
+#define AFT_RUNTIME_CORE_LOG_H
+
+#include <string>
+
+namespace aft {
+
+/// Prints to standard error when AFT_LOG, a comma-separated list of compile,
+/// cache and runtime, has this topic.
+void log(const char *topic, const std::string &message);
+
+} // namespace aft
+
+#endif // AFT_RUNTIME_CORE_LOG_H

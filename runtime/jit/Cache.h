@@ -1,0 +1,38 @@
+//===- Cache.h - Compiled programs on disk --------------------------------===//
+// One file per program, named by the hash of everything it depends on. Nothing
+// in the folder is trusted: it must belong to this user and to nobody else, and
+// an entry that is damaged in any way counts as absent.
+
+#ifndef AFT_RUNTIME_JIT_CACHE_H
+#define AFT_RUNTIME_JIT_CACHE_H
+
+#include <optional>
+#include <string>
+
+namespace aft {
+
+class Cache {
+public:
+  /// `folder` "default": AFT_CACHE_DIR, else the user's cache folder; empty: no
+  /// cache at all.
+  explicit Cache(const std::string &folder);
+
+  bool enabled() const { return !folder.empty(); }
+
+  /// The content stored under a key (64 hexadecimal digits).
+  std::optional<std::string> load(const std::string &key) const;
+
+  /// Stores a content; a failure (a full disk, say) leaves nothing behind and
+  /// is no error: the cache is only a help. Returns whether it was stored.
+  bool store(const std::string &key, const std::string &content) const;
+
+private:
+  std::string folder;
+};
+
+/// SHA-256 in hexadecimal.
+std::string hashOf(const std::string &bytes);
+
+} // namespace aft
+
+#endif // AFT_RUNTIME_JIT_CACHE_H

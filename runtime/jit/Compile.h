@@ -1,0 +1,24 @@
+//===- Compile.h - From program text to a package -------------------------===//
+
+#ifndef AFT_RUNTIME_JIT_COMPILE_H
+#define AFT_RUNTIME_JIT_COMPILE_H
+
+#include "runtime/jit/Package.h"
+
+namespace aft {
+
+/// Parses and compiles a program. Every error diagnostic makes it fail; the
+/// status then holds all of them, with their positions.
+Status compilePackage(const std::string &text, const std::string &name,
+                      const PipelineOptions &options, Package &package);
+
+/// Parses a program, runs the phases up to `last` and prints the result.
+Status compileToText(const std::string &text, const std::string &name, Phase last,
+                     const PipelineOptions &options, std::string &result);
+
+/// What `options` mean for the pipeline: the target and training.
+Status pipelineOptions(const CompileOptions &options, PipelineOptions &result);
+
+} // namespace aft
+
+#endif // AFT_RUNTIME_JIT_COMPILE_H

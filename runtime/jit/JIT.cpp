@@ -1,1 +1,0 @@
-//===- JIT.cpp - placeholder ---===//

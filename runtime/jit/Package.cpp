@@ -1,0 +1,124 @@
+//===- Package.cpp - A compiled program as one string ---------------------===//
+
+#include "runtime/jit/Package.h"
+
+#include <cstring>
+
+using namespace aft;
+
+namespace {
+
+/// Numbers as 8 bytes, strings and lists with their length in front.
+struct Writer {
+  std::string bytes;
+  void number(int64_t value) { bytes.append(reinterpret_cast<char *>(&value), sizeof value); }
+  void text(const std::string &value) {
+    number(static_cast<int64_t>(value.size()));
+    bytes += value;
+  }
+};
+
+/// Reads the same back; after the first value that does not fit `good` is
+/// false and everything is 0.
+struct Reader {
+  const std::string &bytes;
+  size_t at = 0;
+  bool good = true;
+  int64_t number() {
+    int64_t value = 0;
+    if (bytes.size() - at < sizeof value)
+      good = false;
+    if (!good)
+      return 0;
+    std::memcpy(&value, bytes.data() + at, sizeof value);
+    at += sizeof value;
+    return value;
+  }
+  /// The length of a list whose items take at least a byte each.
+  int64_t count() {
+    int64_t value = number();
+    if (value < 0 || static_cast<uint64_t>(value) > bytes.size() - at)
+      good = false;
+    return good ? value : 0;
+  }
+  std::string text() {
+    int64_t length = count();
+    std::string value = bytes.substr(at, length);
+    at += length;
+    return value;
+  }
+};
+
+} // namespace
+
+static void writeValues(Writer &writer, const std::vector<ValueInfo> &values) {
+  writer.number(values.size());
+  for (const ValueInfo &value : values) {
+    writer.text(value.name);
+    writer.number(static_cast<int64_t>(value.type.dtype));
+    writer.number(value.alias);
+    writer.number(value.type.shape.size());
+    for (int64_t extent : value.type.shape)
+      writer.number(extent);
+  }
+}
+
+static std::vector<ValueInfo> readValues(Reader &reader) {
+  std::vector<ValueInfo> values(reader.count());
+  for (ValueInfo &value : values) {
+    value.name = reader.text();
+    int64_t dtype = reader.number();
+    reader.good &= dtype >= 0 && dtype <= static_cast<int64_t>(DType::i64);
+    value.type.dtype = static_cast<DType>(dtype);
+    value.alias = static_cast<int>(reader.number());
+    value.type.shape.resize(reader.count());
+    for (int64_t &extent : value.type.shape)
+      extent = reader.number();
+  }
+  return values;
+}
+
+std::string Package::serialize() const {
+  Writer writer;
+  writer.number(entries.size());
+  for (const EntryInfo &entry : entries) {
+    writer.text(entry.name);
+    writeValues(writer, entry.inputs);
+    writeValues(writer, entry.outputs);
+  }
+  writer.number(checks.size());
+  for (const std::string &check : checks)
+    writer.text(check);
+  writer.number(kernels);
+  writer.number(launches);
+  writer.number(objects.size());
+  for (const NamedObject &object : objects) {
+    writer.text(object.name);
+    writer.text(object.object);
+  }
+  return std::move(writer.bytes);
+}
+
+std::optional<Package> Package::deserialize(const std::string &bytes) {
+  Reader reader{bytes};
+  Package package;
+  package.entries.resize(reader.count());
+  for (EntryInfo &entry : package.entries) {
+    entry.name = reader.text();
+    entry.inputs = readValues(reader);
+    entry.outputs = readValues(reader);
+  }
+  package.checks.resize(reader.count());
+  for (std::string &check : package.checks)
+    check = reader.text();
+  package.kernels = static_cast<int>(reader.number());
+  package.launches = static_cast<int>(reader.number());
+  package.objects.resize(reader.count());
+  for (NamedObject &object : package.objects) {
+    object.name = reader.text();
+    object.object = reader.text();
+  }
+  if (!reader.good || reader.at != bytes.size())
+    return std::nullopt;
+  return package;
+}

@@ -1,0 +1,29 @@
+//===- Package.h - A compiled program as one string -----------------------===//
+
+#ifndef AFT_RUNTIME_JIT_PACKAGE_H
+#define AFT_RUNTIME_JIT_PACKAGE_H
+
+#include "aft/program.h"
+#include "compiler/Pipeline.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace aft {
+
+/// All that is needed to run a program: what the cache stores.
+struct Package {
+  std::vector<EntryInfo> entries;
+  std::vector<std::string> checks; ///< messages of the plans' shape checks
+  std::vector<NamedObject> objects;
+  int kernels = 0, launches = 0;
+
+  std::string serialize() const;
+  /// Nothing when the bytes are not a package.
+  static std::optional<Package> deserialize(const std::string &bytes);
+};
+
+} // namespace aft
+
+#endif // AFT_RUNTIME_JIT_PACKAGE_H

@@ -1,0 +1,288 @@
+//===- Program.cpp - Programs compiled just in time -----------------------===//
+
+#include "aft/program.h"
+
+#include "runtime/core/Arena.h"
+#include "runtime/core/Log.h"
+#include "runtime/core/ThreadPool.h"
+#include "runtime/jit/Cache.h"
+#include "runtime/jit/Compile.h"
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/TargetSelect.h"
+
+#include <chrono>
+#include <dlfcn.h>
+#include <mutex>
+#include <sys/stat.h>
+
+using namespace aft;
+
+namespace {
+
+/// The code of one entry.
+struct EntryCode {
+  aft_entry_t run;
+  aft_plan_t plan;
+};
+
+class JITProgram : public Program {
+public:
+  static Status create(Package package, const CompileStats &stats, int threads,
+                       std::shared_ptr<Program> &program);
+
+  const std::vector<EntryInfo> &entries() const override { return package.entries; }
+  const CompileStats &stats() const override { return compileStats; }
+  Status outputShapes(const std::string &entry, const std::vector<Buffer> &inputs,
+                      std::vector<std::vector<int64_t>> &shapes,
+                      int64_t *arenaBytes) const override;
+  Status run(const std::string &entry, const std::vector<Buffer> &inputs,
+             const std::vector<Buffer> &outputs) const override;
+
+private:
+  Status find(const std::string &name, size_t &index) const;
+  /// Checks the inputs and asks the plan; `dims` are the inputs' extents, then
+  /// the outputs'.
+  Status plan(size_t index, const std::vector<Buffer> &inputs, std::vector<int64_t> &dims,
+              int64_t &arenaBytes) const;
+
+  Package package;
+  CompileStats compileStats;
+  std::vector<EntryCode> code;
+  std::unique_ptr<llvm::orc::LLJIT> jit;
+  ThreadPool *pool = nullptr;
+  mutable ArenaPool arenas;
+};
+
+} // namespace
+
+static std::string textOf(const std::vector<int64_t> &shape, DType dtype) {
+  std::string text = "tensor<";
+  for (int64_t extent : shape)
+    text += (extent == kDynamic ? "?" : std::to_string(extent)) + "x";
+  return text + nameOf(dtype) + ">";
+}
+
+static std::string labelOf(const char *kind, size_t index, const std::string &name) {
+  return std::string(kind) + " " + std::to_string(index) +
+         (name.empty() ? "" : " ('" + name + "')");
+}
+
+/// Whether a buffer can stand for a declared value.
+static Status checkBuffer(const char *kind, size_t index, const ValueInfo &info,
+                          const Buffer &buffer) {
+  bool fits = info.type.dtype == buffer.dtype && info.type.shape.size() == buffer.shape.size();
+  for (size_t dim = 0; fits && dim < buffer.shape.size(); ++dim)
+    fits = buffer.shape[dim] >= 0 && (info.type.shape[dim] == kDynamic ||
+                                      info.type.shape[dim] == buffer.shape[dim]);
+  if (!fits)
+    return {labelOf(kind, index, info.name) + " must be " +
+            textOf(info.type.shape, info.type.dtype) + ", found " +
+            textOf(buffer.shape, buffer.dtype)};
+  int64_t elements = sizeOf(buffer.dtype);
+  for (int64_t extent : buffer.shape)
+    if (__builtin_mul_overflow(elements, extent, &elements))
+      return {labelOf(kind, index, info.name) + " is larger than 64 bits can count"};
+  if (!buffer.data && elements > 0)
+    return {labelOf(kind, index, info.name) + " has no memory"};
+  return {};
+}
+
+Status JITProgram::create(Package package, const CompileStats &stats, int threads,
+                          std::shared_ptr<Program> &result) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    llvm::InitializeNativeTarget();
+    llvm::InitializeNativeTargetAsmPrinter();
+  });
+  auto program = std::make_shared<JITProgram>();
+  auto take = [](llvm::Error error) { return Status{llvm::toString(std::move(error))}; };
+  auto jit = llvm::orc::LLJITBuilder().create();
+  if (!jit)
+    return take(jit.takeError());
+  program->jit = std::move(*jit);
+  auto process = llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(
+      program->jit->getDataLayout().getGlobalPrefix());
+  if (!process)
+    return take(process.takeError());
+  program->jit->getMainJITDylib().addGenerator(std::move(*process));
+  for (const NamedObject &object : package.objects)
+    if (llvm::Error error = program->jit->addObjectFile(
+            llvm::MemoryBuffer::getMemBufferCopy(object.object, object.name)))
+      return take(std::move(error));
+  for (const EntryInfo &entry : package.entries) {
+    auto run = program->jit->lookup(entry.name);
+    if (!run)
+      return take(run.takeError());
+    auto plan = program->jit->lookup(entry.name + ".plan");
+    if (!plan)
+      return take(plan.takeError());
+    program->code.push_back({run->toPtr<aft_entry_t>(), plan->toPtr<aft_plan_t>()});
+  }
+  for (NamedObject &object : package.objects)
+    object.object.clear();
+  program->package = std::move(package);
+  program->compileStats = stats;
+  program->pool = &ThreadPool::shared(threads);
+  result = std::move(program);
+  return {};
+}
+
+Status JITProgram::find(const std::string &name, size_t &index) const {
+  std::string all;
+  for (index = 0; index < package.entries.size(); ++index) {
+    if (package.entries[index].name == name)
+      return {};
+    all += (all.empty() ? "" : ", ") + package.entries[index].name;
+  }
+  return {"no entry '" + name + "', expected one of: " + all};
+}
+
+Status JITProgram::plan(size_t index, const std::vector<Buffer> &inputs,
+                        std::vector<int64_t> &dims, int64_t &arenaBytes) const {
+  const EntryInfo &info = package.entries[index];
+  if (inputs.size() != info.inputs.size())
+    return {"entry '" + info.name + "' takes " + std::to_string(info.inputs.size()) +
+            " inputs, found " + std::to_string(inputs.size())};
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (Status status = checkBuffer("input", i, info.inputs[i], inputs[i]); !status.ok())
+      return {"entry '" + info.name + "': " + status.message};
+    dims.insert(dims.end(), inputs[i].shape.begin(), inputs[i].shape.end());
+  }
+  size_t given = dims.size(), wanted = 0;
+  for (const ValueInfo &output : info.outputs)
+    wanted += output.type.shape.size();
+  dims.resize(given + wanted);
+  int64_t check = code[index].plan(dims.data(), dims.data() + given, &arenaBytes);
+  if (check == 0)
+    return {};
+  size_t message = static_cast<size_t>(check) - 1;
+  return {"entry '" + info.name + "': " +
+          (message < package.checks.size() ? package.checks[message]
+                                           : "the inputs' shapes do not fit together")};
+}
+
+Status JITProgram::outputShapes(const std::string &entry, const std::vector<Buffer> &inputs,
+                                std::vector<std::vector<int64_t>> &shapes,
+                                int64_t *arenaBytes) const {
+  size_t index;
+  std::vector<int64_t> dims;
+  int64_t bytes = 0;
+  if (Status status = find(entry, index); !status.ok())
+    return status;
+  if (Status status = plan(index, inputs, dims, bytes); !status.ok())
+    return status;
+  auto next = dims.end();
+  for (const ValueInfo &output : package.entries[index].outputs)
+    next -= static_cast<std::ptrdiff_t>(output.type.shape.size());
+  shapes.clear();
+  for (const ValueInfo &output : package.entries[index].outputs) {
+    auto end = next + static_cast<std::ptrdiff_t>(output.type.shape.size());
+    shapes.emplace_back(next, end);
+    next = end;
+  }
+  if (arenaBytes)
+    *arenaBytes = bytes;
+  return {};
+}
+
+Status JITProgram::run(const std::string &entry, const std::vector<Buffer> &inputs,
+                       const std::vector<Buffer> &outputs) const {
+  size_t index;
+  std::vector<int64_t> dims;
+  int64_t arenaBytes = 0;
+  if (Status status = find(entry, index); !status.ok())
+    return status;
+  if (Status status = plan(index, inputs, dims, arenaBytes); !status.ok())
+    return status;
+  const EntryInfo &info = package.entries[index];
+  if (outputs.size() != info.outputs.size())
+    return {"entry '" + info.name + "' has " + std::to_string(info.outputs.size()) +
+            " outputs, found memory for " + std::to_string(outputs.size())};
+  size_t position = 0;
+  std::vector<void *> buffers;
+  for (const Buffer &input : inputs) {
+    buffers.push_back(input.data);
+    position += input.shape.size();
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    ValueInfo expected = info.outputs[i];
+    for (int64_t &extent : expected.type.shape)
+      extent = dims[position++];
+    if (Status status = checkBuffer("output", i, expected, outputs[i]); !status.ok())
+      return {"entry '" + info.name + "': " + status.message};
+    if (expected.alias >= 0 && outputs[i].data != inputs[expected.alias].data)
+      return {"entry '" + info.name + "': " + labelOf("output", i, expected.name) +
+              " updates " + labelOf("input", expected.alias, info.inputs[expected.alias].name) +
+              " in place and must have its memory"};
+    buffers.push_back(outputs[i].data);
+  }
+  ArenaPool::Lease arena(arenas, arenaBytes);
+  if (!arena.data())
+    return {"entry '" + info.name + "' needs " + std::to_string(arenaBytes) +
+            " bytes of scratch memory, which could not be had"};
+  code[index].run(buffers.data(), dims.data(), arena.data(), pool->runtime());
+  return {};
+}
+
+/// Identifies the compiler: cached code is only good for the one that wrote it.
+static std::string compilerIdentity() {
+  Dl_info library;
+  struct stat file;
+  if (!dladdr(reinterpret_cast<void *>(&compilerIdentity), &library) ||
+      stat(library.dli_fname, &file) != 0)
+    return "unknown";
+  return std::to_string(file.st_size) + " " + std::to_string(file.st_mtim.tv_sec) + "." +
+         std::to_string(file.st_mtim.tv_nsec);
+}
+
+/// Everything that the generated code depends on.
+static std::string cacheKey(const std::string &text, const PipelineOptions &options) {
+  std::string all = "aft " + compilerIdentity() + "\n" + options.target.cpu + "\n" +
+                    options.target.features + "\n";
+  if (const auto &training = options.training)
+    for (const std::string &part :
+         {training->lossEntry, std::to_string(training->beta1), std::to_string(training->beta2),
+          std::to_string(training->eps * 1e12), std::to_string(training->weightDecay),
+          std::to_string(training->clipNorm)})
+      all += part + "\n";
+  return hashOf(all + text);
+}
+
+Status Program::compile(const std::string &text, const std::string &name,
+                        const CompileOptions &options, std::shared_ptr<Program> &program) {
+  auto start = std::chrono::steady_clock::now();
+  PipelineOptions pipeline;
+  if (Status status = pipelineOptions(options, pipeline); !status.ok())
+    return status;
+  // A dump is wanted for what it shows on the way: the cache would skip it.
+  Cache cache(pipeline.dumpDir.empty() ? options.cacheDir : "");
+  std::string key = cache.enabled() ? cacheKey(text, pipeline) : "";
+  CompileStats stats;
+  std::optional<Package> package;
+  if (std::optional<std::string> bytes = cache.load(key))
+    package = Package::deserialize(*bytes);
+  stats.fromCache = package.has_value();
+  if (!package) {
+    package.emplace();
+    if (Status status = compilePackage(text, name, pipeline, *package); !status.ok())
+      return status;
+    cache.store(key, package->serialize());
+  }
+  stats.kernels = package->kernels;
+  stats.launches = package->launches;
+  std::shared_ptr<Program> created;
+  if (Status status = JITProgram::create(std::move(*package), stats, options.threads, created);
+      !status.ok())
+    return {name + ": loading the generated code failed: " + status.message};
+  stats.milliseconds =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+          .count();
+  const_cast<CompileStats &>(created->stats()) = stats;
+  log("compile", name + ": " + std::to_string(stats.kernels) + " kernels, " +
+                     std::to_string(stats.launches) + " launches, " +
+                     std::to_string(stats.milliseconds) + " ms" +
+                     (stats.fromCache ? " (cached)" : ""));
+  program = std::move(created);
+  return {};
+}

@@ -1,0 +1,130 @@
+//===- ProgramTest.cpp - Programs from text to results --------------------===//
+
+#include "aft/program.h"
+
+#include <gtest/gtest.h>
+#include <thread>
+
+using namespace aft;
+
+namespace {
+
+// Scalar code in the form that the vector phase leaves: a kernel on memrefs, an
+// entry that launches it, and the entry's plan.
+const char kAdd[] = R"mlir(
+module attributes {aft.checks = ["'a' and 'b' must have equal lengths"]} {
+  func.func private @add(%a: memref<?xf32>, %b: memref<?xf32>, %y: memref<?xf32>,
+                         %begin: index, %end: index) -> index attributes {aft.kernel} {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %n = memref.dim %y, %c0 : memref<?xf32>
+    scf.for %i = %begin to %end step %c1 {
+      %p = memref.load %a[%i] : memref<?xf32>
+      %q = memref.load %b[%i] : memref<?xf32>
+      %s = arith.addf %p, %q : f32
+      memref.store %s, %y[%i] : memref<?xf32>
+    }
+    return %n : index
+  }
+  func.func @main(%a: memref<?xf32>, %b: memref<?xf32>, %y: memref<?xf32>, %arena: memref<?xi8>)
+      attributes {aft.entry, aft.interface = {
+        inputs = [{name = "a", type = tensor<?xf32>}, {name = "b", type = tensor<?xf32>}],
+        outputs = [{type = tensor<?xf32>}]}} {
+    aft.launch @add ins(%a, %b) outs(%y) : (memref<?xf32>, memref<?xf32>, memref<?xf32>) -> ()
+    return
+  }
+  func.func @main.plan(%dims: memref<?xindex>, %out: memref<?xindex>, %bytes: memref<1xindex>)
+      -> index attributes {aft.plan} {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %a = memref.load %dims[%c0] : memref<?xindex>
+    %b = memref.load %dims[%c1] : memref<?xindex>
+    memref.store %a, %out[%c0] : memref<?xindex>
+    memref.store %c0, %bytes[%c0] : memref<1xindex>
+    %same = arith.cmpi eq, %a, %b : index
+    %code = arith.select %same, %c0, %c1 : index
+    return %code : index
+  }
+}
+)mlir";
+
+std::shared_ptr<Program> compiled(const std::string &text, int threads = 2) {
+  CompileOptions options;
+  options.cacheDir = "";
+  options.threads = threads;
+  std::shared_ptr<Program> program;
+  Status status = Program::compile(text, "test.mlir", options, program);
+  EXPECT_TRUE(status.ok()) << status.message;
+  return program;
+}
+
+Buffer bufferOf(std::vector<float> &values) {
+  return {values.data(), DType::f32, {static_cast<int64_t>(values.size())}};
+}
+
+TEST(Program, RunsForEveryLengthWithoutRecompiling) {
+  auto program = compiled(kAdd);
+  ASSERT_TRUE(program);
+  for (int64_t length : {0, 1, 7, 1000}) {
+    std::vector<float> a(length, 1.5f), b(length), y(length, -1);
+    for (int64_t i = 0; i < length; ++i)
+      b[i] = static_cast<float>(i);
+    std::vector<std::vector<int64_t>> shapes;
+    ASSERT_TRUE(program->outputShapes("main", {bufferOf(a), bufferOf(b)}, shapes).ok());
+    ASSERT_EQ(shapes, std::vector<std::vector<int64_t>>{{length}});
+    Status status = program->run("main", {bufferOf(a), bufferOf(b)}, {bufferOf(y)});
+    ASSERT_TRUE(status.ok()) << status.message;
+    for (int64_t i = 0; i < length; ++i)
+      ASSERT_EQ(y[i], 1.5f + static_cast<float>(i));
+  }
+}
+
+TEST(Program, RefusesWrongInputsByName) {
+  auto program = compiled(kAdd);
+  ASSERT_TRUE(program);
+  std::vector<float> a(4), b(5), y(4);
+  EXPECT_EQ(program->run("main", {bufferOf(a), bufferOf(b)}, {bufferOf(y)}).message,
+            "entry 'main': 'a' and 'b' must have equal lengths");
+  Buffer wrong = bufferOf(b);
+  wrong.dtype = DType::i32;
+  EXPECT_EQ(program->run("main", {bufferOf(a), wrong}, {bufferOf(y)}).message,
+            "entry 'main': input 1 ('b') must be tensor<?xf32>, found tensor<5xi32>");
+  EXPECT_EQ(program->run("main", {bufferOf(a)}, {bufferOf(y)}).message,
+            "entry 'main' takes 2 inputs, found 1");
+  EXPECT_EQ(program->run("other", {}, {}).message, "no entry 'other', expected one of: main");
+  EXPECT_EQ(program->run("main", {bufferOf(a), bufferOf(a)}, {bufferOf(b)}).message,
+            "entry 'main': output 0 must be tensor<4xf32>, found tensor<5xf32>");
+}
+
+TEST(Program, ServesManyThreadsAtOnce) {
+  auto program = compiled(kAdd, 4);
+  ASSERT_TRUE(program);
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int t = 0; t < 8; ++t)
+    threads.emplace_back([&, t] {
+      std::vector<float> a(257, static_cast<float>(t)), b(257, 1), y(257);
+      for (int round = 0; round < 50; ++round) {
+        std::fill(y.begin(), y.end(), 0.f);
+        if (!program->run("main", {bufferOf(a), bufferOf(b)}, {bufferOf(y)}).ok())
+          ++wrong;
+        for (float value : y)
+          wrong += value != static_cast<float>(t + 1);
+      }
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(Program, ReportsSyntaxErrorsWithTheirPlace) {
+  std::shared_ptr<Program> program;
+  CompileOptions options;
+  options.cacheDir = "";
+  Status status = Program::compile("func.func @main() {\n  nonsense\n}", "bad.mlir", options,
+                                   program);
+  EXPECT_EQ(program, nullptr);
+  EXPECT_NE(status.message.find("bad.mlir:2:"), std::string::npos) << status.message;
+}
+
+} // namespace
