@@ -7,6 +7,10 @@
 //     outputs = [{type = tensor<?x8xf32>, alias = 0 : i64}]}}
 //   func.func @main.plan(...) -> index attributes {aft.plan}
 //   module attributes {aft.checks = ["message of shape check 0", ...]}
+//
+// The arguments of an entry are one memref per input, one per output and the
+// arena. An output with an alias has its argument too (the same pointer as the
+// input's); the body only uses the input's.
 
 #ifndef AFT_COMPILER_KERNELS_INTERFACE_H
 #define AFT_COMPILER_KERNELS_INTERFACE_H

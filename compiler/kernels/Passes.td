@@ -5,4 +5,68 @@
 
 include "mlir/Pass/PassBase.td"
 
+def Decompose : Pass<"aft-decompose", "::mlir::func::FuncOp"> {
+  let summary = "rewrites model operations and named operations to generics";
+  let description = [{
+    layer_norm, cross_entropy, their derivatives, embedding, dropout, adamw and
+    finish become linalg.generic; so do arith and math operations on tensors,
+    pad, concat, insert_slice and all named linalg operations but fill and the
+    matmuls. An id outside the table of an embedding reads row 0 and gives NaN;
+    a target outside the classes of a cross_entropy gives a NaN loss.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::affine::AffineDialect"];
+}
+
+def ResolveShapes : Pass<"aft-resolve-shapes", "::mlir::func::FuncOp"> {
+  let summary = "derives all extents from the arguments and adds destinations";
+  let description = [{
+    Every tensor.dim reads an argument afterwards, extents that an operation
+    requires to be equal are represented by one value, and operations of the aft
+    dialect get destinations (tensor.empty). A requirement that the types do not
+    prove becomes a cf.assert with a message that names the arguments.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
+def FormKernels : Pass<"aft-form-kernels", "::mlir::ModuleOp"> {
+  let summary = "outlines groups of operations into kernel functions";
+  let description = [{
+    Every public function becomes an entry: it launches kernels and views their
+    results, nothing else. A kernel is a private function on tensors in
+    destination form with one root operation, whose last operation is what the
+    tile phase tiles; the others are fused into its tiles.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def PlanMemory : Pass<"aft-plan-memory", "::mlir::ModuleOp"> {
+  let summary = "puts tensors of entries into arguments and one arena";
+  let description = [{
+    An entry on tensors becomes a function on memrefs: inputs, outputs and the
+    arena. A result with aft.alias is updated in its argument's memory; a kernel
+    works in place when nobody reads the old contents later, else on a copy. The
+    companion @entry.plan computes the extents of the outputs and the bytes of
+    the arena from the inputs' extents and reports violated shape checks, whose
+    messages stand in the module attribute aft.checks.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::memref::MemRefDialect"];
+}
+
+def DedupKernels : Pass<"aft-dedup-kernels", "::mlir::ModuleOp"> {
+  let summary = "gives identical kernels one body";
+  let description = [{
+    Kernels that differ in nothing but names and locations become one: the equal
+    layers of a model are compiled once. The kernels that stay are renumbered.
+  }];
+}
+
+def VerifyKernels : Pass<"aft-verify-kernels", "::mlir::ModuleOp"> {
+  let summary = "checks what the kernels phase hands on";
+}
+
 #endif // AFT_COMPILER_KERNELS_PASSES_TD

@@ -1,0 +1,33 @@
+//===- Groups.h - Which operations share a kernel -------------------------===//
+
+#ifndef AFT_COMPILER_KERNELS_GROUPS_H
+#define AFT_COMPILER_KERNELS_GROUPS_H
+
+#include "compiler/kernels/Shapes.h"
+
+namespace aft {
+
+/// The operations of one kernel in program order. Only the results of the last
+/// one are used outside.
+struct KernelGroup {
+  llvm::SmallVector<mlir::Operation *> ops;
+};
+
+/// Whether an operation computes a tensor (as opposed to viewing, allocating
+/// or measuring one).
+bool isComputeOp(mlir::Operation *op);
+
+/// Whether a slice is a part of its source's memory that the host can hand to
+/// a kernel: its elements lie one after the other, and it starts where the
+/// source starts unless the source is computed.
+bool isHostView(mlir::tensor::ExtractSliceOp slice, ShapeAnalysis &shapes);
+
+/// The tensor behind collapse_shape, expand_shape, cast and extract_slice.
+mlir::Value viewedTensor(mlir::Value value);
+
+/// Partitions the compute operations of a function.
+llvm::SmallVector<KernelGroup> formGroups(mlir::func::FuncOp function);
+
+} // namespace aft
+
+#endif // AFT_COMPILER_KERNELS_GROUPS_H

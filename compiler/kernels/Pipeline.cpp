@@ -1,0 +1,31 @@
+//===- Pipeline.cpp - The kernels phase -----------------------------------===//
+
+#include "compiler/kernels/Pipeline.h"
+
+#include "compiler/kernels/Passes.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+void aft::buildKernelsPipeline(OpPassManager &passes) {
+  auto clean = [&] {
+    passes.addNestedPass<func::FuncOp>(createCanonicalizerPass());
+    passes.addNestedPass<func::FuncOp>(createCSEPass());
+  };
+  passes.addPass(createInlinerPass());
+  passes.addPass(createSymbolDCEPass());
+  passes.addNestedPass<func::FuncOp>(createDecompose());
+  clean();
+  passes.addNestedPass<func::FuncOp>(createResolveShapes());
+  clean();
+  passes.addPass(createFormKernels());
+  clean();
+  passes.addPass(createDedupKernels());
+  passes.addPass(createPlanMemory());
+  passes.addNestedPass<func::FuncOp>(createLowerAffinePass());
+  clean();
+  passes.addPass(createVerifyKernels());
+}

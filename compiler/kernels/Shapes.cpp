@@ -1,0 +1,375 @@
+//===- Shapes.cpp - Extents of tensors as values of the host function -----===//
+
+#include "compiler/kernels/Shapes.h"
+#include "dialect/ir/AFT.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+using namespace aft;
+
+ShapeAnalysis::ShapeAnalysis(func::FuncOp function) : function(function) {
+  auto builder = OpBuilder::atBlockBegin(&function.front());
+  for (BlockArgument argument : function.getArguments()) {
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!type)
+      continue;
+    Extents extents;
+    for (auto [dim, extent] : llvm::enumerate(type.getShape())) {
+      if (!ShapedType::isDynamic(extent)) {
+        extents.push_back(builder.getIndexAttr(extent));
+        continue;
+      }
+      Value value =
+          builder.create<tensor::DimOp>(argument.getLoc(), argument, dim);
+      extents.push_back(value);
+    }
+    shapes[argument] = std::move(extents);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Classes of equal extents
+//===----------------------------------------------------------------------===//
+
+Value ShapeAnalysis::root(Value value) {
+  auto it = parent.find(value);
+  if (it == parent.end()) {
+    parent[value] = value;
+    members.push_back(value);
+    if (std::optional<int64_t> constant = getConstantIntValue(value))
+      constants[value] = *constant;
+    return value;
+  }
+  while (it->second != value) {
+    value = it->second;
+    it = parent.find(value);
+  }
+  return value;
+}
+
+OpFoldResult ShapeAnalysis::representative(OpFoldResult extent) {
+  auto value = dyn_cast<Value>(extent);
+  if (!value)
+    return extent;
+  Value found = root(value);
+  if (auto it = constants.find(found); it != constants.end())
+    return OpBuilder(function.getContext()).getIndexAttr(it->second);
+  return found;
+}
+
+void ShapeAnalysis::unite(OpFoldResult left, OpFoldResult right) {
+  left = representative(left);
+  right = representative(right);
+  if (left == right)
+    return;
+  auto l = dyn_cast<Value>(left), r = dyn_cast<Value>(right);
+  if (!l && !r)
+    return;
+  if (!l || !r) {
+    constants[l ? l : r] = *getConstantIntValue(l ? right : left);
+    return;
+  }
+  // The earlier one dominates every use of the later one.
+  Operation *lop = l.getDefiningOp(), *rop = r.getDefiningOp();
+  bool leftFirst = !lop || (rop && lop->isBeforeInBlock(rop));
+  if (leftFirst)
+    parent[r] = l;
+  else
+    parent[l] = r;
+}
+
+LogicalResult ShapeAnalysis::require(OpFoldResult left, OpFoldResult right,
+                                     Operation *op) {
+  OpFoldResult l = representative(left), r = representative(right);
+  if (l == r)
+    return success();
+  if (!isa<Value>(l) && !isa<Value>(r))
+    return op->emitOpError() << describe(left) << " is "
+                             << *getConstantIntValue(l) << " and "
+                             << describe(right) << " is "
+                             << *getConstantIntValue(r)
+                             << ", but they must be equal";
+  checks.push_back({left, right, /*equal=*/true, op});
+  unite(l, r);
+  return success();
+}
+
+void ShapeAnalysis::requireAtMost(OpFoldResult left, OpFoldResult right,
+                                  Operation *op) {
+  OpFoldResult l = representative(left), r = representative(right);
+  if (l == r || (!isa<Value>(l) && !isa<Value>(r) &&
+                 *getConstantIntValue(l) <= *getConstantIntValue(r)))
+    return;
+  checks.push_back({left, right, /*equal=*/false, op});
+}
+
+SmallVector<Value> ShapeAnalysis::merged() {
+  SmallVector<Value> result;
+  for (Value value : members)
+    if (!getConstantIntValue(value) && representative(value) != OpFoldResult(value))
+      result.push_back(value);
+  return result;
+}
+
+/// What earlier runs have established.
+void ShapeAnalysis::readAsserts() {
+  llvm::DenseMap<std::pair<Value, int64_t>, Value> dims;
+  for (auto dim : function.getOps<tensor::DimOp>()) {
+    std::optional<int64_t> index = dim.getConstantIndex();
+    if (!index || !isa<BlockArgument>(dim.getSource()))
+      continue;
+    auto [it, isNew] = dims.try_emplace({dim.getSource(), *index}, dim);
+    if (!isNew)
+      unite(it->second, dim.getResult());
+  }
+  for (auto assertion : function.getOps<cf::AssertOp>()) {
+    auto compare = assertion.getArg().getDefiningOp<arith::CmpIOp>();
+    if (compare && compare.getPredicate() == arith::CmpIPredicate::eq &&
+        compare.getLhs().getType().isIndex())
+      unite(compare.getLhs(), compare.getRhs());
+  }
+}
+
+std::string ShapeAnalysis::describe(OpFoldResult extent) {
+  if (std::optional<int64_t> constant = getConstantIntValue(extent))
+    return std::to_string(*constant);
+  auto dim = cast<Value>(extent).getDefiningOp<tensor::DimOp>();
+  auto argument = dim ? dyn_cast<BlockArgument>(dim.getSource()) : nullptr;
+  if (!argument || !dim.getConstantIndex())
+    return "a computed extent";
+  std::string text = "dimension " + std::to_string(*dim.getConstantIndex()) +
+                     " of argument " +
+                     std::to_string(argument.getArgNumber());
+  if (auto name = function.getArgAttrOfType<StringAttr>(
+          argument.getArgNumber(), "aft.name"))
+    text += " ('" + name.str() + "')";
+  return text;
+}
+
+//===----------------------------------------------------------------------===//
+// Shapes
+//===----------------------------------------------------------------------===//
+
+Extents ShapeAnalysis::shape(Value tensor) {
+  auto it = shapes.find(tensor);
+  if (it == shapes.end()) {
+    // Defined by no operation that was visited: only static types remain.
+    Builder builder(function.getContext());
+    return getAsIndexOpFoldResult(
+        function.getContext(),
+        cast<RankedTensorType>(tensor.getType()).getShape());
+  }
+  return llvm::map_to_vector(
+      it->second, [&](OpFoldResult extent) { return representative(extent); });
+}
+
+LogicalResult ShapeAnalysis::define(Value result, Extents extents,
+                                    Operation *op) {
+  auto type = cast<RankedTensorType>(result.getType());
+  Builder builder(op->getContext());
+  for (auto [dim, extent] : llvm::enumerate(type.getShape())) {
+    if (ShapedType::isDynamic(extent)) {
+      if (!extents[dim])
+        return op->emitOpError() << "not supported yet: dimension " << dim
+                                 << " of result "
+                                 << cast<OpResult>(result).getResultNumber()
+                                 << " does not follow from the operands";
+      continue;
+    }
+    OpFoldResult fixed = builder.getIndexAttr(extent);
+    if (extents[dim] && failed(require(extents[dim], fixed, op)))
+      return failure();
+    extents[dim] = fixed;
+  }
+  shapes[result] = std::move(extents);
+  return success();
+}
+
+OpFoldResult ShapeAnalysis::product(ArrayRef<OpFoldResult> factors,
+                                    Operation *at) {
+  int64_t constant = 1;
+  SmallVector<Value> values;
+  for (OpFoldResult factor : factors) {
+    OpFoldResult known = representative(factor);
+    if (auto value = dyn_cast<Value>(known))
+      values.push_back(value);
+    else
+      constant *= *getConstantIntValue(known);
+  }
+  OpBuilder builder(at);
+  if (values.empty())
+    return builder.getIndexAttr(constant);
+  if (constant != 1)
+    values.push_back(
+        builder.create<arith::ConstantIndexOp>(at->getLoc(), constant));
+  if (values.size() == 1)
+    return values.front();
+  SmallVector<Value> key = values;
+  auto known = [&](const auto &entry) {
+    return llvm::all_of(llvm::zip(entry.first, key), [](auto pair) {
+             Value l = std::get<0>(pair), r = std::get<1>(pair);
+             std::optional<int64_t> c = getConstantIntValue(l);
+             return l == r || (c && c == getConstantIntValue(r));
+           }) && entry.first.size() == key.size();
+  };
+  if (auto it = llvm::find_if(products, known); it != products.end())
+    return it->second;
+  Value result = values.front();
+  for (Value value : ArrayRef(values).drop_front())
+    result = builder.create<arith::MulIOp>(at->getLoc(), result, value);
+  products.push_back({key, result});
+  return result;
+}
+
+LogicalResult ShapeAnalysis::visitLinalg(linalg::LinalgOp op) {
+  SmallVector<OpFoldResult> loops(op.getNumLoops());
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (!isa<RankedTensorType>(operand.get().getType()))
+      continue;
+    Extents extents = shape(operand.get());
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    for (auto [expr, extent] : llvm::zip_equal(map.getResults(), extents)) {
+      auto dim = dyn_cast<AffineDimExpr>(expr);
+      if (!dim)
+        continue;
+      OpFoldResult &loop = loops[dim.getPosition()];
+      if (!loop)
+        loop = extent;
+      else if (failed(require(loop, extent, op)))
+        return failure();
+    }
+  }
+  for (auto [result, init] :
+       llvm::zip_equal(op->getResults(), op.getDpsInits()))
+    if (failed(define(result, shape(init), op)))
+      return failure();
+  return success();
+}
+
+LogicalResult ShapeAnalysis::visitLetters(Operation *op,
+                                          const DimensionLetters &letters) {
+  llvm::SmallDenseMap<char, OpFoldResult> bound;
+  for (auto [operand, dims] :
+       llvm::zip(op->getOperands(), letters.operands))
+    for (auto [letter, extent] : llvm::zip_equal(dims, shape(operand))) {
+      auto [it, isNew] = bound.try_emplace(letter, extent);
+      if (!isNew && failed(require(it->second, extent, op)))
+        return failure();
+    }
+  bool causal = op->hasAttr("causal");
+  if (isa<FullOp, FullGradOp>(op) && causal)
+    requireAtMost(bound['T'], bound['S'], op);
+  if (auto grid = op->getAttrOfType<DenseI64ArrayAttr>("grid")) {
+    int64_t positions = 1;
+    for (int64_t extent : grid.asArrayRef())
+      positions *= extent;
+    if (failed(require(bound['T'], Builder(op).getIndexAttr(positions), op)))
+      return failure();
+  }
+  for (auto [result, dims] : llvm::zip_equal(op->getResults(), letters.results)) {
+    Extents extents;
+    auto type = cast<RankedTensorType>(result.getType());
+    for (auto [dim, letter] : llvm::enumerate(dims)) {
+      OpFoldResult extent = bound.lookup(letter);
+      if (!extent && !type.isDynamicDim(dim))
+        bound[letter] = Builder(op).getIndexAttr(type.getDimSize(dim));
+      extents.push_back(extent);
+    }
+    if (failed(define(result, std::move(extents), op)))
+      return failure();
+  }
+  if (isa<BandOp, BandGradOp>(op) && bound.contains('t'))
+    requireAtMost(bound['t'], bound['T'], op);
+  return success();
+}
+
+LogicalResult ShapeAnalysis::visitReshape(Operation *op) {
+  Extents extents;
+  if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
+    Extents source = shape(collapse.getSrc());
+    for (const ReassociationIndices &group :
+         collapse.getReassociationIndices()) {
+      Extents factors;
+      for (int64_t dim : group)
+        factors.push_back(source[dim]);
+      extents.push_back(product(factors, op));
+    }
+    return define(collapse.getResult(), std::move(extents), op);
+  }
+  auto expand = cast<tensor::ExpandShapeOp>(op);
+  OpBuilder builder(op);
+  extents = getMixedValues(expand.getStaticOutputShape(),
+                           expand.getOutputShape(), builder);
+  Extents source = shape(expand.getSrc());
+  for (auto [dim, group] : llvm::enumerate(expand.getReassociationIndices())) {
+    Extents factors;
+    for (int64_t part : group)
+      factors.push_back(extents[part]);
+    if (failed(require(source[dim], product(factors, op), op)))
+      return failure();
+  }
+  return define(expand.getResult(), std::move(extents), op);
+}
+
+LogicalResult ShapeAnalysis::visitSpecial(Operation *op) {
+  if (auto empty = dyn_cast<tensor::EmptyOp>(op))
+    return define(empty.getResult(), empty.getMixedSizes(), op);
+  if (auto cast = dyn_cast<tensor::CastOp>(op)) {
+    if (!isa<RankedTensorType>(cast.getType()) ||
+        !isa<RankedTensorType>(cast.getSource().getType()))
+      return op->emitOpError("not supported yet: unranked tensors");
+    return define(cast.getResult(), shape(cast.getSource()), op);
+  }
+  if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
+    return visitReshape(op);
+  auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
+  if (!slice)
+    return op->emitOpError("not supported yet: this operation in a program "
+                           "with dynamic extents");
+  Extents extents, source = shape(slice.getSource());
+  llvm::SmallBitVector dropped = slice.getDroppedDims();
+  SmallVector<OpFoldResult> sizes = slice.getMixedSizes();
+  for (auto [dim, size] : llvm::enumerate(sizes)) {
+    if (!dropped[dim])
+      extents.push_back(size);
+    // Other offsets are the program's own business.
+    if (isConstantIntValue(slice.getMixedOffsets()[dim], 0) &&
+        isConstantIntValue(slice.getMixedStrides()[dim], 1))
+      requireAtMost(size, source[dim], op);
+  }
+  return define(slice.getResult(), std::move(extents), op);
+}
+
+LogicalResult ShapeAnalysis::visit(Operation *op) {
+  if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
+    return visitLinalg(linalgOp);
+  if (auto launch = dyn_cast<LaunchOp>(op)) {
+    for (auto [result, init] :
+         llvm::zip_equal(op->getResults(), launch.getInits()))
+      if (failed(define(result, shape(init), op)))
+        return failure();
+    return success();
+  }
+  FailureOr<DimensionLetters> letters = dimensionLetters(op);
+  if (succeeded(letters))
+    return visitLetters(op, *letters);
+  bool hasDynamic = llvm::any_of(op->getResultTypes(), [](Type type) {
+    if (isa<UnrankedTensorType>(type))
+      return true;
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && !tensor.hasStaticShape();
+  });
+  bool isShaped = isa<tensor::EmptyOp, tensor::CastOp, tensor::CollapseShapeOp,
+                      tensor::ExpandShapeOp, tensor::ExtractSliceOp>(op);
+  if (hasDynamic || isShaped)
+    return visitSpecial(op);
+  return success();
+}
+
+LogicalResult ShapeAnalysis::run() {
+  readAsserts();
+  for (Operation &op : function.front())
+    if (failed(visit(&op)))
+      return failure();
+  return success();
+}
