@@ -3,7 +3,7 @@
 #include "compiler/Pipeline.h"
 
 #include "compiler/graph/Passes.h"
-#include "compiler/kernels/Passes.h"
+#include "compiler/kernels/Pipeline.h"
 #include "compiler/llvm/Passes.h"
 #include "compiler/tile/Passes.h"
 #include "compiler/vector/Passes.h"
@@ -58,7 +58,9 @@ static void buildGraph(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(createCSEPass());
 }
 
-static void buildKernels(OpPassManager &passes, const PipelineOptions &options) {}
+static void buildKernels(OpPassManager &passes, const PipelineOptions &options) {
+  buildKernelsPipeline(passes);
+}
 
 static void buildTile(OpPassManager &passes, const PipelineOptions &options) {}
 

@@ -49,8 +49,9 @@ Value ShapeAnalysis::root(Value value) {
 
 OpFoldResult ShapeAnalysis::representative(OpFoldResult extent) {
   auto value = dyn_cast<Value>(extent);
-  if (!value)
-    return extent;
+  if (!value) // Static extents are i64 attributes here, index ones there.
+    return OpBuilder(function.getContext())
+        .getIndexAttr(*getConstantIntValue(extent));
   Value found = root(value);
   if (auto it = constants.find(found); it != constants.end())
     return OpBuilder(function.getContext()).getIndexAttr(it->second);
