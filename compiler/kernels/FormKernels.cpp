@@ -24,6 +24,7 @@ struct FormKernels : aft::impl::FormKernelsBase<FormKernels> {
     SmallVector<func::FuncOp> functions;
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (function.isPublic() && !function.isExternal() &&
+          !function->hasAttr(entryAttrName) &&
           !function->hasAttr(planAttrName))
         functions.push_back(function);
     for (func::FuncOp function : functions)
