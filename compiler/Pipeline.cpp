@@ -2,6 +2,7 @@
 
 #include "compiler/Pipeline.h"
 
+#include "compiler/CheckPhase.h"
 #include "compiler/graph/Passes.h"
 #include "compiler/kernels/Pipeline.h"
 #include "compiler/llvm/Passes.h"
@@ -20,8 +21,6 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/ToolOutputFile.h"
-
-#include <unistd.h>
 
 using namespace mlir;
 using namespace aft;
@@ -92,13 +91,14 @@ static void buildLLVM(OpPassManager &passes, const PipelineOptions &options) {
 
 void aft::buildPhase(Phase phase, OpPassManager &passes, const PipelineOptions &options) {
   switch (phase) {
-  case Phase::Graph: return buildGraph(passes, options);
-  case Phase::Kernels: return buildKernels(passes, options);
-  case Phase::Tile: return buildTile(passes, options);
-  case Phase::Vector: return buildVector(passes, options);
-  case Phase::LLVM: return buildLLVM(passes, options);
+  case Phase::Graph: buildGraph(passes, options); break;
+  case Phase::Kernels: buildKernels(passes, options); break;
+  case Phase::Tile: buildTile(passes, options); break;
+  case Phase::Vector: buildVector(passes, options); break;
+  case Phase::LLVM: buildLLVM(passes, options); break;
   case Phase::Binary: return;
   }
+  passes.addPass(createCheckPhase({nameOf(phase).str()}));
 }
 
 void aft::registerPipelines() {
@@ -136,17 +136,44 @@ static void dump(ModuleOp module, Phase phase, const std::string &folder) {
   file->keep();
 }
 
+namespace {
+/// Where a failing phase leaves what is needed to replay it. The name is not
+/// guessable, the folder may be everybody's.
+struct Reproducer : ReproducerStream {
+  std::string path;
+  llvm::raw_fd_ostream stream;
+  Reproducer(std::string path, int fd) : path(std::move(path)), stream(fd, true) {}
+  StringRef description() override { return path; }
+  raw_ostream &os() override { return stream; }
+};
+} // namespace
+
 LogicalResult aft::runPhase(ModuleOp module, Phase phase, const PipelineOptions &options) {
   PassManager passes(module.getContext(), ModuleOp::getOperationName());
   buildPhase(phase, passes, options);
-  std::string folder = options.dumpDir.empty() ? "/tmp" : options.dumpDir;
-  std::string reproducer = folder + "/aft-" + nameOf(phase).str() + "-" +
-                           std::to_string(::getpid()) + ".reproducer.mlir";
-  passes.enableCrashReproducerGeneration(reproducer, /*genLocalReproducer=*/false);
-  if (failed(passes.run(module)))
-    return module.emitError() << "phase '" << nameOf(phase)
-                              << "' failed; replay it with: aft-opt --run-reproducer "
-                              << reproducer;
+  std::string reproducer;
+  passes.enableCrashReproducerGeneration(
+      [&](std::string &error) -> std::unique_ptr<ReproducerStream> {
+        llvm::SmallString<128> model(options.dumpDir), path;
+        if (model.empty())
+          llvm::sys::path::system_temp_directory(true, model);
+        else
+          llvm::sys::fs::create_directories(model);
+        llvm::sys::path::append(model, "aft-" + nameOf(phase) + "-%%%%%%%%.mlir");
+        int fd;
+        if (std::error_code code = llvm::sys::fs::createUniqueFile(model, fd, path)) {
+          error = "cannot write " + model.str().str() + ": " + code.message();
+          return nullptr;
+        }
+        reproducer = path.str();
+        return std::make_unique<Reproducer>(reproducer, fd);
+      });
+  if (failed(passes.run(module))) {
+    InFlightDiagnostic error = module.emitError() << "phase '" << nameOf(phase) << "' failed";
+    if (!reproducer.empty())
+      error << "; replay it with: aft-opt --run-reproducer " << reproducer;
+    return error;
+  }
   dump(module, phase, options.dumpDir);
   return success();
 }

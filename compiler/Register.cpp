@@ -2,6 +2,7 @@
 
 #include "compiler/Register.h"
 
+#include "compiler/CheckPhase.h"
 #include "compiler/Pipeline.h"
 #include "compiler/graph/Passes.h"
 #include "compiler/kernels/Passes.h"
@@ -57,5 +58,6 @@ void aft::registerPasses() {
   registerTilePasses();
   registerVectorPasses();
   registerLLVMPasses();
+  registerCompilerPasses();
   registerPipelines();
 }

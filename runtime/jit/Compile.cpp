@@ -28,12 +28,16 @@ public:
             failed = true;
           else if (diagnostic.getSeverity() != DiagnosticSeverity::Note)
             return;
+          // MLIR's own summary says nothing that the errors before it do not.
+          std::string message = diagnostic.str();
+          if (StringRef(message).starts_with("Failures have been detected"))
+            return;
           llvm::raw_string_ostream stream(text);
           if (!text.empty())
             stream << '\n';
           if (!isa<UnknownLoc>(diagnostic.getLocation()))
             print(diagnostic.getLocation(), stream);
-          stream << diagnostic.str();
+          stream << message;
         }) {}
 
   Status status(bool succeeded) const {
@@ -43,11 +47,14 @@ public:
   }
 
 private:
-  /// "file:line:column: " where there is one.
+  /// "file:line:column: " where there is one; a module has no line.
   static void print(Location loc, llvm::raw_ostream &stream) {
-    if (auto file = dyn_cast<FileLineColLoc>(loc))
-      stream << file.getFilename().getValue() << ':' << file.getLine() << ':'
-             << file.getColumn() << ": ";
+    if (auto file = dyn_cast<FileLineColLoc>(loc)) {
+      stream << file.getFilename().getValue() << ':';
+      if (file.getLine() > 0)
+        stream << file.getLine() << ':' << file.getColumn() << ':';
+      stream << ' ';
+    }
     else if (auto name = dyn_cast<NameLoc>(loc))
       stream << name.getName().getValue() << ": ";
     else if (auto fused = dyn_cast<FusedLoc>(loc); fused && !fused.getLocations().empty())

@@ -2,6 +2,9 @@
 
 #include "aft/program.h"
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <thread>
 
@@ -115,6 +118,51 @@ TEST(Program, ServesManyThreadsAtOnce) {
   for (std::thread &thread : threads)
     thread.join();
   EXPECT_EQ(wrong, 0);
+}
+
+/// Compiles with a cache folder and checks the result of 1 + 2.
+CompileStats compileAndCheck(const std::string &text, const std::string &folder) {
+  CompileOptions options;
+  options.cacheDir = folder;
+  options.threads = 1;
+  std::shared_ptr<Program> program;
+  Status status = Program::compile(text, "test.mlir", options, program);
+  EXPECT_TRUE(status.ok()) << status.message;
+  if (!program)
+    return {};
+  std::vector<float> a(3, 1), b(3, 2), y(3);
+  EXPECT_TRUE(program->run("main", {bufferOf(a), bufferOf(b)}, {bufferOf(y)}).ok());
+  EXPECT_EQ(y, std::vector<float>(3, 3));
+  return program->stats();
+}
+
+TEST(Program, ComesFromTheCacheUnlessDamaged) {
+  namespace fs = std::filesystem;
+  std::string folder = fs::temp_directory_path() / "aft-program-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  EXPECT_FALSE(compileAndCheck(kAdd, folder).fromCache);
+  CompileStats cached = compileAndCheck(kAdd, folder);
+  EXPECT_TRUE(cached.fromCache);
+  EXPECT_EQ(cached.kernels, 1);
+  EXPECT_EQ(cached.launches, 1);
+  EXPECT_FALSE(compileAndCheck(std::string(kAdd) + "// other", folder).fromCache);
+  for (const auto &entry : fs::directory_iterator(folder)) {
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(fs::file_size(entry) / 2));
+    file.write("damaged", 7);
+  }
+  EXPECT_FALSE(compileAndCheck(kAdd, folder).fromCache);
+  EXPECT_TRUE(compileAndCheck(kAdd, folder).fromCache);
+  fs::remove_all(folder);
+}
+
+TEST(Program, RefusesCodeForAnotherCPU) {
+  std::shared_ptr<Program> program;
+  CompileOptions options;
+  options.cacheDir = "";
+  options.cpu = "z80";
+  EXPECT_EQ(Program::compile(kAdd, "test.mlir", options, program).message,
+            "unknown CPU 'z80', expected native or a CPU name of LLVM");
 }
 
 TEST(Program, ReportsSyntaxErrorsWithTheirPlace) {

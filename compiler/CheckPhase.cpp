@@ -1,0 +1,158 @@
+//===- CheckPhase.cpp - Whether a module has the form a phase promises ----===//
+
+#include "compiler/CheckPhase.h"
+
+#include "compiler/Pipeline.h"
+#include "compiler/kernels/Interface.h"
+#include "dialect/ir/AFT.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "llvm/ADT/STLExtras.h"
+
+namespace aft {
+#define GEN_PASS_DEF_CHECKPHASE
+#include "compiler/Passes.h.inc"
+} // namespace aft
+
+using namespace mlir;
+using namespace aft;
+
+namespace {
+
+enum class Role { Program, Kernel, Entry, Plan };
+
+/// Checks one function. Every check reports what it found.
+class FunctionCheck {
+public:
+  FunctionCheck(func::FuncOp function, Phase phase, Role role)
+      : function(function), phase(phase), role(role) {}
+  LogicalResult run();
+
+private:
+  LogicalResult allowOnly(ArrayRef<StringRef> dialects);
+  LogicalResult checkKernelType();
+  LogicalResult checkEntry();
+  LogicalResult checkNothingOnTheHeap();
+  InFlightDiagnostic leftOver(Operation *op) {
+    return op->emitError() << "not supported yet: phase '" << aft::nameOf(phase) << "' left '"
+                           << op->getName() << "' in @" << function.getName();
+  }
+
+  func::FuncOp function;
+  Phase phase;
+  Role role;
+};
+
+} // namespace
+
+static Role roleOf(func::FuncOp function) {
+  if (function->hasAttr(kernelAttrName))
+    return Role::Kernel;
+  if (function->hasAttr(entryAttrName))
+    return Role::Entry;
+  return function->hasAttr(planAttrName) ? Role::Plan : Role::Program;
+}
+
+LogicalResult FunctionCheck::allowOnly(ArrayRef<StringRef> dialects) {
+  WalkResult result = function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (op == function || llvm::is_contained(dialects, op->getName().getDialectNamespace()))
+      return WalkResult::advance();
+    leftOver(op);
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
+LogicalResult FunctionCheck::checkKernelType() {
+  FunctionType type = function.getFunctionType();
+  unsigned count = type.getNumInputs();
+  bool good = count >= 2 && type.getNumResults() == 1 && type.getResult(0).isIndex() &&
+              type.getInput(count - 1).isIndex() && type.getInput(count - 2).isIndex() &&
+              llvm::all_of(type.getInputs().drop_back(2),
+                           [](Type input) { return isa<MemRefType>(input); });
+  if (good)
+    return success();
+  return function.emitError() << "kernel @" << function.getName()
+                              << " must have type (memrefs..., index, index) -> index after phase '"
+                              << aft::nameOf(phase) << "', found " << type;
+}
+
+LogicalResult FunctionCheck::checkEntry() {
+  for (Type input : function.getArgumentTypes())
+    if (!isa<MemRefType>(input))
+      return function.emitError() << "entry @" << function.getName()
+                                  << " must take memrefs only, found " << input;
+  if (!planOf(function))
+    return function.emitError() << "entry @" << function.getName() << " has no plan @"
+                                << function.getName() << planSuffix;
+  if (failed(readInterface(function)))
+    return failure();
+  return allowOnly({"aft", "arith", "affine", "func", "memref", "scf"});
+}
+
+LogicalResult FunctionCheck::checkNothingOnTheHeap() {
+  WalkResult result = function.walk([&](memref::AllocOp op) {
+    leftOver(op) << ": kernels must not allocate";
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
+LogicalResult FunctionCheck::run() {
+  if (role == Role::Program) {
+    if (phase == Phase::Graph)
+      return allowOnly({"aft", "arith", "func", "linalg", "math", "tensor", "affine"});
+    return function.emitError() << "not supported yet: phase '" << aft::nameOf(phase)
+                                << "' left function @" << function.getName() << " as it was";
+  }
+  if (phase == Phase::Graph)
+    return success();
+  if (role == Role::Entry)
+    return checkEntry();
+  if (role == Role::Plan)
+    return allowOnly({"affine", "arith", "func", "memref", "scf"});
+  if (phase != Phase::Vector)
+    return success();
+  if (failed(checkKernelType()) || failed(checkNothingOnTheHeap()))
+    return failure();
+  return allowOnly({"affine", "arith", "cf", "func", "llvm", "math", "memref", "scf", "ub",
+                    "vector", "x86vector", "amx"});
+}
+
+/// After the last phase there is only the LLVM dialect.
+static LogicalResult checkLowered(ModuleOp module) {
+  WalkResult result = module.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (op == module || isa<LLVM::LLVMDialect>(op->getDialect()))
+      return WalkResult::advance();
+    op->emitError() << "not supported yet: phase 'llvm' left '" << op->getName() << "'";
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
+LogicalResult aft::checkPhase(ModuleOp module, Phase phase) {
+  if (phase == Phase::LLVM)
+    return checkLowered(module);
+  for (func::FuncOp function : module.getOps<func::FuncOp>())
+    if (!function.isExternal() &&
+        failed(FunctionCheck(function, phase, roleOf(function)).run()))
+      return failure();
+  return success();
+}
+
+namespace {
+struct CheckPhase : aft::impl::CheckPhaseBase<CheckPhase> {
+  using CheckPhaseBase::CheckPhaseBase;
+  void runOnOperation() override {
+    std::optional<Phase> known = phaseNamed(phase);
+    if (!known) {
+      getOperation().emitError() << "unknown phase '" << phase << "', expected graph, kernels, "
+                                 << "tile, vector or llvm";
+      return signalPassFailure();
+    }
+    if (failed(checkPhase(getOperation(), *known)))
+      signalPassFailure();
+  }
+};
+} // namespace

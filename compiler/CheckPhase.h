@@ -1,0 +1,22 @@
+//===- CheckPhase.h - Whether a module has the form a phase promises ------===//
+
+#ifndef AFT_COMPILER_CHECKPHASE_H
+#define AFT_COMPILER_CHECKPHASE_H
+
+#include "compiler/Pipeline.h"
+#include "mlir/Pass/Pass.h"
+
+namespace aft {
+
+#define GEN_PASS_DECL
+#include "compiler/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "compiler/Passes.h.inc"
+
+/// The check itself; errors say what the phase left over.
+mlir::LogicalResult checkPhase(mlir::ModuleOp module, Phase phase);
+
+} // namespace aft
+
+#endif // AFT_COMPILER_CHECKPHASE_H

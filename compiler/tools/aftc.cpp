@@ -1,0 +1,110 @@
+//===- aftc.cpp - The ahead-of-time compiler ------------------------------===//
+
+#include "runtime/jit/Compile.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace cl = llvm::cl;
+
+static cl::OptionCategory category("aftc options");
+static cl::opt<std::string> model(cl::Positional, cl::desc("MODEL"), cl::init(""),
+                                  cl::cat(category));
+static cl::opt<std::string> output("o", cl::desc("The artifact to write, or '-'"),
+                                   cl::value_desc("OUT.so"), cl::cat(category));
+static cl::opt<std::string> targetName("target", cl::desc("cpu"), cl::init("cpu"),
+                                       cl::cat(category));
+static cl::opt<std::string> cpu("mcpu", cl::desc("native, or a CPU name of LLVM"),
+                                cl::init("native"), cl::cat(category));
+static cl::opt<std::string> training("training", cl::desc("Adds the training entry: adamw"),
+                                     cl::cat(category));
+static cl::opt<std::string> lastPhase(
+    "compile-to", cl::desc("Prints the IR after a phase: graph, kernels, tile, vector or llvm"),
+    cl::value_desc("PHASE"), cl::cat(category));
+static cl::opt<std::string> dumpDir("dump-dir", cl::desc("Writes one numbered file per phase"),
+                                    cl::value_desc("DIR"), cl::cat(category));
+
+static constexpr int kRefused = 1, kWrongUsage = 2;
+
+static int fail(int code, const std::string &message) {
+  llvm::errs() << "aftc: " << message << '\n';
+  return code;
+}
+
+/// Wrong usage, as a message; empty when the options make sense.
+static std::string checkOptions() {
+  if (model.empty())
+    return "no MODEL given; see aftc --help";
+  if (!training.empty() && training != "adamw")
+    return "unknown value '" + training + "' of --training, expected adamw";
+  if (targetName != "cpu" && !llvm::StringRef(targetName).starts_with("cuda"))
+    return "unknown value '" + targetName + "' of --target, expected cpu";
+  if (!lastPhase.empty() && !aft::phaseNamed(lastPhase))
+    return "unknown phase '" + lastPhase +
+           "' in --compile-to, expected graph, kernels, tile, vector or llvm";
+  if (lastPhase.empty() && output.empty() && dumpDir.empty())
+    return "nothing to do: expected -o, --compile-to or --dump-dir";
+  return "";
+}
+
+/// What this version does not do, as a message.
+static std::string checkSupport() {
+  if (targetName != "cpu")
+    return "not supported yet: --target=" + targetName;
+  if (lastPhase == "binary")
+    return "not supported yet: --compile-to=binary; --dump-dir writes .ll and .s files";
+  if (lastPhase.empty() && !output.empty())
+    return "not supported yet: writing artifacts (-o " + output + ")";
+  for (llvm::StringRef suffix : {".pt2", ".pt"})
+    if (llvm::StringRef(model).ends_with(suffix))
+      return model + ": not supported yet: models in " + suffix.str() + " files";
+  return "";
+}
+
+int main(int argc, char **argv) {
+  cl::HideUnrelatedOptions(category);
+  std::string problem;
+  llvm::raw_string_ostream problems(problem);
+  if (!cl::ParseCommandLineOptions(argc, argv, "AFT ahead-of-time compiler\n", &problems)) {
+    llvm::errs() << problem;
+    return kWrongUsage;
+  }
+  if (std::string error = checkOptions(); !error.empty())
+    return fail(kWrongUsage, error);
+  if (std::string error = checkSupport(); !error.empty())
+    return fail(kRefused, error);
+  auto file = llvm::MemoryBuffer::getFile(model, /*IsText=*/true);
+  if (!file)
+    return fail(kRefused, model + ": " + file.getError().message());
+
+  aft::CompileOptions options;
+  options.cpu = cpu;
+  options.dumpDir = dumpDir;
+  if (!training.empty())
+    options.training = std::make_shared<aft::TrainingOptions>();
+  aft::PipelineOptions pipeline;
+  if (aft::Status status = aft::pipelineOptions(options, pipeline); !status.ok())
+    return fail(kRefused, status.message);
+  std::string text = (*file)->getBuffer().str();
+  if (lastPhase.empty()) {
+    aft::Package package;
+    aft::Status status = aft::compilePackage(text, model, pipeline, package);
+    return status.ok() ? 0 : fail(kRefused, status.message);
+  }
+  std::string result;
+  aft::Status status =
+      aft::compileToText(text, model, *aft::phaseNamed(lastPhase), pipeline, result);
+  if (!status.ok())
+    return fail(kRefused, status.message);
+  if (output.empty() || output == "-") {
+    llvm::outs() << result;
+    return 0;
+  }
+  std::error_code error;
+  llvm::raw_fd_ostream stream(output, error);
+  stream << result;
+  stream.close();
+  if (!error)
+    error = stream.error();
+  return error ? fail(kRefused, output + ": " + error.message()) : 0;
+}
