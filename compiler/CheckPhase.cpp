@@ -18,6 +18,9 @@ namespace aft {
 using namespace mlir;
 using namespace aft;
 
+/// What a kernel may take of the stack of a thread that launches it.
+static constexpr int64_t kStackBytes = 4 << 20;
+
 namespace {
 
 enum class Role { Program, Kernel, Entry, Plan };
@@ -33,7 +36,7 @@ private:
   LogicalResult allowOnly(ArrayRef<StringRef> dialects);
   LogicalResult checkKernelType();
   LogicalResult checkEntry();
-  LogicalResult checkNothingOnTheHeap();
+  LogicalResult checkMemory();
   InFlightDiagnostic leftOver(Operation *op) {
     return op->emitError() << "not supported yet: phase '" << aft::nameOf(phase) << "' left '"
                            << op->getName() << "' in @" << function.getName();
@@ -91,12 +94,32 @@ LogicalResult FunctionCheck::checkEntry() {
   return allowOnly({"aft", "arith", "affine", "func", "memref", "scf"});
 }
 
-LogicalResult FunctionCheck::checkNothingOnTheHeap() {
-  WalkResult result = function.walk([&](memref::AllocOp op) {
-    leftOver(op) << ": kernels must not allocate";
-    return WalkResult::interrupt();
+LogicalResult FunctionCheck::checkMemory() {
+  int64_t stack = 0;
+  WalkResult result = function.walk([&](Operation *op) {
+    if (isa<memref::AllocOp>(op)) {
+      leftOver(op) << ": kernels must not allocate";
+      return WalkResult::interrupt();
+    }
+    auto local = dyn_cast<memref::AllocaOp>(op);
+    if (!local)
+      return WalkResult::advance();
+    MemRefType type = local.getType();
+    if (!type.hasStaticShape()) {
+      leftOver(op) << " of a size known only at run time";
+      return WalkResult::interrupt();
+    }
+    unsigned bits = type.getElementType().isIndex() ? 64 : type.getElementTypeBitWidth();
+    stack += type.getNumElements() * ((bits + 7) / 8);
+    return WalkResult::advance();
   });
-  return failure(result.wasInterrupted());
+  if (result.wasInterrupted())
+    return failure();
+  if (stack > kStackBytes)
+    return function.emitError() << "not supported yet: kernel @" << function.getName()
+                                << " takes " << stack << " bytes of stack, more than "
+                                << kStackBytes;
+  return success();
 }
 
 LogicalResult FunctionCheck::run() {
@@ -114,7 +137,7 @@ LogicalResult FunctionCheck::run() {
     return allowOnly({"affine", "arith", "func", "memref", "scf"});
   if (phase != Phase::Vector)
     return success();
-  if (failed(checkKernelType()) || failed(checkNothingOnTheHeap()))
+  if (failed(checkKernelType()) || failed(checkMemory()))
     return failure();
   return allowOnly({"affine", "arith", "cf", "func", "llvm", "math", "memref", "scf", "ub",
                     "vector", "x86vector", "amx"});

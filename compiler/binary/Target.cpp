@@ -62,3 +62,16 @@ Target Target::named(const std::string &name, std::string &error) {
   target.features = "-prefer-256-bit";
   return target;
 }
+
+std::string Target::missingHere() const {
+  std::string error, missing;
+  const llvm::Target *backend = lookupTarget(error);
+  if (!backend)
+    return missing;
+  std::unique_ptr<llvm::MCSubtargetInfo> info(
+      backend->createMCSubtargetInfo(llvm::sys::getDefaultTargetTriple(), cpu, features));
+  for (const auto &feature : llvm::sys::getHostCPUFeatures())
+    if (!feature.second && info->checkFeatures(("+" + feature.first()).str()))
+      missing += (missing.empty() ? "" : ",") + feature.first().str();
+  return missing;
+}

@@ -18,6 +18,10 @@ struct Target {
   static Target host();
   /// "native" is host(); other names are LLVM's. Empty `error`: success.
   static Target named(const std::string &name, std::string &error);
+
+  /// The features that this target needs and the CPU this process runs on lacks,
+  /// separated by commas.
+  std::string missingHere() const;
 };
 
 } // namespace aft

@@ -10,6 +10,8 @@ using namespace aft;
 
 /// Blocks of at least this size are aligned for and advised to use huge pages.
 static constexpr int64_t kHugePage = 2 << 20;
+/// More than this no machine has; sanitizers stop the process when asked.
+static constexpr int64_t kLargest = int64_t(1) << 46;
 /// Idle blocks kept; more callers than this at once is rare.
 static constexpr size_t kIdleBlocks = 4;
 
@@ -31,7 +33,7 @@ ArenaPool::Lease::Lease(ArenaPool &owner, int64_t bytes) : pool(owner), memory(n
     }
   }
   int64_t alignment = bytes >= kHugePage ? kHugePage : 64;
-  if (bytes > INT64_MAX - alignment)
+  if (bytes < 0 || bytes > kLargest)
     return;
   size = (std::max<int64_t>(bytes, 1) + alignment - 1) / alignment * alignment;
   memory = std::aligned_alloc(alignment, size);

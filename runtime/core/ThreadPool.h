@@ -2,6 +2,10 @@
 // Workers spin for a moment after their last work and then park. Any number of
 // threads may launch kernels at once; each launch is a job of its own, in which
 // the launching thread takes part.
+//
+// Kernels keep packed tiles on the stack. Workers have 16 MiB; a thread that
+// launches needs what the largest kernel takes, which the compiler limits to
+// 4 MiB (the usual 8 MiB of a thread are enough).
 
 #ifndef AFT_RUNTIME_CORE_THREADPOOL_H
 #define AFT_RUNTIME_CORE_THREADPOOL_H

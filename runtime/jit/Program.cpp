@@ -255,6 +255,8 @@ Status Program::compile(const std::string &text, const std::string &name,
   PipelineOptions pipeline;
   if (Status status = pipelineOptions(options, pipeline); !status.ok())
     return status;
+  if (std::string missing = pipeline.target.missingHere(); !missing.empty())
+    return {"code for CPU '" + options.cpu + "' cannot run here: this machine lacks " + missing};
   // A dump is wanted for what it shows on the way: the cache would skip it.
   Cache cache(pipeline.dumpDir.empty() ? options.cacheDir : "");
   std::string key = cache.enabled() ? cacheKey(text, pipeline) : "";

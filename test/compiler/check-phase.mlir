@@ -46,3 +46,19 @@ func.func @main(%a: tensor<4xf32>) -> tensor<4xf32> {
 func.func @main(%a: memref<4xf32>, %arena: memref<?xi8>) attributes {aft.entry} {
   return
 }
+
+// -----
+
+// expected-error @below {{not supported yet: kernel @k takes 8388608 bytes of stack, more than 4194304}}
+func.func private @k(%a: memref<4xf32>, %begin: index, %end: index) -> index attributes {aft.kernel} {
+  %t = memref.alloca() : memref<1024x2048xf32>
+  return %begin : index
+}
+
+// -----
+
+func.func private @k(%a: memref<4xf32>, %begin: index, %end: index) -> index attributes {aft.kernel} {
+  // expected-error @below {{not supported yet: phase 'vector' left 'memref.alloca' in @k of a size known only at run time}}
+  %t = memref.alloca(%end) : memref<?xf32>
+  return %begin : index
+}

@@ -163,6 +163,8 @@ TEST(Program, RefusesCodeForAnotherCPU) {
   options.cpu = "z80";
   EXPECT_EQ(Program::compile(kAdd, "test.mlir", options, program).message,
             "unknown CPU 'z80', expected native or a CPU name of LLVM");
+  options.cpu = "x86-64";
+  EXPECT_TRUE(Program::compile(kAdd, "test.mlir", options, program).ok());
 }
 
 TEST(Program, ReportsSyntaxErrorsWithTheirPlace) {
