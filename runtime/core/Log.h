@@ -7,8 +7,11 @@
 
 namespace aft {
 
-/// Prints to standard error when AFT_LOG, a comma-separated list of compile,
-/// cache and runtime, has this topic.
+/// Whether AFT_LOG, a comma-separated list of compile, cache and runtime, has
+/// this topic.
+bool logs(const char *topic);
+
+/// Prints to standard error when AFT_LOG has this topic.
 void log(const char *topic, const std::string &message);
 
 } // namespace aft

@@ -4,6 +4,7 @@
 
 #include "runtime/core/Arena.h"
 #include "runtime/core/Log.h"
+#include "runtime/core/Profile.h"
 #include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Cache.h"
 #include "runtime/jit/Compile.h"
@@ -221,7 +222,14 @@ Status JITProgram::run(const std::string &entry, const std::vector<Buffer> &inpu
   if (!arena.data())
     return {"entry '" + info.name + "' needs " + std::to_string(arenaBytes) +
             " bytes of scratch memory, which could not be had"};
-  code[index].run(buffers.data(), dims.data(), arena.data(), pool->runtime());
+  if (!logs("runtime")) {
+    code[index].run(buffers.data(), dims.data(), arena.data(), pool->runtime());
+    return {};
+  }
+  Profile profile(pool->runtime());
+  code[index].run(buffers.data(), dims.data(), arena.data(), profile.runtime());
+  log("runtime", info.name + ": " + std::to_string(arenaBytes) + " bytes of scratch memory, " +
+                     std::to_string(pool->threads()) + " threads" + profile.table());
   return {};
 }
 
@@ -265,11 +273,14 @@ Status Program::compile(const std::string &text, const std::string &name,
   if (std::optional<std::string> bytes = cache.load(key))
     package = Package::deserialize(*bytes);
   stats.fromCache = package.has_value();
+  if (cache.enabled())
+    log("cache", name + ": " + (stats.fromCache ? "found " : "missed ") + key);
   if (!package) {
     package.emplace();
     if (Status status = compilePackage(text, name, pipeline, *package); !status.ok())
       return status;
-    cache.store(key, package->serialize());
+    if (cache.enabled() && !cache.store(key, package->serialize()))
+      log("cache", name + ": could not be stored");
   }
   stats.kernels = package->kernels;
   stats.launches = package->launches;
