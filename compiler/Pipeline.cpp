@@ -2,6 +2,7 @@
 
 #include "compiler/Pipeline.h"
 
+#include "compiler/Canonicalize.h"
 #include "compiler/CheckPhase.h"
 #include "compiler/graph/Passes.h"
 #include "compiler/kernels/Pipeline.h"
@@ -53,7 +54,7 @@ std::optional<Phase> aft::phaseNamed(StringRef name) {
 
 static void buildGraph(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(createInlinerPass());
-  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCanonicalize());
   passes.addPass(createCSEPass());
 }
 

@@ -75,15 +75,18 @@ static Value mix(ImplicitLocOpBuilder &b, Value x) {
 
 static Value dropElements(Generic &g, DropoutOp op, Value base) {
   Type element = elementOf(op.getX()), acc = accumulationType(element);
-  unsigned loops = rankOf(op.getX());
   double p = op.getP().convertToDouble();
+  // The position in memory does not depend on how the rows are grouped.
+  unsigned rank = rankOf(op.getX()), leading = std::max(rank, 1u) - 1;
+  Value x = g.flattened(op.getX(), leading);
+  unsigned loops = rankOf(x);
   SmallVector<OpFoldResult> sizes =
-      tensor::getMixedSizes(g.b, g.b.getLoc(), op.getX());
+      tensor::getMixedSizes(g.b, g.b.getLoc(), x);
   SmallVector<Value> extents;
   for (OpFoldResult size : sizes)
     extents.push_back(getValueOrCreateConstantIndexOp(g.b, g.b.getLoc(), size));
-  return g.parallel(
-      {g.leading(op.getX(), loops), g.scalar(base, loops)},
+  Value y = g.parallel(
+      {g.leading(x, loops), g.scalar(base, loops)},
       {g.leading(g.empty(sizes, element), loops)},
       [&](ImplicitLocOpBuilder &b, ValueRange args) {
         Value counter = b.create<arith::MulIOp>(
@@ -100,6 +103,8 @@ static Value dropElements(Generic &g, DropoutOp op, Value base) {
                                                number(b, acc, 0));
         return SmallVector<Value>{toFloat(b, kept, element)};
       })[0];
+  return g.unflattened(
+      y, leading, tensor::getMixedSizes(g.b, g.b.getLoc(), op.getX()));
 }
 
 LogicalResult aft::decomposeDropouts(FunctionOpInterface function) {

@@ -10,6 +10,37 @@ using namespace aft;
 
 namespace {
 
+/// [B, T, d] is normalised as B * T rows.
+template <typename OpT> struct FlattenRows : OpRewritePattern<OpT> {
+  using OpRewritePattern<OpT>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(OpT op,
+                                PatternRewriter &rewriter) const override {
+    unsigned rank = rankOf(op.getX());
+    if (rank < 3 || !op.getInits().empty())
+      return rewriter.notifyMatchFailure(op, "already on rows");
+    Generic g(rewriter, op.getLoc());
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands())
+      operands.push_back(g.flattened(operand, rank - 1));
+    SmallVector<Type> types;
+    for (Type type : op->getResultTypes())
+      types.push_back(flattenedType(type, rank - 1));
+    OperationState state(op.getLoc(), op->getName(), operands, types,
+                         op->getAttrs());
+    Operation *flat = rewriter.create(state);
+    SmallVector<OpFoldResult> sizes =
+        tensor::getMixedSizes(g.b, g.b.getLoc(), op.getX());
+    SmallVector<Value> results;
+    for (auto [result, old] :
+         llvm::zip_equal(flat->getResults(), op->getResults()))
+      results.push_back(g.unflattened(
+          result, rank - 1, ArrayRef(sizes).take_front(rankOf(old))));
+    replaceWithCasts(rewriter, op, results);
+    return success();
+  }
+};
+
 /// What both patterns know about x.
 struct Rows {
   Rows(Generic &g, Value x)
@@ -51,8 +82,8 @@ struct DecomposeLayerNorm : OpRewritePattern<LayerNormOp> {
                                 PatternRewriter &rewriter) const override {
     Generic g(rewriter, op.getLoc());
     Rows rows(g, op.getX());
-    if (!op.getInits().empty())
-      return rewriter.notifyMatchFailure(op, "has destinations");
+    if (!op.getInits().empty() || rows.rank > 2)
+      return rewriter.notifyMatchFailure(op, "has destinations or is not flat");
     if (ShapedType::isDynamic(rows.extent))
       return rewriter.notifyMatchFailure(op, "the last extent is dynamic");
     double share = 1.0 / rows.extent;
@@ -121,8 +152,8 @@ struct DecomposeLayerNormGrad : OpRewritePattern<LayerNormGradOp> {
                                 PatternRewriter &rewriter) const override {
     Generic g(rewriter, op.getLoc());
     Rows rows(g, op.getX());
-    if (!op.getInits().empty())
-      return rewriter.notifyMatchFailure(op, "has destinations");
+    if (!op.getInits().empty() || rows.rank > 2)
+      return rewriter.notifyMatchFailure(op, "has destinations or is not flat");
     if (ShapedType::isDynamic(rows.extent))
       return rewriter.notifyMatchFailure(op, "the last extent is dynamic");
     replaceWithCasts(rewriter, op,
@@ -208,6 +239,7 @@ struct DecomposeLayerNormGrad : OpRewritePattern<LayerNormGradOp> {
 } // namespace
 
 void aft::populateDecomposeNormPatterns(RewritePatternSet &patterns) {
-  patterns.add<DecomposeLayerNorm, DecomposeLayerNormGrad>(
+  patterns.add<FlattenRows<LayerNormOp>, FlattenRows<LayerNormGradOp>,
+               DecomposeLayerNorm, DecomposeLayerNormGrad>(
       patterns.getContext());
 }

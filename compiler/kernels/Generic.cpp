@@ -9,7 +9,7 @@ Type aft::elementOf(Value value) {
   return cast<ShapedType>(value.getType()).getElementType();
 }
 
-int64_t aft::rankOf(Value value) {
+unsigned aft::rankOf(Value value) {
   return cast<ShapedType>(value.getType()).getRank();
 }
 
@@ -54,6 +54,42 @@ Value Generic::filled(ArrayRef<OpFoldResult> sizes, Type element,
       .create<linalg::FillOp>(ValueRange{number(b, element, value)},
                               ValueRange{empty(sizes, element)})
       .getResult(0);
+}
+
+static SmallVector<ReassociationIndices> leadingGroups(unsigned rank,
+                                                       unsigned dims) {
+  SmallVector<ReassociationIndices> groups = {
+      llvm::to_vector(llvm::seq<int64_t>(0, dims))};
+  for (int64_t dim = dims; dim < rank; ++dim)
+    groups.push_back({dim});
+  return groups;
+}
+
+RankedTensorType aft::flattenedType(Type type, unsigned dims) {
+  auto tensor = cast<RankedTensorType>(type);
+  if (tensor.getRank() < dims || dims < 2)
+    return tensor;
+  return tensor::CollapseShapeOp::inferCollapsedType(
+      tensor, leadingGroups(tensor.getRank(), dims));
+}
+
+Value Generic::flattened(Value value, unsigned dims) {
+  if (rankOf(value) < dims || dims < 2)
+    return value;
+  return b.create<tensor::CollapseShapeOp>(
+      value, leadingGroups(rankOf(value), dims));
+}
+
+Value Generic::unflattened(Value value, unsigned dims,
+                           ArrayRef<OpFoldResult> sizes) {
+  if (sizes.size() < dims || dims < 2)
+    return value;
+  SmallVector<int64_t> shape;
+  SmallVector<Value> dynamic;
+  dispatchIndexOpFoldResults(sizes, dynamic, shape);
+  auto type = RankedTensorType::get(shape, elementOf(value));
+  return b.create<tensor::ExpandShapeOp>(
+      type, value, leadingGroups(sizes.size(), dims), sizes);
 }
 
 SmallVector<Value> Generic::parallel(ArrayRef<Operand> ins,

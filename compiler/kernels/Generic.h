@@ -5,6 +5,7 @@
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace aft {
@@ -40,8 +41,14 @@ public:
   mlir::Value filled(llvm::ArrayRef<mlir::OpFoldResult> sizes,
                      mlir::Type element, double number);
 
-  /// All loops parallel; the last `reductions` loops, or those in `reduced`,
-  /// are reductions.
+  /// The first `dims` dimensions of a tensor as one. Tensors without two of
+  /// them stay as they are.
+  mlir::Value flattened(mlir::Value value, unsigned dims);
+  /// The reverse, with the extents of the result.
+  mlir::Value unflattened(mlir::Value value, unsigned dims,
+                          llvm::ArrayRef<mlir::OpFoldResult> sizes);
+
+  /// Loops are parallel but for those in `reduced`.
   llvm::SmallVector<mlir::Value> parallel(llvm::ArrayRef<Operand> ins,
                                           llvm::ArrayRef<Operand> outs,
                                           Body body);
@@ -61,9 +68,11 @@ mlir::Value integer(mlir::ImplicitLocOpBuilder &b, int64_t value);
 /// Widens or narrows a floating-point scalar.
 mlir::Value toFloat(mlir::ImplicitLocOpBuilder &b, mlir::Value value,
                     mlir::Type type);
+/// The type of Generic::flattened.
+mlir::RankedTensorType flattenedType(mlir::Type type, unsigned dims);
 /// Element type of a shaped value.
 mlir::Type elementOf(mlir::Value value);
-int64_t rankOf(mlir::Value value);
+unsigned rankOf(mlir::Value value);
 
 } // namespace aft
 

@@ -18,7 +18,7 @@ static bool onlyInitialises(linalg::FillOp fill) {
 bool aft::isComputeOp(Operation *op) {
   if (auto fill = dyn_cast<linalg::FillOp>(op))
     return !onlyInitialises(fill);
-  return isa<linalg::LinalgOp>(op) || succeeded(dimensionLetters(op));
+  return isa<linalg::LinalgOp>(op) || isKernelOp(op);
 }
 
 Value aft::viewedTensor(Value value) {

@@ -25,6 +25,9 @@ Value ExtentCloner::exact(Value value) {
   if (auto dim = dyn_cast_or_null<tensor::DimOp>(def)) {
     auto argument = dyn_cast<BlockArgument>(dim.getSource());
     std::optional<int64_t> index = dim.getConstantIndex();
+    OpFoldResult same = shapes.representative(value);
+    if (!argument && same != OpFoldResult(value))
+      return get(same);
     if (!argument || !index) {
       dim.emitOpError("must read an extent of an argument");
       return Value();

@@ -19,6 +19,16 @@ def Decompose : Pass<"aft-decompose", "::mlir::func::FuncOp"> {
     "::mlir::affine::AffineDialect"];
 }
 
+def CollapseLoops : Pass<"aft-collapse-loops", "::mlir::func::FuncOp"> {
+  let summary = "makes one loop of the leading loops of generics";
+  let description = [{
+    Outside the mixers [B, T, d] is B * T rows. Leading loops of one kind that
+    every operand indexes together become one; the last loop stays.
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
 def ResolveShapes : Pass<"aft-resolve-shapes", "::mlir::func::FuncOp"> {
   let summary = "derives all extents from the arguments and adds destinations";
   let description = [{
@@ -28,6 +38,17 @@ def ResolveShapes : Pass<"aft-resolve-shapes", "::mlir::func::FuncOp"> {
     prove becomes a cf.assert with a message that names the arguments.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
+def FuseElementwise : Pass<"aft-fuse-elementwise", "::mlir::func::FuncOp"> {
+  let summary = "merges elementwise generics into the generics that use them";
+  let description = [{
+    A generic whose result has one user is merged into it. One with several
+    users is computed again in each of them when that is as cheap as reading
+    it. Nothing but the cheapest work is repeated for the sake of a broadcast.
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::tensor::TensorDialect"];
 }
 

@@ -2,6 +2,7 @@
 
 #include "compiler/kernels/Pipeline.h"
 
+#include "compiler/Canonicalize.h"
 #include "compiler/kernels/Passes.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -12,14 +13,24 @@ using namespace mlir;
 
 void aft::buildKernelsPipeline(OpPassManager &passes) {
   auto clean = [&] {
-    passes.addNestedPass<func::FuncOp>(createCanonicalizerPass());
+    passes.addNestedPass<func::FuncOp>(createCanonicalize());
     passes.addNestedPass<func::FuncOp>(createCSEPass());
   };
   passes.addPass(createInlinerPass());
   passes.addPass(createSymbolDCEPass());
+  passes.addNestedPass<func::FuncOp>(createLowerAffinePass());
+  // Before operations lose their names, for the sake of the shape checks.
+  passes.addNestedPass<func::FuncOp>(createResolveShapes());
+  clean();
   passes.addNestedPass<func::FuncOp>(createDecompose());
   clean();
+  passes.addNestedPass<func::FuncOp>(createCollapseLoops());
+  passes.addNestedPass<func::FuncOp>(createLowerAffinePass());
+  clean();
   passes.addNestedPass<func::FuncOp>(createResolveShapes());
+  clean();
+  passes.addNestedPass<func::FuncOp>(createFuseElementwise());
+  passes.addNestedPass<func::FuncOp>(createLowerAffinePass());
   clean();
   passes.addPass(createFormKernels());
   clean();

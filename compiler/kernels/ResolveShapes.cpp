@@ -34,7 +34,7 @@ struct ResolveShapes : aft::impl::ResolveShapesBase<ResolveShapes> {
     replaceDims(function, shapes);
     for (Operation &op :
          llvm::make_early_inc_range(function.front().without_terminator())) {
-      if (succeeded(dimensionLetters(&op)))
+      if (isKernelOp(&op))
         addDestinations(&op, shapes);
       if (auto generic = dyn_cast<linalg::GenericOp>(op))
         dropUnreadDestinations(generic, shapes);
@@ -43,11 +43,12 @@ struct ResolveShapes : aft::impl::ResolveShapesBase<ResolveShapes> {
     addAsserts(function, shapes);
   }
 
-  /// tensor.dim of anything but an argument.
+  /// tensor.dim inside the bodies of operations.
   static void replaceDims(func::FuncOp function, ShapeAnalysis &shapes) {
     SmallVector<tensor::DimOp> dims;
     function.walk([&](tensor::DimOp dim) {
-      if (!isa<BlockArgument>(dim.getSource()) && dim.getConstantIndex())
+      if (dim->getBlock() != &function.front() &&
+          !isa<BlockArgument>(dim.getSource()) && dim.getConstantIndex())
         dims.push_back(dim);
     });
     for (tensor::DimOp dim : dims) {

@@ -43,8 +43,63 @@ static std::string filterLetters(Value filter) {
 
 static std::string biasLetters(Value w) { return rankOf(w) == 3 ? "BTS" : "TS"; }
 
-static std::string idsLetters(Value ids) {
-  return StringRef("EFGHIJKL").take_front(rankOf(ids)).str();
+/// Letters for the leading dimensions of a tensor of any rank.
+static std::string leadingLetters(int64_t count) {
+  std::string letters;
+  for (int64_t i = 0; i < count; ++i)
+    letters.push_back(static_cast<char>('0' + i));
+  return letters;
+}
+
+bool aft::isKernelOp(Operation *op) {
+  return isa<FullOp, LocalOp, SimpleOp, ConvOp, FullGradOp, LocalGradOp,
+             SimpleGradOp, ConvGradOp, FullOnlineOp, SimpleOnlineOp,
+             LocalOnlineOp, ConvOnlineOp, BandOp, BandGradOp, EmbeddingGradOp>(
+      op);
+}
+
+/// Operations of models, which become generics.
+static FailureOr<DimensionLetters> modelLetters(Operation *op) {
+  using Result = FailureOr<DimensionLetters>;
+  return llvm::TypeSwitch<Operation *, Result>(op)
+      .Case([&](LayerNormOp o) -> Result {
+        std::string rows = leadingLetters(rankOf(o.getX()) - 1);
+        std::string x = rows + "d";
+        DimensionLetters letters{{x, "d", "d"}, {x}};
+        if (o->getNumResults() == 3)
+          letters.results.append({rows, rows});
+        return letters;
+      })
+      .Case([&](LayerNormGradOp o) -> Result {
+        std::string rows = leadingLetters(rankOf(o.getX()) - 1);
+        std::string x = rows + "d";
+        return DimensionLetters{{x, x, "d", rows, rows}, {x, "d", "d"}};
+      })
+      .Case([&](EmbeddingOp o) -> Result {
+        std::string ids = leadingLetters(rankOf(o.getIds()));
+        return DimensionLetters{{ids, "vd"}, {ids + "d"}};
+      })
+      .Case([&](CrossEntropyOp o) -> Result {
+        DimensionLetters letters{{"Nv", "N"}, {""}};
+        if (o->getNumResults() == 2)
+          letters.results.push_back("N");
+        return letters;
+      })
+      .Case([&](CrossEntropyGradOp o) -> Result {
+        return DimensionLetters{{"", "Nv", "N", "N"}, {"Nv"}};
+      })
+      .Case([&](FinishOp o) -> Result {
+        return DimensionLetters{{"BTd", "BTd", "BTd"}, {"BTd"}};
+      })
+      .Case([&](DropoutOp o) -> Result {
+        std::string x = leadingLetters(rankOf(o.getX()));
+        return DimensionLetters{{x, ""}, {x}};
+      })
+      .Case([&](AdamWOp o) -> Result {
+        std::string p = leadingLetters(rankOf(o.getParam()));
+        return DimensionLetters{{p, p, p, p, "", "", ""}, {p, p, p}};
+      })
+      .Default([](Operation *) -> Result { return failure(); });
 }
 
 FailureOr<DimensionLetters> aft::dimensionLetters(Operation *op) {
@@ -101,8 +156,8 @@ FailureOr<DimensionLetters> aft::dimensionLetters(Operation *op) {
         return DimensionLetters{{"tL", "Tr", "Tr"}, {"Tr", "Tr"}};
       })
       .Case([&](EmbeddingGradOp o) -> Result {
-        std::string ids = idsLetters(o.getIds());
+        std::string ids = leadingLetters(rankOf(o.getIds()));
         return DimensionLetters{{ids, ids + "d"}, {"vd"}};
       })
-      .Default([](Operation *) -> Result { return failure(); });
+      .Default([](Operation *other) { return modelLetters(other); });
 }

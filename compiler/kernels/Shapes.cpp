@@ -2,6 +2,7 @@
 
 #include "compiler/kernels/Shapes.h"
 #include "dialect/ir/AFT.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
@@ -205,21 +206,51 @@ OpFoldResult ShapeAnalysis::product(ArrayRef<OpFoldResult> factors,
         builder.create<arith::ConstantIndexOp>(at->getLoc(), constant));
   if (values.size() == 1)
     return values.front();
-  SmallVector<Value> key = values;
-  auto known = [&](const auto &entry) {
-    return llvm::all_of(llvm::zip(entry.first, key), [](auto pair) {
-             Value l = std::get<0>(pair), r = std::get<1>(pair);
-             std::optional<int64_t> c = getConstantIntValue(l);
-             return l == r || (c && c == getConstantIntValue(r));
-           }) && entry.first.size() == key.size();
-  };
-  if (auto it = llvm::find_if(products, known); it != products.end())
-    return it->second;
+  if (Value known = knownProduct(values))
+    return known;
   Value result = values.front();
   for (Value value : ArrayRef(values).drop_front())
     result = builder.create<arith::MulIOp>(at->getLoc(), result, value);
-  products.push_back({key, result});
+  products.push_back({values, result});
   return result;
+}
+
+Value ShapeAnalysis::knownProduct(ArrayRef<Value> factors) {
+  auto same = [](auto pair) {
+    auto [l, r] = pair;
+    std::optional<int64_t> constant = getConstantIntValue(l);
+    return l == r || (constant && constant == getConstantIntValue(r));
+  };
+  for (const auto &[key, result] : products)
+    if (key.size() == factors.size() &&
+        llvm::all_of(llvm::zip_equal(key, factors), same))
+      return result;
+  return Value();
+}
+
+static void collectFactors(Value value, SmallVectorImpl<Value> &factors) {
+  if (auto product = value.getDefiningOp<arith::MulIOp>()) {
+    collectFactors(product.getLhs(), factors);
+    collectFactors(product.getRhs(), factors);
+  } else {
+    factors.push_back(value);
+  }
+}
+
+void ShapeAnalysis::visitProduct(arith::MulIOp op) {
+  SmallVector<Value> atoms, factors, constants;
+  collectFactors(op, atoms);
+  for (Value atom : atoms) {
+    OpFoldResult known = representative(atom);
+    auto value = dyn_cast<Value>(known);
+    (value ? factors : constants).push_back(value ? value : atom);
+  }
+  // Several constants would have been folded.
+  factors.append(constants);
+  if (Value known = knownProduct(factors))
+    unite(known, op.getResult());
+  else
+    products.push_back({factors, op});
 }
 
 LogicalResult ShapeAnalysis::visitLinalg(linalg::LinalgOp op) {
@@ -323,10 +354,30 @@ LogicalResult ShapeAnalysis::visitSpecial(Operation *op) {
   }
   if (isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
     return visitReshape(op);
-  auto slice = dyn_cast<tensor::ExtractSliceOp>(op);
-  if (!slice)
+  if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op))
+    return visitSlice(slice);
+  if (isa<tensor::PadOp, tensor::ConcatOp>(op))
+    return visitJoin(op);
+  if (auto insert = dyn_cast<tensor::InsertSliceOp>(op))
+    return define(insert.getResult(), shape(insert.getDest()), op);
+  if (auto softmax = dyn_cast<linalg::SoftmaxOp>(op))
+    return define(op->getResult(0), shape(softmax.getInput()), op);
+  // Operations that list the dynamic extents of their result.
+  ValueRange sizes;
+  if (auto generate = dyn_cast<tensor::GenerateOp>(op))
+    sizes = generate.getDynamicExtents();
+  else if (auto splat = dyn_cast<tensor::SplatOp>(op))
+    sizes = splat.getDynamicSizes();
+  else
     return op->emitOpError("not supported yet: this operation in a program "
                            "with dynamic extents");
+  OpBuilder builder(op);
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  return define(op->getResult(0),
+                getMixedValues(type.getShape(), sizes, builder), op);
+}
+
+LogicalResult ShapeAnalysis::visitSlice(tensor::ExtractSliceOp slice) {
   Extents extents, source = shape(slice.getSource());
   llvm::SmallBitVector dropped = slice.getDroppedDims();
   SmallVector<OpFoldResult> sizes = slice.getMixedSizes();
@@ -336,12 +387,80 @@ LogicalResult ShapeAnalysis::visitSpecial(Operation *op) {
     // Other offsets are the program's own business.
     if (isConstantIntValue(slice.getMixedOffsets()[dim], 0) &&
         isConstantIntValue(slice.getMixedStrides()[dim], 1))
-      requireAtMost(size, source[dim], op);
+      requireAtMost(size, source[dim], slice);
   }
-  return define(slice.getResult(), std::move(extents), op);
+  return define(slice.getResult(), std::move(extents), slice);
+}
+
+/// pad and concat: extents that are sums.
+LogicalResult ShapeAnalysis::visitJoin(Operation *op) {
+  OpBuilder builder(op);
+  auto sum = [&](ArrayRef<OpFoldResult> terms) -> OpFoldResult {
+    Value total;
+    for (OpFoldResult term : terms) {
+      if (isConstantIntValue(term, 0))
+        continue;
+      Value value = getValueOrCreateConstantIndexOp(builder, op->getLoc(),
+                                                    representative(term));
+      total = total ? builder.createOrFold<arith::AddIOp>(op->getLoc(), total,
+                                                          value)
+                    : value;
+    }
+    return total ? OpFoldResult(total) : builder.getIndexAttr(0);
+  };
+  if (auto pad = dyn_cast<tensor::PadOp>(op)) {
+    Extents extents = shape(pad.getSource());
+    for (auto [extent, low, high] : llvm::zip_equal(
+             extents, pad.getMixedLowPad(), pad.getMixedHighPad()))
+      extent = sum({extent, low, high});
+    return define(pad.getResult(), std::move(extents), op);
+  }
+  auto concat = cast<tensor::ConcatOp>(op);
+  Extents extents = shape(concat.getInputs().front()), joined;
+  for (Value input : concat.getInputs())
+    for (auto [dim, extent] : llvm::enumerate(shape(input))) {
+      if (dim == concat.getDim())
+        joined.push_back(extent);
+      else if (failed(require(extents[dim], extent, op)))
+        return failure();
+    }
+  extents[concat.getDim()] = sum(joined);
+  return define(concat.getResult(), std::move(extents), op);
+}
+
+/// arith and math on whole tensors.
+LogicalResult ShapeAnalysis::visitElementwise(Operation *op) {
+  std::optional<Extents> all;
+  for (Value operand : op->getOperands()) {
+    if (!isa<RankedTensorType>(operand.getType()))
+      continue;
+    Extents extents = shape(operand);
+    if (!all)
+      all = extents;
+    for (auto [l, r] : llvm::zip_equal(*all, extents))
+      if (failed(require(l, r, op)))
+        return failure();
+  }
+  for (Value result : op->getResults())
+    if (all && isa<RankedTensorType>(result.getType()) &&
+        failed(define(result, *all, op)))
+      return failure();
+  return success();
 }
 
 LogicalResult ShapeAnalysis::visit(Operation *op) {
+  if (auto dim = dyn_cast<tensor::DimOp>(op)) {
+    std::optional<int64_t> index = dim.getConstantIndex();
+    if (index && !isa<BlockArgument>(dim.getSource()) &&
+        isa<RankedTensorType>(dim.getSource().getType()))
+      unite(shape(dim.getSource())[*index], dim.getResult());
+    return success();
+  }
+  if (auto product = dyn_cast<arith::MulIOp>(op);
+      product && product.getType().isIndex())
+    visitProduct(product);
+  if (OpTrait::hasElementwiseMappableTraits(op))
+    return visitElementwise(op);
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
     return visitLinalg(linalgOp);
   if (auto launch = dyn_cast<LaunchOp>(op)) {

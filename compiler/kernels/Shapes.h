@@ -25,6 +25,9 @@ struct DimensionLetters {
 /// Fails for an operation that has no such description.
 mlir::FailureOr<DimensionLetters> dimensionLetters(mlir::Operation *op);
 
+/// Whether an aft operation stays one inside of kernels.
+bool isKernelOp(mlir::Operation *op);
+
 /// One requirement between two extents.
 struct ShapeCheckpoint {
   mlir::OpFoldResult left, right;
@@ -60,6 +63,9 @@ private:
                                    const DimensionLetters &letters);
   mlir::LogicalResult visitSpecial(mlir::Operation *op);
   mlir::LogicalResult visitReshape(mlir::Operation *op);
+  mlir::LogicalResult visitSlice(mlir::tensor::ExtractSliceOp slice);
+  mlir::LogicalResult visitJoin(mlir::Operation *op);
+  mlir::LogicalResult visitElementwise(mlir::Operation *op);
   void readAsserts();
 
   mlir::LogicalResult require(mlir::OpFoldResult left,
@@ -67,6 +73,9 @@ private:
   void requireAtMost(mlir::OpFoldResult left, mlir::OpFoldResult right,
                      mlir::Operation *op);
   void unite(mlir::OpFoldResult left, mlir::OpFoldResult right);
+  /// A product of the program itself joins the class of equal products.
+  void visitProduct(mlir::arith::MulIOp op);
+  mlir::Value knownProduct(llvm::ArrayRef<mlir::Value> factors);
   mlir::OpFoldResult product(llvm::ArrayRef<mlir::OpFoldResult> factors,
                              mlir::Operation *at);
   /// Sets the shape of a result; static extents of its type win.

@@ -66,7 +66,7 @@ struct VerifyKernels : aft::impl::VerifyKernelsBase<VerifyKernels> {
             tensor::ExpandShapeOp, func::ReturnOp>(op) ||
         isMatmul(op))
       return true;
-    return succeeded(dimensionLetters(op));
+    return isKernelOp(op);
   }
 
   /// A kernel written by hand in the form of the vector phase.
