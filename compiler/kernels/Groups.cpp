@@ -64,11 +64,3 @@ bool aft::isHostView(tensor::ExtractSliceOp slice, ShapeAnalysis &shapes) {
   Operation *source = viewedTensor(slice).getDefiningOp();
   return atStart || (source && (isa<LaunchOp>(source) || isComputeOp(source)));
 }
-
-SmallVector<KernelGroup> aft::formGroups(func::FuncOp function) {
-  SmallVector<KernelGroup> groups;
-  for (Operation &op : function.front())
-    if (isComputeOp(&op))
-      groups.push_back({{&op}});
-  return groups;
-}

@@ -8,9 +8,22 @@
 namespace aft {
 
 /// The operations of one kernel in program order. Only the results of the last
-/// one are used outside.
+/// one are used outside: it is the one to tile, the others are fused into its
+/// tiles. Kinds, from which the tile phase chooses:
+///
+///   matmul       a matmul, perhaps with an elementwise generic after it
+///   elementwise  generics without reductions; all loops can be tiled
+///   rows         generics that reduce along their last loop, and elementwise
+///                ones: only the first loop of the last operation is tiled, a
+///                row is computed as a whole
+///   columns      a generic whose first loop is a reduction: its parallel loops
+///                are tiled
+///   sum          a generic without parallel loops
+///   full, band,  … one aft operation
+///   fill         a linalg.fill on its own
 struct KernelGroup {
   llvm::SmallVector<mlir::Operation *> ops;
+  std::string kind;
 };
 
 /// Whether an operation computes a tensor (as opposed to viewing, allocating

@@ -26,6 +26,8 @@ namespace aft {
 inline constexpr llvm::StringLiteral kernelAttrName = "aft.kernel";
 inline constexpr llvm::StringLiteral entryAttrName = "aft.entry";
 inline constexpr llvm::StringLiteral planAttrName = "aft.plan";
+/// String on a kernel: what it consists of (see Groups.h).
+inline constexpr llvm::StringLiteral kindAttrName = "aft.kind";
 /// Dictionary on an entry, and array of strings on the module.
 inline constexpr llvm::StringLiteral interfaceAttrName = "aft.interface";
 inline constexpr llvm::StringLiteral checksAttrName = "aft.checks";

@@ -141,6 +141,7 @@ LogicalResult Outliner::run() {
                                 builder.getFunctionType({}, {}));
   kernel.setPrivate();
   kernel->setAttr(kernelAttrName, builder.getUnitAttr());
+  kernel->setAttr(kindAttrName, builder.getStringAttr(group.kind));
   Block *block = kernel.addEntryBlock();
   symbols.insert(kernel, Block::iterator(host));
   collectOuts();

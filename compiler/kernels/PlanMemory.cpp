@@ -63,6 +63,7 @@ struct PlanMemory : aft::impl::PlanMemoryBase<PlanMemory> {
         loc, "kernel", builder.getFunctionType({type, type}, {type}));
     kernel.setPrivate();
     kernel->setAttr(kernelAttrName, builder.getUnitAttr());
+    kernel->setAttr(kindAttrName, builder.getStringAttr("elementwise"));
     builder.setInsertionPointToStart(kernel.addEntryBlock());
     Generic g(builder, loc);
     unsigned loops = type.getRank();

@@ -1,0 +1,161 @@
+//===- FormGroups.cpp - Which operations share a kernel -------------------===//
+// From the last operation backwards: an operation that nothing has claimed
+// starts a group, and producers join as long as everything that uses them has
+// joined. So a group has no result but its last operation's, and it can run
+// where that operation stood.
+
+#include "compiler/kernels/Decompose.h"
+#include "compiler/kernels/Groups.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
+
+using namespace mlir;
+using namespace aft;
+
+using utils::IteratorType;
+
+static bool isParallel(linalg::LinalgOp op) {
+  return op.getNumParallelLoops() == op.getNumLoops();
+}
+
+/// Generics whose first loop runs over rows: it is parallel and the first
+/// dimension of every result.
+static bool isRowwise(Operation *op) {
+  auto generic = dyn_cast<linalg::GenericOp>(op);
+  if (!generic || generic.getNumLoops() == 0 ||
+      generic.getIteratorTypesArray().front() != IteratorType::parallel)
+    return false;
+  return llvm::all_of(
+      generic.getDpsInitsMutable(), [&](OpOperand &init) {
+        AffineMap map = generic.getMatchingIndexingMap(&init);
+        return map.getNumResults() > 0 &&
+               map.getResult(0) == getAffineDimExpr(0, op->getContext());
+      });
+}
+
+/// Whether the first dimension of an operand is the row of its user.
+static bool followsRows(OpOperand &use) {
+  auto generic = cast<linalg::GenericOp>(use.getOwner());
+  AffineMap map = generic.getMatchingIndexingMap(&use);
+  AffineExpr row = getAffineDimExpr(0, generic.getContext());
+  return map.getNumResults() > 0 && map.getResult(0) == row &&
+         llvm::none_of(map.getResults().drop_front(), [](AffineExpr expr) {
+           return expr.isFunctionOfDim(0);
+         });
+}
+
+/// Whether a producer starts from nothing: its destinations are empty or
+/// filled.
+static bool startsFresh(DestinationStyleOpInterface op) {
+  return llvm::all_of(op.getDpsInits(), [](Value init) {
+    if (auto fill = init.getDefiningOp<linalg::FillOp>())
+      init = fill.getDpsInits()[0];
+    return isa_and_nonnull<tensor::EmptyOp>(init.getDefiningOp());
+  });
+}
+
+namespace {
+
+class GroupBuilder {
+public:
+  GroupBuilder(Operation *last, const llvm::DenseSet<Operation *> &claimed)
+      : last(last), claimed(claimed) {
+    members.insert(last);
+  }
+
+  KernelGroup build();
+
+private:
+  bool canJoin(Operation *producer);
+  bool canJoinAsMatmul(Operation *producer);
+  std::string kind();
+
+  Operation *last;
+  const llvm::DenseSet<Operation *> &claimed;
+  llvm::SetVector<Operation *> members;
+};
+
+} // namespace
+
+/// The only consumer is the elementwise last operation, which reads the matmul
+/// element by element.
+bool GroupBuilder::canJoinAsMatmul(Operation *producer) {
+  auto consumer = dyn_cast<linalg::GenericOp>(last);
+  if (!consumer || !isParallel(consumer) || members.size() > 1)
+    return false;
+  return llvm::all_of(producer->getUses(), [&](OpOperand &use) {
+    return use.getOwner() == last &&
+           consumer.getMatchingIndexingMap(&use).isIdentity();
+  });
+}
+
+bool GroupBuilder::canJoin(Operation *producer) {
+  auto style = dyn_cast_or_null<DestinationStyleOpInterface>(producer);
+  if (!style || !isa<linalg::LinalgOp>(producer) || claimed.count(producer) ||
+      isa<linalg::FillOp>(producer) || !startsFresh(style))
+    return false;
+  for (OpOperand &use : producer->getUses()) {
+    auto user = dyn_cast<linalg::LinalgOp>(use.getOwner());
+    if (!user || !members.contains(user) || !user.isDpsInput(&use))
+      return false;
+  }
+  if (isMatmul(producer))
+    return canJoinAsMatmul(producer);
+  bool allRows = llvm::all_of(members, isRowwise) && isRowwise(producer);
+  return allRows && llvm::all_of(producer->getUses(), followsRows);
+}
+
+std::string GroupBuilder::kind() {
+  if (!isa<linalg::LinalgOp>(last))
+    return last->getName().stripDialect().str();
+  if (llvm::any_of(members, isMatmul))
+    return "matmul";
+  if (isa<linalg::FillOp>(last))
+    return "fill";
+  bool parallel = llvm::all_of(members, [](Operation *op) {
+    return isParallel(cast<linalg::LinalgOp>(op));
+  });
+  if (parallel)
+    return "elementwise";
+  auto root = cast<linalg::LinalgOp>(last);
+  if (root.getNumParallelLoops() == 0)
+    return "sum";
+  return isRowwise(last) ? "rows" : "columns";
+}
+
+KernelGroup GroupBuilder::build() {
+  // A producer can be refused because a user of it has not joined yet.
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (Operation *member : llvm::to_vector(members)) {
+      for (Value operand : member->getOperands()) {
+        Operation *producer = operand.getDefiningOp();
+        if (!members.contains(producer) && canJoin(producer)) {
+          members.insert(producer);
+          changed = true;
+        }
+      }
+    }
+  }
+  KernelGroup group{llvm::to_vector(members), kind()};
+  llvm::sort(group.ops, [](Operation *a, Operation *b) {
+    return a->isBeforeInBlock(b);
+  });
+  return group;
+}
+
+SmallVector<KernelGroup> aft::formGroups(func::FuncOp function) {
+  SmallVector<Operation *> ops;
+  for (Operation &op : function.front())
+    if (isComputeOp(&op))
+      ops.push_back(&op);
+  llvm::DenseSet<Operation *> claimed;
+  SmallVector<KernelGroup> groups;
+  for (Operation *op : llvm::reverse(ops)) {
+    if (claimed.contains(op))
+      continue;
+    groups.push_back(GroupBuilder(op, claimed).build());
+    claimed.insert(groups.back().ops.begin(), groups.back().ops.end());
+  }
+  std::reverse(groups.begin(), groups.end());
+  return groups;
+}
