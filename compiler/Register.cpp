@@ -8,6 +8,7 @@
 #include "compiler/kernels/Passes.h"
 #include "compiler/llvm/Passes.h"
 #include "compiler/tile/Passes.h"
+#include "compiler/vector/BufferizableModels.h"
 #include "compiler/vector/Passes.h"
 #include "dialect/ir/AFT.h"
 #include "mlir/InitAllDialects.h"
@@ -21,6 +22,7 @@ void aft::registerDialects(mlir::DialectRegistry &registry) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
   registry.insert<AFTDialect>();
+  registerBufferizableModels(registry);
 }
 
 void aft::registerCompilerDialects(mlir::DialectRegistry &registry) {
@@ -30,6 +32,7 @@ void aft::registerCompilerDialects(mlir::DialectRegistry &registry) {
                   mlir::math::MathDialect, mlir::memref::MemRefDialect, mlir::scf::SCFDialect,
                   mlir::tensor::TensorDialect, mlir::ub::UBDialect,
                   mlir::vector::VectorDialect>();
+  registerBufferizableModels(registry);
   // Interfaces of those dialects that their own registration leaves out.
   mlir::affine::registerValueBoundsOpInterfaceExternalModels(registry);
   mlir::arith::registerBufferizableOpInterfaceExternalModels(registry);

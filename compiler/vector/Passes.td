@@ -1,8 +1,55 @@
-//===- Passes.td - Passes of the vector phase --------------------------------===//
+//===- Passes.td - Passes of the vector phase -----------------------------===//
 
 #ifndef AFT_COMPILER_VECTOR_PASSES_TD
 #define AFT_COMPILER_VECTOR_PASSES_TD
 
 include "mlir/Pass/PassBase.td"
+
+def VectorBits : Option<"vectorBits", "vector-bits", "unsigned", /*default=*/"512",
+                          "Width of a vector register in bits">;
+
+def BufferizeKernels : Pass<"aft-bufferize-kernels", "::mlir::ModuleOp"> {
+  let summary = "Puts kernel functions on memrefs";
+  let description = [{
+    One-shot bufferisation of every `aft.kernel`. Tiles are computed straight
+    into the destinations; what temporaries remain become stack memory of a
+    static size. A kernel returns nothing afterwards.
+  }];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
+def VectorizeLinalg : Pass<"aft-vectorize-linalg", "::mlir::func::FuncOp"> {
+  let summary = "Turns linalg operations on memrefs into vector code";
+  let options = [VectorBits];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def VectorizeMixers : Pass<"aft-vectorize-mixers", "::mlir::func::FuncOp"> {
+  let summary = "Turns mixers on memrefs into a grid of vector code";
+  let options = [VectorBits];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def GridToRange : Pass<"aft-grid-to-range", "::mlir::func::FuncOp"> {
+  let summary = "Makes a kernel work on a range of its groups";
+  let description = [{
+    The outermost `scf.forall`s of a kernel, which are independent of each
+    other, become one loop over the groups [%begin, %end); the kernel returns
+    the number of groups. A kernel without one is a single group.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::affine::AffineDialect"];
+}
+
+def ApproximateMath : Pass<"aft-approximate-math", "::mlir::func::FuncOp"> {
+  let summary = "Computes f32 exp, log, tanh and erf by vector polynomials";
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+                           "::mlir::vector::VectorDialect"];
+}
 
 #endif // AFT_COMPILER_VECTOR_PASSES_TD

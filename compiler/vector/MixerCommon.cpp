@@ -1,0 +1,224 @@
+//===- MixerCommon.cpp - What the emission of all mixers shares -----------===//
+
+#include "compiler/vector/MixerCommon.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace aft;
+
+Type aft::accumulationOf(Value memref) {
+  return computeType(cast<MemRefType>(memref.getType()).getElementType());
+}
+
+Value LaneEmitter::infinity(bool negative) {
+  double value = std::numeric_limits<double>::infinity();
+  return number(negative ? -value : value);
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+/// In the accumulation type: a bias may be stored in f32 for a bf16 mixer.
+Value LaneEmitter::withElement(Value value) { return e.convert(value, element); }
+
+Value LaneEmitter::load(Value memref, Value t) {
+  return withElement(e.load(memref, {batch, t, channel}, lanes));
+}
+
+void LaneEmitter::store(Value value, Value memref, Value t) {
+  e.store(value, memref, {batch, t, channel});
+}
+
+Value LaneEmitter::head() { return e.div(channel, perHead); }
+
+Value LaneEmitter::loadPerHead(Value memref, Value t) {
+  if (perHead == 1)
+    return load(memref, t);
+  return e.broadcast(withElement(e.load(memref, {batch, t, head()}, 0)), type);
+}
+
+void LaneEmitter::storePerHead(Value value, Value memref, Value t) {
+  if (perHead == 1)
+    return store(value, memref, t);
+  Value first = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq,
+                                                e.mul(head(), perHead), channel);
+  e.when(first, [&] {
+    if (isa<VectorType>(value.getType()))
+      value = e.builder.create<vector::ExtractOp>(e.loc, value, ArrayRef<int64_t>{0});
+    e.store(value, memref, {batch, t, head()});
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// The state
+//===----------------------------------------------------------------------===//
+
+MixState LaneEmitter::emptyState() { return {infinity(true), number(0), number(0)}; }
+
+Value LaneEmitter::finite(Value m) {
+  return e.select(e.equal(m, infinity(true)), number(0), m);
+}
+
+MixState LaneEmitter::add(const MixState &state, Value x, Value v) {
+  Value m = e.fmaxNumber(state.m, x), base = finite(m);
+  Value old = e.exp(e.fsub(state.m, base)), weight = e.exp(e.fsub(x, base));
+  // A key of weight 0 is hidden: its value, perhaps NaN, must not be seen.
+  Value term = e.select(e.equal(weight, number(0)), number(0), e.fmul(weight, v));
+  return {m, e.fma(state.n, old, term), e.fma(state.z, old, weight)};
+}
+
+MixState LaneEmitter::merge(const MixState &a, const MixState &b) {
+  Value m = e.fmaxNumber(a.m, b.m), base = finite(m);
+  Value first = e.exp(e.fsub(a.m, base)), second = e.exp(e.fsub(b.m, base));
+  return {m, e.fma(a.n, first, e.fmul(b.n, second)), e.fma(a.z, first, e.fmul(b.z, second))};
+}
+
+Value LaneEmitter::ratio(const MixState &state) {
+  Value none = e.equal(state.z, number(0));
+  return e.select(none, number(0), e.fdiv(state.n, e.select(none, number(1), state.z)));
+}
+
+Value LaneEmitter::logz(const MixState &state) {
+  Value none = e.equal(state.z, number(0));
+  Value logarithm = e.log(e.select(none, number(1), state.z));
+  return e.select(none, infinity(true), e.fadd(finite(state.m), logarithm));
+}
+
+MixState LaneEmitter::loop(Value lower, Value upper, const MixState &state,
+                           llvm::function_ref<MixState(Value, MixState)> body) {
+  return MixState::from(e.loop(lower, upper, e.index(1), state.values(),
+                               [&](Value i, ValueRange carried) {
+                                 return body(i, MixState::from(carried)).values();
+                               }));
+}
+
+MixState LaneEmitter::when(Value condition, const MixState &state,
+                           llvm::function_ref<MixState()> yes) {
+  return MixState::from(e.branch(
+      condition, {type, type, type}, [&] { return yes().values(); },
+      [&] { return state.values(); }));
+}
+
+//===----------------------------------------------------------------------===//
+// Gates
+//===----------------------------------------------------------------------===//
+
+Value LaneEmitter::gate(Gate gate, Value q) {
+  switch (gate) {
+  case Gate::sigmoid: {
+    Value one = number(1);
+    return e.fdiv(one, e.fadd(one, e.exp(e.fsub(number(0), q))));
+  }
+  case Gate::relu: return e.fmax(q, number(0));
+  case Gate::tanh: return e.builder.create<math::TanhOp>(e.loc, q);
+  case Gate::none: return number(1);
+  }
+  return Value();
+}
+
+Value LaneEmitter::gateDerivative(Gate kind, Value q) {
+  Value one = number(1), zero = number(0);
+  switch (kind) {
+  case Gate::sigmoid: {
+    Value s = gate(kind, q);
+    return e.fmul(s, e.fsub(one, s));
+  }
+  case Gate::relu: {
+    Value positive =
+        e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OGT, q, zero);
+    return e.select(positive, one, zero);
+  }
+  case Gate::tanh: {
+    Value t = gate(kind, q);
+    return e.fsub(one, e.fmul(t, t));
+  }
+  case Gate::none: return zero;
+  }
+  return Value();
+}
+
+//===----------------------------------------------------------------------===//
+// Lane groups
+//===----------------------------------------------------------------------===//
+
+/// The widest power of two that never straddles two heads.
+static int64_t chooseLanes(Type accumulation, unsigned vectorBits, int64_t channels,
+                           int64_t perHead) {
+  int64_t lanes = lanesFor(accumulation, vectorBits);
+  while (lanes > 1 && (channels < lanes || (perHead > 1 && perHead % lanes != 0)))
+    lanes /= 2;
+  return lanes;
+}
+
+/// Calls `body` for the group at `channel`, with fewer lanes at the end.
+static void emitGroup(Emitter &e, Type accumulation, int64_t lanes, Value batch, Value channel,
+                      int64_t channels, int64_t perHead,
+                      llvm::function_ref<void(LaneEmitter &)> body) {
+  auto vectorGroup = [&] {
+    LaneEmitter group(e, accumulation, lanes, batch, channel);
+    group.perHead = perHead;
+    body(group);
+  };
+  auto scalarGroup = [&](Value single) {
+    LaneEmitter group(e, accumulation, 0, batch, single);
+    group.perHead = perHead;
+    body(group);
+  };
+  if (lanes == 1)
+    return scalarGroup(channel);
+  if (channels % lanes == 0)
+    return vectorGroup();
+  Value whole = e.less(channel, e.index(channels / lanes * lanes));
+  e.branch(
+      whole, {},
+      [&] {
+        vectorGroup();
+        return Emitter::Values{};
+      },
+      [&] {
+        e.loop(channel, e.index(channels), e.index(1), scalarGroup);
+        return Emitter::Values{};
+      });
+}
+
+void aft::forEachLaneGroup(Emitter &e, Type accumulation, unsigned vectorBits, Value batches,
+                           int64_t channels, int64_t perHead,
+                           llvm::function_ref<void(LaneEmitter &)> body) {
+  int64_t lanes = chooseLanes(accumulation, vectorBits, channels, perHead);
+  Value groups = e.index((channels + lanes - 1) / lanes);
+  e.grid({batches, groups}, [&](ArrayRef<Value> index) {
+    emitGroup(e, accumulation, lanes, index[0], e.mul(index[1], lanes), channels, perHead, body);
+  });
+}
+
+void aft::forEachLaneGroupOfHead(Emitter &e, Type accumulation, unsigned vectorBits, Value batch,
+                                 Value head, int64_t perHead,
+                                 llvm::function_ref<void(LaneEmitter &)> body) {
+  int64_t lanes = chooseLanes(accumulation, vectorBits, perHead, perHead);
+  Value first = e.mul(head, perHead);
+  e.loop(first, e.add(first, perHead), e.index(lanes), [&](Value channel) {
+    // Lanes divide the head, so there is no narrower rest.
+    emitGroup(e, accumulation, lanes, batch, channel, lanes, perHead, body);
+  });
+}
+
+void aft::forEachLaneGroupOfBatch(Emitter &e, Type accumulation, unsigned vectorBits,
+                                  Value batch, int64_t channels, int64_t perHead,
+                                  llvm::function_ref<void(LaneEmitter &)> body) {
+  int64_t lanes = chooseLanes(accumulation, vectorBits, channels, perHead);
+  e.loop(e.index(0), e.index(channels), e.index(lanes), [&](Value channel) {
+    emitGroup(e, accumulation, lanes, batch, channel, channels, perHead, body);
+  });
+}
+
+Value aft::visibleKeys(Emitter &e, Value lengths, Value batch, Value keys) {
+  if (!lengths)
+    return keys;
+  Value length = e.builder.create<memref::LoadOp>(e.loc, lengths, batch);
+  length = e.builder.create<arith::IndexCastOp>(e.loc, e.builder.getIndexType(), length);
+  return e.max(e.min(length, keys), e.index(0));
+}

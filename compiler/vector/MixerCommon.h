@@ -1,0 +1,97 @@
+//===- MixerCommon.h - What the emission of all mixers shares -------------===//
+// Mixers are vectorised over channels: a "lane group" is a run of consecutive
+// channels, a single channel where the vector length does not divide them.
+
+#ifndef AFT_COMPILER_VECTOR_MIXERCOMMON_H
+#define AFT_COMPILER_VECTOR_MIXERCOMMON_H
+
+#include "compiler/vector/Emitter.h"
+#include "dialect/ir/AFT.h"
+
+namespace aft {
+
+/// Running maximum, numerator and denominator of one lane group: the sums
+/// meant are exp(m) * n and exp(m) * z.
+struct MixState {
+  mlir::Value m, n, z;
+  llvm::SmallVector<mlir::Value> values() const { return {m, n, z}; }
+  static MixState from(mlir::ValueRange values) { return {values[0], values[1], values[2]}; }
+};
+
+/// Emits for one lane group: channels [channel, channel + lanes) of batch
+/// entry `batch`; lanes 0 stands for one channel as a scalar.
+class LaneEmitter {
+public:
+  using Value = mlir::Value;
+
+  LaneEmitter(Emitter &e, mlir::Type accumulation, int64_t lanes, Value batch, Value channel)
+      : e(e), type(e.typeOf(accumulation, lanes)), element(accumulation), lanes(lanes),
+        batch(batch), channel(channel) {}
+
+  Emitter &e;
+  mlir::Type type, element;
+  int64_t lanes;
+  Value batch, channel;
+  /// Channels per head of the keys (conv), 1 where every channel has its own.
+  int64_t perHead = 1;
+
+  Value number(double value) { return e.number(type, value); }
+  Value infinity(bool negative);
+
+  /// Element [batch, t, channel...] in the accumulation type.
+  Value load(Value memref, Value t);
+  void store(Value value, Value memref, Value t);
+  /// The same for what exists per head: keys, logz.
+  Value loadPerHead(Value memref, Value t);
+  /// Stores a per-head value once: by the first lane group of the head.
+  void storePerHead(Value value, Value memref, Value t);
+  Value head();
+
+  MixState emptyState();
+  /// `m` where it is a number, 0 where it is -inf: a maximum that may be
+  /// subtracted.
+  Value finite(Value m);
+  /// Folds one key with exponent x = k + w and value v.
+  MixState add(const MixState &state, Value x, Value v);
+  MixState merge(const MixState &a, const MixState &b);
+  /// n / z, and 0 where z is 0.
+  Value ratio(const MixState &state);
+  /// m + log z, -inf where z is 0.
+  Value logz(const MixState &state);
+
+  Value gate(Gate gate, Value q);
+  Value gateDerivative(Gate gate, Value q);
+
+  /// A loop with a carried state.
+  MixState loop(Value lower, Value upper, const MixState &state,
+                llvm::function_ref<MixState(Value, MixState)> body);
+  MixState when(Value condition, const MixState &state, llvm::function_ref<MixState()> yes);
+
+private:
+  Value withElement(Value value);
+};
+
+/// Calls `body` in a grid over batch entries and lane groups of the channels;
+/// `perHead` as in LaneEmitter.
+void forEachLaneGroup(Emitter &e, mlir::Type accumulation, unsigned vectorBits, mlir::Value batches,
+                      int64_t channels, int64_t perHead,
+                      llvm::function_ref<void(LaneEmitter &)> body);
+
+/// The same for the lane groups of one head, without a grid.
+void forEachLaneGroupOfHead(Emitter &e, mlir::Type accumulation, unsigned vectorBits,
+                            mlir::Value batch, mlir::Value head, int64_t perHead,
+                            llvm::function_ref<void(LaneEmitter &)> body);
+
+/// Lane groups of all channels of a batch entry, without a grid.
+void forEachLaneGroupOfBatch(Emitter &e, mlir::Type accumulation, unsigned vectorBits,
+                             mlir::Value batch, int64_t channels, int64_t perHead,
+                             llvm::function_ref<void(LaneEmitter &)> body);
+
+/// The number of visible keys of a batch entry: `keys`, or less by `lengths`.
+mlir::Value visibleKeys(Emitter &e, mlir::Value lengths, mlir::Value batch, mlir::Value keys);
+
+mlir::Type accumulationOf(mlir::Value memref);
+
+} // namespace aft
+
+#endif // AFT_COMPILER_VECTOR_MIXERCOMMON_H

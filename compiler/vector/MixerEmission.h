@@ -1,0 +1,30 @@
+//===- MixerEmission.h - Vector code of each mixer ------------------------===//
+// Each function emits one operation in memref form in front of it, as grids
+// (scf.forall) of independent work groups.
+
+#ifndef AFT_COMPILER_VECTOR_MIXEREMISSION_H
+#define AFT_COMPILER_VECTOR_MIXEREMISSION_H
+
+#include "dialect/ir/AFT.h"
+#include "mlir/IR/Builders.h"
+
+namespace aft {
+
+// Mixers whose bias lives in a window of the sequence: simple, local, 1-D conv.
+void emitWindowMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
+void emitWindowMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
+
+// Mixers with a bias for any pair: full, conv on a grid.
+void emitPairMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
+void emitPairMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
+
+// Chunks of a sequence with a carried state.
+void emitOnlineMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
+
+void emitBand(BandOp op, mlir::OpBuilder &builder, unsigned vectorBits);
+void emitBandGrad(BandGradOp op, mlir::OpBuilder &builder, unsigned vectorBits);
+void emitEmbeddingGrad(EmbeddingGradOp op, mlir::OpBuilder &builder, unsigned vectorBits);
+
+} // namespace aft
+
+#endif // AFT_COMPILER_VECTOR_MIXEREMISSION_H

@@ -1,0 +1,66 @@
+//===- VectorizeLinalg.cpp - linalg on memrefs becomes vector code --------===//
+
+#include "compiler/kernels/Interface.h"
+#include "compiler/vector/GenericEmission.h"
+#include "compiler/vector/MatmulEmission.h"
+#include "compiler/vector/Passes.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/Transforms/LoweringPatterns.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace aft {
+#define GEN_PASS_DEF_VECTORIZELINALG
+#include "compiler/vector/Passes.h.inc"
+} // namespace aft
+
+using namespace mlir;
+using namespace aft;
+
+/// Copies become linalg operations, so that one path vectorises everything.
+static void expandCopies(func::FuncOp function) {
+  SmallVector<memref::CopyOp> copies;
+  function.walk([&](memref::CopyOp copy) { copies.push_back(copy); });
+  for (memref::CopyOp copy : copies) {
+    OpBuilder builder(copy);
+    linalg::makeMemRefCopyOp(builder, copy.getLoc(), copy.getSource(), copy.getTarget());
+    copy.erase();
+  }
+}
+
+/// Squares in registers are transposed by shuffles.
+static LogicalResult lowerTransposes(func::FuncOp function) {
+  RewritePatternSet patterns(function.getContext());
+  vector::VectorTransformsOptions options;
+  options.setVectorTransposeLowering(vector::VectorTransposeLowering::Shuffle16x16);
+  vector::populateVectorTransposeLoweringPatterns(patterns, options);
+  return applyPatternsAndFoldGreedily(function, std::move(patterns));
+}
+
+namespace {
+struct VectorizeLinalg : aft::impl::VectorizeLinalgBase<VectorizeLinalg> {
+  using Base::Base;
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    if (!function->hasAttr(kernelAttrName))
+      return;
+    expandCopies(function);
+    SmallVector<linalg::LinalgOp> ops;
+    function.walk([&](linalg::LinalgOp op) { ops.push_back(op); });
+    for (linalg::LinalgOp op : ops) {
+      if (!op.hasPureBufferSemantics()) {
+        op->emitOpError() << "must be on memrefs before it is vectorised";
+        return signalPassFailure();
+      }
+      OpBuilder builder(op);
+      if (failed(isMatmul(op) ? emitMatmul(op, builder, vectorBits)
+                              : emitGeneric(op, builder, vectorBits)))
+        return signalPassFailure();
+      op->erase();
+    }
+    if (failed(lowerTransposes(function)))
+      return signalPassFailure();
+  }
+};
+} // namespace

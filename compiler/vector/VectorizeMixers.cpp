@@ -1,0 +1,98 @@
+//===- VectorizeMixers.cpp - Mixers on memrefs become vector code ---------===//
+
+#include "compiler/kernels/Interface.h"
+#include "compiler/vector/MixerEmission.h"
+#include "compiler/vector/Passes.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace aft {
+#define GEN_PASS_DEF_VECTORIZEMIXERS
+#include "compiler/vector/Passes.h.inc"
+} // namespace aft
+
+using namespace mlir;
+using namespace aft;
+
+template <typename OpT> static bool onGrid(OpT op) { return op.getGrid() && op.getGrid()->size() > 1; }
+
+static LogicalResult notYet(Operation *op) {
+  return op->emitOpError() << "not supported yet: no vector code for it";
+}
+
+static LogicalResult emit(Operation *op, unsigned bits) {
+  OpBuilder builder(op);
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case<SimpleOp, LocalOp>([&](auto) {
+        emitWindowMixer(op, builder, bits);
+        return success();
+      })
+      .Case<SimpleGradOp, LocalGradOp>([&](auto) {
+        emitWindowMixerGrad(op, builder, bits);
+        return success();
+      })
+      .Case<ConvOp>([&](ConvOp conv) {
+        if (onGrid(conv))
+          return notYet(op);
+        emitWindowMixer(op, builder, bits);
+        return success();
+      })
+      .Case<ConvGradOp>([&](ConvGradOp conv) {
+        if (onGrid(conv))
+          return notYet(op);
+        emitWindowMixerGrad(op, builder, bits);
+        return success();
+      })
+      .Case<FullOp>([&](auto) {
+        return notYet(op);
+      })
+      .Case<FullGradOp>([&](auto) {
+        return notYet(op);
+      })
+      .Case<SimpleOnlineOp, LocalOnlineOp, ConvOnlineOp, FullOnlineOp>([&](auto) {
+        return notYet(op);
+      })
+      .Case<BandOp>([&](BandOp band) {
+        emitBand(band, builder, bits);
+        return success();
+      })
+      .Case<BandGradOp>([&](BandGradOp grad) {
+        emitBandGrad(grad, builder, bits);
+        return success();
+      })
+      .Case<EmbeddingGradOp>([&](EmbeddingGradOp grad) {
+        emitEmbeddingGrad(grad, builder, bits);
+        return success();
+      })
+      .Default([&](Operation *) {
+        return op->emitOpError() << "cannot be vectorised: it should have been decomposed";
+      });
+}
+
+namespace {
+struct VectorizeMixers : aft::impl::VectorizeMixersBase<VectorizeMixers> {
+  using Base::Base;
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    if (!function->hasAttr(kernelAttrName))
+      return;
+    SmallVector<Operation *> ops;
+    function.walk([&](Operation *op) {
+      if (isa<AFTDialect>(op->getDialect()))
+        ops.push_back(op);
+    });
+    for (Operation *op : ops) {
+      if (op->getNumResults() != 0) {
+        op->emitOpError() << "must be in memref form before it is vectorised";
+        return signalPassFailure();
+      }
+      if (failed(emit(op, vectorBits)))
+        return signalPassFailure();
+      op->erase();
+    }
+  }
+};
+} // namespace

@@ -1,0 +1,228 @@
+//===- WindowMixerGrads.cpp - Derivatives of simple, local and 1-D conv ---===//
+// With p = exp(k[t'] + w - logz[t]) and G = dy * g(q):
+//   dv[t'] = sum_t p G[t],  dk[t'] = sum_t p G[t] (v[t'] - R[t]),
+//   dw[t,t'] = sum over batch and channels of p G[t] (v[t'] - R[t]).
+// Outside the window w = 0, so that the sums over t are those of
+// exp(-logz) G and exp(-logz) G R, again relative to their largest term.
+
+#include "compiler/vector/MixerEmission.h"
+#include "compiler/vector/WindowMixers.h"
+#include "compiler/vector/WindowScan.h"
+
+using namespace mlir;
+using namespace aft;
+
+namespace {
+
+/// Emits dk and dv of one lane group.
+class WindowBackward {
+public:
+  WindowBackward(const WindowMixer &mixer, LaneEmitter &group)
+      : mixer(mixer), group(group), e(group.e), length(e.dim(mixer.q, 1)),
+        keys(visibleKeys(e, mixer.lengths, group.batch, length)) {}
+  void run();
+
+private:
+  struct Row {
+    Value exponent, g, gr; ///< -logz (or -inf: no key at all), G, G * R
+  };
+  Row loadRow(Value t);
+  MixState addRow(const MixState &state, Value t);
+  void finishKey(Value key, ArrayRef<MixState> sums);
+  void storeKeyGradient(Value value, Value key);
+
+  const WindowMixer &mixer;
+  LaneEmitter &group;
+  Emitter &e;
+  Value length, keys;
+};
+
+} // namespace
+
+WindowBackward::Row WindowBackward::loadRow(Value t) {
+  Value logz = group.loadPerHead(mixer.logz, t), none = group.infinity(true);
+  Value exponent =
+      e.select(e.equal(logz, none), none, e.fsub(group.number(0), logz));
+  Value g = e.fmul(group.load(mixer.dy, t), group.gate(mixer.gate, group.load(mixer.q, t)));
+  return {exponent, g, e.fmul(g, group.load(mixer.ratio, t))};
+}
+
+/// The state's n sums G, its z sums G * R.
+MixState WindowBackward::addRow(const MixState &state, Value t) {
+  Row row = loadRow(t);
+  Value m = e.fmaxNumber(state.m, row.exponent), base = group.finite(m);
+  Value old = e.exp(e.fsub(state.m, base)), weight = e.exp(e.fsub(row.exponent, base));
+  return {m, e.fma(state.n, old, e.fmul(weight, row.g)),
+          e.fma(state.z, old, e.fmul(weight, row.gr))};
+}
+
+/// dk of a head sums over its channels, which one work group goes through.
+void WindowBackward::storeKeyGradient(Value value, Value key) {
+  if (group.perHead == 1)
+    return group.store(value, mixer.inits[1], key);
+  Value sum = e.reduce(value, [&](Value a, Value b) { return e.fadd(a, b); });
+  Value place[] = {group.batch, key, group.head()};
+  e.store(e.fadd(e.load(mixer.inits[1], place, 0), sum), mixer.inits[1], place);
+}
+
+void WindowBackward::finishKey(Value key, ArrayRef<MixState> sums) {
+  Value k = group.loadPerHead(mixer.k, key), v = group.load(mixer.v, key);
+  Value dv = group.number(0), dk = group.number(0);
+  for (const MixState &sum : sums) {
+    // No row: exp(k - inf) = 0.
+    Value scale = e.exp(e.fadd(k, sum.m));
+    dv = e.fma(scale, sum.n, dv);
+    dk = e.fma(scale, e.fsub(e.fmul(v, sum.n), sum.z), dk);
+  }
+  if (mixer.taps > 0) {
+    Value first = e.max(e.sub(key, e.index(mixer.after)), e.index(0));
+    Value last = e.min(e.add(key, mixer.before + 1), length);
+    auto inside = e.loop(first, last, e.index(1), {dv, dk}, [&](Value t, ValueRange carried) {
+      Row row = loadRow(t);
+      Value w = mixer.weight(group, t, mixer.tapOf(e, t, key));
+      Value p = e.exp(e.fadd(e.fadd(k, w), row.exponent));
+      Value pg = e.fmul(p, row.g);
+      Value difference = e.fsub(v, group.load(mixer.ratio, t));
+      return Emitter::Values{e.fadd(carried[0], pg), e.fma(pg, difference, carried[1])};
+    });
+    dv = inside[0];
+    dk = inside[1];
+  }
+  // Hidden keys have no gradient.
+  Value visible = e.less(key, keys);
+  auto hide = [&](Value value) {
+    Value mask = visible;
+    if (auto vector = dyn_cast<VectorType>(group.type))
+      mask = e.builder.create<vector::BroadcastOp>(
+          e.loc, VectorType::get(vector.getShape(), e.builder.getI1Type()), visible);
+    Value none = e.equal(k, group.infinity(true));
+    return e.select(mask, e.select(none, group.number(0), value), group.number(0));
+  };
+  group.store(hide(dv), mixer.inits[2], key);
+  storeKeyGradient(hide(dk), key);
+}
+
+void WindowBackward::run() {
+  // dq = dy * g'(q) * R.
+  e.loop(e.index(0), length, e.index(1), [&](Value t) {
+    Value slope = group.gateDerivative(mixer.gate, group.load(mixer.q, t));
+    Value dq = e.fmul(e.fmul(group.load(mixer.dy, t), slope), group.load(mixer.ratio, t));
+    group.store(dq, mixer.inits[0], t);
+  });
+  // Outputs are keys and items are queries: the window is mirrored.
+  WindowScan scan{group, length, length, mixer.after, mixer.before, /*below=*/!mixer.causal,
+                  /*above=*/true,
+                  [&](const MixState &state, Value t) { return addRow(state, t); },
+                  [&](Value key, ArrayRef<MixState> sums) { finishKey(key, sums); }};
+  scan.run();
+}
+
+//===----------------------------------------------------------------------===//
+// The bias
+//===----------------------------------------------------------------------===//
+
+/// G (v[t'] - R[t]) p of one pair, summed over the channels of a lane group.
+static Value biasTerm(const WindowMixer &mixer, LaneEmitter &group, Value t, Value key,
+                      Value tap) {
+  Emitter &e = group.e;
+  Value logz = group.loadPerHead(mixer.logz, t), none = group.infinity(true);
+  Value k = group.loadPerHead(mixer.k, key);
+  Value x = e.fsub(e.fadd(k, mixer.weight(group, t, tap)), logz);
+  Value hidden = e.builder.create<arith::OrIOp>(e.loc, e.equal(logz, none), e.equal(k, none));
+  Value p = e.select(hidden, group.number(0), e.exp(x));
+  Value g = e.fmul(group.load(mixer.dy, t), group.gate(mixer.gate, group.load(mixer.q, t)));
+  Value difference = e.fsub(group.load(mixer.v, key), group.load(mixer.ratio, t));
+  Value term = e.fmul(e.fmul(p, g), difference);
+  term = e.select(hidden, group.number(0), term);
+  return e.reduce(term, [&](Value a, Value b) { return e.fadd(a, b); });
+}
+
+/// Adds the terms of query t's taps to row `row` of `sums`, one batch entry and
+/// lane group at a time.
+static void addTaps(const WindowMixer &mixer, LaneEmitter &group, Value t, Value keys,
+                    Value sums) {
+  Emitter &e = group.e;
+  auto [first, last] = mixer.keysOf(e, t, keys);
+  e.loop(first, last, e.index(1), [&](Value key) {
+    Value tap = mixer.tapOf(e, t, key);
+    e.store(e.fadd(e.load(sums, tap, 0), biasTerm(mixer, group, t, key, tap)), sums, tap);
+  });
+}
+
+static void clear(Emitter &e, Value sums, int64_t count, Type element) {
+  e.loop(e.index(0), e.index(count), e.index(1),
+         [&](Value i) { e.store(e.number(element, 0), sums, i); });
+}
+
+/// dband[t, :]: one row per work group, summed over batch and channels.
+static void emitBandGradient(const WindowMixer &mixer, Emitter &e, unsigned vectorBits) {
+  Type element = accumulationOf(mixer.q);
+  Value length = e.dim(mixer.q, 1), batches = e.dim(mixer.q, 0);
+  e.grid({length}, [&](ArrayRef<Value> row) {
+    Value sums = e.scratch({mixer.taps}, element);
+    clear(e, sums, mixer.taps, element);
+    e.loop(e.index(0), batches, e.index(1), [&](Value batch) {
+      Value keys = visibleKeys(e, mixer.lengths, batch, length);
+      forEachLaneGroupOfBatch(e, element, vectorBits, batch, mixer.channels, 1,
+                              [&](LaneEmitter &group) {
+                                addTaps(mixer, group, row[0], keys, sums);
+                              });
+    });
+    e.loop(e.index(0), e.index(mixer.taps), e.index(1), [&](Value tap) {
+      e.store(e.load(sums, tap, 0), mixer.inits[3], {row[0], tap});
+    });
+  });
+}
+
+/// dfilter[head, :]: one head per work group, summed over batch, positions and
+/// the head's channels.
+static void emitFilterGradient(const WindowMixer &mixer, Emitter &e, unsigned vectorBits) {
+  Type element = accumulationOf(mixer.q);
+  Value length = e.dim(mixer.q, 1), batches = e.dim(mixer.q, 0);
+  e.grid({e.index(mixer.heads)}, [&](ArrayRef<Value> head) {
+    // Positions are summed in runs, so that rounding errors stay small.
+    Value sums = e.scratch({mixer.taps}, element), run = e.scratch({mixer.taps}, element);
+    clear(e, sums, mixer.taps, element);
+    e.loop(e.index(0), batches, e.index(1), [&](Value batch) {
+      Value keys = visibleKeys(e, mixer.lengths, batch, length);
+      forEachLaneGroupOfHead(
+          e, element, vectorBits, batch, head[0], mixer.perHead(), [&](LaneEmitter &group) {
+            clear(e, run, mixer.taps, element);
+            e.loop(e.index(0), length, e.index(1),
+                   [&](Value t) { addTaps(mixer, group, t, keys, run); });
+            e.loop(e.index(0), e.index(mixer.taps), e.index(1), [&](Value tap) {
+              e.store(e.fadd(e.load(sums, tap, 0), e.load(run, tap, 0)), sums, tap);
+            });
+          });
+    });
+    e.loop(e.index(0), e.index(mixer.taps), e.index(1), [&](Value tap) {
+      e.store(e.load(sums, tap, 0), mixer.inits[3], {head[0], tap});
+    });
+  });
+}
+
+/// conv with several channels per head: a work group per head, since dk sums
+/// over the head's channels.
+static void emitPerHead(const WindowMixer &mixer, Emitter &e, unsigned vectorBits) {
+  Type element = accumulationOf(mixer.q);
+  e.grid({e.dim(mixer.q, 0), e.index(mixer.heads)}, [&](ArrayRef<Value> index) {
+    e.loop(e.index(0), e.dim(mixer.q, 1), e.index(1), [&](Value t) {
+      e.store(e.number(element, 0), mixer.inits[1], {index[0], t, index[1]});
+    });
+    forEachLaneGroupOfHead(e, element, vectorBits, index[0], index[1], mixer.perHead(),
+                           [&](LaneEmitter &group) { WindowBackward(mixer, group).run(); });
+  });
+}
+
+void aft::emitWindowMixerGrad(Operation *op, OpBuilder &builder, unsigned vectorBits) {
+  WindowMixer mixer(op);
+  Emitter e(builder, op->getLoc());
+  if (mixer.perHead() > 1)
+    emitPerHead(mixer, e, vectorBits);
+  else
+    forEachLaneGroup(e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels,
+                     1, [&](LaneEmitter &group) { WindowBackward(mixer, group).run(); });
+  if (mixer.inits.size() == 4)
+    mixer.perHeadBias ? emitFilterGradient(mixer, e, vectorBits)
+                      : emitBandGradient(mixer, e, vectorBits);
+}
