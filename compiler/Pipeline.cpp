@@ -62,9 +62,24 @@ static void buildKernels(OpPassManager &passes, const PipelineOptions &options) 
   buildKernelsPipeline(passes);
 }
 
-static void buildTile(OpPassManager &passes, const PipelineOptions &options) {}
+static void buildTile(OpPassManager &passes, const PipelineOptions &options) {
+  passes.addNestedPass<func::FuncOp>(createTileKernels());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+}
 
-static void buildVector(OpPassManager &passes, const PipelineOptions &options) {}
+static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
+  unsigned bits = options.target.vectorBits;
+  passes.addPass(createBufferizeKernels());
+  OpPassManager &functions = passes.nest<func::FuncOp>();
+  functions.addPass(createVectorizeMixers({bits}));
+  functions.addPass(createVectorizeLinalg({bits}));
+  functions.addPass(createGridToRange());
+  functions.addPass(createApproximateMath());
+  functions.addPass(createLoopInvariantCodeMotionPass());
+  functions.addPass(createCanonicalizerPass());
+  functions.addPass(createCSEPass());
+}
 
 static void buildLLVM(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(createLowerKernelABI());

@@ -1,8 +1,19 @@
-//===- Passes.td - Passes of the tile phase --------------------------------===//
+//===- Passes.td - Passes of the tile phase -------------------------------===//
 
 #ifndef AFT_COMPILER_TILE_PASSES_TD
 #define AFT_COMPILER_TILE_PASSES_TD
 
 include "mlir/Pass/PassBase.td"
+
+def TileKernels : Pass<"aft-tile-kernels", "::mlir::func::FuncOp"> {
+  let summary = "Splits kernels into a grid of tiles";
+  let description = [{
+    The last operation of a kernel is tiled over its parallel loops with
+    `scf.forall`, and the operations it takes its operands from are computed in
+    the same tile. Mixers make their own grid in the vector phase.
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
 
 #endif // AFT_COMPILER_TILE_PASSES_TD

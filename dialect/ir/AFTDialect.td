@@ -11,6 +11,7 @@ def AFT_Dialect : Dialect {
   let cppNamespace = "::aft";
   let summary = "Operations of attention-free transformers";
   let dependentDialects = ["::mlir::tensor::TensorDialect"];
+  let hasCanonicalizer = 1;
   let description = [{
     The four AFT mixers (Zhai et al., arXiv 2105.14103), their derivatives,
     their online forms that carry a running maximum, numerator and denominator,

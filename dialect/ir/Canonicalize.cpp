@@ -1,6 +1,8 @@
 //===- Canonicalize.cpp - Simplifications of the mixers -------------------===//
 
 #include "dialect/ir/AFT.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
@@ -108,7 +110,28 @@ template <typename OpT> struct LengthsThatHideNothing : OpRewritePattern<OpT> {
   }
 };
 
+/// The extent of an expanded dimension is an operand. MLIR 19's own pattern
+/// divides the source's extent by the others of the group, which goes wrong when
+/// two of them are dynamic (B and T); this one comes first.
+struct DimOfExpandShape : OpRewritePattern<tensor::DimOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(tensor::DimOp op, PatternRewriter &rewriter) const override {
+    auto expand = op.getSource().getDefiningOp<tensor::ExpandShapeOp>();
+    std::optional<int64_t> dim = op.getConstantIndex();
+    if (!expand || !dim || *dim < 0 || *dim >= expand.getResultType().getRank())
+      return rewriter.notifyMatchFailure(op, "not a known dimension of an expand_shape");
+    OpFoldResult extent = getMixedValues(expand.getStaticOutputShape(),
+                                         expand.getOutputShape(), rewriter)[*dim];
+    rewriter.replaceOp(op, getValueOrCreateConstantIndexOp(rewriter, op.getLoc(), extent));
+    return success();
+  }
+};
+
 } // namespace
+
+void AFTDialect::getCanonicalizationPatterns(RewritePatternSet &patterns) const {
+  patterns.add<DimOfExpandShape>(patterns.getContext(), /*benefit=*/100);
+}
 
 void FullOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
   patterns.add<FullWithConstantBias, LengthsThatHideNothing<FullOp>>(context);

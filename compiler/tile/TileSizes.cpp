@@ -1,0 +1,65 @@
+//===- TileSizes.cpp - How large the tiles of a kernel are ----------------===//
+
+#include "compiler/tile/TileSizes.h"
+
+#include <algorithm>
+
+using namespace aft;
+
+/// Elements of an elementwise tile: large enough that starting one costs
+/// nothing, small enough for the L2 cache with all operands.
+static constexpr int64_t kTileElements = 16 * 1024;
+/// An unknown extent is taken for this.
+static constexpr int64_t kTypicalExtent = 1024;
+/// Rows and columns of a matrix product: the rows share the packed columns.
+static constexpr int64_t kMatmulRows = 128, kMatmulColumns = 256;
+/// Columns of a reduction over rows: some vectors next to each other.
+static constexpr int64_t kReductionColumns = 64;
+
+static int64_t known(int64_t extent) { return extent < 0 ? kTypicalExtent : extent; }
+
+/// Whole inner loops as long as they fit, a part of the next, one of the outer.
+static llvm::SmallVector<int64_t> innerTiles(const TileProblem &problem, int64_t loops,
+                                             int64_t elements) {
+  llvm::SmallVector<int64_t> sizes(problem.extents.size(), 0);
+  int64_t room = std::max<int64_t>(elements, 1);
+  for (int64_t loop = loops - 1; loop >= 0; --loop) {
+    if (!problem.parallel[loop])
+      continue;
+    // An unknown extent must be tiled: temporaries need a static bound.
+    bool fits = problem.extents[loop] >= 0 && problem.extents[loop] <= room;
+    sizes[loop] = fits ? 0 : room;
+    room = fits ? std::max<int64_t>(1, room / std::max<int64_t>(1, problem.extents[loop])) : 1;
+  }
+  return sizes;
+}
+
+static llvm::SmallVector<int64_t> matmulTiles(const TileProblem &problem) {
+  llvm::SmallVector<int64_t> sizes(problem.extents.size(), 0), parallel;
+  for (auto [loop, isParallel] : llvm::enumerate(problem.parallel))
+    if (isParallel)
+      parallel.push_back(static_cast<int64_t>(loop));
+  for (auto [position, loop] : llvm::enumerate(llvm::reverse(parallel)))
+    sizes[loop] = position == 0 ? kMatmulColumns : position == 1 ? kMatmulRows : 1;
+  return sizes;
+}
+
+llvm::SmallVector<int64_t> aft::chooseTileSizes(const TileProblem &problem) {
+  int64_t loops = static_cast<int64_t>(problem.extents.size());
+  switch (problem.kind) {
+  case TileProblem::Kind::Matmul: return matmulTiles(problem);
+  case TileProblem::Kind::Elementwise: return innerTiles(problem, loops, kTileElements);
+  case TileProblem::Kind::Rows: {
+    int64_t perRow = 1;
+    for (int64_t loop = problem.rowLoops; loop < loops; ++loop)
+      perRow *= known(problem.extents[loop]);
+    return innerTiles(problem, problem.rowLoops, kTileElements / std::max<int64_t>(1, perRow));
+  }
+  case TileProblem::Kind::Reduction: {
+    // The innermost loop reduced: rows are independent. Else columns are.
+    bool innermost = loops > 0 && !problem.parallel[loops - 1];
+    return innerTiles(problem, loops, innermost ? 64 : kReductionColumns);
+  }
+  }
+  return {};
+}

@@ -1,0 +1,35 @@
+//===- TileSizes.h - How large the tiles of a kernel are ------------------===//
+
+#ifndef AFT_COMPILER_TILE_TILESIZES_H
+#define AFT_COMPILER_TILE_TILESIZES_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/SmallVector.h"
+
+#include <cstdint>
+
+namespace aft {
+
+/// What the choice of tile sizes depends on.
+struct TileProblem {
+  enum class Kind {
+    Elementwise, ///< every operation of the kernel is elementwise
+    Rows,        ///< reductions along loops that the last operation runs over
+    Reduction,   ///< the last operation reduces
+    Matmul,      ///< a matrix product, perhaps with elementwise consumers
+  };
+  Kind kind = Kind::Elementwise;
+  /// Extents of the last operation's loops, -1 where unknown.
+  llvm::SmallVector<int64_t> extents;
+  /// Which of its loops are parallel.
+  llvm::SmallVector<bool> parallel;
+  /// Rows: how many leading loops the reductions leave alone.
+  int64_t rowLoops = 0;
+};
+
+/// Tile size per loop; 0 leaves a loop whole.
+llvm::SmallVector<int64_t> chooseTileSizes(const TileProblem &problem);
+
+} // namespace aft
+
+#endif // AFT_COMPILER_TILE_TILESIZES_H
