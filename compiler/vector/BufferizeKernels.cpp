@@ -123,7 +123,8 @@ struct BufferizeKernels : aft::impl::BufferizeKernelsBase<BufferizeKernels> {
     ModuleOp module = getOperation();
     SmallVector<func::FuncOp> kernels;
     for (auto function : module.getOps<func::FuncOp>())
-      if (function->hasAttr(kernelAttrName) && !function.isExternal())
+      if (function->hasAttr(kernelAttrName) && !function.isExternal() &&
+          llvm::any_of(function.getArgumentTypes(), llvm::IsaPred<TensorType>))
         kernels.push_back(function);
     for (func::FuncOp kernel : kernels)
       markWritable(kernel);

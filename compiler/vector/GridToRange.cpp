@@ -74,7 +74,7 @@ namespace {
 struct GridToRange : aft::impl::GridToRangeBase<GridToRange> {
   void runOnOperation() override {
     func::FuncOp kernel = getOperation();
-    if (!kernel->hasAttr(kernelAttrName) || kernel.isExternal())
+    if (!kernel->hasAttr(kernelAttrName) || kernel.isExternal() || hasRange(kernel))
       return;
     if (kernel.getNumResults() != 0) {
       kernel.emitError() << "kernel '" << kernel.getName()
@@ -110,6 +110,14 @@ struct GridToRange : aft::impl::GridToRangeBase<GridToRange> {
       total = builder.create<arith::ConstantIndexOp>(loc, 1);
     terminator.getOperandsMutable().assign(total);
     kernel.setFunctionType(builder.getFunctionType(block.getArgumentTypes(), {index}));
+  }
+
+  /// Whether a kernel has its final form (memrefs..., begin, end) -> index.
+  static bool hasRange(func::FuncOp kernel) {
+    unsigned count = kernel.getNumArguments();
+    return kernel.getNumResults() == 1 && kernel.getResultTypes()[0].isIndex() && count >= 2 &&
+           kernel.getArgumentTypes()[count - 1].isIndex() &&
+           kernel.getArgumentTypes()[count - 2].isIndex();
   }
 
   /// Without a grid everything is group 0: done when it is asked for.
