@@ -56,6 +56,15 @@ static void buildGraph(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(createInlinerPass());
   passes.addPass(createCanonicalize());
   passes.addPass(createCSEPass());
+  if (!options.training)
+    return;
+  const AdamWOptions &adamw = *options.training;
+  passes.addPass(createBuildTraining({adamw.lossEntry, adamw.beta1, adamw.beta2, adamw.eps,
+                                 adamw.weightDecay, adamw.clipNorm}));
+  passes.addPass(createInlinerPass());
+  passes.addPass(createSymbolDCEPass());
+  passes.addPass(createCanonicalize());
+  passes.addPass(createCSEPass());
 }
 
 static void buildKernels(OpPassManager &passes, const PipelineOptions &options) {

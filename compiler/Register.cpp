@@ -10,6 +10,7 @@
 #include "compiler/tile/Passes.h"
 #include "compiler/vector/BufferizableModels.h"
 #include "compiler/vector/Passes.h"
+#include "dialect/derivative/Differentiable.h"
 #include "dialect/ir/AFT.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
@@ -23,6 +24,7 @@ void aft::registerDialects(mlir::DialectRegistry &registry) {
   mlir::registerAllExtensions(registry);
   registry.insert<AFTDialect>();
   registerBufferizableModels(registry);
+  registerDerivatives(registry);
 }
 
 void aft::registerCompilerDialects(mlir::DialectRegistry &registry) {
@@ -33,6 +35,7 @@ void aft::registerCompilerDialects(mlir::DialectRegistry &registry) {
                   mlir::tensor::TensorDialect, mlir::ub::UBDialect,
                   mlir::vector::VectorDialect>();
   registerBufferizableModels(registry);
+  registerDerivatives(registry);
   // Interfaces of those dialects that their own registration leaves out.
   mlir::affine::registerValueBoundsOpInterfaceExternalModels(registry);
   mlir::arith::registerBufferizableOpInterfaceExternalModels(registry);

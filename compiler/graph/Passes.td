@@ -5,4 +5,46 @@
 
 include "mlir/Pass/PassBase.td"
 
+def Differentiate : Pass<"aft-differentiate", "::mlir::ModuleOp"> {
+  let summary = "Adds the gradient of an entry as a function of its own";
+  let description = [{
+    From `@NAME(params and inputs) -> (loss, ...)` makes
+    `@NAME_grad(same) -> (loss, ..., one gradient per parameter)`. Parameters are
+    the arguments with the attribute `aft.param`; the loss is a scalar tensor.
+    Gradients come in the order of the parameters and are called
+    `grad.<name of the parameter>`. Functions must have no calls left (run
+    `inline` first) and one block.
+  }];
+  let options = [Option<"entry", "entry", "std::string", /*default=*/"\"main\"",
+                        "The function to differentiate">];
+  let dependentDialects = ["::aft::AFTDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def BuildTraining : Pass<"aft-training", "::mlir::ModuleOp"> {
+  let summary = "Replaces a loss by a training step";
+  let description = [{
+    From `@NAME(params and inputs) -> (loss, ...)` makes
+    `@train_step(params, m, v, step, lr, inputs) -> (loss, params, m, v, ...)`:
+    forward, reverse, clipping of the gradients' global norm and one AdamW update
+    per parameter, with `m.<name>` and `v.<name>` for the moments, which are kept
+    in the accumulation type. `step` (i64) counts from 1. The updated tensors
+    carry `aft.alias`: they overwrite the arguments. The loss function becomes
+    private.
+  }];
+  let options = [
+    Option<"entry", "entry", "std::string", /*default=*/"\"main\"", "The function of the loss">,
+    Option<"beta1", "beta1", "double", /*default=*/"0.9", "Decay of the first moment">,
+    Option<"beta2", "beta2", "double", /*default=*/"0.999", "Decay of the second moment">,
+    Option<"eps", "eps", "double", /*default=*/"1.0e-8", "Added to the root of the second moment">,
+    Option<"weightDecay", "weight-decay", "double", /*default=*/"0.01", "Decoupled weight decay">,
+    Option<"clipNorm", "clip-norm", "double", /*default=*/"0.0",
+           "Largest global norm of the gradients; 0: no clipping">
+  ];
+  let dependentDialects = ["::aft::AFTDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::func::FuncDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
+}
+
 #endif // AFT_COMPILER_GRAPH_PASSES_TD

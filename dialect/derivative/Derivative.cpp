@@ -1,1 +1,0 @@
-//===- Derivative.cpp - placeholder ---===//
