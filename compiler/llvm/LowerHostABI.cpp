@@ -56,7 +56,18 @@ void LaunchLowering::run() {
 /// The address of the first element, an offset of the memref included.
 static Value addressOf(OpBuilder &builder, Location loc, Value memref) {
   auto type = cast<MemRefType>(memref.getType());
-  Value base = builder.create<memref::ExtractAlignedPointerAsIndexOp>(loc, memref);
+  // MLIR 19 takes the address of a memref.view for that of its source: the
+  // shift is added here.
+  Value source = memref, shift;
+  while (auto view = source.getDefiningOp<ViewLikeOpInterface>()) {
+    if (auto bytes = dyn_cast<memref::ViewOp>(*view))
+      shift = shift ? builder.create<arith::AddIOp>(loc, shift, bytes.getByteShift()).getResult()
+                    : bytes.getByteShift();
+    source = view.getViewSource();
+  }
+  Value base = builder.create<memref::ExtractAlignedPointerAsIndexOp>(loc, source);
+  if (shift)
+    base = builder.create<arith::AddIOp>(loc, base, shift);
   if (!type.getLayout().isIdentity()) {
     auto metadata = builder.create<memref::ExtractStridedMetadataOp>(loc, memref);
     int64_t width = std::max<int64_t>(1, type.getElementTypeBitWidth() / 8);
