@@ -7,7 +7,9 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/Transforms/TileUsingInterface.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tensor/Transforms/Transforms.h"
 #include "mlir/Interfaces/TilingInterface.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 namespace aft {
 #define GEN_PASS_DEF_TILEKERNELS
@@ -94,6 +96,14 @@ static LogicalResult tileRoot(linalg::LinalgOp root, ArrayRef<int64_t> sizes) {
   return success();
 }
 
+/// A slice of an empty tensor is an empty tensor of the slice's size: so a
+/// temporary is as large as a tile, not as the whole problem.
+static void shrinkTemporaries(func::FuncOp kernel) {
+  RewritePatternSet patterns(kernel.getContext());
+  tensor::populateFoldTensorEmptyPatterns(patterns);
+  (void)applyPatternsAndFoldGreedily(kernel, std::move(patterns));
+}
+
 namespace {
 struct TileKernels : aft::impl::TileKernelsBase<TileKernels> {
   void runOnOperation() override {
@@ -107,6 +117,7 @@ struct TileKernels : aft::impl::TileKernelsBase<TileKernels> {
     if (llvm::any_of(sizes, [](int64_t size) { return size != 0; }) &&
         failed(tileRoot(root, sizes)))
       return signalPassFailure();
+    shrinkTemporaries(kernel);
   }
 };
 } // namespace
