@@ -46,6 +46,26 @@ static bufferization::OneShotBufferizationOptions bufferizationOptions() {
   return options;
 }
 
+/// Gives each user its own filled tensor: a copy of a shared one would cost
+/// more than another fill.
+static void splitFills(func::FuncOp kernel) {
+  SmallVector<linalg::FillOp> fills;
+  kernel.walk([&](linalg::FillOp fill) {
+    if (fill.getOutputs()[0].getDefiningOp<tensor::EmptyOp>())
+      fills.push_back(fill);
+  });
+  for (linalg::FillOp fill : fills) {
+    OpBuilder builder(fill);
+    Operation *empty = fill.getOutputs()[0].getDefiningOp();
+    for (OpOperand &use : llvm::make_early_inc_range(llvm::drop_begin(fill->getUses()))) {
+      Value own = builder.clone(*empty)->getResult(0);
+      auto copy = cast<linalg::FillOp>(builder.clone(*fill));
+      copy.getOutputsMutable()[0].assign(own);
+      use.set(copy.getResult(0));
+    }
+  }
+}
+
 /// Returned buffers are the destinations; where the analysis had to make
 /// another one its content is copied.
 static void dropResults(func::FuncOp kernel) {
@@ -126,8 +146,10 @@ struct BufferizeKernels : aft::impl::BufferizeKernelsBase<BufferizeKernels> {
       if (function->hasAttr(kernelAttrName) && !function.isExternal() &&
           llvm::any_of(function.getArgumentTypes(), llvm::IsaPred<TensorType>))
         kernels.push_back(function);
-    for (func::FuncOp kernel : kernels)
+    for (func::FuncOp kernel : kernels) {
       markWritable(kernel);
+      splitFills(kernel);
+    }
     bufferization::OneShotBufferizationOptions options = bufferizationOptions();
     IRRewriter rewriter(module.getContext());
     for (func::FuncOp kernel : kernels) {
