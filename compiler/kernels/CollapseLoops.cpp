@@ -31,7 +31,7 @@ static int64_t collapsibleLoops(linalg::GenericOp op) {
       }))
     return 0;
   SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
-  for (int64_t count = op.getNumLoops() - 1; count >= 2; --count) {
+  for (int64_t count = int64_t(op.getNumLoops()) - 1; count >= 2; --count) {
     auto leading = ArrayRef(iterators).take_front(count);
     ReassociationIndices group = llvm::to_vector(llvm::seq<int64_t>(0, count));
     if (llvm::all_equal(leading) && !usesIndexBelow(op, count) &&
