@@ -103,9 +103,10 @@ static void buildLLVM(OpPassManager &passes, const PipelineOptions &options) {
   functions.addPass(arith::createArithExpandOpsPass(expand));
   functions.addPass(createCanonicalizerPass());
   functions.addPass(createCSEPass());
-  passes.addPass(createConvertVectorToLLVMPass());
   passes.addPass(createConvertMathToLLVMPass());
+  // Takes vectors apart where it calls libm (tanh of f64).
   passes.addPass(createConvertMathToLibmPass());
+  passes.addPass(createConvertVectorToLLVMPass());
   passes.addPass(createArithToLLVMConversionPass());
   passes.addPass(createFinalizeMemRefToLLVMConversionPass());
   passes.addPass(createConvertFuncToLLVMPass());
