@@ -6,7 +6,10 @@
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
 
-std::unique_ptr<mlir::Pass> aft::createCanonicalize() {
-  std::string wrong = "(anonymous namespace)::FoldDimOfExpandShape";
-  return mlir::createCanonicalizerPass(mlir::GreedyRewriteConfig(), wrong);
+std::unique_ptr<mlir::Pass> aft::createCanonicalize(bool keepCopies) {
+  llvm::SmallVector<std::string> disabled = {"(anonymous namespace)::FoldDimOfExpandShape"};
+  if (keepCopies)
+    disabled.push_back(
+        "(anonymous namespace)::EraseIdentityLinalgOp<mlir::linalg::GenericOp>");
+  return mlir::createCanonicalizerPass(mlir::GreedyRewriteConfig(), disabled);
 }

@@ -15,7 +15,9 @@ namespace aft {
 /// division by the marker for "dynamic". Every phase that may see such an
 /// expand_shape (all of them) must use this pass instead of the plain
 /// canonicalizer.
-std::unique_ptr<mlir::Pass> createCanonicalize();
+/// `keepCopies`: a generic that copies stays, for in a kernel it is what writes
+/// the destination.
+std::unique_ptr<mlir::Pass> createCanonicalize(bool keepCopies = false);
 
 } // namespace aft
 

@@ -73,7 +73,7 @@ static void buildKernels(OpPassManager &passes, const PipelineOptions &options) 
 
 static void buildTile(OpPassManager &passes, const PipelineOptions &options) {
   passes.addNestedPass<func::FuncOp>(createTileKernels());
-  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCanonicalize(/*keepCopies=*/true));
   passes.addPass(createCSEPass());
 }
 

@@ -12,8 +12,8 @@
 using namespace mlir;
 
 void aft::buildKernelsPipeline(OpPassManager &passes) {
-  auto clean = [&] {
-    passes.addNestedPass<func::FuncOp>(createCanonicalize());
+  auto clean = [&](bool keepCopies = false) {
+    passes.addNestedPass<func::FuncOp>(createCanonicalize(keepCopies));
     passes.addNestedPass<func::FuncOp>(createCSEPass());
   };
   passes.addPass(createInlinerPass());
@@ -33,10 +33,10 @@ void aft::buildKernelsPipeline(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createLowerAffinePass());
   clean();
   passes.addPass(createFormKernels());
-  clean();
+  clean(/*keepCopies=*/true);
   passes.addPass(createDedupKernels());
   passes.addPass(createPlanMemory());
   passes.addNestedPass<func::FuncOp>(createLowerAffinePass());
-  clean();
+  clean(/*keepCopies=*/true);
   passes.addPass(createVerifyKernels());
 }

@@ -56,9 +56,16 @@ static FailureOr<Value> seed(func::FuncOp function, OpBuilder &builder, Value lo
       .getResult();
 }
 
-/// Marks what depends on active operands; bodies of generics do not matter.
+/// Marks what depends on active values, as operands or from inside a region. A
+/// shape depends on no element.
 static void propagate(Operation &op, Adjoints &adjoints) {
-  if (!llvm::any_of(op.getOperands(), [&](Value v) { return adjoints.isActive(v); }))
+  WalkResult active = op.walk([&](Operation *inner) {
+    bool uses = !isa<tensor::DimOp>(inner) &&
+                llvm::any_of(inner->getOperands(),
+                             [&](Value value) { return adjoints.isActive(value); });
+    return uses ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  if (!active.wasInterrupted())
     return;
   for (Value result : op.getResults())
     if (isFloat(result))

@@ -93,6 +93,8 @@ private:
 /// gradient: they must not depend on a parameter.
 LogicalResult GenericDerivativeBuilder::checkCaptured() {
   WalkResult result = op.getRegion().walk([&](Operation *inner) {
+    if (isa<tensor::DimOp>(inner))
+      return WalkResult::advance(); // a shape depends on no element
     for (Value operand : inner->getOperands()) {
       if (op.getRegion().isAncestor(operand.getParentRegion()) || !adjoints.isActive(operand))
         continue;
@@ -352,7 +354,7 @@ LogicalResult GenericDerivativeBuilder::run() {
   for (OpOperand &operand : op->getOpOperands())
     if (adjoints.isActive(operand.get()))
       order.push_back(&operand);
-  llvm::stable_sort(order, [&](OpOperand *a, OpOperand *b) {
+  std::stable_sort(order.begin(), order.end(), [&](OpOperand *a, OpOperand *b) {
     return mapOf(*a).getNumResults() > mapOf(*b).getNumResults();
   });
   for (OpOperand *operand : order) {
