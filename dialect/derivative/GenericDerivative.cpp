@@ -354,8 +354,11 @@ LogicalResult GenericDerivativeBuilder::run() {
   for (OpOperand &operand : op->getOpOperands())
     if (adjoints.isActive(operand.get()))
       order.push_back(&operand);
-  std::stable_sort(order.begin(), order.end(), [&](OpOperand *a, OpOperand *b) {
-    return mapOf(*a).getNumResults() > mapOf(*b).getNumResults();
+  llvm::sort(order, [&](OpOperand *a, OpOperand *b) {
+    auto key = [&](OpOperand *operand) {
+      return std::pair(-int64_t(mapOf(*operand).getNumResults()), operand->getOperandNumber());
+    };
+    return key(a) < key(b);
   });
   for (OpOperand *operand : order) {
     unsigned number = operand->getOperandNumber(), inputs = op.getNumDpsInputs();
