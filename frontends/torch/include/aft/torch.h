@@ -1,0 +1,240 @@
+//===- torch.h - Compile LibTorch modules, for inference and training -----===//
+// aft::compile captures what a C++ module computes on example inputs, at the
+// level of the operators its author called, and compiles it. The result takes
+// inputs of any batch size and length (see CompileModuleOptions::dynamic) and
+// reads the module's own parameters at every call. Errors are c10::Error.
+//
+//   auto model = aft::nn::LanguageModel();
+//   auto compiled = aft::compile(model, {ids});
+//   torch::Tensor logits = compiled(ids);
+//
+//   auto step = aft::compileTraining(
+//       model,
+//       [](torch::Tensor logits, torch::Tensor targets) {
+//         return torch::cross_entropy_loss(logits.flatten(0, 1), targets.flatten());
+//       },
+//       torch::optim::AdamWOptions(3e-3), {ids, targets});
+//   torch::Tensor loss = step(ids, targets); // forward, reverse and AdamW
+
+#ifndef AFT_TORCH_H
+#define AFT_TORCH_H
+
+#include "aft/program.h"
+
+#include <torch/nn/module.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/optim/adamw.h>
+
+#include <functional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace aft {
+
+struct CompileModuleOptions {
+  /// Threads, CPU, cache and dumps, as for any program.
+  CompileOptions compile;
+  /// Dimensions 0 and 1 of every example input of rank 2 or more, and dimension
+  /// 0 of those of rank 1, may change from call to call: the module is captured
+  /// at two sizes and compared. A dimension that the module needs fixed stays
+  /// so. false: the example's sizes only.
+  bool dynamic = true;
+};
+
+/// What the update of a training step is made with; converts from LibTorch's.
+struct OptimizerOptions {
+  OptimizerOptions() = default;
+  OptimizerOptions(const torch::optim::AdamWOptions &adamw)
+      : lr(adamw.lr()), beta1(std::get<0>(adamw.betas())), beta2(std::get<1>(adamw.betas())),
+        eps(adamw.eps()), weightDecay(adamw.weight_decay()) {}
+  double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0.01;
+  /// Largest global norm of the gradients; 0: no clipping.
+  double clipNorm = 0;
+};
+
+using Tensors = std::vector<at::Tensor>;
+/// A computation to capture: inputs to results.
+using Computation = std::function<Tensors(const Tensors &)>;
+
+/// A captured and compiled computation; copies share it. Calls from several
+/// threads at once are safe.
+class CompiledModule {
+public:
+  /// Inputs as the examples but for the dynamic dimensions.
+  Tensors run(const Tensors &inputs) const;
+  const CompileStats &stats() const;
+  /// The captured program as MLIR text.
+  const std::string &text() const;
+
+  struct Impl;
+  explicit CompiledModule(std::shared_ptr<Impl> impl) : impl(std::move(impl)) {}
+
+private:
+  std::shared_ptr<Impl> impl;
+};
+
+/// A compiled training step. It updates the module's parameters in place; calls
+/// must not overlap.
+class TrainingModule {
+public:
+  /// One step on a batch; the loss before the update.
+  at::Tensor run(const Tensors &inputs) const;
+
+  void setLearningRate(double lr) const;
+  double learningRate() const;
+  /// Steps done so far.
+  int64_t steps() const;
+  /// Of the dropout masks; together with the step's number it fixes them.
+  void setSeed(int64_t seed) const;
+
+  /// Everything but the parameters that the next step depends on: the moments
+  /// "m.NAME" and "v.NAME" and the number of steps "step".
+  std::vector<std::pair<std::string, at::Tensor>> state() const;
+  /// Takes over such a state; an error names what is missing or has another
+  /// shape, and nothing has changed then.
+  void loadState(const std::vector<std::pair<std::string, at::Tensor>> &state) const;
+
+  const CompileStats &stats() const;
+  const std::string &text() const;
+
+  struct Impl;
+  explicit TrainingModule(std::shared_ptr<Impl> impl) : impl(std::move(impl)) {}
+
+private:
+  std::shared_ptr<Impl> impl;
+};
+
+/// Captures `computation`, which may use the parameters and buffers of `module`.
+CompiledModule compileComputation(torch::nn::Module &module, const Computation &computation,
+                                  const Tensors &examples,
+                                  const CompileModuleOptions &options = {});
+
+/// The same for a computation whose first result is the loss.
+TrainingModule compileTrainingComputation(torch::nn::Module &module, const Computation &loss,
+                                          const OptimizerOptions &optimizer,
+                                          const Tensors &examples,
+                                          const CompileModuleOptions &options = {});
+
+//===----------------------------------------------------------------------===//
+// The same with the types of the module's own forward
+//===----------------------------------------------------------------------===//
+
+namespace detail {
+
+inline Tensors toTensors(const at::Tensor &tensor) { return {tensor}; }
+inline Tensors toTensors(const Tensors &tensors) { return tensors; }
+template <typename... Ts> Tensors toTensors(const std::tuple<Ts...> &tuple) {
+  return std::apply([](const Ts &...parts) { return Tensors{parts...}; }, tuple);
+}
+
+template <typename R> struct FromTensors;
+template <> struct FromTensors<at::Tensor> {
+  static at::Tensor make(const Tensors &tensors) { return tensors.at(0); }
+};
+template <> struct FromTensors<Tensors> {
+  static Tensors make(const Tensors &tensors) { return tensors; }
+};
+template <typename... Ts> struct FromTensors<std::tuple<Ts...>> {
+  static std::tuple<Ts...> make(const Tensors &tensors) {
+    return make(tensors, std::index_sequence_for<Ts...>());
+  }
+  template <size_t... I>
+  static std::tuple<Ts...> make(const Tensors &tensors, std::index_sequence<I...>) {
+    return {tensors.at(I)...};
+  }
+};
+
+/// Result and number of arguments of a module's forward.
+template <typename R, size_t count> struct Forward {
+  using Result = R;
+  static constexpr size_t arity = count;
+};
+template <typename F> struct ForwardOf;
+template <typename M, typename R, typename... Args>
+struct ForwardOf<R (M::*)(Args...)> : Forward<R, sizeof...(Args)> {};
+template <typename M, typename R, typename... Args>
+struct ForwardOf<R (M::*)(Args...) const> : Forward<R, sizeof...(Args)> {};
+
+template <typename M> struct ModuleForward : ForwardOf<decltype(&M::forward)> {};
+template <> struct ModuleForward<torch::nn::SequentialImpl> : Forward<at::Tensor, 1> {};
+
+template <typename M, size_t... I>
+auto callForward(M &module, const Tensors &inputs, std::index_sequence<I...>) {
+  return module.forward(inputs.at(I)...);
+}
+
+/// The module behind a holder or a pointer.
+template <typename Holder>
+using ModuleType = std::remove_cvref_t<decltype(*std::declval<const Holder &>())>;
+template <typename Holder> ModuleType<Holder> &moduleOf(const Holder &holder) {
+  // A constant holder gives a constant module, whose forward is not constant.
+  return const_cast<ModuleType<Holder> &>(*holder);
+}
+
+} // namespace detail
+
+/// CompiledModule with the module's types: compiled(x) gives what
+/// module->forward(x) gives.
+template <typename R> class Compiled : public CompiledModule {
+public:
+  explicit Compiled(CompiledModule module) : CompiledModule(std::move(module)) {}
+  template <typename... Inputs> R operator()(const Inputs &...inputs) const {
+    return detail::FromTensors<R>::make(run({inputs...}));
+  }
+};
+
+/// TrainingModule as a callable: step(inputs...) gives the loss.
+class CompiledTraining : public TrainingModule {
+public:
+  explicit CompiledTraining(TrainingModule module) : TrainingModule(std::move(module)) {}
+  template <typename... Inputs> at::Tensor operator()(const Inputs &...inputs) const {
+    return run({inputs...});
+  }
+};
+
+/// Compiles module->forward. `module`: a module holder or std::shared_ptr. For
+/// a forward that is overloaded or a template use compileComputation.
+template <typename Holder>
+auto compile(const Holder &module, const Tensors &examples,
+             const CompileModuleOptions &options = {}) {
+  using M = detail::ModuleType<Holder>;
+  using F = detail::ModuleForward<M>;
+  M &target = detail::moduleOf(module);
+  return Compiled<typename F::Result>(compileComputation(
+      target,
+      [&target](const Tensors &inputs) {
+        return detail::toTensors(
+            detail::callForward(target, inputs, std::make_index_sequence<F::arity>()));
+      },
+      examples, options));
+}
+
+/// Compiles a training step: the loss is loss(module->forward(first inputs),
+/// remaining inputs...).
+template <typename Holder, typename Loss>
+CompiledTraining compileTraining(const Holder &module, Loss loss,
+                                 const OptimizerOptions &optimizer, const Tensors &examples,
+                                 const CompileModuleOptions &options = {}) {
+  using M = detail::ModuleType<Holder>;
+  using F = detail::ModuleForward<M>;
+  M &target = detail::moduleOf(module);
+  Computation computation = [&target, loss](const Tensors &inputs) -> Tensors {
+    auto output = detail::callForward(target, inputs, std::make_index_sequence<F::arity>());
+    Tensors rest(inputs.begin() + F::arity, inputs.end());
+    if constexpr (std::is_invocable_v<Loss, typename F::Result>) {
+      return {loss(output)};
+    } else if constexpr (std::is_invocable_v<Loss, typename F::Result, at::Tensor>) {
+      return {loss(output, rest.at(0))};
+    } else {
+      return {loss(output, rest.at(0), rest.at(1))};
+    }
+  };
+  return CompiledTraining(
+      compileTrainingComputation(target, computation, optimizer, examples, options));
+}
+
+} // namespace aft
+
+#endif // AFT_TORCH_H
