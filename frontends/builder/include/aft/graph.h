@@ -282,7 +282,9 @@ public:
   /// elements; stream -1 counts up, so that every call drops others.
   Value dropout(Value x, Value seed, double p, int64_t stream = -1);
 
-  struct Impl; ///< internal
+  // Internal.
+  static Extent arithmetic(char operation, Extent a, Extent b);
+  struct Impl;
   explicit Function(std::unique_ptr<Impl> impl);
   Impl &get() { return *impl; }
 
@@ -299,7 +301,7 @@ public:
   Graph &operator=(Graph &&);
 
   /// A program in MLIR text, which compile() parses. `name` appears in error
-  /// messages in place of a file name. Functions may be added.
+  /// messages in place of a file name.
   static Graph fromText(std::string text, const std::string &name);
 
   /// The function of this name; made when there is none yet. It lives as long
