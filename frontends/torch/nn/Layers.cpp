@@ -86,7 +86,7 @@ Tensor AFTFullImpl::mixStep(Tensor q, Tensor k, Tensor value, Tensor positions,
                  ? at::matmul(at::embedding(u, positions), v.slice(0, 0, seen).transpose(0, 1))
                  : at::embedding(bias, positions).slice(1, 0, seen);
   state = {keys, values};
-  return F::full(q, keys, values, w, true, options.gate());
+  return (options.plain() ? P::full : F::full)(q, keys, values, w, true, options.gate());
 }
 
 //===----------------------------------------------------------------------===//
@@ -142,8 +142,9 @@ Tensor AFTLocalImpl::mixStep(Tensor q, Tensor k, Tensor value, Tensor positions,
   Tensor y;
   MixerState next(5);
   std::tie(y, next[0], next[1], next[2], next[3], next[4]) =
-      F::localOnline(q, k, value, rows, state[0], state[1], state[2], state[3], state[4],
-                     options.window(), options.gate());
+      (options.plain() ? P::localOnline : F::localOnline)(
+          q, k, value, rows, state[0], state[1], state[2], state[3], state[4],
+          options.window(), options.gate());
   state = std::move(next);
   return y;
 }
@@ -169,7 +170,8 @@ Tensor AFTSimpleImpl::mixStep(Tensor q, Tensor k, Tensor value, Tensor positions
   Tensor y;
   MixerState next(3);
   std::tie(y, next[0], next[1], next[2]) =
-      F::simpleOnline(q, k, value, state[0], state[1], state[2], options.gate());
+      (options.plain() ? P::simpleOnline : F::simpleOnline)(
+          q, k, value, state[0], state[1], state[2], options.gate());
   state = std::move(next);
   return y;
 }
@@ -223,8 +225,9 @@ Tensor AFTConvImpl::mixStep(Tensor q, Tensor k, Tensor value, Tensor positions,
   Tensor y;
   MixerState next(5);
   std::tie(y, next[0], next[1], next[2], next[3], next[4]) =
-      F::convOnline(q, k, value, effectiveFilter(), state[0], state[1], state[2], state[3],
-                    state[4], options.gate());
+      (options.plain() ? P::convOnline : F::convOnline)(
+          q, k, value, effectiveFilter(), state[0], state[1], state[2], state[3], state[4],
+          options.gate());
   state = std::move(next);
   return y;
 }

@@ -126,4 +126,86 @@ Tensor band(const Tensor &u, const Tensor &v, int64_t window, bool causal) {
   return at::matmul(u.unsqueeze(1), keys).squeeze(1);
 }
 
+//===----------------------------------------------------------------------===//
+// Step by step
+//===----------------------------------------------------------------------===//
+
+/// exp(a - b), 0 where both are -inf.
+static Tensor shrink(const Tensor &a, const Tensor &b) {
+  return at::exp(a - b).nan_to_num(0);
+}
+
+/// [B,h] to [B,d]: one value per head for all of its channels.
+static Tensor perChannel(const Tensor &x, int64_t dim) {
+  return x.size(-1) == dim ? x : x.repeat_interleave(dim / x.size(-1), -1);
+}
+
+/// Adds one key k [B,h] with value v [B,d] to the sums.
+static void addKey(const Tensor &k, const Tensor &v, Tensor &m, Tensor &n, Tensor &z) {
+  Tensor top = at::maximum(m, k), old = shrink(m, top), own = shrink(k, top);
+  n = n * perChannel(old, n.size(-1)) + perChannel(own, n.size(-1)) * v;
+  z = z * old + own;
+  m = top;
+}
+
+std::tuple<Tensor, Tensor, Tensor, Tensor>
+simpleOnline(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &m0,
+             const Tensor &n0, const Tensor &z0, const std::string &gate) {
+  Tensor m = m0, n = n0, z = z0;
+  std::vector<Tensor> rows;
+  for (int64_t t = 0; t < q.size(1); ++t) {
+    addKey(k.select(1, t), v.select(1, t), m, n, z);
+    rows.push_back(gated(q.select(1, t), n / z, gate));
+  }
+  return {at::stack(rows, 1), m, n, z};
+}
+
+/// One window of keys [B,s,h] and values [B,s,d] with biases [s,1] or [s,h].
+static Tensor windowRow(const Tensor &q, const Tensor &keys, const Tensor &values,
+                        const Tensor &w, const Tensor &m, const Tensor &n, const Tensor &z,
+                        const std::string &gate) {
+  int64_t dim = q.size(-1);
+  Tensor x = keys + w, top = at::maximum(m, at::amax(x, {1}));
+  Tensor weights = at::exp(x - top.unsqueeze(1)), old = shrink(m, top);
+  Tensor numerator = n * perChannel(old, dim) + (perChannel(weights, dim) * values).sum(1);
+  Tensor denominator = z * old + weights.sum(1);
+  return gated(q, numerator / perChannel(denominator, dim), gate);
+}
+
+/// `bias(t)` gives [s,1] or [s,h].
+template <typename Bias>
+static std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>
+windowOnline(const Tensor &q, const Tensor &k, const Tensor &v, Bias bias, const Tensor &m0,
+             const Tensor &n0, const Tensor &z0, const Tensor &recentK, const Tensor &recentV,
+             const std::string &gate) {
+  Tensor m = m0, n = n0, z = z0, keys = at::cat({recentK, k}, 1),
+         values = at::cat({recentV, v}, 1);
+  int64_t recent = recentK.size(1);
+  std::vector<Tensor> rows;
+  for (int64_t t = 0; t < q.size(1); ++t) {
+    rows.push_back(windowRow(q.select(1, t), keys.slice(1, t, t + recent + 1),
+                             values.slice(1, t, t + recent + 1), bias(t), m, n, z, gate));
+    addKey(keys.select(1, t), values.select(1, t), m, n, z);
+  }
+  int64_t seen = q.size(1);
+  return {at::stack(rows, 1),    m, n, z, keys.slice(1, seen, seen + recent),
+          values.slice(1, seen, seen + recent)};
+}
+
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>
+localOnline(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &band,
+            const Tensor &m, const Tensor &n, const Tensor &z, const Tensor &recentK,
+            const Tensor &recentV, int64_t, const std::string &gate) {
+  auto bias = [&](int64_t t) { return band.select(0, t).unsqueeze(1); };
+  return windowOnline(q, k, v, bias, m, n, z, recentK, recentV, gate);
+}
+
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>
+convOnline(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &filter,
+           const Tensor &m, const Tensor &n, const Tensor &z, const Tensor &recentK,
+           const Tensor &recentV, const std::string &gate) {
+  Tensor taps = filter.transpose(0, 1);
+  return windowOnline(q, k, v, [&](int64_t) { return taps; }, m, n, z, recentK, recentV, gate);
+}
+
 } // namespace aft::nn::plain

@@ -9,6 +9,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <string>
+#include <tuple>
 
 namespace aft::nn::plain {
 
@@ -24,6 +25,18 @@ Tensor simple(const Tensor &q, const Tensor &k, const Tensor &v, bool causal,
 Tensor conv(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &filter,
             at::IntArrayRef grid, bool causal, const std::string &gate);
 Tensor band(const Tensor &u, const Tensor &v, int64_t window, bool causal);
+
+std::tuple<Tensor, Tensor, Tensor, Tensor>
+simpleOnline(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &m, const Tensor &n,
+             const Tensor &z, const std::string &gate);
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>
+localOnline(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &band,
+            const Tensor &m, const Tensor &n, const Tensor &z, const Tensor &recentK,
+            const Tensor &recentV, int64_t window, const std::string &gate);
+std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>
+convOnline(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &filter,
+           const Tensor &m, const Tensor &n, const Tensor &z, const Tensor &recentK,
+           const Tensor &recentV, const std::string &gate);
 
 } // namespace aft::nn::plain
 

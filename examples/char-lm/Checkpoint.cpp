@@ -1,0 +1,216 @@
+//===- Checkpoint.cpp - A training run on disk ----------------------------===//
+
+#include "examples/char-lm/Checkpoint.h"
+
+#include <torch/serialize.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <stdexcept>
+#include <unistd.h>
+
+using namespace charlm;
+using torch::serialize::InputArchive;
+using torch::serialize::OutputArchive;
+
+static constexpr const char *kFormat = "aft char-lm checkpoint 1";
+
+std::string charlm::checkpointPath(const std::string &modelDir) {
+  return modelDir + "/checkpoint.pt";
+}
+
+/// What describes the model, as name and text.
+static std::vector<std::pair<std::string, std::string>> describeModel(const Options &options) {
+  return {{"layers", std::to_string(options.layers)}, {"dim", std::to_string(options.dim)},
+          {"context", std::to_string(options.context)}, {"mixer", options.mixer},
+          {"window", std::to_string(options.window)},   {"rank", std::to_string(options.rank)},
+          {"dtype", options.dtype}};
+}
+
+//===----------------------------------------------------------------------===//
+// Writing
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// A file that is removed again unless it was committed.
+class TemporaryFile {
+public:
+  explicit TemporaryFile(std::string target)
+      : target(std::move(target)),
+        path(this->target + ".tmp" + std::to_string(::getpid())),
+        file(std::fopen(path.c_str(), "wb")) {
+    if (!file)
+      fail();
+  }
+  ~TemporaryFile() {
+    if (file)
+      std::fclose(file);
+    if (!committed)
+      std::remove(path.c_str());
+  }
+  void write(const void *data, size_t size) {
+    if (std::fwrite(data, 1, size, file) != size)
+      fail();
+  }
+  void commit() {
+    bool flushed = std::fflush(file) == 0 && ::fsync(::fileno(file)) == 0;
+    if (!flushed)
+      fail();
+    bool closed = std::fclose(file) == 0;
+    file = nullptr;
+    if (!closed || std::rename(path.c_str(), target.c_str()) != 0)
+      fail();
+    committed = true;
+  }
+
+private:
+  [[noreturn]] void fail() {
+    throw std::runtime_error(target + ": the checkpoint could not be written: " +
+                             std::strerror(errno));
+  }
+  std::string target, path;
+  std::FILE *file;
+  bool committed = false;
+};
+
+} // namespace
+
+void charlm::saveCheckpoint(const Options &options, aft::nn::LanguageModel model,
+                            const aft::TrainingModule &training) {
+  std::error_code error;
+  std::filesystem::create_directories(options.modelDir, error);
+  if (error)
+    throw std::runtime_error(options.modelDir + ": cannot be made: " + error.message());
+  OutputArchive archive;
+  archive.write("format", c10::IValue(kFormat));
+  for (const auto &[name, text] : describeModel(options))
+    archive.write(name, c10::IValue(text));
+  OutputArchive weights;
+  model->save(weights);
+  archive.write("weights", weights);
+  c10::List<std::string> names;
+  int64_t count = 0;
+  for (const auto &[name, tensor] : training.state()) {
+    names.push_back(name);
+    archive.write("state" + std::to_string(count++), tensor);
+  }
+  archive.write("names", c10::IValue(names));
+  // LibTorch's writer reports a failing disk badly: it writes to memory here.
+  std::string bytes;
+  archive.save_to([&](const void *data, size_t size) {
+    bytes.append(static_cast<const char *>(data), size);
+    return size;
+  });
+  TemporaryFile file(checkpointPath(options.modelDir));
+  file.write(bytes.data(), bytes.size());
+  file.commit();
+}
+
+//===----------------------------------------------------------------------===//
+// Reading
+//===----------------------------------------------------------------------===//
+
+/// Opens the checkpoint; LibTorch's errors become one line.
+static InputArchive openCheckpoint(const Options &options) {
+  std::string path = checkpointPath(options.modelDir);
+  if (!std::filesystem::exists(path))
+    throw std::runtime_error(path + ": no checkpoint there; char-lm train writes one");
+  InputArchive archive;
+  c10::IValue format;
+  try {
+    archive.load_from(path);
+    archive.read("format", format);
+  } catch (const c10::Error &) {
+    throw std::runtime_error(path + ": not a checkpoint of char-lm, or damaged");
+  }
+  if (!format.isString() || format.toStringRef() != kFormat)
+    throw std::runtime_error(path + ": expected the format '" + kFormat + "', found another");
+  return archive;
+}
+
+static std::string readText(InputArchive &archive, const std::string &name,
+                            const std::string &path) {
+  c10::IValue value;
+  if (!archive.try_read(name, value) || !value.isString())
+    throw std::runtime_error(path + ": damaged: no entry '" + name + "'");
+  return value.toStringRef();
+}
+
+static int64_t readNumber(InputArchive &archive, const std::string &name,
+                          const std::string &path) {
+  std::string text = readText(archive, name, path);
+  char *end = nullptr;
+  long long number = std::strtoll(text.c_str(), &end, 10);
+  if (text.empty() || *end || number < 0 || number > (1LL << 32))
+    throw std::runtime_error(path + ": damaged: entry '" + name + "' is '" + text + "'");
+  return number;
+}
+
+void charlm::readModelOptions(Options &options) {
+  InputArchive archive = openCheckpoint(options);
+  std::string path = checkpointPath(options.modelDir);
+  options.layers = readNumber(archive, "layers", path);
+  options.dim = readNumber(archive, "dim", path);
+  options.context = readNumber(archive, "context", path);
+  options.window = readNumber(archive, "window", path);
+  options.rank = readNumber(archive, "rank", path);
+  options.mixer = readText(archive, "mixer", path);
+  options.dtype = readText(archive, "dtype", path);
+}
+
+/// The weights of the checkpoint, checked against the model's.
+static std::vector<std::pair<at::Tensor, at::Tensor>>
+readWeights(InputArchive &archive, aft::nn::LanguageModel model, const std::string &path) {
+  // A second model takes them first, so that a damaged file changes nothing.
+  auto copy = std::dynamic_pointer_cast<aft::nn::LanguageModelImpl>(
+      std::make_shared<aft::nn::LanguageModelImpl>(model->options));
+  copy->to(model->head->weight.scalar_type());
+  try {
+    InputArchive weights;
+    archive.read("weights", weights);
+    copy->load(weights);
+  } catch (const c10::Error &error) {
+    throw std::runtime_error(path + ": damaged: its weights cannot be read");
+  }
+  std::vector<std::pair<at::Tensor, at::Tensor>> pairs;
+  auto loaded = copy->named_parameters();
+  for (auto &own : model->named_parameters()) {
+    const at::Tensor &found = loaded[own.key()];
+    if (found.sizes() != own.value().sizes())
+      throw std::runtime_error(path + ": damaged: '" + own.key() + "' has another shape");
+    pairs.emplace_back(own.value(), found);
+  }
+  return pairs;
+}
+
+void charlm::loadCheckpoint(const Options &options, aft::nn::LanguageModel model,
+                            const aft::TrainingModule *training) {
+  InputArchive archive = openCheckpoint(options);
+  std::string path = checkpointPath(options.modelDir);
+  for (const auto &[name, expected] : describeModel(options))
+    if (std::string found = readText(archive, name, path); found != expected)
+      throw std::runtime_error(path + ": checkpoint of another model: " + name + " is " + found +
+                               " there, expected " + expected);
+  auto weights = readWeights(archive, model, path);
+  if (training) {
+    std::vector<std::pair<std::string, at::Tensor>> state;
+    try {
+      c10::IValue names;
+      archive.read("names", names);
+      for (const c10::IValue &name : names.toListRef()) {
+        at::Tensor tensor;
+        archive.read("state" + std::to_string(state.size()), tensor);
+        state.emplace_back(name.toStringRef(), tensor);
+      }
+      training->loadState(state);
+    } catch (const c10::Error &error) {
+      throw std::runtime_error(path + ": damaged: " + error.what_without_backtrace());
+    }
+  }
+  at::NoGradGuard guard;
+  for (auto &[own, found] : weights)
+    own.copy_(found);
+}

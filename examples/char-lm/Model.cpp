@@ -1,0 +1,69 @@
+//===- Model.cpp - The language model of char-lm --------------------------===//
+
+#include "examples/char-lm/Model.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+using namespace charlm;
+
+aft::nn::LanguageModel charlm::makeModel(const Options &options, bool plain) {
+  torch::manual_seed(static_cast<uint64_t>(options.seed));
+  aft::nn::LanguageModel model(aft::nn::LanguageModelOptions()
+                                   .layers(options.layers)
+                                   .dim(options.dim)
+                                   .context(options.context)
+                                   .mixer(options.mixer)
+                                   .window(options.window)
+                                   .rank(options.rank)
+                                   .dropout(options.dropout)
+                                   .plain(plain));
+  if (options.dtype == "bf16")
+    model->to(at::kBFloat16);
+  return model;
+}
+
+at::Tensor charlm::lossOf(at::Tensor logits, at::Tensor targets) {
+  return at::cross_entropy_loss(logits.flatten(0, 1), targets.flatten());
+}
+
+double charlm::bits(double nats) { return nats / std::numbers::ln2; }
+
+aft::CompileModuleOptions charlm::compileOptions(const Options &options) {
+  aft::CompileModuleOptions result;
+  result.compile.threads = static_cast<int>(options.threads);
+  return result;
+}
+
+aft::OptimizerOptions charlm::optimizerOptions(const Options &options) {
+  aft::OptimizerOptions result;
+  result.lr = options.learningRate;
+  result.weightDecay = options.weightDecay;
+  result.clipNorm = options.clip;
+  return result;
+}
+
+double charlm::learningRateAt(const Options &options, int64_t step) {
+  int64_t warmUp = std::clamp<int64_t>(options.steps / 20, 1, 200);
+  if (step < warmUp)
+    return options.learningRate * static_cast<double>(step + 1) / static_cast<double>(warmUp);
+  double done = static_cast<double>(step - warmUp) /
+                static_cast<double>(std::max<int64_t>(1, options.steps - warmUp));
+  double cosine = 0.5 * (1 + std::cos(std::numbers::pi * std::min(done, 1.0)));
+  return options.learningRate * (0.1 + 0.9 * cosine);
+}
+
+aft::CompiledModule charlm::compileDecode(aft::nn::LanguageModel model, const Options &options) {
+  model->eval();
+  // Two sequences and three positions: different, so that both may change.
+  int64_t batch = 2, chunk = std::min<int64_t>(3, model->options.context());
+  aft::Tensors examples = {at::zeros({batch, chunk}, at::kLong), at::arange(chunk, at::kLong)};
+  for (at::Tensor &part : model->initialState(batch))
+    examples.push_back(std::move(part));
+  return aft::compileComputation(
+      *model, [model](const aft::Tensors &inputs) mutable { return model->step(inputs); },
+      examples, compileOptions(options));
+}

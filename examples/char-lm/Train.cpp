@@ -1,0 +1,121 @@
+//===- Train.cpp - char-lm train ------------------------------------------===//
+
+#include "examples/char-lm/Checkpoint.h"
+#include "examples/char-lm/Commands.h"
+#include "examples/char-lm/Data.h"
+#include "examples/char-lm/Progress.h"
+
+#include <ATen/ATen.h>
+
+#include <atomic>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <stdexcept>
+
+using namespace charlm;
+
+/// Held-out bytes that one measurement looks at.
+static constexpr int64_t kMeasuredBytes = 100000;
+
+static std::atomic<bool> interrupted{false};
+
+static void onInterrupt(int) { interrupted = true; }
+
+/// Held-out bits per byte, over at most kMeasuredBytes bytes.
+static double measure(const aft::Compiled<at::Tensor> &forward, const Data &data,
+                      const Options &options) {
+  double nats = 0;
+  int64_t bytes = 0;
+  for (int64_t index = 0; bytes < kMeasuredBytes; ++index) {
+    auto [ids, targets] = data.heldOut(options.batch, index);
+    if (!ids.defined())
+      break;
+    double loss = lossOf(forward(ids).to(at::kFloat), targets).item<double>();
+    nats += loss * static_cast<double>(targets.numel());
+    bytes += targets.numel();
+  }
+  return bits(nats / static_cast<double>(bytes));
+}
+
+static std::string noteOf(double loss, double tokensPerSecond) {
+  char note[80];
+  std::snprintf(note, sizeof note, "%.3f bits/char, %.0f tokens/s", loss, tokensPerSecond);
+  return note;
+}
+
+/// Runs the steps from the one that `training` stands at. False: interrupted.
+static bool runSteps(const Options &options, const Data &data, aft::nn::LanguageModel model,
+                     const aft::CompiledTraining &training) {
+  int64_t first = training.steps();
+  Progress progress("training", first, options.steps, options.plain);
+  double smooth = -1;
+  for (int64_t step = first; step < options.steps; ++step) {
+    auto [ids, targets] = data.batch(options.batch, static_cast<uint64_t>(options.seed), step);
+    training.setLearningRate(learningRateAt(options, step));
+    double loss = bits(training(ids, targets).item<double>());
+    if (!std::isfinite(loss)) {
+      progress.finish();
+      throw std::runtime_error("the loss of step " + std::to_string(step + 1) +
+                               " is not a number; a smaller --lr may help. The last checkpoint "
+                               "is as it was");
+    }
+    smooth = smooth < 0 ? loss : 0.95 * smooth + 0.05 * loss;
+    int64_t done = step + 1;
+    double tokens = static_cast<double>((done - first) * ids.numel());
+    progress.update(done, noteOf(smooth, tokens / std::max(progress.seconds(), 1e-9)));
+    if (interrupted || (done % options.checkpointEvery == 0 && done < options.steps))
+      saveCheckpoint(options, model, training);
+    if (interrupted) {
+      progress.finish();
+      std::printf("interrupted after step %lld; go on with --resume\n",
+                  static_cast<long long>(done));
+      return false;
+    }
+  }
+  progress.finish();
+  return true;
+}
+
+int charlm::train(const Options &options) {
+  Data data(options.data, options.context);
+  std::printf("data: %s, %lld bytes to train on, %lld held out\n", options.data.c_str(),
+              static_cast<long long>(data.trainingBytes()),
+              static_cast<long long>(data.heldOutBytes()));
+  aft::nn::LanguageModel model = makeModel(options);
+  int64_t parameters = 0;
+  for (const at::Tensor &parameter : model->parameters())
+    parameters += parameter.numel();
+  std::printf("model: %lld layers, d %lld, T %lld, mixer %s, %.2f M parameters, %s\n",
+              static_cast<long long>(options.layers), static_cast<long long>(options.dim),
+              static_cast<long long>(options.context), options.mixer.c_str(),
+              static_cast<double>(parameters) / 1e6, options.dtype.c_str());
+  std::fflush(stdout);
+
+  auto [ids, targets] = data.batch(options.batch, static_cast<uint64_t>(options.seed), 0);
+  model->train();
+  auto training = aft::compileTraining(model, lossOf, optimizerOptions(options), {ids, targets},
+                                       compileOptions(options));
+  training.setSeed(options.seed);
+  model->eval();
+  auto forward = aft::compile(model, {ids}, compileOptions(options));
+  model->train();
+  std::printf("compiled the training step in %.0f ms%s (%d kernels for %d launches)\n",
+              training.stats().milliseconds, training.stats().fromCache ? ", from cache" : "",
+              training.stats().kernels, training.stats().launches);
+  if (options.resume) {
+    loadCheckpoint(options, model, &training);
+    std::printf("resumed after step %lld\n", static_cast<long long>(training.steps()));
+  }
+  std::printf("held out before: %.3f bits/char\n", measure(forward, data, options));
+  std::fflush(stdout);
+
+  std::signal(SIGINT, onInterrupt);
+  std::signal(SIGTERM, onInterrupt);
+  if (!runSteps(options, data, model, training))
+    return 130;
+  saveCheckpoint(options, model, training);
+  std::printf("held out after: %.3f bits/char\n", measure(forward, data, options));
+  std::printf("checkpoint: %s\n", checkpointPath(options.modelDir).c_str());
+  return 0;
+}
