@@ -267,7 +267,11 @@ Value Function::sigmoid(Value x) {
 Value Function::relu(Value x) {
   return impl->unary("relu", x, [&](Body &body, const Strings &args) {
     DType wide = accumulationOf(x.dtype());
-    return body.op("arith.maximumf", {args[0], body.number(0, wide)}, wide);
+    // Not a maximum: the derivative at 0 is 0, and NaN passes.
+    std::string zero = body.number(0, wide);
+    std::string positive =
+        body.assign("arith.cmpf ugt, " + args[0] + ", " + zero + " : " + nameOf(wide));
+    return body.select(positive, args[0], zero, wide);
   });
 }
 

@@ -115,6 +115,34 @@ inline void expectNear(const Floats &found, const Floats &expected, float tolera
           << "element " << i;
 }
 
+inline double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+/// The definition: `bias(t, s, c)` is -inf where the key is hidden. `key(c)` is
+/// the channel of k that channel c uses.
+template <typename Bias, typename Key>
+Floats mixer(const Tensor &q, const Tensor &k, const Tensor &v, Bias bias, Key key) {
+  int64_t batch = q.type.shape[0], length = q.type.shape[1], channels = q.type.shape[2];
+  int64_t keys = k.type.shape[1], keyChannels = k.type.shape[2];
+  Floats qs = q.floats(), ks = k.floats(), vs = v.floats(), y;
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t t = 0; t < length; ++t)
+      for (int64_t c = 0; c < channels; ++c) {
+        double n = 0, z = 0;
+        for (int64_t s = 0; s < keys; ++s) {
+          double weight =
+              std::exp(ks[(b * keys + s) * keyChannels + key(c)] + bias(b, t, s, c));
+          n += weight * vs[(b * keys + s) * channels + c];
+          z += weight;
+        }
+        y.push_back(static_cast<float>(
+            z == 0 ? 0 : sigmoid(qs[(b * length + t) * channels + c]) * n / z));
+      }
+  return y;
+}
+
+inline int64_t same(int64_t c) { return c; }
+inline constexpr double kHidden = -INFINITY;
+
 } // namespace aft::test
 
 #endif // AFT_TEST_GRAPH_HARNESS_H
