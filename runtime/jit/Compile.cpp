@@ -2,111 +2,12 @@
 
 #include "runtime/jit/Compile.h"
 
-#include "compiler/Register.h"
 #include "compiler/kernels/Interface.h"
 #include "dialect/ir/AFT.h"
-#include "mlir/IR/Diagnostics.h"
-#include "mlir/IR/MLIRContext.h"
-#include "mlir/Parser/Parser.h"
-#include "llvm/Support/SourceMgr.h"
-
-#include <mutex>
+#include "runtime/jit/Context.h"
 
 using namespace mlir;
 using namespace aft;
-
-namespace {
-
-/// Collects what a compilation has to say; an error fails it whatever the
-/// passes return.
-class Messages {
-public:
-  explicit Messages(MLIRContext &context)
-      : handler(&context, [this](Diagnostic &diagnostic) {
-          std::lock_guard<std::mutex> lock(mutex);
-          if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
-            failed = true;
-          else if (diagnostic.getSeverity() != DiagnosticSeverity::Note)
-            return;
-          // MLIR's own summary says nothing that the errors before it do not.
-          std::string message = diagnostic.str();
-          if (StringRef(message).starts_with("Failures have been detected"))
-            return;
-          llvm::raw_string_ostream stream(text);
-          if (!text.empty())
-            stream << '\n';
-          if (!isa<UnknownLoc>(diagnostic.getLocation()))
-            print(diagnostic.getLocation(), stream);
-          stream << message;
-        }) {}
-
-  Status status(bool succeeded) const {
-    if (succeeded && !failed)
-      return {};
-    return {text.empty() ? "the compilation failed without a message" : text};
-  }
-
-private:
-  /// "file:line:column: " where there is one; a module has no line.
-  static void print(Location loc, llvm::raw_ostream &stream) {
-    if (auto file = dyn_cast<FileLineColLoc>(loc)) {
-      stream << file.getFilename().getValue() << ':';
-      if (file.getLine() > 0)
-        stream << file.getLine() << ':' << file.getColumn() << ':';
-      stream << ' ';
-    }
-    else if (auto name = dyn_cast<NameLoc>(loc))
-      stream << name.getName().getValue() << ": ";
-    else if (auto fused = dyn_cast<FusedLoc>(loc); fused && !fused.getLocations().empty())
-      print(fused.getLocations().front(), stream);
-    else if (auto call = dyn_cast<CallSiteLoc>(loc))
-      print(call.getCallee(), stream);
-  }
-
-  std::mutex mutex;
-  bool failed = false;
-  std::string text;
-  ScopedDiagnosticHandler handler;
-};
-
-/// A context with everything loaded: passes run on several threads, where
-/// loading is not allowed.
-struct Context {
-  DialectRegistry registry;
-  std::unique_ptr<MLIRContext> context;
-  Context() {
-    registerCompilerDialects(registry);
-    context = std::make_unique<MLIRContext>(registry);
-    context->loadAllAvailableDialects();
-  }
-};
-
-} // namespace
-
-static OwningOpRef<ModuleOp> parse(const std::string &text, const std::string &name,
-                                   MLIRContext &context) {
-  auto sources = std::make_shared<llvm::SourceMgr>();
-  sources->AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, name), llvm::SMLoc());
-  return parseSourceFile<ModuleOp>(sources, &context);
-}
-
-static std::optional<DType> dtypeOf(Type element) {
-  if (element.isF32())
-    return DType::f32;
-  if (element.isF64())
-    return DType::f64;
-  if (element.isBF16())
-    return DType::bf16;
-  if (element.isInteger(1))
-    return DType::i1;
-  if (element.isInteger(8))
-    return DType::i8;
-  if (element.isInteger(32))
-    return DType::i32;
-  if (element.isInteger(64))
-    return DType::i64;
-  return std::nullopt;
-}
 
 static LogicalResult convert(ArrayRef<InterfaceValue> values, std::vector<ValueInfo> &result,
                              func::FuncOp entry) {
@@ -163,7 +64,7 @@ Status aft::compilePackage(const std::string &text, const std::string &name,
                            const PipelineOptions &options, Package &package) {
   Context context;
   Messages messages(*context.context);
-  OwningOpRef<ModuleOp> module = parse(text, name, *context.context);
+  OwningOpRef<ModuleOp> module = parseProgram(text, name, *context.context);
   return messages.status(module && succeeded(compile(*module, options, package)));
 }
 
@@ -171,7 +72,7 @@ Status aft::compileToText(const std::string &text, const std::string &name, Phas
                           const PipelineOptions &options, std::string &result) {
   Context context;
   Messages messages(*context.context);
-  OwningOpRef<ModuleOp> module = parse(text, name, *context.context);
+  OwningOpRef<ModuleOp> module = parseProgram(text, name, *context.context);
   bool good = module && succeeded(runPhases(*module, last, options));
   if (good) {
     llvm::raw_string_ostream stream(result);

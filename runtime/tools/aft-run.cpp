@@ -2,8 +2,10 @@
 
 #include "aft/program.h"
 #include "runtime/core/Npy.h"
+#include "runtime/jit/Reference.h"
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -85,20 +87,24 @@ static Options parse(int argc, char **argv) {
   return options;
 }
 
-static const EntryInfo &chooseEntry(const Program &program, const std::string &wanted) {
+static const EntryInfo &chooseEntry(const std::vector<EntryInfo> &entries,
+                                    const std::string &wanted) {
   std::string all;
-  for (const EntryInfo &entry : program.entries())
+  for (const EntryInfo &entry : entries)
     all += (all.empty() ? "" : ", ") + entry.name;
-  if (!wanted.empty()) {
-    if (const EntryInfo *entry = program.entry(wanted))
-      return *entry;
+  if (entries.empty())
+    fail("the program has no public function");
+  std::vector<std::string> names = {"main", "forward"};
+  if (!wanted.empty())
+    names = {wanted};
+  for (const std::string &name : names)
+    for (const EntryInfo &entry : entries)
+      if (entry.name == name)
+        return entry;
+  if (!wanted.empty())
     fail("no entry '" + wanted + "', expected one of: " + all);
-  }
-  for (const char *name : {"main", "forward"})
-    if (const EntryInfo *entry = program.entry(name))
-      return *entry;
-  if (program.entries().size() == 1)
-    return program.entries().front();
+  if (entries.size() == 1)
+    return entries.front();
   fail("which entry? --entry expects one of: " + all);
 }
 
@@ -125,35 +131,31 @@ static std::vector<Array> readInputs(const Options &options, const EntryInfo &en
   return arrays;
 }
 
-int main(int argc, char **argv) {
-  Options options = parse(argc, argv);
-  if (options.reference || options.compare)
-    fail("the reference interpreter is not supported yet");
-  if (options.file.size() > 3 && options.file.substr(options.file.size() - 3) == ".so")
-    fail(options.file + ": artifacts are not supported yet, expected a .mlir file");
+static std::string readFile(const std::string &path) {
   errno = 0;
-  std::ifstream file(options.file, std::ios::binary);
+  std::ifstream file(path, std::ios::binary);
   if (!file)
-    fail(options.file + ": cannot be opened: " + std::strerror(errno));
+    fail(path + ": cannot be opened: " + std::strerror(errno));
   std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  CompileOptions compileOptions;
-  compileOptions.threads = options.threads;
-  std::shared_ptr<Program> program;
-  if (Status status = Program::compile(text, options.file, compileOptions, program);
-      !status.ok())
-    fail(status.message);
-  const EntryInfo &entry = chooseEntry(*program, options.entry);
-  std::vector<Array> inputs = readInputs(options, entry);
-  if (options.outputs.size() > entry.outputs.size())
-    fail(options.file + ": entry '" + entry.name + "' has " +
-         std::to_string(entry.outputs.size()) + " results, found " +
-         std::to_string(options.outputs.size()) + " --output options");
+  if (file.bad())
+    fail(path + ": could not be read");
+  return text;
+}
 
-  std::vector<Buffer> inputBuffers, outputBuffers;
-  for (Array &array : inputs)
-    inputBuffers.push_back(array.buffer());
+static std::vector<Buffer> buffersOf(std::vector<Array> &arrays) {
+  std::vector<Buffer> buffers;
+  for (Array &array : arrays)
+    buffers.push_back(array.buffer());
+  return buffers;
+}
+
+/// The compiled code's results. Inputs that results overwrite are copied, so
+/// that the caller's stay.
+static std::vector<Array> runCompiled(const Options &options, const Program &program,
+                                      const EntryInfo &entry, std::vector<Array> inputs) {
+  std::vector<Buffer> inputBuffers = buffersOf(inputs), outputBuffers;
   std::vector<std::vector<int64_t>> shapes;
-  if (Status status = program->outputShapes(entry.name, inputBuffers, shapes); !status.ok())
+  if (Status status = program.outputShapes(entry.name, inputBuffers, shapes); !status.ok())
     fail(options.file + ": " + status.message);
   std::vector<Array> outputs(shapes.size());
   for (size_t i = 0; i < shapes.size(); ++i) {
@@ -163,13 +165,83 @@ int main(int argc, char **argv) {
     int alias = entry.outputs[i].alias;
     outputBuffers.push_back(alias >= 0 ? inputBuffers[alias] : outputs[i].buffer());
   }
-  if (Status status = program->run(entry.name, inputBuffers, outputBuffers); !status.ok())
+  if (Status status = program.run(entry.name, inputBuffers, outputBuffers); !status.ok())
     fail(options.file + ": " + status.message);
-  for (size_t i = 0; i < options.outputs.size(); ++i) {
-    int alias = entry.outputs[i].alias;
-    const Array &result = alias >= 0 ? inputs[alias] : outputs[i];
-    if (Status status = writeNpy(options.outputs[i], result); !status.ok())
-      fail(status.message);
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (int alias = entry.outputs[i].alias; alias >= 0)
+      outputs[i] = inputs[alias];
+  return outputs;
+}
+
+static std::string indexText(int64_t place, const std::vector<int64_t> &shape) {
+  std::string text;
+  for (size_t dim = shape.size(); dim-- > 0;) {
+    text = std::to_string(place % shape[dim]) + (text.empty() ? "" : ", ") + text;
+    place /= shape[dim];
   }
-  return 0;
+  return "[" + text + "]";
+}
+
+/// Prints how far apart the results are; false above the contract.
+static bool compareAll(const std::vector<Array> &found, const std::vector<Array> &expected,
+                       const std::vector<Buffer> &inputs, const ReferenceFacts &facts) {
+  bool good = true;
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (found[i].shape != expected[i].shape)
+      fail("result " + std::to_string(i) + " has another shape than the reference");
+    Comparison comparison = compareWithReference(found[i], expected[i], inputs, facts);
+    std::printf("result %zu: largest error %.3e, limit %.3e, relative to the largest of %s\n", i,
+                comparison.error, comparison.limit,
+                facts.isMixer ? "the values" : "the reference");
+    if (comparison.good())
+      continue;
+    good = false;
+    std::printf("  at %s expected %.9g, found %.9g\n",
+                indexText(comparison.place, found[i].shape).c_str(),
+                expected[i].at(comparison.place), found[i].at(comparison.place));
+  }
+  return good;
+}
+
+int main(int argc, char **argv) {
+  Options options = parse(argc, argv);
+  if (options.file.size() > 3 && options.file.substr(options.file.size() - 3) == ".so")
+    fail(options.file + ": artifacts are not supported yet, expected a .mlir file");
+  std::string text = readFile(options.file);
+  bool compiles = options.compare || !options.reference;
+  std::shared_ptr<Program> program;
+  std::vector<EntryInfo> entries;
+  CompileOptions compileOptions;
+  compileOptions.threads = options.threads;
+  Status status = compiles ? Program::compile(text, options.file, compileOptions, program)
+                           : readEntries(text, options.file, entries);
+  if (!status.ok())
+    fail(status.message);
+  if (program)
+    entries = program->entries();
+  const EntryInfo &entry = chooseEntry(entries, options.entry);
+  std::vector<Array> inputs = readInputs(options, entry);
+  if (options.outputs.size() > entry.outputs.size())
+    fail(options.file + ": entry '" + entry.name + "' has " +
+         std::to_string(entry.outputs.size()) + " results, found " +
+         std::to_string(options.outputs.size()) + " --output options");
+  std::vector<Buffer> buffers = buffersOf(inputs);
+  std::vector<Array> results, expected;
+  if (program)
+    results = runCompiled(options, *program, entry, inputs);
+  bool good = true;
+  if (options.reference || options.compare) {
+    ReferenceFacts facts;
+    status = runReference(text, options.file, entry.name, buffers, expected, facts);
+    if (!status.ok())
+      fail(status.message);
+    if (options.compare)
+      good = compareAll(results, expected, buffers, facts);
+    if (options.reference)
+      results = std::move(expected);
+  }
+  for (size_t i = 0; i < options.outputs.size(); ++i)
+    if (Status status = writeNpy(options.outputs[i], results[i]); !status.ok())
+      fail(status.message);
+  return good ? 0 : 1;
 }

@@ -1,10 +1,10 @@
 """Gradients of compiled programs against LibTorch's autograd and finite differences, in f64.
 
-usage: check_gradients.py AFT-OPT AFT-RUN
+usage: check_gradients.py AFT-OPT AFT-RUN [--reference]
 
 Each case is a program that computes a tensor %y from parameters and inputs; its
 loss is the sum of %y times fixed random weights. aft-opt differentiates it,
-aft-run runs both functions.
+aft-run runs both functions; with --reference, in the interpreter.
 """
 import os
 import subprocess
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-OPT, RUN = sys.argv[1:3]
+OPT, RUN, EXTRA = sys.argv[1], sys.argv[2], sys.argv[3:]
 rng = np.random.default_rng(11)
 torch.set_num_threads(1)
 
@@ -72,7 +72,7 @@ class Case:
         return "\n".join(lines)
 
     def run(self, folder, entry, params, outputs):
-        command = [RUN, os.path.join(folder, "grad.mlir"), "--entry=" + entry]
+        command = [RUN, os.path.join(folder, "grad.mlir"), "--entry=" + entry, *EXTRA]
         for k, v in {**params, **self.inputs}.items():
             file = os.path.join(folder, k + ".npy")
             np.save(file, v)

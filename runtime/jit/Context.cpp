@@ -1,0 +1,84 @@
+//===- Context.cpp - A context, its messages and parsing ------------------===//
+
+#include "runtime/jit/Context.h"
+
+#include "compiler/Register.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/SourceMgr.h"
+
+using namespace mlir;
+using namespace aft;
+
+/// "file:line:column: " where there is one; a module has no line.
+static void print(Location loc, llvm::raw_ostream &stream) {
+  if (auto file = dyn_cast<FileLineColLoc>(loc)) {
+    stream << file.getFilename().getValue() << ':';
+    if (file.getLine() > 0)
+      stream << file.getLine() << ':' << file.getColumn() << ':';
+    stream << ' ';
+  }
+  else if (auto name = dyn_cast<NameLoc>(loc))
+    stream << name.getName().getValue() << ": ";
+  else if (auto fused = dyn_cast<FusedLoc>(loc); fused && !fused.getLocations().empty())
+    print(fused.getLocations().front(), stream);
+  else if (auto call = dyn_cast<CallSiteLoc>(loc))
+    print(call.getCallee(), stream);
+}
+
+Messages::Messages(MLIRContext &context)
+    : handler(&context, [this](Diagnostic &diagnostic) { take(diagnostic); }) {}
+
+void Messages::take(Diagnostic &diagnostic) {
+  std::lock_guard<std::mutex> lock(mutex);
+  if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+    failed = true;
+  else if (diagnostic.getSeverity() != DiagnosticSeverity::Note)
+    return;
+  // MLIR's own summary says nothing that the errors before it do not.
+  std::string message = diagnostic.str();
+  if (StringRef(message).starts_with("Failures have been detected"))
+    return;
+  llvm::raw_string_ostream stream(text);
+  if (!text.empty())
+    stream << '\n';
+  if (!isa<UnknownLoc>(diagnostic.getLocation()))
+    print(diagnostic.getLocation(), stream);
+  stream << message;
+}
+
+Status Messages::status(bool succeeded) const {
+  if (succeeded && !failed)
+    return {};
+  return {text.empty() ? "the compilation failed without a message" : text};
+}
+
+Context::Context() {
+  registerCompilerDialects(registry);
+  context = std::make_unique<MLIRContext>(registry);
+  context->loadAllAvailableDialects();
+}
+
+OwningOpRef<ModuleOp> aft::parseProgram(const std::string &text, const std::string &name,
+                                        MLIRContext &context) {
+  auto sources = std::make_shared<llvm::SourceMgr>();
+  sources->AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, name), llvm::SMLoc());
+  return parseSourceFile<ModuleOp>(sources, &context);
+}
+
+std::optional<DType> aft::dtypeOf(Type element) {
+  if (element.isF32())
+    return DType::f32;
+  if (element.isF64())
+    return DType::f64;
+  if (element.isBF16())
+    return DType::bf16;
+  if (element.isInteger(1))
+    return DType::i1;
+  if (element.isInteger(8))
+    return DType::i8;
+  if (element.isInteger(32))
+    return DType::i32;
+  if (element.isInteger(64))
+    return DType::i64;
+  return std::nullopt;
+}
