@@ -4,6 +4,7 @@
 #include "compiler/kernels/Generic.h"
 #include "dialect/ir/ShapeCheck.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace aft;
@@ -70,12 +71,25 @@ struct WidenMatmul : OpInterfaceRewritePattern<linalg::LinalgOp> {
       wide = g.filled(sizes, acc, 0);
     else
       wide = convert(init, acc);
-    SmallVector<Value> operands = op.getDpsInputs();
-    operands.push_back(wide);
-    Operation *sum =
-        mlir::clone(rewriter, op, TypeRange{wide.getType()}, operands);
-    replaceWithCasts(rewriter, op, convert(sum->getResult(0), element));
+    Value sum = sameMatmul(g.b, op, wide);
+    replaceWithCasts(rewriter, op, convert(sum, element));
     return success();
+  }
+
+  /// The same matmul into another destination; its body depends on the type.
+  static Value sameMatmul(ImplicitLocOpBuilder &b, linalg::LinalgOp op,
+                          Value init) {
+    SmallVector<Value> inputs = op.getDpsInputs();
+    return llvm::TypeSwitch<Operation *, Value>(op)
+        .Case<linalg::MatmulOp, linalg::MatmulTransposeAOp,
+              linalg::MatmulTransposeBOp, linalg::BatchMatmulOp,
+              linalg::BatchMatmulTransposeAOp,
+              linalg::BatchMatmulTransposeBOp>([&](auto matmul) {
+          return b
+              .create<decltype(matmul)>(TypeRange{init.getType()}, inputs,
+                                        ValueRange{init})
+              .getResult(0);
+        });
   }
 };
 

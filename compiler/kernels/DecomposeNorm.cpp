@@ -41,13 +41,17 @@ template <typename OpT> struct FlattenRows : OpRewritePattern<OpT> {
   }
 };
 
+int64_t rowExtent(Value x) {
+  return cast<ShapedType>(x.getType()).getShape().back();
+}
+
 /// What both patterns know about x.
 struct Rows {
   Rows(Generic &g, Value x)
       : rank(rankOf(x)), acc(accumulationType(elementOf(x))),
         sizes(tensor::getMixedSizes(g.b, g.b.getLoc(), x)),
         rowSizes(ArrayRef(sizes).drop_back()) {
-    extent = cast<ShapedType>(x.getType()).getDimSize(rank - 1);
+    extent = rowExtent(x);
   }
   unsigned rank;
   Type acc;
@@ -80,12 +84,12 @@ struct DecomposeLayerNorm : OpRewritePattern<LayerNormOp> {
 
   LogicalResult matchAndRewrite(LayerNormOp op,
                                 PatternRewriter &rewriter) const override {
+    if (!op.getInits().empty() || rankOf(op.getX()) > 2)
+      return rewriter.notifyMatchFailure(op, "has destinations or is not flat");
+    if (ShapedType::isDynamic(rowExtent(op.getX())))
+      return rewriter.notifyMatchFailure(op, "the last extent is dynamic");
     Generic g(rewriter, op.getLoc());
     Rows rows(g, op.getX());
-    if (!op.getInits().empty() || rows.rank > 2)
-      return rewriter.notifyMatchFailure(op, "has destinations or is not flat");
-    if (ShapedType::isDynamic(rows.extent))
-      return rewriter.notifyMatchFailure(op, "the last extent is dynamic");
     double share = 1.0 / rows.extent;
     Generic::Operand x = g.leading(op.getX(), rows.rank);
     Value mean = rowSum(
@@ -150,12 +154,12 @@ struct DecomposeLayerNormGrad : OpRewritePattern<LayerNormGradOp> {
 
   LogicalResult matchAndRewrite(LayerNormGradOp op,
                                 PatternRewriter &rewriter) const override {
+    if (!op.getInits().empty() || rankOf(op.getX()) > 2)
+      return rewriter.notifyMatchFailure(op, "has destinations or is not flat");
+    if (ShapedType::isDynamic(rowExtent(op.getX())))
+      return rewriter.notifyMatchFailure(op, "the last extent is dynamic");
     Generic g(rewriter, op.getLoc());
     Rows rows(g, op.getX());
-    if (!op.getInits().empty() || rows.rank > 2)
-      return rewriter.notifyMatchFailure(op, "has destinations or is not flat");
-    if (ShapedType::isDynamic(rows.extent))
-      return rewriter.notifyMatchFailure(op, "the last extent is dynamic");
     replaceWithCasts(rewriter, op,
                      {makeDx(g, rows, op), columnSum(g, rows, op, true),
                       columnSum(g, rows, op, false)});

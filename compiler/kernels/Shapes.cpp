@@ -86,11 +86,9 @@ LogicalResult ShapeAnalysis::require(OpFoldResult left, OpFoldResult right,
   if (l == r)
     return success();
   if (!isa<Value>(l) && !isa<Value>(r))
-    return op->emitOpError() << describe(left) << " is "
-                             << *getConstantIntValue(l) << " and "
-                             << describe(right) << " is "
-                             << *getConstantIntValue(r)
-                             << ", but they must be equal";
+    return op->emitOpError()
+           << "needs equal extents, found " << *getConstantIntValue(l)
+           << " and " << *getConstantIntValue(r);
   checks.push_back({left, right, /*equal=*/true, op});
   unite(l, r);
   return success();

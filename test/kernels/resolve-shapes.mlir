@@ -1,0 +1,59 @@
+// RUN: aft-opt %s -pass-pipeline='builtin.module(func.func(aft-resolve-shapes,cse))' -split-input-file -verify-diagnostics | FileCheck %s
+
+// Extents come from arguments, and equal ones are one value.
+// CHECK-LABEL: @mixer(
+// CHECK-SAME: %[[Q:.*]]: tensor<?x?x8xf32> {aft.name = "q"}, %[[K:.*]]: tensor<?x?x8xf32>
+// CHECK-DAG: %[[B:.*]] = tensor.dim %[[Q]], %c0
+// CHECK-DAG: %[[T:.*]] = tensor.dim %[[Q]], %c1
+// CHECK-DAG: %[[S:.*]] = tensor.dim %[[K]], %c1
+// CHECK: %[[INIT:.*]] = tensor.empty(%[[B]], %[[T]]) : tensor<?x?x8xf32>
+// CHECK: aft.full {{.*}} causal outs(%[[INIT]])
+// CHECK: cf.assert %{{.*}}, "dimension 0 of argument 0 ('q') must equal dimension 0 of argument 1 (required by aft.full)"
+// CHECK: arith.cmpi eq, %[[T]],
+// CHECK: cf.assert %{{.*}}, "dimension 1 of argument 0 ('q') must equal dimension 0 of argument 2 (required by aft.full)"
+// CHECK: arith.cmpi sle, %[[T]], %[[S]]
+// CHECK: cf.assert %{{.*}}, "dimension 1 of argument 0 ('q') must not be larger than dimension 1 of argument 1 (required by aft.full)"
+func.func @mixer(%q: tensor<?x?x8xf32> {aft.name = "q"}, %k: tensor<?x?x8xf32>, %w: tensor<?x?xf32>) -> tensor<?x?x8xf32> {
+  %y = aft.full %q, %k, %k, %w causal : (tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?xf32>) -> tensor<?x?x8xf32>
+  return %y : tensor<?x?x8xf32>
+}
+
+// -----
+
+// tensor.dim of an expand_shape with two dynamic extents.
+// CHECK-LABEL: @expanded(
+// CHECK-SAME: %[[X:.*]]: tensor<?x?x8xf32>
+// CHECK: %[[T:.*]] = tensor.dim %[[X]], %c1
+// CHECK: return %{{.*}}, %[[T]]
+// CHECK-NOT: cf.assert
+func.func @expanded(%x: tensor<?x?x8xf32>) -> (tensor<?x?x8xf32>, index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %b = tensor.dim %x, %c0 : tensor<?x?x8xf32>
+  %t = tensor.dim %x, %c1 : tensor<?x?x8xf32>
+  %flat = tensor.collapse_shape %x [[0, 1], [2]] : tensor<?x?x8xf32> into tensor<?x8xf32>
+  %e = tensor.expand_shape %flat [[0, 1], [2]] output_shape [%b, %t, 8] : tensor<?x8xf32> into tensor<?x?x8xf32>
+  %again = tensor.dim %e, %c1 : tensor<?x?x8xf32>
+  return %e, %again : tensor<?x?x8xf32>, index
+}
+
+// -----
+
+// A dynamic extent that must be 4.
+// CHECK-LABEL: @constant
+// CHECK: cf.assert %{{.*}}, "4 must equal dimension 0 of argument 0 (required by arith.addf)"
+func.func @constant(%x: tensor<?xf32>, %y: tensor<4xf32>) -> tensor<?xf32> {
+  %c = tensor.cast %y : tensor<4xf32> to tensor<?xf32>
+  %s = arith.addf %c, %x : tensor<?xf32>
+  return %s : tensor<?xf32>
+}
+
+// -----
+
+func.func @contradiction(%x: tensor<?xf32>, %y: tensor<3xf32>, %z: tensor<4xf32>) -> tensor<?xf32> {
+  %a = tensor.cast %y : tensor<3xf32> to tensor<?xf32>
+  %b = tensor.cast %z : tensor<4xf32> to tensor<?xf32>
+  // expected-error @below {{needs equal extents, found 3 and 4}}
+  %s = arith.addf %a, %b : tensor<?xf32>
+  return %s : tensor<?xf32>
+}
