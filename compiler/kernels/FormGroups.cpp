@@ -53,6 +53,24 @@ static bool startsFresh(DestinationStyleOpInterface op) {
   });
 }
 
+/// Between the operations of a kernel of rows, a row lies on the stack: its size
+/// must be known and moderate.
+static bool hasSmallRows(Operation *producer) {
+  constexpr int64_t mostBytes = 512 << 10;
+  return llvm::all_of(producer->getResultTypes(), [](Type type) {
+    auto tensor = cast<RankedTensorType>(type);
+    int64_t bytes = llvm::divideCeil(tensor.getElementTypeBitWidth(), 8);
+    for (int64_t extent : tensor.getShape().drop_front()) {
+      if (ShapedType::isDynamic(extent) || extent > mostBytes)
+        return false;
+      bytes *= extent;
+      if (bytes > mostBytes)
+        return false;
+    }
+    return true;
+  });
+}
+
 namespace {
 
 class GroupBuilder {
@@ -101,7 +119,8 @@ bool GroupBuilder::canJoin(Operation *producer) {
   if (isMatmul(producer))
     return canJoinAsMatmul(producer);
   bool allRows = llvm::all_of(members, isRowwise) && isRowwise(producer);
-  return allRows && llvm::all_of(producer->getUses(), followsRows);
+  return allRows && llvm::all_of(producer->getUses(), followsRows) &&
+         hasSmallRows(producer);
 }
 
 std::string GroupBuilder::kind() {

@@ -30,6 +30,9 @@ Value aft::toFloat(ImplicitLocOpBuilder &b, Value value, Type type) {
 }
 
 Generic::Operand Generic::leading(Value value, unsigned loops) {
+  // A major submap without results would be the null map.
+  if (rankOf(value) == 0)
+    return scalar(value, loops);
   return {value, AffineMap::getMultiDimIdentityMap(loops, b.getContext())
                      .getMajorSubMap(rankOf(value))};
 }

@@ -14,9 +14,9 @@ def Decompose : Pass<"aft-decompose", "::mlir::func::FuncOp"> {
     matmuls. An id outside the table of an embedding reads row 0 and gives NaN;
     a target outside the classes of a cross_entropy gives a NaN loss.
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
-    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
-    "::mlir::affine::AffineDialect"];
+  let dependentDialects = ["::aft::AFTDialect", "::mlir::arith::ArithDialect",
+    "::mlir::math::MathDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect", "::mlir::affine::AffineDialect"];
 }
 
 def CollapseLoops : Pass<"aft-collapse-loops", "::mlir::func::FuncOp"> {
@@ -25,8 +25,8 @@ def CollapseLoops : Pass<"aft-collapse-loops", "::mlir::func::FuncOp"> {
     Outside the mixers [B, T, d] is B * T rows. Leading loops of one kind that
     every operand indexes together become one; the last loop stays.
   }];
-  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect",
-    "::mlir::tensor::TensorDialect"];
+  let dependentDialects = ["::mlir::affine::AffineDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def ResolveShapes : Pass<"aft-resolve-shapes", "::mlir::func::FuncOp"> {
@@ -37,8 +37,8 @@ def ResolveShapes : Pass<"aft-resolve-shapes", "::mlir::func::FuncOp"> {
     dialect get destinations (tensor.empty). A requirement that the types do not
     prove becomes a cf.assert with a message that names the arguments.
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",
-    "::mlir::tensor::TensorDialect"];
+  let dependentDialects = ["::aft::AFTDialect", "::mlir::arith::ArithDialect",
+    "::mlir::cf::ControlFlowDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def FuseElementwise : Pass<"aft-fuse-elementwise", "::mlir::func::FuncOp"> {
@@ -48,8 +48,8 @@ def FuseElementwise : Pass<"aft-fuse-elementwise", "::mlir::func::FuncOp"> {
     users is computed again in each of them when that is as cheap as reading
     it. Nothing but the cheapest work is repeated for the sake of a broadcast.
   }];
-  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect",
-    "::mlir::tensor::TensorDialect"];
+  let dependentDialects = ["::mlir::affine::AffineDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def FormKernels : Pass<"aft-form-kernels", "::mlir::ModuleOp"> {
@@ -60,8 +60,9 @@ def FormKernels : Pass<"aft-form-kernels", "::mlir::ModuleOp"> {
     destination form with one root operation, whose last operation is what the
     tile phase tiles; the others are fused into its tiles.
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
-    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+  let dependentDialects = ["::aft::AFTDialect", "::mlir::arith::ArithDialect",
+    "::mlir::func::FuncDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"];
 }
 
 def PlanMemory : Pass<"aft-plan-memory", "::mlir::ModuleOp"> {
@@ -74,8 +75,9 @@ def PlanMemory : Pass<"aft-plan-memory", "::mlir::ModuleOp"> {
     the arena from the inputs' extents and reports violated shape checks, whose
     messages stand in the module attribute aft.checks.
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
-    "::mlir::linalg::LinalgDialect", "::mlir::memref::MemRefDialect"];
+  let dependentDialects = ["::aft::AFTDialect", "::mlir::arith::ArithDialect",
+    "::mlir::func::FuncDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::memref::MemRefDialect"];
 }
 
 def DedupKernels : Pass<"aft-dedup-kernels", "::mlir::ModuleOp"> {
