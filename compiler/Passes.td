@@ -16,4 +16,16 @@ def CheckPhase : Pass<"aft-check-phase", "::mlir::ModuleOp"> {
                         "graph, kernels, tile, vector or llvm">];
 }
 
+def Canonicalize : Pass<"aft-canonicalize"> {
+  let summary = "MLIR's canonicalizer without its wrong patterns";
+  let description = [{
+    MLIR 19 mistreats a tensor.expand_shape with two dynamic extents in one group
+    in two patterns: tensor.dim of one, and collapse_shape of one. The first is
+    left out here, the second replaced.
+  }];
+  let options = [Option<"keepCopies", "keep-copies", "bool", "false",
+                        "Keep generics that only copy">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
+}
+
 #endif // AFT_COMPILER_PASSES_TD

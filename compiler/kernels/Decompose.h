@@ -12,7 +12,7 @@ namespace aft {
 void populateDecomposeNormPatterns(mlir::RewritePatternSet &patterns);
 /// cross_entropy and its derivative.
 void populateDecomposeLossPatterns(mlir::RewritePatternSet &patterns);
-/// embedding, finish, stop_gradient.
+/// embedding, finish.
 void populateDecomposeModelPatterns(mlir::RewritePatternSet &patterns);
 /// adamw.
 void populateDecomposeAdamWPatterns(mlir::RewritePatternSet &patterns);

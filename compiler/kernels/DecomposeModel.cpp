@@ -50,15 +50,6 @@ struct DecomposeEmbedding : OpRewritePattern<EmbeddingOp> {
   }
 };
 
-/// Derivatives have been taken by now.
-struct DropStopGradient : OpRewritePattern<StopGradientOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(StopGradientOp op, PatternRewriter &rewriter) const override {
-    rewriter.replaceOp(op, op.getX());
-    return success();
-  }
-};
-
 Value applyGate(ImplicitLocOpBuilder &b, Gate gate, Value x) {
   Type type = x.getType();
   switch (gate) {
@@ -123,5 +114,5 @@ void aft::replaceWithCasts(RewriterBase &rewriter, Operation *op,
 }
 
 void aft::populateDecomposeModelPatterns(RewritePatternSet &patterns) {
-  patterns.add<DecomposeEmbedding, DecomposeFinish, DropStopGradient>(patterns.getContext());
+  patterns.add<DecomposeEmbedding, DecomposeFinish>(patterns.getContext());
 }

@@ -210,10 +210,12 @@ static Results nanToNum(Operation &op) {
   double largest = op.dtype() == DType::f64    ? std::numeric_limits<double>::max()
                    : op.dtype() == DType::bf16 ? 0x1.FEp127
                                                : std::numeric_limits<float>::max();
-  Value number = op.f.compare(Compare::eq, x, x);
-  Value bounded = op.f.minimum(op.f.maximum(x, op.number("neginf", -largest)),
-                               op.number("posinf", largest));
-  return op.f.where(number, bounded, op.number("nan", 0));
+  double infinity = std::numeric_limits<double>::infinity();
+  Value isNumber = op.f.compare(Compare::eq, x, x);
+  Value high = op.f.compare(Compare::eq, x, infinity), low = op.f.compare(Compare::eq, x, -infinity);
+  x = op.f.where(high, op.number("posinf", largest), x);
+  x = op.f.where(low, op.number("neginf", -largest), x);
+  return op.f.where(isNumber, x, op.number("nan", 0));
 }
 
 static Results sign(Operation &op) {
@@ -293,11 +295,6 @@ static Results reciprocal(Operation &op) { return op.f.div(1, op.as("self")); }
 static Results exponentialOfTwo(Operation &op) { return op.f.exp(op.f.mul(op.as("self"), M_LN2)); }
 static Results binaryLog(Operation &op) { return op.f.mul(op.f.log(op.as("self")), M_LOG2E); }
 static Results decimalLog(Operation &op) { return op.f.mul(op.f.log(op.as("self")), M_LOG10E); }
-static Results tangent(Operation &op) {
-  Value x = op.as("self");
-  return op.f.div(op.f.sin(x), op.f.cos(x));
-}
-
 //===----------------------------------------------------------------------===//
 // Table
 //===----------------------------------------------------------------------===//
@@ -381,7 +378,6 @@ void aft::capture::addElementwiseRules(Rules &rules) {
   rules["aten::exp2"] = exponentialOfTwo;
   rules["aten::log2"] = binaryLog;
   rules["aten::log10"] = decimalLog;
-  rules["aten::tan"] = tangent;
   for (const char *name : {"to", "_to_copy", "type_as", "contiguous", "clone", "alias", "lift",
                            "lift_fresh", "positive", "detach_copy"})
     rules[std::string("aten::") + name] = same;

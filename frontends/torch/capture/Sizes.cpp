@@ -43,6 +43,7 @@ static bool sameStructure(const Trace &a, const Trace &b) {
       return false;
   for (size_t i = 0; i < a.values.size(); ++i)
     if (a.values[i].tensor.dim() != b.values[i].tensor.dim() ||
+        a.values[i].isConstant != b.values[i].isConstant ||
         a.values[i].dtype() != b.values[i].dtype())
       return false;
   for (size_t i = 0; i < a.calls.size(); ++i) {
@@ -369,4 +370,12 @@ SizeFormula Capture::dimOf(int value, int dimension) const {
   for (const Run &run : runs)
     values.push_back(run.trace.values[value].tensor.size(dimension));
   return *fit(values);
+}
+
+bool Capture::isFixed(int value) const {
+  const at::Tensor &numbers = trace().values[value].numbers;
+  return numbers.defined() && std::all_of(runs.begin(), runs.end(), [&](const Run &run) {
+           const at::Tensor &others = run.trace.values[value].numbers;
+           return others.defined() && others.sizes() == numbers.sizes() && others.equal(numbers);
+         });
 }

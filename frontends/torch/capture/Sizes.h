@@ -42,6 +42,8 @@ public:
   std::optional<int> extentOf(int input, int dimension) const;
   /// Number `index` of an integer argument.
   SizeFormula sizeOf(size_t call, size_t arg, size_t index) const;
+  /// Whether a value is one and the same constant at all sizes.
+  bool isFixed(int value) const;
   /// A dimension of a traced value.
   SizeFormula dimOf(int value, int dimension) const;
 

@@ -24,8 +24,10 @@ const Arg *Call::arg(const std::string &wanted) const {
 // The recorder
 //===----------------------------------------------------------------------===//
 
-/// Constants of up to this many numbers become part of the program.
+/// Tensors from outside of up to this many numbers become part of the program.
 static constexpr int64_t kSmall = 16;
+/// Results of constants of up to this many numbers do.
+static constexpr int64_t kSmallResult = 1024;
 
 /// Operators whose result depends on the numbers in a tensor.
 static const std::set<std::string> &dataDependent() {
@@ -49,15 +51,19 @@ public:
 
 private:
   void nameStates(torch::nn::Module &module);
+  void checkFresh(const Tensor &tensor);
   int idOf(const Tensor &tensor);
+  bool isConstant(const c10::OperatorHandle &op, const Call &call) const;
+  void keepNumbers(const std::vector<int> &values);
   int addValue(TracedValue::Source source, int number, const Tensor &tensor);
   int addState(const Tensor &tensor);
   std::optional<int> aliasOf(const Tensor &tensor);
   Arg argOf(const IValue &value);
   Call begin(const c10::FunctionSchema &schema, at::ArrayRef<IValue> arguments);
   void checkWrite(Call &call, at::ArrayRef<IValue> arguments);
-  void run(const c10::OperatorHandle &op, const Call &call, torch::jit::Stack *stack);
-  void finishWrite(const Call &call, const Tensor &target);
+  void run(const c10::OperatorHandle &op, const Call &call, bool isConstant,
+           torch::jit::Stack *stack);
+  void finishWrite(const Call &call, const Tensor &target, bool isConstant);
   std::string nameOf(int id) const;
 
   Trace trace;
@@ -66,7 +72,12 @@ private:
   std::set<const void *> parameters;
   std::unordered_map<const void *, int> ids; ///< TensorImpl to value
   /// TensorImpls that share memory with something changed in place, and by what.
-  std::unordered_map<const void *, std::string> stale;
+  struct Change {
+    std::string by;
+    bool ofConstants; ///< then its memory still has the right numbers
+  };
+  std::unordered_map<const void *, Change> stale;
+  std::string refusal; ///< of the call that is being recorded
 };
 
 /// The recorder of this thread while a module runs.
@@ -95,7 +106,10 @@ void Recorder::nameStates(torch::nn::Module &module) {
 
 int Recorder::addValue(TracedValue::Source source, int number, const Tensor &tensor) {
   int id = static_cast<int>(trace.values.size());
-  trace.values.push_back({source, number, tensor});
+  trace.values.emplace_back();
+  trace.values.back().source = source;
+  trace.values.back().number = number;
+  trace.values.back().tensor = tensor;
   ids[tensor.unsafeGetTensorImpl()] = id;
   return id;
 }
@@ -112,9 +126,12 @@ int Recorder::addState(const Tensor &tensor) {
     state.name = "constant." + std::to_string(trace.states.size());
     state.isConstant = tensor.numel() <= kSmall;
   }
+  bool isConstant = state.isConstant;
   int number = static_cast<int>(trace.states.size());
   trace.states.push_back(std::move(state));
-  return addValue(TracedValue::Source::State, number, tensor);
+  int id = addValue(TracedValue::Source::State, number, tensor);
+  trace.values[id].isConstant = isConstant;
+  return id;
 }
 
 /// A result or input that lies in the same memory in the same way: LibTorch makes
@@ -125,7 +142,8 @@ std::optional<int> Recorder::aliasOf(const Tensor &tensor) {
     return std::nullopt;
   for (int id = static_cast<int>(trace.values.size()) - 1; id >= 0; --id) {
     const Tensor &other = trace.values[id].tensor;
-    if (trace.values[id].source != TracedValue::Source::State && other.has_storage() && other.is_alias_of(tensor) && other.sizes() == tensor.sizes() &&
+    if (trace.values[id].source != TracedValue::Source::State && other.has_storage() &&
+        other.is_alias_of(tensor) && other.sizes() == tensor.sizes() &&
         other.strides() == tensor.strides() && other.dtype() == tensor.dtype() &&
         other.storage_offset() == tensor.storage_offset())
       return id;
@@ -133,13 +151,21 @@ std::optional<int> Recorder::aliasOf(const Tensor &tensor) {
   return std::nullopt;
 }
 
+/// What is wrong with using a tensor whose memory something else has changed.
+void Recorder::checkFresh(const Tensor &tensor) {
+  auto changed = stale.find(tensor.unsafeGetTensorImpl());
+  if (changed == stale.end())
+    return;
+  auto known = ids.find(tensor.unsafeGetTensorImpl());
+  refusal = "uses " + (known == ids.end() ? std::string("a tensor") : nameOf(known->second)) +
+            ", which shares memory with what " + changed->second.by +
+            " changed in place; write the change without the in-place operator";
+  TORCH_CHECK(changed->second.ofConstants, "capture: an operator ", refusal);
+}
+
 int Recorder::idOf(const Tensor &tensor) {
   const void *impl = tensor.unsafeGetTensorImpl();
-  if (auto changed = stale.find(impl); changed != stale.end())
-    TORCH_CHECK(false, "capture: ", trace.calls.empty() ? "the result" : "an operator", " uses ",
-                ids.count(impl) ? nameOf(ids[impl]) : std::string("a tensor"),
-                ", which shares memory with what ", changed->second,
-                " changed in place; write the change without the in-place operator");
+  checkFresh(tensor);
   auto found = ids.find(impl);
   if (found != ids.end())
     return found->second;
@@ -265,7 +291,7 @@ void Recorder::checkWrite(Call &call, at::ArrayRef<IValue> arguments) {
                 "capture: ", call.name, " writes into its argument '", declared[i].name(),
                 "', which is not supported; use the form that returns its result");
     const TracedValue &target = trace.values[call.args[i].values[0]];
-    TORCH_CHECK(target.source == TracedValue::Source::Call, "capture: ", call.name,
+    TORCH_CHECK(target.source == TracedValue::Source::Call || target.isConstant, "capture: ", call.name,
                 " changes ", nameOf(call.args[i].values[0]),
                 " in place; a captured module may only change what it has computed itself");
     call.written = static_cast<int>(i);
@@ -343,10 +369,34 @@ static bool isPure(const c10::FunctionSchema &schema, const Call &call) {
   return takesTensor;
 }
 
+/// Whether a call computes the same from run to run: from constants, without
+/// drawing random numbers.
+bool Recorder::isConstant(const c10::OperatorHandle &op, const Call &call) const {
+  if (op.hasTag(at::Tag::nondeterministic_seeded))
+    return false;
+  for (const Arg &arg : call.args)
+    for (int id : arg.values)
+      if (id >= 0 && !trace.values[id].isConstant)
+        return false;
+  return true;
+}
+
+/// Constants may be changed in place later: what they are when they are used
+/// counts.
+void Recorder::keepNumbers(const std::vector<int> &values) {
+  for (int id : values) {
+    if (id < 0 || !trace.values[id].isConstant || trace.values[id].numbers.defined())
+      continue;
+    if (trace.values[id].tensor.numel() <= kSmallResult)
+      trace.values[id].numbers = trace.values[id].tensor.detach().clone();
+  }
+}
+
 /// Runs the operator: with its meta kernel where that is enough.
-void Recorder::run(const c10::OperatorHandle &op, const Call &call, torch::jit::Stack *stack) {
+void Recorder::run(const c10::OperatorHandle &op, const Call &call, bool isConstant,
+                   torch::jit::Stack *stack) {
   size_t count = call.schema->arguments().size();
-  if (isPure(*call.schema, call)) {
+  if (!isConstant && isPure(*call.schema, call)) {
     torch::jit::Stack meta;
     for (size_t i = 0; i < count; ++i)
       meta.push_back(toMeta((*stack)[stack->size() - count + i]));
@@ -367,12 +417,12 @@ void Recorder::run(const c10::OperatorHandle &op, const Call &call, torch::jit::
 }
 
 /// What shares memory with the changed tensor no longer has the traced value.
-void Recorder::finishWrite(const Call &call, const Tensor &target) {
+void Recorder::finishWrite(const Call &call, const Tensor &target, bool isConstant) {
   for (const TracedValue &value : trace.values) {
     const void *impl = value.tensor.unsafeGetTensorImpl();
     if (impl != target.unsafeGetTensorImpl() && value.tensor.has_storage() &&
         value.tensor.is_alias_of(target))
-      stale.emplace(impl, call.name);
+      stale.insert_or_assign(impl, Change{call.name, isConstant});
   }
 }
 
@@ -380,24 +430,32 @@ void Recorder::call(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
   const c10::FunctionSchema &schema = op.schema();
   size_t count = schema.arguments().size();
   at::ArrayRef<IValue> arguments(stack->data() + stack->size() - count, count);
+  refusal.clear();
   Call call = begin(schema, arguments);
   checkWrite(call, arguments);
+  bool constant = isConstant(op, call);
+  if (!constant)
+    for (const Arg &arg : call.args)
+      keepNumbers(arg.values);
+  call.refusal = refusal;
   Tensor target = call.written >= 0 ? arguments[call.written].toTensor() : Tensor();
   size_t place = trace.calls.size();
   trace.calls.push_back(call);
-  run(op, call, stack);
+  run(op, call, constant, stack);
   std::vector<Tensor> results = tensorsOf(
       at::ArrayRef<IValue>(stack->data() + stack->size() - schema.returns().size(),
                            schema.returns().size()));
   if (call.written >= 0) {
-    finishWrite(call, target);
+    finishWrite(call, target, constant);
     results = {target};
   }
-  for (const Tensor &result : results)
-    trace.calls[place].results.push_back(
-        result.defined()
-            ? addValue(TracedValue::Source::Call, static_cast<int>(place), result)
-            : -1);
+  for (const Tensor &result : results) {
+    int id = result.defined() ? addValue(TracedValue::Source::Call, static_cast<int>(place), result)
+                              : -1;
+    if (id >= 0)
+      trace.values[id].isConstant = constant;
+    trace.calls[place].results.push_back(id);
+  }
 }
 
 Trace Recorder::finish(const Tensors &outputs) {
@@ -405,6 +463,7 @@ Trace Recorder::finish(const Tensors &outputs) {
     TORCH_CHECK(output.defined(), "capture: a result of the module is undefined");
     trace.outputs.push_back(idOf(output));
   }
+  keepNumbers(trace.outputs);
   return std::move(trace);
 }
 

@@ -33,6 +33,10 @@ struct TracedValue {
   Source source = Source::Call;
   int number = 0;    ///< of the input; of the state
   at::Tensor tensor; ///< kept alive; the numbers of a call's result are undefined
+  /// Made of constants only: small, and computed for good. `numbers` is what it
+  /// held when something else used it first.
+  bool isConstant = false;
+  at::Tensor numbers;
   at::ScalarType dtype() const { return tensor.scalar_type(); }
 };
 
@@ -50,6 +54,7 @@ struct Call {
   std::vector<Arg> args;
   std::vector<int> results;
   int written = -1;     ///< the argument changed in place
+  std::string refusal;  ///< why it cannot be translated, if its result is needed
   std::string module;   ///< path of the module whose parameter it uses, or ""
   bool usesState = false;
   bool differentiable = true; ///< false where the module switched gradients off

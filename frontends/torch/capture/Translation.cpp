@@ -76,6 +76,8 @@ Value Translation::valueOf(int id) {
   const TracedValue &value = capture.trace().values[id];
   if (!values[id] && value.source == TracedValue::Source::State)
     values[id] = declareState(value.number);
+  if (!values[id] && capture.isFixed(id))
+    values[id] = function.constant(typeOf(value.numbers), value.numbers.contiguous().data_ptr());
   return values[id];
 }
 
@@ -105,7 +107,7 @@ std::vector<char> Translation::neededCalls() const {
   while (!wanted.empty()) {
     int id = wanted.back();
     wanted.pop_back();
-    if (id < 0 || trace.values[id].source != TracedValue::Source::Call)
+    if (id < 0 || trace.values[id].source != TracedValue::Source::Call || capture.isFixed(id))
       continue;
     char &mark = needed[trace.values[id].number];
     if (mark)
@@ -135,6 +137,8 @@ void Translation::translate(size_t place) {
   const Call &call = capture.trace().calls[place];
   const Rule *rule = ruleFor(call.name);
   TORCH_CHECK(rule, "capture: no rule for the operator ", describe(capture.trace(), place));
+  if (!call.refusal.empty())
+    fail(place, call.refusal);
   std::string path = modulePath(capture.trace(), place);
   function.setLocation(path.empty() ? call.name : path + ":" + call.name);
   Operation operation(*this, place);
