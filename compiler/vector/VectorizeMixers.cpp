@@ -46,8 +46,9 @@ static LogicalResult emit(Operation *op, unsigned bits) {
         emitWindowMixerGrad(op, builder, bits);
         return success();
       })
-      .Case<FullOp>([&](auto) {
-        return notYet(op);
+      .Case<FullOp>([&](FullOp full) {
+        emitFullMixer(full, builder, bits);
+        return success();
       })
       .Case<FullGradOp>([&](auto) {
         return notYet(op);

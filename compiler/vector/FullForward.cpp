@@ -1,0 +1,281 @@
+//===- FullForward.cpp - aft.full as a packed product ---------------------===//
+// exp(k + w) = exp(w - a) * exp(k - c) * exp(a + c), with a the maximum of w over
+// the keys a query sees and c the running maximum of k in a channel: numerator
+// and denominator are products of exp(w - a) with [exp(k - c) v | exp(k - c)].
+// A block of queries walks the keys that all of its strips see in large blocks,
+// then, when causal, the triangle in steps of a strip; c never looks at a key
+// that a query does not see. Keys of the triangle's diagonal are added exactly,
+// one by one, and so are all keys of a query whose sum turns out so small that
+// underflow, or a key that is hidden from it, may have spoilt it.
+
+#include "compiler/vector/FullMixer.h"
+
+#include "compiler/vector/MixerEmission.h"
+#include "compiler/vector/PackedProduct.h"
+
+#include <cmath>
+#include <limits>
+
+using namespace mlir;
+using namespace aft;
+
+/// Strips of queries in a work group: they share the packed keys.
+static constexpr int64_t kStrips = 16;
+/// Keys that are packed at once.
+static constexpr int64_t kBlockKeys = 256;
+/// Channels of a work group: they share the weights exp(w - a).
+static constexpr int64_t kBlockChannels = 512;
+
+namespace {
+
+/// Emits one block of queries and channels.
+class FullForward {
+public:
+  FullForward(const FullMixer &mixer, Emitter &e, unsigned vectorBits);
+  void run(Value batch, Value firstRow, Value firstChannel);
+
+private:
+  void findRowMaxima();
+  void packWeights(Value firstKey, Value extent);
+  void addBlocks();
+  void finishStrips();
+  void fold(LaneEmitter &group, Value firstKey, Value extent, Value column, Value fromRow);
+  Value packKeys(LaneEmitter &group, Value firstKey, Value extent, Value base);
+  void finishRow(LaneEmitter &group, Value row, Value summed);
+  MixState addKeys(LaneEmitter &group, Value t, Value first, Value last, MixState state);
+  void storeResults(LaneEmitter &group, Value t, const MixState &state);
+  void forEachGroup(llvm::function_ref<void(LaneEmitter &)> body);
+  Value columnOf(LaneEmitter &group) { return e.sub(group.channel, firstChannel); }
+
+  const FullMixer &mixer;
+  Emitter &e;
+  Type element;
+  unsigned vectorBits;
+  int64_t lanes, strip, blockRows, blockChannels;
+  Value weights, panel, rowMaxima, keyMaxima;
+  PairedSums sums;
+  Value batch, firstRow, rows, firstChannel, visible;
+  Value common; ///< keys that all rows see
+};
+
+} // namespace
+
+static int64_t channelsOfBlock(const FullMixer &mixer, int64_t lanes) {
+  return std::min(kBlockChannels, (mixer.channels + lanes - 1) / lanes * lanes);
+}
+
+FullForward::FullForward(const FullMixer &mixer, Emitter &e, unsigned vectorBits)
+    : mixer(mixer), e(e), element(mixer.element), vectorBits(vectorBits),
+      lanes(lanesFor(element, vectorBits)), strip(stripRows(vectorBits)),
+      blockRows(kStrips * strip), blockChannels(channelsOfBlock(mixer, lanes)),
+      sums(e, blockRows, blockChannels, lanes, element) {
+  weights = e.scratch({blockRows, kBlockKeys + lanes}, element);
+  panel = e.scratch({kBlockKeys, 2, lanes}, element);
+  rowMaxima = e.scratch({blockRows}, element);
+  keyMaxima = e.scratch({blockChannels}, element);
+}
+
+void FullForward::forEachGroup(llvm::function_ref<void(LaneEmitter &)> body) {
+  Value last = e.min(e.add(firstChannel, blockChannels), e.index(mixer.channels));
+  forEachLaneGroupOfRange(e, element, vectorBits, batch, firstChannel, last, mixer.channels,
+                          body);
+}
+
+void FullForward::run(Value batchIndex, Value row, Value channel) {
+  batch = batchIndex;
+  firstRow = row;
+  firstChannel = channel;
+  rows = e.min(e.sub(mixer.queries, firstRow), e.index(blockRows));
+  visible = visibleKeys(e, mixer.lengths, batch, mixer.keys);
+  common = mixer.keysSeenBy(firstRow, visible);
+  sums.clear();
+  Value none = e.number(element, -std::numeric_limits<double>::infinity());
+  e.loop(e.index(0), e.index(blockChannels), e.index(1),
+         [&](Value i) { e.store(none, keyMaxima, i); });
+  findRowMaxima();
+  addBlocks();
+  finishStrips();
+}
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+/// a: the largest bias among the keys a query sees, 0 where there is none.
+void FullForward::findRowMaxima() {
+  Type vector = e.typeOf(element, lanes);
+  Value none = e.number(vector, -std::numeric_limits<double>::infinity());
+  e.loop(e.index(0), rows, e.index(1), [&](Value row) {
+    Value t = e.add(firstRow, row), seen = mixer.keysSeenBy(t, visible);
+    Value most = e.loop(e.index(0), seen, e.index(lanes), none, [&](Value key, ValueRange top) {
+      Value some = mixer.biases(batch, t, key, e.sub(seen, key), lanes);
+      return Emitter::Values{runningMax(e, top[0], some)};
+    })[0];
+    most = e.reduce(most, [&](Value a, Value b) { return runningMax(e, a, b); });
+    Value empty = e.equal(most, e.number(element, -std::numeric_limits<double>::infinity()));
+    e.store(e.select(empty, e.number(element, 0), most), rowMaxima, row);
+  });
+}
+
+/// exp(w - a) for keys from `firstKey` on; 0 in rows beyond the last query.
+void FullForward::packWeights(Value firstKey, Value extent) {
+  Type vector = e.typeOf(element, lanes);
+  e.loop(e.index(0), rows, e.index(1), [&](Value row) {
+    Value maximum = e.broadcast(e.load(rowMaxima, row, 0), vector);
+    e.loop(e.index(0), extent, e.index(lanes), [&](Value i) {
+      Value some = mixer.biases(batch, e.add(firstRow, row), e.add(firstKey, i),
+                                e.sub(extent, i), lanes);
+      e.store(e.exp(e.fsub(some, maximum)), weights, {row, i});
+    });
+  });
+  e.loop(rows, e.index(blockRows), e.index(1), [&](Value row) {
+    e.loop(e.index(0), extent, e.index(lanes),
+           [&](Value i) { e.store(e.number(vector, 0), weights, {row, i}); });
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// The product
+//===----------------------------------------------------------------------===//
+
+/// The panel [exp(k - c) v | exp(k - c)] of a lane group.
+Value FullForward::packKeys(LaneEmitter &group, Value firstKey, Value extent, Value base) {
+  e.loop(e.index(0), extent, e.index(1), [&](Value i) {
+    Value key = e.add(firstKey, i);
+    Value weight = e.exp(e.fsub(group.load(mixer.k, key), base));
+    e.store(e.fmul(weight, group.load(mixer.v, key)), panel, {i, e.index(0), e.index(0)});
+    e.store(weight, panel, {i, e.index(1), e.index(0)});
+  });
+  return panel;
+}
+
+/// Adds keys, whose weights lie at `column` on, to all rows from `fromRow` on.
+void FullForward::fold(LaneEmitter &group, Value firstKey, Value extent, Value column,
+                       Value fromRow) {
+  Value place = columnOf(group);
+  Value old = e.load(keyMaxima, place, group.lanes);
+  Value top = e.loop(firstKey, e.add(firstKey, extent), e.index(1), old,
+                     [&](Value key, ValueRange carried) {
+                       Value k = group.load(mixer.k, key);
+                       return Emitter::Values{runningMax(e, carried[0], k)};
+                     })[0];
+  e.store(top, keyMaxima, place);
+  Value base = group.finite(top), factor = e.exp(e.fsub(old, base));
+  packKeys(group, firstKey, extent, base);
+  e.loop(fromRow, rows, e.index(strip), [&](Value row) {
+    SmallVector<Value> products = emitStrip(
+        e, group.type, strip, 2, extent,
+        [&](int64_t i, Value key) {
+          return e.load(weights, {e.add(row, i), e.add(column, key)}, 0);
+        },
+        [&](int64_t part, Value key) {
+          return e.load(panel, {key, e.index(part), e.index(0)}, group.lanes);
+        });
+    for (int64_t i = 0; i < strip; ++i)
+      for (int64_t part : {0, 1}) {
+        SmallVector<Value> at = sums.at(e.add(row, i), part, place);
+        Value before = e.load(sums.memory, at, group.lanes);
+        e.store(e.fma(before, factor, products[2 * i + part]), sums.memory, at);
+      }
+  });
+}
+
+void FullForward::addBlocks() {
+  e.loop(e.index(0), common, e.index(kBlockKeys), [&](Value firstKey) {
+    Value extent = e.min(e.sub(common, firstKey), e.index(kBlockKeys));
+    packWeights(firstKey, extent);
+    forEachGroup([&](LaneEmitter &group) {
+      fold(group, firstKey, extent, e.index(0), e.index(0));
+    });
+  });
+}
+
+/// Row by row of strips: a strip is finished, then its keys are added to those
+/// below, which see all of them.
+void FullForward::finishStrips() {
+  Value rest = e.max(e.min(e.sub(visible, common), e.index(blockRows)), e.index(0));
+  if (mixer.causal)
+    packWeights(common, rest);
+  forEachGroup([&](LaneEmitter &group) {
+    e.loop(e.index(0), rows, e.index(strip), [&](Value first) {
+      Value end = e.add(first, strip), offset = e.min(first, rest);
+      Value summed = mixer.causal ? e.add(common, offset) : common;
+      e.loop(first, e.min(end, rows), e.index(1),
+             [&](Value row) { finishRow(group, row, summed); });
+      if (!mixer.causal)
+        return;
+      Value extent = e.min(e.sub(rest, offset), e.index(strip));
+      e.when(e.less(end, rows), [&] { fold(group, summed, extent, offset, end); });
+    });
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Results
+//===----------------------------------------------------------------------===//
+
+/// Adds the keys [first, last) one by one, relative to the largest term.
+MixState FullForward::addKeys(LaneEmitter &group, Value t, Value first, Value last,
+                              MixState state) {
+  auto exponent = [&](Value key) {
+    return mixer.exponent(group, group.load(mixer.k, key), mixer.bias(group, t, key));
+  };
+  Value top = e.loop(first, last, e.index(1), state.m, [&](Value key, ValueRange carried) {
+    return Emitter::Values{runningMax(e, carried[0], exponent(key))};
+  })[0];
+  Value base = group.finite(top), factor = e.exp(e.fsub(state.m, base));
+  SmallVector<Value> start = {e.fmul(state.n, factor), e.fmul(state.z, factor)};
+  SmallVector<Value> total = sumInBlocks(e, first, last, start, [&](Value key) {
+    Value weight = e.exp(e.fsub(exponent(key), base));
+    // A key of weight 0 is hidden: its value must not be seen.
+    Value term = e.select(e.equal(weight, group.number(0)), group.number(0),
+                          e.fmul(weight, group.load(mixer.v, key)));
+    return SmallVector<Value>{term, weight};
+  });
+  return {top, total[0], total[1]};
+}
+
+/// `summed`: how many keys the product has added to the row.
+void FullForward::finishRow(LaneEmitter &group, Value row, Value summed) {
+  Value t = e.add(firstRow, row), seen = mixer.keysSeenBy(t, visible);
+  Value place = columnOf(group);
+  Value n = e.load(sums.memory, sums.at(row, 0, place), group.lanes);
+  Value z = e.load(sums.memory, sums.at(row, 1, place), group.lanes);
+  Value m = e.fadd(e.load(keyMaxima, place, group.lanes),
+                   e.broadcast(e.load(rowMaxima, row, 0), group.type));
+  Value least = group.number(std::exp(-separableRange(element)));
+  Value good = e.builder.create<arith::AndIOp>(
+      e.loc, compare(e, arith::CmpFPredicate::OGE, z, least),
+      compare(e, arith::CmpFPredicate::ORD, n, n));
+  good = inAllLanes(e, good);
+  MixState none = group.emptyState();
+  MixState state{e.select(good, m, none.m), e.select(good, n, none.n),
+                 e.select(good, z, none.z)};
+  storeResults(group, t,
+               addKeys(group, t, e.select(good, summed, e.index(0)), seen, state));
+}
+
+void FullForward::storeResults(LaneEmitter &group, Value t, const MixState &state) {
+  Value ratio = group.ratio(state);
+  // A query without a key is 0 whatever the gate, even a NaN, says.
+  Value gated = e.fmul(group.gate(mixer.gate, group.load(mixer.q, t)), ratio);
+  Value y = e.select(e.equal(state.z, group.number(0)), group.number(0), gated);
+  group.store(y, mixer.inits[0], t);
+  if (mixer.inits.size() == 3) {
+    group.store(ratio, mixer.inits[1], t);
+    group.store(group.logz(state), mixer.inits[2], t);
+  }
+}
+
+void aft::emitFullMixer(FullOp op, OpBuilder &builder, unsigned vectorBits) {
+  Emitter e(builder, op.getLoc());
+  FullMixer mixer(op, e);
+  FullForward forward(mixer, e, vectorBits);
+  int64_t lanes = lanesFor(mixer.element, vectorBits);
+  int64_t blockRows = kStrips * stripRows(vectorBits), block = channelsOfBlock(mixer, lanes);
+  Value grid[] = {mixer.batches, e.ceilDiv(mixer.queries, blockRows),
+                  e.index((mixer.channels + block - 1) / block)};
+  e.grid(grid, [&](ArrayRef<Value> index) {
+    forward.run(index[0], e.mul(index[1], blockRows), e.mul(index[2], block));
+  });
+}
