@@ -42,7 +42,7 @@ private:
   void fold(LaneEmitter &group, Value firstKey, Value extent, Value column, Value fromRow);
   Value packKeys(LaneEmitter &group, Value firstKey, Value extent, Value base);
   void finishRow(LaneEmitter &group, Value row, Value summed);
-  MixState addKeys(LaneEmitter &group, Value t, Value first, Value last, MixState state);
+  MixState addKeys(LaneEmitter &group, Value t, Value first, const MixState &state);
   void storeResults(LaneEmitter &group, Value t, const MixState &state);
   void forEachGroup(llvm::function_ref<void(LaneEmitter &)> body);
   Value columnOf(LaneEmitter &group) { return e.sub(group.channel, firstChannel); }
@@ -184,9 +184,8 @@ void FullForward::addBlocks() {
   e.loop(e.index(0), common, e.index(kBlockKeys), [&](Value firstKey) {
     Value extent = e.min(e.sub(common, firstKey), e.index(kBlockKeys));
     packWeights(firstKey, extent);
-    forEachGroup([&](LaneEmitter &group) {
-      fold(group, firstKey, extent, e.index(0), e.index(0));
-    });
+    forEachGroup(
+        [&](LaneEmitter &group) { fold(group, firstKey, extent, e.index(0), e.index(0)); });
   });
 }
 
@@ -214,45 +213,32 @@ void FullForward::finishStrips() {
 // Results
 //===----------------------------------------------------------------------===//
 
-/// Adds the keys [first, last) one by one, relative to the largest term.
-MixState FullForward::addKeys(LaneEmitter &group, Value t, Value first, Value last,
-                              MixState state) {
-  auto exponent = [&](Value key) {
-    return mixer.exponent(group, group.load(mixer.k, key), mixer.bias(group, t, key));
-  };
-  Value top = e.loop(first, last, e.index(1), state.m, [&](Value key, ValueRange carried) {
-    return Emitter::Values{runningMax(e, carried[0], exponent(key))};
-  })[0];
-  Value base = group.finite(top), factor = e.exp(e.fsub(state.m, base));
-  SmallVector<Value> start = {e.fmul(state.n, factor), e.fmul(state.z, factor)};
-  SmallVector<Value> total = sumInBlocks(e, first, last, start, [&](Value key) {
-    Value weight = e.exp(e.fsub(exponent(key), base));
-    // A key of weight 0 is hidden: its value must not be seen.
-    Value term = e.select(e.equal(weight, group.number(0)), group.number(0),
-                          e.fmul(weight, group.load(mixer.v, key)));
-    return SmallVector<Value>{term, weight};
-  });
-  return {top, total[0], total[1]};
+/// Adds keys from `first` on, one by one.
+MixState FullForward::addKeys(LaneEmitter &group, Value t, Value first, const MixState &state) {
+  return addExactly(
+      group, first, mixer.keysSeenBy(t, visible), state,
+      [&](Value key) {
+        return exponentOf(group, group.load(mixer.k, key), mixer.bias(group, t, key));
+      },
+      [&](Value key) { return group.load(mixer.v, key); });
 }
 
 /// `summed`: how many keys the product has added to the row.
 void FullForward::finishRow(LaneEmitter &group, Value row, Value summed) {
-  Value t = e.add(firstRow, row), seen = mixer.keysSeenBy(t, visible);
-  Value place = columnOf(group);
+  Value t = e.add(firstRow, row), place = columnOf(group);
   Value n = e.load(sums.memory, sums.at(row, 0, place), group.lanes);
   Value z = e.load(sums.memory, sums.at(row, 1, place), group.lanes);
   Value m = e.fadd(e.load(keyMaxima, place, group.lanes),
                    e.broadcast(e.load(rowMaxima, row, 0), group.type));
   Value least = group.number(std::exp(-separableRange(element)));
-  Value good = e.builder.create<arith::AndIOp>(
-      e.loc, compare(e, arith::CmpFPredicate::OGE, z, least),
-      compare(e, arith::CmpFPredicate::ORD, n, n));
+  Value good =
+      e.builder.create<arith::AndIOp>(e.loc, compare(e, arith::CmpFPredicate::OGE, z, least),
+                                      compare(e, arith::CmpFPredicate::ORD, n, n));
   good = inAllLanes(e, good);
   MixState none = group.emptyState();
   MixState state{e.select(good, m, none.m), e.select(good, n, none.n),
                  e.select(good, z, none.z)};
-  storeResults(group, t,
-               addKeys(group, t, e.select(good, summed, e.index(0)), seen, state));
+  storeResults(group, t, addKeys(group, t, e.select(good, summed, e.index(0)), state));
 }
 
 void FullForward::storeResults(LaneEmitter &group, Value t, const MixState &state) {

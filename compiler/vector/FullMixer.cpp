@@ -73,12 +73,6 @@ Value FullMixer::biases(Value batch, Value t, Value key, Value count, int64_t la
                   -std::numeric_limits<double>::infinity());
 }
 
-Value FullMixer::exponent(LaneEmitter &group, Value k, Value bias) const {
-  Value none = group.infinity(true);
-  Value hidden = e.builder.create<arith::OrIOp>(e.loc, e.equal(k, none), e.equal(bias, none));
-  return e.select(hidden, none, e.fadd(k, bias));
-}
-
 Value FullMixer::gatedGradient(LaneEmitter &group, Value t) const {
   return e.fmul(group.load(dy, t), group.gate(gate, group.load(q, t)));
 }
@@ -143,6 +137,32 @@ SmallVector<Value> aft::sumInBlocks(Emitter &e, Value first, Value last, ValueRa
                [&](Value i, ValueRange carried) { return plus(carried, terms(i)); });
     return plus(sums, part);
   });
+}
+
+Value aft::exponentOf(LaneEmitter &group, Value k, Value bias) {
+  Emitter &e = group.e;
+  Value none = group.infinity(true);
+  Value hidden = e.builder.create<arith::OrIOp>(e.loc, e.equal(k, none), e.equal(bias, none));
+  return e.select(hidden, none, e.fadd(k, bias));
+}
+
+MixState aft::addExactly(LaneEmitter &group, Value first, Value last, const MixState &state,
+                         llvm::function_ref<Value(Value)> exponent,
+                         llvm::function_ref<Value(Value)> value) {
+  Emitter &e = group.e;
+  Value top = e.loop(first, last, e.index(1), state.m, [&](Value key, ValueRange carried) {
+    return Emitter::Values{runningMax(e, carried[0], exponent(key))};
+  })[0];
+  Value base = group.finite(top), factor = e.exp(e.fsub(state.m, base));
+  SmallVector<Value> start = {e.fmul(state.n, factor), e.fmul(state.z, factor)};
+  SmallVector<Value> total = sumInBlocks(e, first, last, start, [&](Value key) {
+    Value weight = e.exp(e.fsub(exponent(key), base));
+    // A key of weight 0 is hidden: its value must not be seen.
+    Value term =
+        e.select(e.equal(weight, group.number(0)), group.number(0), e.fmul(weight, value(key)));
+    return SmallVector<Value>{term, weight};
+  });
+  return {top, total[0], total[1]};
 }
 
 //===----------------------------------------------------------------------===//

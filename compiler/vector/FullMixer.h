@@ -32,8 +32,6 @@ struct FullMixer {
   Value bias(LaneEmitter &group, Value t, Value key) const;
   /// The biases for `lanes` keys from `key` on, -inf beyond the first `count`.
   Value biases(Value batch, Value t, Value key, Value count, int64_t lanes) const;
-  /// k + w, and -inf where either one is -inf, whatever the other.
-  Value exponent(LaneEmitter &group, Value k, Value bias) const;
   /// dy * g(q) of query t.
   Value gatedGradient(LaneEmitter &group, Value t) const;
 };
@@ -60,6 +58,16 @@ void storeSome(Emitter &e, mlir::Value value, mlir::Value memref, mlir::ValueRan
 llvm::SmallVector<mlir::Value>
 sumInBlocks(Emitter &e, mlir::Value first, mlir::Value last, mlir::ValueRange start,
             llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value i)> terms);
+
+/// k + w, and -inf where either one is -inf, whatever the other.
+mlir::Value exponentOf(LaneEmitter &group, mlir::Value k, mlir::Value bias);
+
+/// Adds the keys [first, last) to a state one by one, each relative to the
+/// largest term of all.
+MixState addExactly(LaneEmitter &group, mlir::Value first, mlir::Value last,
+                    const MixState &state,
+                    llvm::function_ref<mlir::Value(mlir::Value key)> exponent,
+                    llvm::function_ref<mlir::Value(mlir::Value key)> value);
 
 /// Sums of a block of rows for the channels of a work group: for each row and
 /// channel two numbers, in vectors of `lanes`.

@@ -9,10 +9,10 @@ int64_t aft::stripRows(unsigned vectorBits) {
   return vectorBits >= 512 ? 8 : vectorBits >= 256 ? 6 : 4;
 }
 
-SmallVector<Value>
-aft::emitStrip(Emitter &e, Type type, int64_t rows, int64_t parts, Value extent,
-               llvm::function_ref<Value(int64_t row, Value i)> left,
-               llvm::function_ref<Value(int64_t part, Value i)> right) {
+SmallVector<Value> aft::emitStrip(Emitter &e, Type type, int64_t rows, int64_t parts,
+                                  Value extent,
+                                  llvm::function_ref<Value(int64_t row, Value i)> left,
+                                  llvm::function_ref<Value(int64_t part, Value i)> right) {
   SmallVector<Value> zeros(rows * parts, e.number(type, 0));
   return e.loop(e.index(0), extent, e.index(1), zeros, [&](Value i, ValueRange carried) {
     SmallVector<Value> factors, sums;

@@ -7,7 +7,8 @@
 
 namespace aft {
 
-/// Rows of a strip whose products with a panel of two vectors stay in registers.
+/// Rows of a strip whose products with a panel of two vectors stay in
+/// registers.
 int64_t stripRows(unsigned vectorBits);
 
 /// `rows` x `parts` sums over `extent` of left(row, i) * right(part, i), row by

@@ -50,10 +50,15 @@ static LogicalResult emit(Operation *op, unsigned bits) {
         emitFullMixer(full, builder, bits);
         return success();
       })
-      .Case<FullGradOp>([&](auto) {
-        return notYet(op);
+      .Case<FullGradOp>([&](FullGradOp grad) {
+        emitFullMixerGrad(grad, builder, bits);
+        return success();
       })
-      .Case<SimpleOnlineOp, LocalOnlineOp, ConvOnlineOp, FullOnlineOp>([&](auto) {
+      .Case<FullOnlineOp>([&](FullOnlineOp online) {
+        emitFullOnline(online, builder, bits);
+        return success();
+      })
+      .Case<SimpleOnlineOp, LocalOnlineOp, ConvOnlineOp>([&](auto) {
         return notYet(op);
       })
       .Case<BandOp>([&](BandOp band) {
