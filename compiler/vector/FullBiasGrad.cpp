@@ -1,11 +1,10 @@
 //===- FullBiasGrad.cpp - Derivative of aft.full: the bias ----------------===//
-// dw[t,t'] = sum over batch and channels of p G[t] (v[t'] - R[t]) comes, tile
-// by tile, as exp(w - a) times a product over the channels,
+// dw[t,t'] = sum over batch and channels of p G[t] (v[t'] - R[t]) comes, tile by
+// tile, as exp(w - a) times a product over the channels,
 //   [u | -u R] * [exp(k - c) v | exp(k - c)],  u = exp(a + c - logz) G,
-// with a the maximum of w in the tile's row and c that of k in the tile's
-// channel. The keys are transposed while they are packed. Where the exponent a
-// + c - logz is so large that underflow may matter, a row of the tile is formed
-// exactly.
+// with a the maximum of w in the tile's row and c that of k in its channel. Keys
+// are transposed while they are packed. Where the exponent a + c - logz is so
+// large that underflow may matter, the row of the tile is formed exactly.
 
 #include "compiler/vector/FullMixer.h"
 

@@ -217,7 +217,8 @@ void KeyGradients::finishKey(LaneEmitter &group, Value row) {
                              e.broadcast(e.load(biasMaxima, row, 0), group.type)));
   Value bounded =
       compare(e, arith::CmpFPredicate::OLE, x, group.number(separableRange(element)));
-  Value ordered = compare(e, arith::CmpFPredicate::ORD, first, second);
+  Value difference = e.fsub(e.fmul(v, first), second);
+  Value ordered = compare(e, arith::CmpFPredicate::ORD, first, difference);
   Value good = inAllLanes(e, e.builder.create<arith::AndIOp>(e.loc, bounded, ordered));
   Type types[] = {group.type, group.type};
   SmallVector<Value> gradients = e.branch(
@@ -226,7 +227,7 @@ void KeyGradients::finishKey(LaneEmitter &group, Value row) {
         return e.branch(
             good, types,
             [&] {
-              Value scale = e.exp(x), difference = e.fsub(e.fmul(v, first), second);
+              Value scale = e.exp(x);
               return Emitter::Values{e.fmul(scale, first), e.fmul(scale, difference)};
             },
             [&] { return sumExactly(group, key, k, v); });
