@@ -313,8 +313,8 @@ void BiasGradient::sumExactly(Value t, Value key) {
 void aft::emitFullBiasGrad(const FullMixer &mixer, unsigned vectorBits) {
   Emitter &e = mixer.e;
   BiasGradient gradient(mixer, e, vectorBits);
-  SmallVector<Value> grid = {e.ceilDiv(mixer.queries, gradient.tileRows()),
-                             e.ceilDiv(mixer.keys, kTileKeys)};
+  Value blocks = e.ceilDiv(mixer.queries, gradient.tileRows());
+  SmallVector<Value> grid = {blocks, e.ceilDiv(mixer.keys, kTileKeys)};
   if (mixer.perBatchBias)
     grid.insert(grid.begin(), mixer.batches);
   e.grid(grid, [&](ArrayRef<Value> index) {
@@ -324,6 +324,8 @@ void aft::emitFullBiasGrad(const FullMixer &mixer, unsigned vectorBits) {
       last = e.add(first, 1);
     }
     ArrayRef<Value> place = index.take_back(2);
-    gradient.run(first, last, e.mul(place[0], gradient.tileRows()), e.mul(place[1], kTileKeys));
+    // The last queries first: when causal they see the most.
+    Value row = e.sub(e.sub(blocks, e.index(1)), place[0]);
+    gradient.run(first, last, e.mul(row, gradient.tileRows()), e.mul(place[1], kTileKeys));
   });
 }

@@ -259,9 +259,11 @@ void aft::emitFullMixer(FullOp op, OpBuilder &builder, unsigned vectorBits) {
   FullForward forward(mixer, e, vectorBits);
   int64_t lanes = lanesFor(mixer.element, vectorBits);
   int64_t blockRows = kStrips * stripRows(vectorBits), block = channelsOfBlock(mixer, lanes);
-  Value grid[] = {mixer.batches, e.ceilDiv(mixer.queries, blockRows),
-                  e.index((mixer.channels + block - 1) / block)};
+  Value blocks = e.ceilDiv(mixer.queries, blockRows);
+  Value grid[] = {blocks, mixer.batches, e.index((mixer.channels + block - 1) / block)};
   e.grid(grid, [&](ArrayRef<Value> index) {
-    forward.run(index[0], e.mul(index[1], blockRows), e.mul(index[2], block));
+    // The last queries first: when causal they see the most.
+    Value row = e.sub(e.sub(blocks, e.index(1)), index[0]);
+    forward.run(index[1], e.mul(row, blockRows), e.mul(index[2], block));
   });
 }

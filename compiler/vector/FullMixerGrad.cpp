@@ -25,7 +25,7 @@ static constexpr int64_t kBlockQueries = 128;
 /// Channels of a work group: they share the weights exp(w - b).
 static constexpr int64_t kBlockChannels = 256;
 /// Queries of a work group of dq.
-static constexpr int64_t kRowsOfDq = 32;
+static constexpr int64_t kRowsOfDq = 512;
 
 namespace {
 
@@ -260,14 +260,15 @@ static void emitQueryGradient(const FullMixer &mixer, Emitter &e, unsigned vecto
 void aft::emitFullMixerGrad(FullGradOp op, OpBuilder &builder, unsigned vectorBits) {
   Emitter e(builder, op.getLoc());
   FullMixer mixer(op, e);
-  emitQueryGradient(mixer, e, vectorBits);
   KeyGradients gradients(mixer, e, vectorBits);
   int64_t block = channelsOfBlock(mixer, lanesFor(mixer.element, vectorBits));
   int64_t blockKeys = kStrips * stripRows(vectorBits);
-  Value grid[] = {mixer.batches, e.ceilDiv(mixer.keys, blockKeys),
+  // The largest groups first, so that threads end at the same time.
+  emitFullBiasGrad(mixer, vectorBits);
+  Value grid[] = {e.ceilDiv(mixer.keys, blockKeys), mixer.batches,
                   e.index((mixer.channels + block - 1) / block)};
   e.grid(grid, [&](ArrayRef<Value> index) {
-    gradients.run(index[0], e.mul(index[1], blockKeys), e.mul(index[2], block));
+    gradients.run(index[1], e.mul(index[0], blockKeys), e.mul(index[2], block));
   });
-  emitFullBiasGrad(mixer, vectorBits);
+  emitQueryGradient(mixer, e, vectorBits);
 }
