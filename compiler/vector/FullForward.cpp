@@ -2,11 +2,10 @@
 // exp(k + w) = exp(w - a) * exp(k - c) * exp(a + c), with a the maximum of w over
 // the keys a query sees and c the running maximum of k in a channel: numerator
 // and denominator are products of exp(w - a) with [exp(k - c) v | exp(k - c)].
-// A block of queries walks the keys that all of its strips see in large blocks,
-// then, when causal, the triangle in steps of a strip; c never looks at a key
-// that a query does not see. Keys of the triangle's diagonal are added exactly,
-// one by one, and so are all keys of a query whose sum turns out so small that
-// underflow, or a key that is hidden from it, may have spoilt it.
+// A block of queries walks the keys that all of them see in large blocks, then,
+// when causal, the triangle in strips; c never looks at a key that a query does
+// not see. The keys of a query whose sum turns out so small that underflow, or a
+// key that is hidden from it, may have spoilt it are added again one by one.
 
 #include "compiler/vector/FullMixer.h"
 
@@ -38,13 +37,20 @@ private:
   void findRowMaxima();
   void packWeights(Value firstKey, Value extent);
   void addBlocks();
-  void finishStrips();
-  void fold(LaneEmitter &group, Value firstKey, Value extent, Value column, Value fromRow);
-  Value packKeys(LaneEmitter &group, Value firstKey, Value extent, Value base);
-  void finishRow(LaneEmitter &group, Value row, Value summed);
-  MixState addKeys(LaneEmitter &group, Value t, Value first, const MixState &state);
+  void addBlock(LaneEmitter &group, Value firstKey, Value extent);
+  void packKey(LaneEmitter &group, Value key, Value i, Value base);
+  void multiply(LaneEmitter &group, Value extent, Value column, Value fromRow, Value factor);
+  void finishRows();
+  void walkStrip(LaneEmitter &group, Value first, Value rest);
+  SmallVector<Value> join(LaneEmitter &group, Value row, Value count, ValueRange carried);
+  SmallVector<Value> sumsOf(LaneEmitter &group, Value row);
+  void finishRow(LaneEmitter &group, Value row, Value top, ValueRange own);
+  MixState sumExactly(LaneEmitter &group, Value t);
   void storeResults(LaneEmitter &group, Value t, const MixState &state);
   void forEachGroup(llvm::function_ref<void(LaneEmitter &)> body);
+  Value loadPanel(LaneEmitter &group, Value i, int64_t part) {
+    return e.load(panel, {i, e.index(part), e.index(0)}, group.lanes);
+  }
   Value columnOf(LaneEmitter &group) { return e.sub(group.channel, firstChannel); }
 
   const FullMixer &mixer;
@@ -94,7 +100,7 @@ void FullForward::run(Value batchIndex, Value row, Value channel) {
          [&](Value i) { e.store(none, keyMaxima, i); });
   findRowMaxima();
   addBlocks();
-  finishStrips();
+  finishRows();
 }
 
 //===----------------------------------------------------------------------===//
@@ -138,39 +144,25 @@ void FullForward::packWeights(Value firstKey, Value extent) {
 // The product
 //===----------------------------------------------------------------------===//
 
-/// The panel [exp(k - c) v | exp(k - c)] of a lane group.
-Value FullForward::packKeys(LaneEmitter &group, Value firstKey, Value extent, Value base) {
-  e.loop(e.index(0), extent, e.index(1), [&](Value i) {
-    Value key = e.add(firstKey, i);
-    Value weight = e.exp(e.fsub(group.load(mixer.k, key), base));
-    e.store(e.fmul(weight, group.load(mixer.v, key)), panel, {i, e.index(0), e.index(0)});
-    e.store(weight, panel, {i, e.index(1), e.index(0)});
-  });
-  return panel;
+/// Puts a key into row i of the panel [exp(k - c) v | exp(k - c)].
+void FullForward::packKey(LaneEmitter &group, Value key, Value i, Value base) {
+  Value weight = e.exp(e.fsub(group.load(mixer.k, key), base));
+  e.store(e.fmul(weight, group.load(mixer.v, key)), panel, {i, e.index(0), e.index(0)});
+  e.store(weight, panel, {i, e.index(1), e.index(0)});
 }
 
-/// Adds keys, whose weights lie at `column` on, to all rows from `fromRow` on.
-void FullForward::fold(LaneEmitter &group, Value firstKey, Value extent, Value column,
-                       Value fromRow) {
+/// Scales the sums of the rows from `fromRow` on and adds the panel's keys, whose
+/// weights lie at `column` on.
+void FullForward::multiply(LaneEmitter &group, Value extent, Value column, Value fromRow,
+                           Value factor) {
   Value place = columnOf(group);
-  Value old = e.load(keyMaxima, place, group.lanes);
-  Value top = e.loop(firstKey, e.add(firstKey, extent), e.index(1), old,
-                     [&](Value key, ValueRange carried) {
-                       Value k = group.load(mixer.k, key);
-                       return Emitter::Values{runningMax(e, carried[0], k)};
-                     })[0];
-  e.store(top, keyMaxima, place);
-  Value base = group.finite(top), factor = e.exp(e.fsub(old, base));
-  packKeys(group, firstKey, extent, base);
   e.loop(fromRow, rows, e.index(strip), [&](Value row) {
     SmallVector<Value> products = emitStrip(
         e, group.type, strip, 2, extent,
         [&](int64_t i, Value key) {
           return e.load(weights, {e.add(row, i), e.add(column, key)}, 0);
         },
-        [&](int64_t part, Value key) {
-          return e.load(panel, {key, e.index(part), e.index(0)}, group.lanes);
-        });
+        [&](int64_t part, Value key) { return loadPanel(group, key, part); });
     for (int64_t i = 0; i < strip; ++i)
       for (int64_t part : {0, 1}) {
         SmallVector<Value> at = sums.at(e.add(row, i), part, place);
@@ -180,65 +172,136 @@ void FullForward::fold(LaneEmitter &group, Value firstKey, Value extent, Value c
   });
 }
 
+/// Adds a block of keys that all rows see.
+void FullForward::addBlock(LaneEmitter &group, Value firstKey, Value extent) {
+  Value place = columnOf(group);
+  Value old = e.load(keyMaxima, place, group.lanes);
+  Value top = e.loop(firstKey, e.add(firstKey, extent), e.index(1), old,
+                     [&](Value key, ValueRange carried) {
+                       Value k = group.load(mixer.k, key);
+                       return Emitter::Values{runningMax(e, carried[0], k)};
+                     })[0];
+  e.store(top, keyMaxima, place);
+  Value base = group.finite(top);
+  e.loop(e.index(0), extent, e.index(1),
+         [&](Value i) { packKey(group, e.add(firstKey, i), i, base); });
+  multiply(group, extent, e.index(0), e.index(0), e.exp(e.fsub(old, base)));
+}
+
 void FullForward::addBlocks() {
   e.loop(e.index(0), common, e.index(kBlockKeys), [&](Value firstKey) {
     Value extent = e.min(e.sub(common, firstKey), e.index(kBlockKeys));
     packWeights(firstKey, extent);
-    forEachGroup(
-        [&](LaneEmitter &group) { fold(group, firstKey, extent, e.index(0), e.index(0)); });
+    forEachGroup([&](LaneEmitter &group) { addBlock(group, firstKey, extent); });
   });
 }
 
-/// Row by row of strips: a strip is finished, then its keys are added to those
-/// below, which see all of them.
-void FullForward::finishStrips() {
-  Value rest = e.max(e.min(e.sub(visible, common), e.index(blockRows)), e.index(0));
-  if (mixer.causal)
+//===----------------------------------------------------------------------===//
+// The triangle
+//===----------------------------------------------------------------------===//
+
+void FullForward::finishRows() {
+  if (mixer.causal) {
+    Value rest = e.max(e.min(e.sub(visible, common), e.index(blockRows)), e.index(0));
     packWeights(common, rest);
-  forEachGroup([&](LaneEmitter &group) {
-    e.loop(e.index(0), rows, e.index(strip), [&](Value first) {
-      Value end = e.add(first, strip), offset = e.min(first, rest);
-      Value summed = mixer.causal ? e.add(common, offset) : common;
-      e.loop(first, e.min(end, rows), e.index(1),
-             [&](Value row) { finishRow(group, row, summed); });
-      if (!mixer.causal)
-        return;
-      Value extent = e.min(e.sub(rest, offset), e.index(strip));
-      e.when(e.less(end, rows), [&] { fold(group, summed, extent, offset, end); });
+    forEachGroup([&](LaneEmitter &group) {
+      e.loop(e.index(0), rows, e.index(strip),
+             [&](Value first) { walkStrip(group, first, rest); });
     });
+    return;
+  }
+  forEachGroup([&](LaneEmitter &group) {
+    Value top = e.load(keyMaxima, columnOf(group), group.lanes);
+    e.loop(e.index(0), rows, e.index(1),
+           [&](Value row) { finishRow(group, row, top, sumsOf(group, row)); });
   });
+}
+
+/// Row r of a block sees `common` + r keys, as far as there are `rest` more. A row
+/// is finished, then the key that only the rows after it see joins the panel; at
+/// the strip's end all its keys are added to the strips below.
+void FullForward::walkStrip(LaneEmitter &group, Value first, Value rest) {
+  Value place = columnOf(group), end = e.add(first, strip);
+  Value start[] = {e.load(keyMaxima, place, group.lanes), group.number(1)};
+  auto walk = [&](Value row, ValueRange carried) {
+    SmallVector<Value> own;
+    for (Value sum : sumsOf(group, row))
+      own.push_back(e.fmul(sum, carried[1]));
+    Value joined = e.sub(e.min(row, rest), first);
+    own = e.loop(e.index(0), joined, e.index(1), own, [&](Value i, ValueRange total) {
+      Value weight = e.broadcast(e.load(weights, {row, e.add(first, i)}, 0), group.type);
+      return Emitter::Values{e.fma(weight, loadPanel(group, i, 0), total[0]),
+                             e.fma(weight, loadPanel(group, i, 1), total[1])};
+    });
+    finishRow(group, row, carried[0], own);
+    return e.branch(
+        e.less(row, rest), {group.type, group.type},
+        [&] { return join(group, row, e.sub(row, first), carried); },
+        [&] { return Emitter::Values(carried); });
+  };
+  SmallVector<Value> walked = e.loop(first, e.min(end, rows), e.index(1), start, walk);
+  e.store(walked[0], keyMaxima, place);
+  Value column = e.min(first, rest), extent = e.min(e.sub(rest, column), e.index(strip));
+  e.when(e.less(end, rows), [&] { multiply(group, extent, column, end, walked[1]); });
+}
+
+/// Adds the key after those that row `row` sees as the panel's row `count`.
+/// `carried`: the running maximum, and what the sums of the strip's start are to
+/// be scaled by.
+SmallVector<Value> FullForward::join(LaneEmitter &group, Value row, Value count,
+                                     ValueRange carried) {
+  Value key = e.add(common, row), k = group.load(mixer.k, key);
+  Value raised = inAnyLane(e, compare(e, arith::CmpFPredicate::OGT, k, carried[0]));
+  SmallVector<Value> next = e.branch(
+      raised, {group.type, group.type},
+      [&] {
+        Value top = runningMax(e, carried[0], k);
+        Value factor = e.exp(e.fsub(carried[0], group.finite(top)));
+        e.loop(e.index(0), count, e.index(1), [&](Value i) {
+          for (int64_t part : {0, 1})
+            e.store(e.fmul(loadPanel(group, i, part), factor), panel,
+                    {i, e.index(part), e.index(0)});
+        });
+        return Emitter::Values{top, e.fmul(carried[1], factor)};
+      },
+      [&] { return Emitter::Values(carried); });
+  packKey(group, key, count, group.finite(next[0]));
+  return next;
 }
 
 //===----------------------------------------------------------------------===//
 // Results
 //===----------------------------------------------------------------------===//
 
-/// Adds keys from `first` on, one by one.
-MixState FullForward::addKeys(LaneEmitter &group, Value t, Value first, const MixState &state) {
+/// All keys that query t sees, one by one.
+MixState FullForward::sumExactly(LaneEmitter &group, Value t) {
   return addExactly(
-      group, first, mixer.keysSeenBy(t, visible), state,
+      group, e.index(0), mixer.keysSeenBy(t, visible), group.emptyState(),
       [&](Value key) {
         return exponentOf(group, group.load(mixer.k, key), mixer.bias(group, t, key));
       },
       [&](Value key) { return group.load(mixer.v, key); });
 }
 
-/// `summed`: how many keys the product has added to the row.
-void FullForward::finishRow(LaneEmitter &group, Value row, Value summed) {
-  Value t = e.add(firstRow, row), place = columnOf(group);
-  Value n = e.load(sums.memory, sums.at(row, 0, place), group.lanes);
-  Value z = e.load(sums.memory, sums.at(row, 1, place), group.lanes);
-  Value m = e.fadd(e.load(keyMaxima, place, group.lanes),
-                   e.broadcast(e.load(rowMaxima, row, 0), group.type));
+SmallVector<Value> FullForward::sumsOf(LaneEmitter &group, Value row) {
+  Value place = columnOf(group);
+  return {e.load(sums.memory, sums.at(row, 0, place), group.lanes),
+          e.load(sums.memory, sums.at(row, 1, place), group.lanes)};
+}
+
+/// `own`: numerator and denominator, scaled by the row's maximum of w and `top`.
+void FullForward::finishRow(LaneEmitter &group, Value row, Value top, ValueRange own) {
+  Value t = e.add(firstRow, row), n = own[0], z = own[1];
+  Value m = e.fadd(top, e.broadcast(e.load(rowMaxima, row, 0), group.type));
   Value least = group.number(std::exp(-separableRange(element)));
   Value good =
       e.builder.create<arith::AndIOp>(e.loc, compare(e, arith::CmpFPredicate::OGE, z, least),
                                       compare(e, arith::CmpFPredicate::ORD, n, n));
-  good = inAllLanes(e, good);
-  MixState none = group.emptyState();
-  MixState state{e.select(good, m, none.m), e.select(good, n, none.n),
-                 e.select(good, z, none.z)};
-  storeResults(group, t, addKeys(group, t, e.select(good, summed, e.index(0)), state));
+  Type types[] = {group.type, group.type, group.type};
+  MixState state = MixState::from(e.branch(
+      inAllLanes(e, good), types, [&] { return Emitter::Values{m, n, z}; },
+      [&] { return sumExactly(group, t).values(); }));
+  storeResults(group, t, state);
 }
 
 void FullForward::storeResults(LaneEmitter &group, Value t, const MixState &state) {

@@ -83,10 +83,18 @@ Value FullMixer::gatedGradient(LaneEmitter &group, Value t) const {
 
 double aft::separableRange(Type accumulation) { return accumulation.isF64() ? 600 : 60; }
 
-Value aft::inAllLanes(Emitter &e, Value condition) {
+static Value combineLanes(Emitter &e, vector::CombiningKind kind, Value condition) {
   if (!isa<VectorType>(condition.getType()))
     return condition;
-  return e.builder.create<vector::ReductionOp>(e.loc, vector::CombiningKind::AND, condition);
+  return e.builder.create<vector::ReductionOp>(e.loc, kind, condition);
+}
+
+Value aft::inAllLanes(Emitter &e, Value condition) {
+  return combineLanes(e, vector::CombiningKind::AND, condition);
+}
+
+Value aft::inAnyLane(Emitter &e, Value condition) {
+  return combineLanes(e, vector::CombiningKind::OR, condition);
 }
 
 Value aft::compare(Emitter &e, arith::CmpFPredicate predicate, Value a, Value b) {

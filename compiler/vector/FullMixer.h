@@ -40,8 +40,9 @@ struct FullMixer {
 /// may be before what underflowed could matter: exp of minus this.
 double separableRange(mlir::Type accumulation);
 
-/// Whether the condition holds in all lanes.
+/// Whether the condition holds in all lanes; in any of them.
 mlir::Value inAllLanes(Emitter &e, mlir::Value condition);
+mlir::Value inAnyLane(Emitter &e, mlir::Value condition);
 mlir::Value compare(Emitter &e, mlir::arith::CmpFPredicate predicate, mlir::Value a,
                     mlir::Value b);
 /// The larger of a number and a running maximum; a NaN is passed over.
