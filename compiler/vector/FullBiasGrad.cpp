@@ -16,7 +16,7 @@ using namespace mlir;
 using namespace aft;
 
 /// Strips of queries, keys of a tile, and channels that are packed at once.
-static constexpr int64_t kStrips = 16, kTileKeys = 512, kBlockChannels = 128;
+static constexpr int64_t kStrips = 32, kTileKeys = 512, kBlockChannels = 64;
 
 static constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -228,7 +228,10 @@ void BiasGradient::transposePanel() {
 
 void BiasGradient::multiply(Value first) {
   Value column = e.div(first, panelKeys);
-  e.loop(e.index(0), rows, e.index(strip), [&](Value row) {
+  // Queries above see none of the panel's keys.
+  Value above = e.sub(mixer.firstQueryOf(e.add(firstKey, first)), firstRow);
+  Value fromRow = e.roundDown(e.max(above, e.index(0)), strip);
+  e.loop(fromRow, rows, e.index(strip), [&](Value row) {
     SmallVector<Value> products = emitStrip(
         e, vector, strip, 2, e.index(2 * blockChannels),
         [&](int64_t i, Value k) { return e.load(queries, {e.add(row, i), k}, 0); },

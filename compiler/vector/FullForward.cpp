@@ -19,11 +19,11 @@ using namespace mlir;
 using namespace aft;
 
 /// Strips of queries in a work group: they share the packed keys.
-static constexpr int64_t kStrips = 16;
+static constexpr int64_t kStrips = 32;
 /// Keys that are packed at once.
 static constexpr int64_t kBlockKeys = 256;
 /// Channels of a work group: they share the weights exp(w - a).
-static constexpr int64_t kBlockChannels = 512;
+static constexpr int64_t kBlockChannels = 256;
 
 namespace {
 
@@ -75,7 +75,8 @@ FullForward::FullForward(const FullMixer &mixer, Emitter &e, unsigned vectorBits
       lanes(lanesFor(element, vectorBits)), strip(stripRows(vectorBits)),
       blockRows(kStrips * strip), blockChannels(channelsOfBlock(mixer, lanes)),
       sums(e, blockRows, blockChannels, lanes, element) {
-  weights = e.scratch({blockRows, kBlockKeys + lanes}, element);
+  // Wide enough for the triangle, too.
+  weights = e.scratch({blockRows, std::max(kBlockKeys, blockRows) + lanes}, element);
   panel = e.scratch({kBlockKeys, 2, lanes}, element);
   rowMaxima = e.scratch({blockRows}, element);
   keyMaxima = e.scratch({blockChannels}, element);

@@ -175,7 +175,9 @@ void KeyGradients::fold(LaneEmitter &group, Value firstQuery, Value extent) {
   e.store(top, queryMaxima, place);
   Value base = group.finite(top), factor = e.exp(e.fsub(old, base));
   packQueries(group, firstQuery, extent, base);
-  e.loop(e.index(0), rows, e.index(strip), [&](Value row) {
+  // Keys below are seen by none of the queries, and their sums are still 0.
+  Value seen = e.min(seenBy(e.sub(e.add(firstQuery, extent), e.index(1))), rows);
+  e.loop(e.index(0), seen, e.index(strip), [&](Value row) {
     SmallVector<Value> products = emitStrip(
         e, group.type, strip, 2, extent,
         [&](int64_t i, Value query) { return e.load(weights, {query, e.add(row, i)}, 0); },

@@ -200,13 +200,13 @@ for causal in (False, True):
     results.append(case("conv", 2, 40, 12, heads=12, taps=4, causal=causal))
     results.append(case("conv", 2, 9, 12, heads=1, taps=31, causal=causal))
     # Blocks of queries and keys of the product, whole and in part; several of channels.
-    for T, S in ((1, 1), (1, 300), (8, 8), (127, 127), (128, 128), (257, 257), (300, 600)):
+    for T, S in ((1, 1), (1, 300), (8, 8), (127, 127), (128, 128), (257, 257), (300, 600), (520, 520)):
         results.append(case("full", 2, T, 24, S=S, causal=causal))
     results.append(case("full", 1, 130, 1100, causal=causal))
     results.append(case("full", 2, 150, 24, causal=causal, dtype="f64", scale=300))
     results.append(case("full", 2, 150, 24, causal=causal, lengths=[0, 150], dynamic=True))
     for edit in (wide_rows, extremes, hidden_giant, nan_value, rising, falling):
-        results.append(case("full", 2, 150, 24, causal=causal, edit=edit))
+        results.append(case("full", 2, 300, 24, causal=causal, edit=edit))
 results.append(case("full", 2, 19, 12, S=5))
 results.append(case("conv", 2, 196, 24, heads=6, grid=(14, 14), taps=11))
 results.append(case("conv", 1, 24, 6, heads=3, grid=(2, 3, 4), taps=2))

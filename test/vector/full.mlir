@@ -3,10 +3,10 @@
 
 // CHECK-LABEL: func.func @whole
 // CHECK-SAME: (%[[Q:.*]]: memref<?x?x32xf32>, %[[K:.*]]: memref<?x?x32xf32>, %[[V:.*]]: memref<?x?x32xf32>, %[[W:.*]]: memref<?x?xf32>, %[[Y:.*]]: memref<?x?x32xf32>)
-// Scratch of a work group: the sums of 128 queries, their weights for 256 keys,
+// Scratch of a work group: the sums of 256 queries, their weights for 256 keys,
 // and the keys of 16 channels as [exp(k - c) v | exp(k - c)].
-// CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<2x128x2x16xf32>
-// CHECK-DAG: %[[WEIGHTS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<128x272xf32>
+// CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<2x256x2x16xf32>
+// CHECK-DAG: %[[WEIGHTS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<256x272xf32>
 // CHECK-DAG: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<256x2x16xf32>
 // CHECK: scf.forall
 // The weights exp(w - a).
@@ -23,6 +23,7 @@
 // A query is good when the sums of all channels are.
 // CHECK: vector.reduction <and>, %{{.*}} : vector<16xi1> into i1
 // Else its keys are added one by one.
+// CHECK: scf.if
 // CHECK: memref.load %[[W]]
 // CHECK: vector.store %{{.*}}, %[[Y]]
 // No triangle: keys are packed in one place.
@@ -34,13 +35,17 @@ func.func @whole(%q: memref<?x?x32xf32>, %k: memref<?x?x32xf32>, %v: memref<?x?x
 
 // -----
 
-// The triangle of a causal block walks its strips: each is finished before its
-// own keys are packed for those below.
+// The triangle of a causal block is walked query by query: one is finished, then
+// the key that only later ones see joins the panel, which is scaled anew where
+// that key raises a maximum.
 // CHECK-LABEL: func.func @causal
 // CHECK: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<256x2x16xf32>
 // CHECK: scf.forall
 // CHECK: vector.store %{{.*}}, %[[PANEL]]
 // CHECK: vector.reduction <and>
+// CHECK: %[[RAISED:.*]] = vector.reduction <or>
+// CHECK: scf.if %[[RAISED]]
+// CHECK: vector.store %{{.*}}, %[[PANEL]]
 // CHECK: vector.store %{{.*}}, %[[PANEL]]
 func.func @causal(%q: memref<?x?x32xf32>, %k: memref<?x?x32xf32>, %v: memref<?x?x32xf32>, %w: memref<?x?xf32>, %y: memref<?x?x32xf32>) attributes {aft.kernel} {
   aft.full %q, %k, %v, %w causal outs(%y) : (memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?xf32>, memref<?x?x32xf32>) -> ()
