@@ -232,8 +232,9 @@ void BiasGradient::multiply(Value first) {
   Value above = e.sub(mixer.firstQueryOf(e.add(firstKey, first)), firstRow);
   Value fromRow = e.roundDown(e.max(above, e.index(0)), strip);
   e.loop(fromRow, rows, e.index(strip), [&](Value row) {
+    SmallVector<Value> zeros(2 * strip, e.number(vector, 0));
     SmallVector<Value> products = emitStrip(
-        e, vector, strip, 2, e.index(2 * blockChannels),
+        e, zeros, 2, e.index(2 * blockChannels),
         [&](int64_t i, Value k) { return e.load(queries, {e.add(row, i), k}, 0); },
         [&](int64_t part, Value k) {
           return e.load(panel, {k, e.index(part * lanes)}, lanes);

@@ -158,8 +158,9 @@ void FullForward::multiply(LaneEmitter &group, Value extent, Value column, Value
                            Value factor) {
   Value place = columnOf(group);
   e.loop(fromRow, rows, e.index(strip), [&](Value row) {
+    SmallVector<Value> zeros(2 * strip, e.number(group.type, 0));
     SmallVector<Value> products = emitStrip(
-        e, group.type, strip, 2, extent,
+        e, zeros, 2, extent,
         [&](int64_t i, Value key) {
           return e.load(weights, {e.add(row, i), e.add(column, key)}, 0);
         },

@@ -178,8 +178,9 @@ void KeyGradients::fold(LaneEmitter &group, Value firstQuery, Value extent) {
   // Keys below are seen by none of the queries, and their sums are still 0.
   Value seen = e.min(seenBy(e.sub(e.add(firstQuery, extent), e.index(1))), rows);
   e.loop(e.index(0), seen, e.index(strip), [&](Value row) {
+    SmallVector<Value> zeros(2 * strip, e.number(group.type, 0));
     SmallVector<Value> products = emitStrip(
-        e, group.type, strip, 2, extent,
+        e, zeros, 2, extent,
         [&](int64_t i, Value query) { return e.load(weights, {query, e.add(row, i)}, 0); },
         [&](int64_t part, Value query) {
           return e.load(panel, {query, e.index(part), e.index(0)}, group.lanes);

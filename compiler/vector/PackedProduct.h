@@ -11,10 +11,10 @@ namespace aft {
 /// registers.
 int64_t stripRows(unsigned vectorBits);
 
-/// `rows` x `parts` sums over `extent` of left(row, i) * right(part, i), row by
-/// row: `left` gives a scalar, `right` a value of `type`.
+/// Adds the products left(row, i) * right(part, i) for i < `extent` to `sums`, row
+/// by row of `parts` values: `left` gives a scalar, `right` a value of their type.
 llvm::SmallVector<mlir::Value>
-emitStrip(Emitter &e, mlir::Type type, int64_t rows, int64_t parts, mlir::Value extent,
+emitStrip(Emitter &e, llvm::ArrayRef<mlir::Value> sums, int64_t parts, mlir::Value extent,
           llvm::function_ref<mlir::Value(int64_t row, mlir::Value i)> left,
           llvm::function_ref<mlir::Value(int64_t part, mlir::Value i)> right);
 
