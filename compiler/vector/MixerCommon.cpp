@@ -215,6 +215,15 @@ void aft::forEachLaneGroupOfBatch(Emitter &e, Type accumulation, unsigned vector
   });
 }
 
+void aft::forEachLaneGroupOfRange(Emitter &e, Type accumulation, unsigned vectorBits,
+                                  Value batch, Value first, Value last, int64_t channels,
+                                  llvm::function_ref<void(LaneEmitter &)> body) {
+  int64_t lanes = chooseLanes(accumulation, vectorBits, channels, 1);
+  e.loop(first, last, e.index(lanes), [&](Value channel) {
+    emitGroup(e, accumulation, lanes, batch, channel, channels, 1, body);
+  });
+}
+
 Value aft::visibleKeys(Emitter &e, Value lengths, Value batch, Value keys) {
   if (!lengths)
     return keys;

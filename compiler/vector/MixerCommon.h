@@ -87,6 +87,12 @@ void forEachLaneGroupOfBatch(Emitter &e, mlir::Type accumulation, unsigned vecto
                              mlir::Value batch, int64_t channels, int64_t perHead,
                              llvm::function_ref<void(LaneEmitter &)> body);
 
+/// Lane groups of the channels [first, last) of a batch entry, without a grid;
+/// `first` must be a multiple of the vector length.
+void forEachLaneGroupOfRange(Emitter &e, mlir::Type accumulation, unsigned vectorBits,
+                             mlir::Value batch, mlir::Value first, mlir::Value last,
+                             int64_t channels, llvm::function_ref<void(LaneEmitter &)> body);
+
 /// The number of visible keys of a batch entry: `keys`, or less by `lengths`.
 mlir::Value visibleKeys(Emitter &e, mlir::Value lengths, mlir::Value batch, mlir::Value keys);
 

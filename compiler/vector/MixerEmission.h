@@ -18,6 +18,11 @@ void emitWindowMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned
 void emitPairMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 void emitPairMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 
+// full: packed products.
+void emitFullMixer(FullOp op, mlir::OpBuilder &builder, unsigned vectorBits);
+void emitFullMixerGrad(FullGradOp op, mlir::OpBuilder &builder, unsigned vectorBits);
+void emitFullOnline(FullOnlineOp op, mlir::OpBuilder &builder, unsigned vectorBits);
+
 // Chunks of a sequence with a carried state.
 void emitOnlineMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 

@@ -46,13 +46,19 @@ static LogicalResult emit(Operation *op, unsigned bits) {
         emitWindowMixerGrad(op, builder, bits);
         return success();
       })
-      .Case<FullOp>([&](auto) {
-        return notYet(op);
+      .Case<FullOp>([&](FullOp full) {
+        emitFullMixer(full, builder, bits);
+        return success();
       })
-      .Case<FullGradOp>([&](auto) {
-        return notYet(op);
+      .Case<FullGradOp>([&](FullGradOp grad) {
+        emitFullMixerGrad(grad, builder, bits);
+        return success();
       })
-      .Case<SimpleOnlineOp, LocalOnlineOp, ConvOnlineOp, FullOnlineOp>([&](auto) {
+      .Case<FullOnlineOp>([&](FullOnlineOp online) {
+        emitFullOnline(online, builder, bits);
+        return success();
+      })
+      .Case<SimpleOnlineOp, LocalOnlineOp, ConvOnlineOp>([&](auto) {
         return notYet(op);
       })
       .Case<BandOp>([&](BandOp band) {

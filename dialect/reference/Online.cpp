@@ -16,7 +16,8 @@ static FailureOr<RTensors> fullOnline(FullOnlineOp op, const Frame &frame) {
     Sums sums{m.reals[i], n.reals[i], z.reals[i]};
     for (int64_t s = 0; s < keys; ++s) {
       int64_t place = (b * keys + s) * channels + c;
-      sums.add(k.reals[place] + w.reals[t * keys + s], v.reals[place]);
+      int64_t row = w.shape.size() == 3 ? b * queries + t : t;
+      sums.add(k.reals[place] + w.reals[row * keys + s], v.reals[place]);
     }
     m.reals[i] = sums.m;
     n.reals[i] = sums.n;
