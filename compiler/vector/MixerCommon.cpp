@@ -41,12 +41,16 @@ Value LaneEmitter::loadPerHead(Value memref, Value t) {
   return e.broadcast(withElement(e.load(memref, {batch, t, head()}, 0)), type);
 }
 
+void LaneEmitter::atHeadStart(llvm::function_ref<void()> body) {
+  Value first = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq,
+                                                e.mul(head(), perHead), channel);
+  e.when(first, body);
+}
+
 void LaneEmitter::storePerHead(Value value, Value memref, Value t) {
   if (perHead == 1)
     return store(value, memref, t);
-  Value first = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq,
-                                                e.mul(head(), perHead), channel);
-  e.when(first, [&] {
+  atHeadStart([&] {
     if (isa<VectorType>(value.getType()))
       value = e.builder.create<vector::ExtractOp>(e.loc, value, ArrayRef<int64_t>{0});
     e.store(value, memref, {batch, t, head()});

@@ -46,6 +46,8 @@ public:
   /// Stores a per-head value once: by the first lane group of the head.
   void storePerHead(Value value, Value memref, Value t);
   Value head();
+  /// Emits `body` for the first lane group of a head alone.
+  void atHeadStart(llvm::function_ref<void()> body);
 
   MixState emptyState();
   /// `m` where it is a number, 0 where it is -inf: a maximum that may be

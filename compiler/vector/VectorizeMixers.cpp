@@ -52,7 +52,11 @@ static LogicalResult emit(Operation *op, unsigned bits) {
       .Case<FullGradOp>([&](auto) {
         return notYet(op);
       })
-      .Case<SimpleOnlineOp, LocalOnlineOp, ConvOnlineOp, FullOnlineOp>([&](auto) {
+      .Case<SimpleOnlineOp, LocalOnlineOp, ConvOnlineOp>([&](auto) {
+        emitOnlineMixer(op, builder, bits);
+        return success();
+      })
+      .Case<FullOnlineOp>([&](auto) {
         return notYet(op);
       })
       .Case<BandOp>([&](BandOp band) {

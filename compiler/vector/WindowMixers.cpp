@@ -47,6 +47,17 @@ template <typename OpT> static void fillConv(WindowMixer &mixer, OpT op) {
   mixer.after = mixer.taps - 1 - mixer.before;
 }
 
+/// Chunks of a sequence: always causal.
+template <typename OpT> static void fillOnline(WindowMixer &mixer, OpT op) {
+  mixer.q = op.getQ();
+  mixer.k = op.getK();
+  mixer.v = op.getV();
+  mixer.inits = op.getInits();
+  mixer.gate = op.getGate();
+  mixer.causal = true;
+  mixer.channels = cast<MemRefType>(op.getQ().getType()).getDimSize(2);
+}
+
 template <typename OpT> static void fillGrad(WindowMixer &mixer, OpT op) {
   mixer.dy = op.getDy();
   mixer.ratio = op.getRatio();
@@ -58,6 +69,22 @@ WindowMixer::WindowMixer(Operation *op) {
       .Case([&](SimpleOp op) { fillCommon(*this, op); })
       .Case([&](LocalOp op) { fillLocal(*this, op); })
       .Case([&](ConvOp op) { fillConv(*this, op); })
+      .Case([&](SimpleOnlineOp op) { fillOnline(*this, op); })
+      .Case([&](LocalOnlineOp op) {
+        fillOnline(*this, op);
+        bias = op.getBand();
+        taps = op.getWindow();
+        before = taps - 1;
+      })
+      .Case([&](ConvOnlineOp op) {
+        fillOnline(*this, op);
+        bias = op.getFilter();
+        perHeadBias = true;
+        auto filter = cast<MemRefType>(bias.getType());
+        heads = filter.getDimSize(0);
+        taps = filter.getDimSize(1);
+        before = taps - 1;
+      })
       .Case([&](SimpleGradOp op) {
         fillCommon(*this, op);
         fillGrad(*this, op);
@@ -95,6 +122,49 @@ std::pair<Value, Value> WindowMixer::keysOf(Emitter &e, Value t, Value keys) con
 
 Value WindowMixer::tapOf(Emitter &e, Value t, Value key) const {
   return e.add(e.sub(key, t), before);
+}
+
+//===----------------------------------------------------------------------===//
+// One row
+//===----------------------------------------------------------------------===//
+
+MixState aft::foldWindow(const WindowMixer &mixer, LaneEmitter &group, Value t,
+                         ArrayRef<MixState> outside, WindowLoop window) {
+  Emitter &e = group.e;
+  auto exponent = [&](const WindowKey &key) {
+    return e.fadd(group.loadPerHead(key.k, key.index), mixer.weight(group, t, key.tap));
+  };
+  Value top = outside.front().m;
+  for (const MixState &sum : outside.drop_front())
+    top = e.fmaxNumber(top, sum.m);
+  if (mixer.taps > 0)
+    top = window(top, [&](const WindowKey &key, ValueRange carried) {
+      return Emitter::Values{e.fmaxNumber(carried[0], exponent(key))};
+    })[0];
+  Value base = group.finite(top), n = group.number(0), z = group.number(0);
+  for (const MixState &sum : outside) {
+    Value factor = e.exp(e.fsub(sum.m, base));
+    n = e.fma(sum.n, factor, n);
+    z = e.fma(sum.z, factor, z);
+  }
+  if (mixer.taps == 0)
+    return {top, n, z};
+  auto inside = window({n, z}, [&](const WindowKey &key, ValueRange carried) {
+    Value weight = e.exp(e.fsub(exponent(key), base));
+    // A key of weight 0 is hidden: its value must not be seen.
+    Value term = e.select(e.equal(weight, group.number(0)), group.number(0),
+                          e.fmul(weight, group.load(key.v, key.index)));
+    return Emitter::Values{e.fadd(carried[0], term), e.fadd(carried[1], weight)};
+  });
+  return {top, inside[0], inside[1]};
+}
+
+Value aft::gatedRatio(const WindowMixer &mixer, LaneEmitter &group, Value t,
+                      const MixState &state) {
+  Emitter &e = group.e;
+  // A query without a key is 0 whatever the gate, even a NaN, says.
+  Value gated = e.fmul(group.gate(mixer.gate, group.load(mixer.q, t)), group.ratio(state));
+  return e.select(e.equal(state.z, group.number(0)), group.number(0), gated);
 }
 
 //===----------------------------------------------------------------------===//
@@ -136,42 +206,15 @@ private:
 /// the row's results.
 void WindowForward::finishRow(Value t, ArrayRef<MixState> sums) {
   auto [first, last] = mixer.keysOf(e, t, keys);
-  auto exponent = [&](Value key) {
-    return e.fadd(group.loadPerHead(mixer.k, key),
-                  mixer.weight(group, t, mixer.tapOf(e, t, key)));
-  };
-  Value top = sums.front().m;
-  for (const MixState &sum : sums.drop_front())
-    top = e.fmaxNumber(top, sum.m);
-  if (mixer.taps > 0)
-    top = e.loop(first, last, e.index(1), top, [&](Value key, ValueRange carried) {
-             return Emitter::Values{e.fmaxNumber(carried[0], exponent(key))};
-           })[0];
-  Value base = group.finite(top), n = group.number(0), z = group.number(0);
-  for (const MixState &sum : sums) {
-    Value factor = e.exp(e.fsub(sum.m, base));
-    n = e.fma(sum.n, factor, n);
-    z = e.fma(sum.z, factor, z);
-  }
-  if (mixer.taps > 0) {
-    auto inside = e.loop(first, last, e.index(1), {n, z}, [&](Value key, ValueRange carried) {
-      Value weight = e.exp(e.fsub(exponent(key), base));
-      // A key of weight 0 is hidden: its value must not be seen.
-      Value term = e.select(e.equal(weight, group.number(0)), group.number(0),
-                            e.fmul(weight, group.load(mixer.v, key)));
-      return Emitter::Values{e.fadd(carried[0], term), e.fadd(carried[1], weight)};
+  auto window = [&, first = first, last = last](ValueRange carried, WindowBody body) {
+    return e.loop(first, last, e.index(1), carried, [&](Value key, ValueRange carried) {
+      return body({mixer.k, mixer.v, key, mixer.tapOf(e, t, key)}, carried);
     });
-    n = inside[0];
-    z = inside[1];
-  }
-  MixState state{top, n, z};
-  Value ratio = group.ratio(state);
-  // A query without a key is 0 whatever the gate, even a NaN, says.
-  Value gated = e.fmul(group.gate(mixer.gate, group.load(mixer.q, t)), ratio);
-  Value y = e.select(e.equal(z, group.number(0)), group.number(0), gated);
-  group.store(y, mixer.inits[0], t);
+  };
+  MixState state = foldWindow(mixer, group, t, sums, window);
+  group.store(gatedRatio(mixer, group, t, state), mixer.inits[0], t);
   if (mixer.inits.size() == 3) {
-    group.store(ratio, mixer.inits[1], t);
+    group.store(group.ratio(state), mixer.inits[1], t);
     group.storePerHead(group.logz(state), mixer.inits[2], t);
   }
 }

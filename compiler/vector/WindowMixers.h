@@ -29,6 +29,23 @@ struct WindowMixer {
   mlir::Value tapOf(Emitter &e, mlir::Value t, mlir::Value key) const;
 };
 
+/// A key inside a query's window and where it is stored.
+struct WindowKey {
+  mlir::Value k, v, index, tap;
+};
+
+using WindowBody = llvm::function_ref<Emitter::Values(const WindowKey &, mlir::ValueRange)>;
+/// Calls its body for every key of a window, with carried values.
+using WindowLoop = llvm::function_ref<Emitter::Values(mlir::ValueRange, WindowBody)>;
+
+/// The sums outside of query t's window and the keys inside as one state.
+MixState foldWindow(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t,
+                    mlir::ArrayRef<MixState> outside, WindowLoop window);
+
+/// y of a query whose sums are `state`.
+mlir::Value gatedRatio(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t,
+                       const MixState &state);
+
 } // namespace aft
 
 #endif // AFT_COMPILER_VECTOR_WINDOWMIXERS_H
