@@ -107,6 +107,22 @@ MixState LaneEmitter::when(Value condition, const MixState &state,
       [&] { return state.values(); }));
 }
 
+Value LaneEmitter::stateMemory(int64_t count) {
+  return e.scratch({count, 3, std::max<int64_t>(lanes, 1)}, element);
+}
+
+void LaneEmitter::keep(const MixState &state, Value memory, Value index) {
+  for (auto [part, value] : llvm::enumerate(state.values()))
+    e.store(value, memory, {index, e.index(part), e.index(0)});
+}
+
+MixState LaneEmitter::kept(Value memory, Value index) {
+  auto part = [&](int64_t i) {
+    return e.load(memory, {index, e.index(i), e.index(0)}, lanes);
+  };
+  return {part(0), part(1), part(2)};
+}
+
 //===----------------------------------------------------------------------===//
 // Gates
 //===----------------------------------------------------------------------===//

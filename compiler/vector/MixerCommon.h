@@ -61,6 +61,11 @@ public:
   /// m + log z, -inf where z is 0.
   Value logz(const MixState &state);
 
+  /// Scratch for `count` states.
+  Value stateMemory(int64_t count);
+  void keep(const MixState &state, Value memory, Value index);
+  MixState kept(Value memory, Value index);
+
   Value gate(Gate gate, Value q);
   Value gateDerivative(Gate gate, Value q);
 

@@ -10,11 +10,11 @@
 
 namespace aft {
 
-// Mixers whose bias lives in a window of the sequence: simple, local, 1-D conv.
+// Mixers whose bias lives in a window: simple, local, conv.
 void emitWindowMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 void emitWindowMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 
-// Mixers with a bias for any pair: full, conv on a grid.
+// Mixers with a bias for any pair: full.
 void emitPairMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 void emitPairMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 

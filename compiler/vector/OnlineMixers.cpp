@@ -24,8 +24,7 @@ struct Past {
 class ChunkEmitter {
 public:
   ChunkEmitter(const WindowMixer &mixer, const Past &past, LaneEmitter &group)
-      : mixer(mixer), past(past), group(group), e(group.e),
-        length(e.dim(mixer.q, 1)),
+      : mixer(mixer), past(past), group(group), e(group.e), length(e.dim(mixer.q, 1)),
         recent(e.index(std::max<int64_t>(mixer.before, 0))) {}
   void run();
 
@@ -49,8 +48,7 @@ private:
 Value ChunkEmitter::loadState(Value memref, bool isPerHead) {
   if (!isPerHead || group.perHead == 1)
     return e.load(memref, {group.batch, group.channel}, group.lanes);
-  return e.broadcast(e.load(memref, {group.batch, group.head()}, 0),
-                     group.type);
+  return e.broadcast(e.load(memref, {group.batch, group.head()}, 0), group.type);
 }
 
 /// A head's numbers are the same in all of its lane groups: the first stores.
@@ -60,8 +58,7 @@ void ChunkEmitter::storeState(Value value, Value memref, bool isPerHead) {
   group.atHeadStart([&] {
     Value one = value;
     if (isa<VectorType>(value.getType()))
-      one = e.builder.create<vector::ExtractOp>(e.loc, value,
-                                                ArrayRef<int64_t>{0});
+      one = e.builder.create<vector::ExtractOp>(e.loc, value, ArrayRef<int64_t>{0});
     e.store(one, memref, {group.batch, group.head()});
   });
 }
@@ -86,18 +83,13 @@ void ChunkEmitter::storeRow(Value t, ArrayRef<MixState> sums) {
   auto window = [&](ValueRange carried, WindowBody body) {
     Emitter::Values values(carried);
     if (past.recentK)
-      values = e.loop(
-          t, recent, e.index(1), values, [&](Value key, ValueRange carried) {
-            return body({past.recentK, past.recentV, key, e.sub(key, t)},
-                        carried);
-          });
+      values = e.loop(t, recent, e.index(1), values, [&](Value key, ValueRange carried) {
+        return body({past.recentK, past.recentV, key, e.sub(key, t)}, carried);
+      });
     Value first = e.max(e.sub(t, recent), e.index(0));
-    return e.loop(first, e.add(t, 1), e.index(1), values,
-                  [&](Value key, ValueRange carried) {
-                    return body(
-                        {mixer.k, mixer.v, key, e.sub(e.add(key, recent), t)},
-                        carried);
-                  });
+    return e.loop(first, e.add(t, 1), e.index(1), values, [&](Value key, ValueRange carried) {
+      return body({mixer.k, mixer.v, key, e.sub(e.add(key, recent), t)}, carried);
+    });
   };
   MixState state = foldWindow(mixer, group, t, sums, window);
   group.store(gatedRatio(mixer, group, t, state), mixer.inits[0], t);
@@ -114,10 +106,8 @@ Emitter::Values ChunkEmitter::step(Value t, ValueRange carried) {
   run = group.add(run, k, v);
   if (mixer.taps == 0)
     storeRow(t, {older, run});
-  Value next =
-      e.builder.create<arith::RemUIOp>(e.loc, e.add(t, 1), e.index(kRunLength));
-  Value isFull = e.builder.create<arith::CmpIOp>(
-      e.loc, arith::CmpIPredicate::eq, next, e.index(0));
+  Value next = e.builder.create<arith::RemUIOp>(e.loc, e.add(t, 1), e.index(kRunLength));
+  Value isFull = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, next, e.index(0));
   auto join = [](const MixState &a, const MixState &b) {
     Emitter::Values values = a.values();
     values.append(b.values());
@@ -138,27 +128,24 @@ void ChunkEmitter::keepRecent() {
     e.loop(lower, upper, e.index(1), [&](Value i) {
       Value source = e.add(i, shift);
       bool isKey = to == ringK;
-      Value value =
-          isKey ? group.loadPerHead(from, source) : group.load(from, source);
+      Value value = isKey ? group.loadPerHead(from, source) : group.load(from, source);
       isKey ? group.storePerHead(value, to, i) : group.store(value, to, i);
     });
   };
   Value older = length, newer = e.sub(length, recent);
-  for (auto [old, chunk, ring] : {std::tuple(past.recentK, mixer.k, ringK),
-                                  std::tuple(past.recentV, mixer.v, ringV)}) {
+  for (auto [old, chunk, ring] :
+       {std::tuple(past.recentK, mixer.k, ringK), std::tuple(past.recentV, mixer.v, ringV)}) {
     copy(old, ring, older, e.index(0), kept);
     copy(chunk, ring, newer, kept, recent);
   }
 }
 
 void ChunkEmitter::run() {
-  MixState start{loadState(past.m, true), loadState(past.n, false),
-                 loadState(past.z, true)};
+  MixState start{loadState(past.m, true), loadState(past.n, false), loadState(past.z, true)};
   Emitter::Values carried = start.values();
   carried.append(group.emptyState().values());
-  Emitter::Values last =
-      e.loop(e.index(0), length, e.index(1), carried,
-             [&](Value t, ValueRange carried) { return step(t, carried); });
+  Emitter::Values last = e.loop(e.index(0), length, e.index(1), carried,
+                                [&](Value t, ValueRange carried) { return step(t, carried); });
   MixState end = group.merge(MixState::from(ValueRange(last).take_front(3)),
                              MixState::from(ValueRange(last).drop_front(3)));
   storeState(end.m, mixer.inits[1], true);
@@ -177,15 +164,13 @@ template <typename OpT> static Past pastOf(OpT op) {
   return past;
 }
 
-void aft::emitOnlineMixer(Operation *op, OpBuilder &builder,
-                          unsigned vectorBits) {
-  WindowMixer mixer(op);
-  Past past = llvm::TypeSwitch<Operation *, Past>(op)
-                  .Case<SimpleOnlineOp, LocalOnlineOp, ConvOnlineOp>(
-                      [](auto online) { return pastOf(online); });
+void aft::emitOnlineMixer(Operation *op, OpBuilder &builder, unsigned vectorBits) {
+  WindowMixer mixer(op, builder);
+  Past past =
+      llvm::TypeSwitch<Operation *, Past>(op).Case<SimpleOnlineOp, LocalOnlineOp, ConvOnlineOp>(
+          [](auto online) { return pastOf(online); });
   Emitter e(builder, op->getLoc());
-  forEachLaneGroup(e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0),
-                   mixer.channels, mixer.perHead(), [&](LaneEmitter &group) {
-                     ChunkEmitter(mixer, past, group).run();
-                   });
+  forEachLaneGroup(e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels,
+                   mixer.perHead(),
+                   [&](LaneEmitter &group) { ChunkEmitter(mixer, past, group).run(); });
 }

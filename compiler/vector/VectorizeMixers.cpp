@@ -17,8 +17,6 @@ namespace aft {
 using namespace mlir;
 using namespace aft;
 
-template <typename OpT> static bool onGrid(OpT op) { return op.getGrid() && op.getGrid()->size() > 1; }
-
 static LogicalResult notYet(Operation *op) {
   return op->emitOpError() << "not supported yet: no vector code for it";
 }
@@ -26,23 +24,11 @@ static LogicalResult notYet(Operation *op) {
 static LogicalResult emit(Operation *op, unsigned bits) {
   OpBuilder builder(op);
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<SimpleOp, LocalOp>([&](auto) {
+      .Case<SimpleOp, LocalOp, ConvOp>([&](auto) {
         emitWindowMixer(op, builder, bits);
         return success();
       })
-      .Case<SimpleGradOp, LocalGradOp>([&](auto) {
-        emitWindowMixerGrad(op, builder, bits);
-        return success();
-      })
-      .Case<ConvOp>([&](ConvOp conv) {
-        if (onGrid(conv))
-          return notYet(op);
-        emitWindowMixer(op, builder, bits);
-        return success();
-      })
-      .Case<ConvGradOp>([&](ConvGradOp conv) {
-        if (onGrid(conv))
-          return notYet(op);
+      .Case<SimpleGradOp, LocalGradOp, ConvGradOp>([&](auto) {
         emitWindowMixerGrad(op, builder, bits);
         return success();
       })

@@ -1,4 +1,4 @@
-//===- WindowMixerGrads.cpp - Derivatives of simple, local and 1-D conv ---===//
+//===- WindowMixerGrads.cpp - Derivatives of simple, local and conv -------===//
 // With p = exp(k[t'] + w - logz[t]) and G = dy * g(q):
 //   dv[t'] = sum_t p G[t],  dk[t'] = sum_t p G[t] (v[t'] - R[t]),
 //   dw[t,t'] = sum over batch and channels of p G[t] (v[t'] - R[t]).
@@ -7,7 +7,6 @@
 
 #include "compiler/vector/MixerEmission.h"
 #include "compiler/vector/WindowMixers.h"
-#include "compiler/vector/WindowScan.h"
 
 using namespace mlir;
 using namespace aft;
@@ -75,16 +74,15 @@ void WindowBackward::finishKey(Value key, ArrayRef<MixState> sums) {
     dk = e.fma(scale, e.fsub(e.fmul(v, sum.n), sum.z), dk);
   }
   if (mixer.taps > 0) {
-    Value first = e.max(e.sub(key, e.index(mixer.after)), e.index(0));
-    Value last = e.min(e.add(key, mixer.before + 1), length);
-    auto inside = e.loop(first, last, e.index(1), {dv, dk}, [&](Value t, ValueRange carried) {
+    auto addQuery = [&](Value t, Value tap, ValueRange carried) {
       Row row = loadRow(t);
-      Value w = mixer.weight(group, t, mixer.tapOf(e, t, key));
+      Value w = mixer.weight(group, t, tap);
       Value p = e.exp(e.fadd(e.fadd(k, w), row.exponent));
       Value pg = e.fmul(p, row.g);
       Value difference = e.fsub(v, group.load(mixer.ratio, t));
       return Emitter::Values{e.fadd(carried[0], pg), e.fma(pg, difference, carried[1])};
-    });
+    };
+    auto inside = mixer.queriesOf(e, key, length, {dv, dk}, addQuery);
     dv = inside[0];
     dk = inside[1];
   }
@@ -110,11 +108,10 @@ void WindowBackward::run() {
     group.store(dq, mixer.inits[0], t);
   });
   // Outputs are keys and items are queries: the window is mirrored.
-  WindowScan scan{group, length, length, mixer.after, mixer.before, /*below=*/!mixer.causal,
-                  /*above=*/true,
-                  [&](const MixState &state, Value t) { return addRow(state, t); },
-                  [&](Value key, ArrayRef<MixState> sums) { finishKey(key, sums); }};
-  scan.run();
+  mixer.scanOutside(
+      group, /*mirrored=*/true, length, length,
+      [&](const MixState &state, Value t) { return addRow(state, t); },
+      [&](Value key, ArrayRef<MixState> sums) { finishKey(key, sums); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -142,10 +139,9 @@ static Value biasTerm(const WindowMixer &mixer, LaneEmitter &group, Value t, Val
 static void addTaps(const WindowMixer &mixer, LaneEmitter &group, Value t, Value keys,
                     Value sums) {
   Emitter &e = group.e;
-  auto [first, last] = mixer.keysOf(e, t, keys);
-  e.loop(first, last, e.index(1), [&](Value key) {
-    Value tap = mixer.tapOf(e, t, key);
+  mixer.keysOf(e, t, keys, {}, [&](Value key, Value tap, ValueRange) {
     e.store(e.fadd(e.load(sums, tap, 0), biasTerm(mixer, group, t, key, tap)), sums, tap);
+    return Emitter::Values{};
   });
 }
 
@@ -215,7 +211,7 @@ static void emitPerHead(const WindowMixer &mixer, Emitter &e, unsigned vectorBit
 }
 
 void aft::emitWindowMixerGrad(Operation *op, OpBuilder &builder, unsigned vectorBits) {
-  WindowMixer mixer(op);
+  WindowMixer mixer(op, builder);
   Emitter e(builder, op->getLoc());
   if (mixer.perHead() > 1)
     emitPerHead(mixer, e, vectorBits);

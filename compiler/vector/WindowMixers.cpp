@@ -1,4 +1,4 @@
-//===- WindowMixers.cpp - simple, local and 1-D conv ----------------------===//
+//===- WindowMixers.cpp - simple, local and conv --------------------------===//
 // Keys inside the window are weighted one by one; those outside have weight
 // exp(k) and come as sums over everything before and after the window. Only
 // positive terms are added, each relative to the largest one, so nothing
@@ -6,6 +6,7 @@
 
 #include "compiler/vector/WindowMixers.h"
 
+#include "compiler/vector/GridScan.h"
 #include "compiler/vector/MixerEmission.h"
 #include "compiler/vector/WindowScan.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -22,7 +23,7 @@ template <typename OpT> static void fillCommon(WindowMixer &mixer, OpT op) {
   mixer.k = op.getK();
   mixer.v = op.getV();
   mixer.lengths = op.getLengths();
-  mixer.inits = op.getInits();
+  mixer.inits.assign(op.getInits().begin(), op.getInits().end());
   mixer.gate = op.getGate();
   mixer.causal = op.getCausal();
   mixer.channels = cast<MemRefType>(op.getQ().getType()).getDimSize(2);
@@ -36,12 +37,36 @@ template <typename OpT> static void fillLocal(WindowMixer &mixer, OpT op) {
   mixer.taps = mixer.before + mixer.after + 1;
 }
 
-template <typename OpT> static void fillConv(WindowMixer &mixer, OpT op) {
+/// A filter of two or three dimensions as one of a single dimension.
+static Value flatFilter(OpBuilder &builder, Value filter) {
+  ReassociationIndices taps =
+      llvm::to_vector<3>(llvm::seq<int64_t>(1, cast<MemRefType>(filter.getType()).getRank()));
+  SmallVector<ReassociationIndices> groups = {{0}, taps};
+  return builder.create<memref::CollapseShapeOp>(filter.getLoc(), filter, groups);
+}
+
+static void fillGrid(WindowMixer &mixer, OpBuilder &builder, ArrayRef<int64_t> grid) {
+  ArrayRef<int64_t> taps = cast<MemRefType>(mixer.bias.getType()).getShape().drop_front();
+  mixer.grid.assign(3 - grid.size(), {1, 0, 0});
+  mixer.taps = 1;
+  for (auto [extent, count] : llvm::zip_equal(grid, taps)) {
+    mixer.grid.push_back({extent, (count - 1) / 2, count - 1 - (count - 1) / 2});
+    mixer.taps *= count;
+  }
+  mixer.bias = flatFilter(builder, mixer.bias);
+  // The derivative's last destination has the filter's shape.
+  if (mixer.inits.size() == 4)
+    mixer.inits[3] = flatFilter(builder, mixer.inits[3]);
+}
+
+template <typename OpT> static void fillConv(WindowMixer &mixer, OpBuilder &builder, OpT op) {
   fillCommon(mixer, op);
   mixer.bias = op.getFilter();
   mixer.perHeadBias = true;
   auto filter = cast<MemRefType>(op.getFilter().getType());
   mixer.heads = filter.getDimSize(0);
+  if (op.getGrid() && op.getGrid()->size() > 1)
+    return fillGrid(mixer, builder, *op.getGrid());
   mixer.taps = filter.getDimSize(1);
   mixer.before = op.getCausal() ? mixer.taps - 1 : (mixer.taps - 1) / 2;
   mixer.after = mixer.taps - 1 - mixer.before;
@@ -52,7 +77,7 @@ template <typename OpT> static void fillOnline(WindowMixer &mixer, OpT op) {
   mixer.q = op.getQ();
   mixer.k = op.getK();
   mixer.v = op.getV();
-  mixer.inits = op.getInits();
+  mixer.inits.assign(op.getInits().begin(), op.getInits().end());
   mixer.gate = op.getGate();
   mixer.causal = true;
   mixer.channels = cast<MemRefType>(op.getQ().getType()).getDimSize(2);
@@ -64,11 +89,11 @@ template <typename OpT> static void fillGrad(WindowMixer &mixer, OpT op) {
   mixer.logz = op.getLogz();
 }
 
-WindowMixer::WindowMixer(Operation *op) {
+WindowMixer::WindowMixer(Operation *op, OpBuilder &builder) {
   llvm::TypeSwitch<Operation *>(op)
       .Case([&](SimpleOp op) { fillCommon(*this, op); })
       .Case([&](LocalOp op) { fillLocal(*this, op); })
-      .Case([&](ConvOp op) { fillConv(*this, op); })
+      .Case([&](ConvOp op) { fillConv(*this, builder, op); })
       .Case([&](SimpleOnlineOp op) { fillOnline(*this, op); })
       .Case([&](LocalOnlineOp op) {
         fillOnline(*this, op);
@@ -94,7 +119,7 @@ WindowMixer::WindowMixer(Operation *op) {
         fillGrad(*this, op);
       })
       .Case([&](ConvGradOp op) {
-        fillConv(*this, op);
+        fillConv(*this, builder, op);
         fillGrad(*this, op);
       });
 }
@@ -114,14 +139,93 @@ Value WindowMixer::weight(LaneEmitter &group, Value t, Value tap) const {
   return e.broadcast(e.convert(e.load(bias, {first, tap}, 0), group.element), group.type);
 }
 
-std::pair<Value, Value> WindowMixer::keysOf(Emitter &e, Value t, Value keys) const {
-  Value first = e.max(e.sub(t, e.index(before)), e.index(0));
-  Value last = e.min(e.add(t, after + 1), keys);
-  return {first, last};
+//===----------------------------------------------------------------------===//
+// Windows
+//===----------------------------------------------------------------------===//
+
+/// [first, last) of the items in the window of position `at` on one axis.
+static std::pair<Value, Value> range(Emitter &e, Value at, int64_t before, int64_t after,
+                                     Value limit) {
+  return {e.max(e.sub(at, e.index(before)), e.index(0)), e.min(e.add(at, after + 1), limit)};
 }
 
-Value WindowMixer::tapOf(Emitter &e, Value t, Value key) const {
-  return e.add(e.sub(key, t), before);
+/// The tap of an item on one axis; query and key change places when mirrored.
+static Value tapOn(Emitter &e, Value at, Value item, int64_t before, bool mirrored) {
+  return e.add(mirrored ? e.sub(at, item) : e.sub(item, at), before);
+}
+
+Emitter::Values WindowMixer::overGrid(Emitter &e, Value at, Value limit, bool mirrored,
+                                      ValueRange carried, Body body) const {
+  int64_t height = grid[1].extent, width = grid[2].extent;
+  Value x = e.builder.create<arith::RemUIOp>(e.loc, at, e.index(width));
+  Value rowOf = e.div(at, width);
+  Value y = e.builder.create<arith::RemUIOp>(e.loc, rowOf, e.index(height));
+  Value z = e.div(rowOf, height);
+  auto over = [&](int64_t axis, Value here, Value end, ValueRange carried, Body inner) {
+    auto [extent, before, after] = grid[axis];
+    if (mirrored)
+      std::swap(before, after);
+    auto [first, last] = range(e, here, before, after, e.min(e.index(extent), end));
+    return e.loop(first, last, e.index(1), carried, [&](Value item, ValueRange carried) {
+      return inner(item, tapOn(e, here, item, grid[axis].before, mirrored), carried);
+    });
+  };
+  Value whole = e.index(grid[0].extent * height * width);
+  return over(0, z, whole, carried, [&](Value plane, Value tapZ, ValueRange carried) {
+    return over(1, y, whole, carried, [&](Value row, Value tapY, ValueRange carried) {
+      Value start = e.mul(e.add(e.mul(plane, height), row), width);
+      Value tapRow = e.mul(e.add(e.mul(tapZ, grid[1].taps()), tapY), grid[2].taps());
+      return over(2, x, e.sub(limit, start), carried,
+                  [&](Value column, Value tapX, ValueRange carried) {
+                    return body(e.add(start, column), e.add(tapRow, tapX), carried);
+                  });
+    });
+  });
+}
+
+Emitter::Values WindowMixer::overWindow(Emitter &e, Value at, Value limit, bool mirrored,
+                                        ValueRange carried, Body body) const {
+  if (!grid.empty())
+    return overGrid(e, at, limit, mirrored, carried, body);
+  auto [first, last] = range(e, at, mirrored ? after : before, mirrored ? before : after, limit);
+  return e.loop(first, last, e.index(1), carried, [&](Value item, ValueRange carried) {
+    return body(item, tapOn(e, at, item, before, mirrored), carried);
+  });
+}
+
+Emitter::Values WindowMixer::keysOf(Emitter &e, Value at, Value limit, ValueRange carried,
+                                    Body body) const {
+  return overWindow(e, at, limit, /*mirrored=*/false, carried, body);
+}
+
+Emitter::Values WindowMixer::queriesOf(Emitter &e, Value at, Value limit, ValueRange carried,
+                                       Body body) const {
+  return overWindow(e, at, limit, /*mirrored=*/true, carried, body);
+}
+
+void WindowMixer::scanOutside(LaneEmitter &group, bool mirrored, Value items, Value outputs,
+                              std::function<MixState(const MixState &, Value)> add,
+                              std::function<void(Value, ArrayRef<MixState>)> finish) const {
+  if (grid.empty()) {
+    WindowScan{group,
+               items,
+               outputs,
+               mirrored ? after : before,
+               mirrored ? before : after,
+               /*below=*/!(causal && mirrored),
+               /*above=*/!(causal && !mirrored),
+               std::move(add),
+               std::move(finish)}
+        .run();
+    return;
+  }
+  SmallVector<GridScan::Axis> axes;
+  for (const Axis &axis : grid)
+    axes.push_back(
+        {axis.extent, mirrored ? axis.after : axis.before, mirrored ? axis.before : axis.after});
+  GridScan(group, axes, items, /*itemsMayEnd=*/lengths && !mirrored, std::move(add),
+           std::move(finish))
+      .run();
 }
 
 //===----------------------------------------------------------------------===//
@@ -181,14 +285,12 @@ public:
         keys(visibleKeys(e, mixer.lengths, group.batch, length)) {}
 
   void run() {
-    WindowScan scan{group, keys, length, mixer.before, mixer.after, /*below=*/true,
-                    /*above=*/!mixer.causal,
-                    [&](const MixState &state, Value key) {
-                      return group.add(state, group.loadPerHead(mixer.k, key),
-                                       group.load(mixer.v, key));
-                    },
-                    [&](Value t, ArrayRef<MixState> sums) { finishRow(t, sums); }};
-    scan.run();
+    mixer.scanOutside(
+        group, /*mirrored=*/false, keys, length,
+        [&](const MixState &state, Value key) {
+          return group.add(state, group.loadPerHead(mixer.k, key), group.load(mixer.v, key));
+        },
+        [&](Value t, ArrayRef<MixState> sums) { finishRow(t, sums); });
   }
 
 private:
@@ -205,10 +307,9 @@ private:
 /// Combines sums over keys outside the window with the keys inside and writes
 /// the row's results.
 void WindowForward::finishRow(Value t, ArrayRef<MixState> sums) {
-  auto [first, last] = mixer.keysOf(e, t, keys);
-  auto window = [&, first = first, last = last](ValueRange carried, WindowBody body) {
-    return e.loop(first, last, e.index(1), carried, [&](Value key, ValueRange carried) {
-      return body({mixer.k, mixer.v, key, mixer.tapOf(e, t, key)}, carried);
+  auto window = [&](ValueRange carried, WindowBody body) {
+    return mixer.keysOf(e, t, keys, carried, [&](Value key, Value tap, ValueRange carried) {
+      return body({mixer.k, mixer.v, key, tap}, carried);
     });
   };
   MixState state = foldWindow(mixer, group, t, sums, window);
@@ -220,9 +321,8 @@ void WindowForward::finishRow(Value t, ArrayRef<MixState> sums) {
 }
 
 void aft::emitWindowMixer(Operation *op, OpBuilder &builder, unsigned vectorBits) {
-  WindowMixer mixer(op);
+  WindowMixer mixer(op, builder);
   Emitter e(builder, op->getLoc());
   forEachLaneGroup(e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels,
-                   mixer.perHead(),
-                   [&](LaneEmitter &group) { WindowForward(mixer, group).run(); });
+                   mixer.perHead(), [&](LaneEmitter &group) { WindowForward(mixer, group).run(); });
 }

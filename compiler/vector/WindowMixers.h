@@ -5,28 +5,54 @@
 
 #include "compiler/vector/MixerCommon.h"
 
+#include <functional>
+
 namespace aft {
 
-/// The window of simple, local and 1-D conv, forward or derivative: query t has
-/// a bias for the keys from t - before to t + after; all others have bias 0.
-/// simple has the empty window before = -1, after = 0.
+/// The window of simple, local and conv, forward or derivative: query t has a
+/// bias for the keys from t - before to t + after; all others have bias 0.
+/// simple has the empty window before = -1, after = 0. On a grid the same holds
+/// on every axis.
 struct WindowMixer {
-  explicit WindowMixer(mlir::Operation *op);
+  WindowMixer(mlir::Operation *op, mlir::OpBuilder &builder);
 
   mlir::Value q, k, v, bias, lengths;
-  mlir::ValueRange inits;
+  llvm::SmallVector<mlir::Value> inits;
   mlir::Value dy, ratio, logz; ///< derivatives only
   Gate gate = Gate::sigmoid;
   bool causal = false, perHeadBias = false;
   int64_t before = -1, after = 0, taps = 0, channels = 0, heads = 0;
 
+  /// Extents and window of the grid, which always has three axes; none in 1-D.
+  struct Axis {
+    int64_t extent, before, after;
+    int64_t taps() const { return before + after + 1; }
+  };
+  llvm::SmallVector<Axis, 3> grid;
+
   int64_t perHead() const { return heads ? channels / heads : 1; }
   /// The bias of tap j of query t for the channels of a lane group.
   mlir::Value weight(LaneEmitter &group, mlir::Value t, mlir::Value tap) const;
-  /// The visible keys in the window of query t: [first, last).
-  std::pair<mlir::Value, mlir::Value> keysOf(Emitter &e, mlir::Value t, mlir::Value keys) const;
-  /// Tap of key `key` for query `t`.
-  mlir::Value tapOf(Emitter &e, mlir::Value t, mlir::Value key) const;
+
+  using Body = llvm::function_ref<Emitter::Values(mlir::Value item, mlir::Value tap,
+                                                  mlir::ValueRange carried)>;
+  /// Goes through the window of query `at`: keys below `limit`, and their taps.
+  Emitter::Values keysOf(Emitter &e, mlir::Value at, mlir::Value limit, mlir::ValueRange carried,
+                         Body body) const;
+  /// The queries whose window key `at` is in.
+  Emitter::Values queriesOf(Emitter &e, mlir::Value at, mlir::Value limit, mlir::ValueRange carried,
+                            Body body) const;
+  /// Sums over what is outside of the windows, see WindowScan: per query over
+  /// `items` keys, or `mirrored`.
+  void scanOutside(LaneEmitter &group, bool mirrored, mlir::Value items, mlir::Value outputs,
+                   std::function<MixState(const MixState &, mlir::Value)> add,
+                   std::function<void(mlir::Value, llvm::ArrayRef<MixState>)> finish) const;
+
+private:
+  Emitter::Values overWindow(Emitter &e, mlir::Value at, mlir::Value limit, bool mirrored,
+                             mlir::ValueRange carried, Body body) const;
+  Emitter::Values overGrid(Emitter &e, mlir::Value at, mlir::Value limit, bool mirrored,
+                           mlir::ValueRange carried, Body body) const;
 };
 
 /// A key inside a query's window and where it is stored.

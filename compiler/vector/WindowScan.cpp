@@ -24,24 +24,6 @@ SmallVector<Value> WindowScan::emptyPair() {
   return pair;
 }
 
-Value WindowScan::memoryFor(int64_t states) {
-  return group.e.scratch({states, 3, std::max<int64_t>(group.lanes, 1)}, group.element);
-}
-
-void WindowScan::keep(const MixState &state, Value memory, Value index) {
-  Emitter &e = group.e;
-  for (auto [part, value] : llvm::enumerate(state.values()))
-    e.store(value, memory, {index, e.index(part), e.index(0)});
-}
-
-MixState WindowScan::kept(Value memory, Value index) {
-  Emitter &e = group.e;
-  auto part = [&](int64_t i) {
-    return e.load(memory, {index, e.index(i), e.index(0)}, group.lanes);
-  };
-  return {part(0), part(1), part(2)};
-}
-
 /// Outputs [first, last). The items below their windows are carried as two
 /// states, an older one and the present run.
 SmallVector<Value> WindowScan::rows(Value first, Value last, ValueRange carried,
@@ -72,7 +54,7 @@ SmallVector<Value> WindowScan::rows(Value first, Value last, ValueRange carried,
       sums = {MixState::from(ValueRange(both).take_front(3)), run};
     }
     if (suffixes)
-      sums.push_back(kept(suffixes, e.sub(i, first)));
+      sums.push_back(group.kept(suffixes, e.sub(i, first)));
     finish(i, sums);
     return both;
   });
@@ -82,9 +64,9 @@ SmallVector<Value> WindowScan::rows(Value first, Value last, ValueRange carried,
 /// end. Runs of that length are folded into the later items.
 Value WindowScan::makeCheckpoints(Value spacing) {
   Emitter &e = group.e;
-  Value memory = memoryFor(kCheckpoints + 2);
+  Value memory = group.stateMemory(kCheckpoints + 2);
   e.loop(e.index(0), e.index(kCheckpoints + 2), e.index(1),
-         [&](Value i) { keep(group.emptyState(), memory, i); });
+         [&](Value i) { group.keep(group.emptyState(), memory, i); });
   e.loop(e.index(0), items, e.index(1), emptyPair(), [&](Value i, ValueRange carried) {
     Value item = e.sub(e.sub(items, e.index(1)), i);
     MixState older = MixState::from(carried.take_front(3));
@@ -93,7 +75,7 @@ Value WindowScan::makeCheckpoints(Value spacing) {
         isMultiple(e, item, spacing), SmallVector<Type>(6, group.type),
         [&] {
           MixState merged = group.merge(older, run);
-          keep(merged, memory, e.builder.create<arith::DivUIOp>(e.loc, item, spacing));
+          group.keep(merged, memory, e.builder.create<arith::DivUIOp>(e.loc, item, spacing));
           SmallVector<Value> values = merged.values();
           values.append(group.emptyState().values());
           return values;
@@ -115,14 +97,14 @@ void WindowScan::makeSuffixes(Value checkpoints, Value spacing, Value suffixes, 
   Value index = e.builder.create<arith::CeilDivUIOp>(e.loc, from, spacing);
   // Beyond the last item there is nothing.
   Value end = e.min(e.mul(index, spacing), items);
-  MixState state = kept(checkpoints, e.min(index, e.index(kCheckpoints + 1)));
+  MixState state = group.kept(checkpoints, e.min(index, e.index(kCheckpoints + 1)));
   Value count = e.max(e.sub(end, from), e.index(0));
   state = group.loop(e.index(0), count, state, [&](Value i, MixState state) {
     return add(state, e.sub(e.sub(end, i), e.index(1)));
   });
   group.loop(first, last, state, [&](Value up, MixState state) {
     Value i = e.sub(e.sub(last, e.index(1)), e.sub(up, first));
-    keep(state, suffixes, e.sub(i, first));
+    group.keep(state, suffixes, e.sub(i, first));
     Value item = e.add(i, after);
     Value exists = e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), item),
                                                    e.less(item, items));
@@ -138,7 +120,7 @@ void WindowScan::run() {
   }
   Value most = e.max(items, outputs);
   Value spacing = e.max(e.ceilDiv(most, kCheckpoints), e.index(kBlockRows));
-  Value checkpoints = makeCheckpoints(spacing), suffixes = memoryFor(kBlockRows);
+  Value checkpoints = makeCheckpoints(spacing), suffixes = group.stateMemory(kBlockRows);
   e.loop(e.index(0), outputs, e.index(kBlockRows), emptyPair(),
          [&](Value first, ValueRange state) {
            Value last = e.min(e.add(first, kBlockRows), outputs);

@@ -34,9 +34,6 @@ private:
   llvm::SmallVector<Value> emptyPair();
   Value makeCheckpoints(Value spacing);
   void makeSuffixes(Value checkpoints, Value spacing, Value suffixes, Value first, Value last);
-  Value memoryFor(int64_t states);
-  void keep(const MixState &state, Value memory, Value index);
-  MixState kept(Value memory, Value index);
 };
 
 } // namespace aft
