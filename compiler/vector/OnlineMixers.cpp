@@ -48,18 +48,15 @@ private:
 Value ChunkEmitter::loadState(Value memref, bool isPerHead) {
   if (!isPerHead || group.perHead == 1)
     return e.load(memref, {group.batch, group.channel}, group.lanes);
-  return e.broadcast(e.load(memref, {group.batch, group.head()}, 0), group.type);
+  return group.gatherHeads([&](Value head) { return e.load(memref, {group.batch, head}, 0); });
 }
 
-/// A head's numbers are the same in all of its lane groups: the first stores.
+/// A head's numbers are the same in all of its lane groups: one stores them.
 void ChunkEmitter::storeState(Value value, Value memref, bool isPerHead) {
   if (!isPerHead || group.perHead == 1)
     return e.store(value, memref, {group.batch, group.channel});
-  group.atHeadStart([&] {
-    Value one = value;
-    if (isa<VectorType>(value.getType()))
-      one = e.builder.create<vector::ExtractOp>(e.loc, value, ArrayRef<int64_t>{0});
-    e.store(one, memref, {group.batch, group.head()});
+  group.scatterHeads(value, [&](Value number, Value head) {
+    e.store(number, memref, {group.batch, head});
   });
 }
 
@@ -119,8 +116,7 @@ Emitter::Values ChunkEmitter::step(Value t, ValueRange carried) {
       [&] { return join(older, run); });
 }
 
-/// The last s - 1 keys and values of the run, without a load of what is shared
-/// by a head more than once.
+/// The last s - 1 keys and values of the run.
 void ChunkEmitter::keepRecent() {
   Value ringK = mixer.inits[4], ringV = mixer.inits[5];
   Value kept = e.max(e.sub(recent, length), e.index(0));

@@ -59,9 +59,10 @@ MixState WindowBackward::addRow(const MixState &state, Value t) {
 void WindowBackward::storeKeyGradient(Value value, Value key) {
   if (group.perHead == 1)
     return group.store(value, mixer.inits[1], key);
-  Value sum = e.reduce(value, [&](Value a, Value b) { return e.fadd(a, b); });
-  Value place[] = {group.batch, key, group.head()};
-  e.store(e.fadd(e.load(mixer.inits[1], place, 0), sum), mixer.inits[1], place);
+  group.reduceHeads(value, [&](Value sum, Value head) {
+    Value place[] = {group.batch, key, head};
+    e.store(e.fadd(e.load(mixer.inits[1], place, 0), sum), mixer.inits[1], place);
+  });
 }
 
 void WindowBackward::finishKey(Value key, ArrayRef<MixState> sums) {

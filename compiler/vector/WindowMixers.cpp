@@ -126,17 +126,8 @@ WindowMixer::WindowMixer(Operation *op, OpBuilder &builder) {
 
 Value WindowMixer::weight(LaneEmitter &group, Value t, Value tap) const {
   Emitter &e = group.e;
-  Value first = perHeadBias ? group.head() : t;
-  if (perHeadBias && group.perHead == 1 && group.lanes > 0) {
-    // One head per channel: the taps of consecutive heads lie apart.
-    Value lanes = group.number(0);
-    for (int64_t lane = 0; lane < group.lanes; ++lane) {
-      Value one = e.convert(e.load(bias, {e.add(first, lane), tap}, 0), group.element);
-      lanes = e.builder.create<vector::InsertOp>(e.loc, one, lanes, ArrayRef<int64_t>{lane});
-    }
-    return lanes;
-  }
-  return e.broadcast(e.convert(e.load(bias, {first, tap}, 0), group.element), group.type);
+  auto at = [&](Value row) { return e.convert(e.load(bias, {row, tap}, 0), group.element); };
+  return perHeadBias ? group.gatherHeads(at) : e.broadcast(at(t), group.type);
 }
 
 //===----------------------------------------------------------------------===//
