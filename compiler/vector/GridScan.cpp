@@ -51,15 +51,20 @@ std::pair<Value, Value> GridScan::reach(const Axis &axis, Value place) {
 // Items
 //===----------------------------------------------------------------------===//
 
-MixState GridScan::addRange(Value first, Value last, const MixState &state) {
-  Value end = itemsMayEnd ? group.e.min(last, items) : last;
-  return group.loop(first, end, state, [&](Value i, MixState state) { return add(state, i); });
+MixState GridScan::addRow(Value row, const MixState &state) {
+  Emitter &e = group.e;
+  Value end = e.index(axes[2].extent);
+  if (itemsMayEnd)
+    end = e.min(end, e.sub(items, e.mul(row, axes[2].extent)));
+  return group.loop(e.index(0), end, state,
+                    [&](Value column, MixState state) { return add(state, row, column); });
 }
 
-MixState GridScan::addIfThere(Value item, const MixState &state) {
+MixState GridScan::addIfThere(Value row, Value column, const MixState &state) {
   if (!itemsMayEnd)
-    return add(state, item);
-  return group.when(group.e.less(item, items), state, [&] { return add(state, item); });
+    return add(state, row, column);
+  Value item = group.e.add(group.e.mul(row, axes[2].extent), column);
+  return group.when(group.e.less(item, items), state, [&] { return add(state, row, column); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -82,11 +87,12 @@ void GridScan::columns(Value plane, Value row, ArrayRef<MixState> outside) {
                   lastRow = lastRow](Value column) {
     return group.loop(firstPlane, lastPlane, group.emptyState(), [&](Value z, MixState state) {
       return group.loop(firstRow, lastRow, state, [&](Value y, MixState state) {
-        Value line = e.add(e.mul(z, height), y);
-        return addIfThere(e.add(e.mul(line, width), column), state);
+        return addIfThere(e.add(e.mul(z, height), y), column, state);
       });
     });
   });
+  if (beforeRow)
+    beforeRow(plane, row);
   Value start = e.mul(e.add(e.mul(plane, height), row), width);
   walk(lines[2], [&](Value column, ArrayRef<MixState> sums) {
     finish(e.add(start, column), joined(outside, sums));
@@ -95,12 +101,11 @@ void GridScan::columns(Value plane, Value row, ArrayRef<MixState> outside) {
 
 void GridScan::rows(Value plane, ArrayRef<MixState> outside) {
   Emitter &e = group.e;
-  int64_t height = axes[1].extent, width = axes[2].extent;
+  int64_t height = axes[1].extent;
   auto [firstPlane, lastPlane] = reach(axes[0], plane);
   fill(lines[1], [&, firstPlane = firstPlane, lastPlane = lastPlane](Value row) {
     return group.loop(firstPlane, lastPlane, group.emptyState(), [&](Value z, MixState state) {
-      Value start = e.mul(e.add(e.mul(z, height), row), width);
-      return addRange(start, e.add(start, width), state);
+      return addRow(e.add(e.mul(z, height), row), state);
     });
   });
   walk(lines[1], [&](Value row, ArrayRef<MixState> sums) {
@@ -114,10 +119,10 @@ void GridScan::rows(Value plane, ArrayRef<MixState> outside) {
 
 void GridScan::planes() {
   Emitter &e = group.e;
-  int64_t size = axes[1].extent * axes[2].extent;
   fill(lines[0], [&](Value plane) {
-    Value start = e.mul(plane, size);
-    return addRange(start, e.add(start, size), group.emptyState());
+    Value first = e.mul(plane, axes[1].extent);
+    return group.loop(first, e.add(first, axes[1].extent), group.emptyState(),
+                      [&](Value row, MixState state) { return addRow(row, state); });
   });
   walk(lines[0], [&](Value plane, ArrayRef<MixState> sums) { rows(plane, sums); });
 }

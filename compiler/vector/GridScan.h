@@ -9,6 +9,12 @@
 
 namespace aft {
 
+/// The extent of a grid on one axis, and of the window around an output.
+struct GridAxis {
+  int64_t extent, before, after;
+  int64_t taps() const { return before + after + 1; }
+};
+
 /// What WindowScan is to a sequence, for positions laid out row-major on three
 /// axes. What is outside the window of an output lies in planes before and after
 /// it, in rows before and after it of the planes it reaches, or in columns
@@ -17,11 +23,9 @@ namespace aft {
 class GridScan {
 public:
   using Value = mlir::Value;
-  struct Axis {
-    int64_t extent, before, after;
-  };
-  /// Adds item `i` to a state.
-  using Add = std::function<MixState(const MixState &, Value i)>;
+  using Axis = GridAxis;
+  /// Adds the item of a row (counted through all planes) to a state.
+  using Add = std::function<MixState(const MixState &, Value row, Value column)>;
   /// Receives the sums outside the window of output `i`.
   using Finish = std::function<void(Value i, llvm::ArrayRef<MixState>)>;
 
@@ -31,6 +35,9 @@ public:
            Finish finish)
       : group(group), axes(axes), items(items), itemsMayEnd(itemsMayEnd), add(std::move(add)),
         finish(std::move(finish)) {}
+
+  /// Called before the outputs of a row.
+  std::function<void(Value plane, Value row)> beforeRow;
 
   void run();
 
@@ -46,14 +53,14 @@ private:
   void fill(const Line &line, Place sumOf);
   void walk(const Line &line, llvm::function_ref<void(Value place, llvm::ArrayRef<MixState>)> body);
   std::pair<Value, Value> reach(const Axis &axis, Value place);
-  MixState addRange(Value first, Value last, const MixState &state);
-  MixState addIfThere(Value item, const MixState &state);
+  MixState addRow(Value row, const MixState &state);
+  MixState addIfThere(Value row, Value column, const MixState &state);
   void planes();
   void rows(Value plane, llvm::ArrayRef<MixState> outside);
   void columns(Value plane, Value row, llvm::ArrayRef<MixState> outside);
 
   LaneEmitter &group;
-  llvm::ArrayRef<Axis> axes;
+  llvm::SmallVector<Axis> axes;
   Value items;
   bool itemsMayEnd;
   Add add;

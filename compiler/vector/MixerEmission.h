@@ -10,9 +10,13 @@
 
 namespace aft {
 
-// Mixers whose bias lives in a window: simple, local, conv.
+// Mixers whose bias lives in a window of the sequence: simple, local, 1-D conv.
 void emitWindowMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 void emitWindowMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
+
+// conv on a grid.
+void emitGridMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
+void emitGridMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 
 // Mixers with a bias for any pair: full.
 void emitPairMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);

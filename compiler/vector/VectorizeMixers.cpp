@@ -17,6 +17,10 @@ namespace aft {
 using namespace mlir;
 using namespace aft;
 
+template <typename OpT> static bool onGrid(OpT op) {
+  return op.getGrid() && op.getGrid()->size() > 1;
+}
+
 static LogicalResult notYet(Operation *op) {
   return op->emitOpError() << "not supported yet: no vector code for it";
 }
@@ -24,12 +28,20 @@ static LogicalResult notYet(Operation *op) {
 static LogicalResult emit(Operation *op, unsigned bits) {
   OpBuilder builder(op);
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<SimpleOp, LocalOp, ConvOp>([&](auto) {
+      .Case<SimpleOp, LocalOp>([&](auto) {
         emitWindowMixer(op, builder, bits);
         return success();
       })
-      .Case<SimpleGradOp, LocalGradOp, ConvGradOp>([&](auto) {
+      .Case<SimpleGradOp, LocalGradOp>([&](auto) {
         emitWindowMixerGrad(op, builder, bits);
+        return success();
+      })
+      .Case<ConvOp>([&](ConvOp conv) {
+        (onGrid(conv) ? emitGridMixer : emitWindowMixer)(op, builder, bits);
+        return success();
+      })
+      .Case<ConvGradOp>([&](ConvGradOp conv) {
+        (onGrid(conv) ? emitGridMixerGrad : emitWindowMixerGrad)(op, builder, bits);
         return success();
       })
       .Case<FullOp>([&](auto) {

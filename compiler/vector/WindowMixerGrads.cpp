@@ -16,53 +16,38 @@ namespace {
 /// Emits dk and dv of one lane group.
 class WindowBackward {
 public:
-  WindowBackward(const WindowMixer &mixer, LaneEmitter &group)
-      : mixer(mixer), group(group), e(group.e), length(e.dim(mixer.q, 1)),
-        keys(visibleKeys(e, mixer.lengths, group.batch, length)) {}
+  WindowBackward(const WindowMixer &mixer, LaneEmitter &group, const StoreKey &storeKey)
+      : mixer(mixer), group(group), storeKey(storeKey), e(group.e), length(e.dim(mixer.q, 1)) {}
   void run();
 
 private:
-  struct Row {
-    Value exponent, g, gr; ///< -logz (or -inf: no key at all), G, G * R
-  };
-  Row loadRow(Value t);
   MixState addRow(const MixState &state, Value t);
   void finishKey(Value key, ArrayRef<MixState> sums);
-  void storeKeyGradient(Value value, Value key);
 
   const WindowMixer &mixer;
   LaneEmitter &group;
+  const StoreKey &storeKey;
   Emitter &e;
-  Value length, keys;
+  Value length;
 };
 
 } // namespace
 
-WindowBackward::Row WindowBackward::loadRow(Value t) {
+QueryRow aft::loadQueryRow(const WindowMixer &mixer, LaneEmitter &group, Value t) {
+  Emitter &e = group.e;
   Value logz = group.loadPerHead(mixer.logz, t), none = group.infinity(true);
-  Value exponent =
-      e.select(e.equal(logz, none), none, e.fsub(group.number(0), logz));
+  Value exponent = e.select(e.equal(logz, none), none, e.fsub(group.number(0), logz));
   Value g = e.fmul(group.load(mixer.dy, t), group.gate(mixer.gate, group.load(mixer.q, t)));
   return {exponent, g, e.fmul(g, group.load(mixer.ratio, t))};
 }
 
 /// The state's n sums G, its z sums G * R.
 MixState WindowBackward::addRow(const MixState &state, Value t) {
-  Row row = loadRow(t);
+  QueryRow row = loadQueryRow(mixer, group, t);
   Value m = e.fmaxNumber(state.m, row.exponent), base = group.finite(m);
   Value old = e.exp(e.fsub(state.m, base)), weight = e.exp(e.fsub(row.exponent, base));
   return {m, e.fma(state.n, old, e.fmul(weight, row.g)),
           e.fma(state.z, old, e.fmul(weight, row.gr))};
-}
-
-/// dk of a head sums over its channels, which one work group goes through.
-void WindowBackward::storeKeyGradient(Value value, Value key) {
-  if (group.perHead == 1)
-    return group.store(value, mixer.inits[1], key);
-  group.reduceHeads(value, [&](Value sum, Value head) {
-    Value place[] = {group.batch, key, head};
-    e.store(e.fadd(e.load(mixer.inits[1], place, 0), sum), mixer.inits[1], place);
-  });
 }
 
 void WindowBackward::finishKey(Value key, ArrayRef<MixState> sums) {
@@ -76,7 +61,7 @@ void WindowBackward::finishKey(Value key, ArrayRef<MixState> sums) {
   }
   if (mixer.taps > 0) {
     auto addQuery = [&](Value t, Value tap, ValueRange carried) {
-      Row row = loadRow(t);
+      QueryRow row = loadQueryRow(mixer, group, t);
       Value w = mixer.weight(group, t, tap);
       Value p = e.exp(e.fadd(e.fadd(k, w), row.exponent));
       Value pg = e.fmul(p, row.g);
@@ -87,27 +72,10 @@ void WindowBackward::finishKey(Value key, ArrayRef<MixState> sums) {
     dv = inside[0];
     dk = inside[1];
   }
-  // Hidden keys have no gradient.
-  Value visible = e.less(key, keys);
-  auto hide = [&](Value value) {
-    Value mask = visible;
-    if (auto vector = dyn_cast<VectorType>(group.type))
-      mask = e.builder.create<vector::BroadcastOp>(
-          e.loc, VectorType::get(vector.getShape(), e.builder.getI1Type()), visible);
-    Value none = e.equal(k, group.infinity(true));
-    return e.select(mask, e.select(none, group.number(0), value), group.number(0));
-  };
-  group.store(hide(dv), mixer.inits[2], key);
-  storeKeyGradient(hide(dk), key);
+  storeKeyGradients(mixer, group, key, dv, dk, storeKey);
 }
 
 void WindowBackward::run() {
-  // dq = dy * g'(q) * R.
-  e.loop(e.index(0), length, e.index(1), [&](Value t) {
-    Value slope = group.gateDerivative(mixer.gate, group.load(mixer.q, t));
-    Value dq = e.fmul(e.fmul(group.load(mixer.dy, t), slope), group.load(mixer.ratio, t));
-    group.store(dq, mixer.inits[0], t);
-  });
   // Outputs are keys and items are queries: the window is mirrored.
   mixer.scanOutside(
       group, /*mirrored=*/true, length, length,
@@ -115,13 +83,38 @@ void WindowBackward::run() {
       [&](Value key, ArrayRef<MixState> sums) { finishKey(key, sums); });
 }
 
+void aft::emitKeys(const WindowMixer &mixer, LaneEmitter &group, const StoreKey &storeKey) {
+  WindowBackward(mixer, group, storeKey).run();
+}
+
+void aft::storeKeyGradients(const WindowMixer &mixer, LaneEmitter &group, Value t, Value dv,
+                            Value dk, const StoreKey &storeKey) {
+  Emitter &e = group.e;
+  // Hidden keys have no gradient.
+  Value visible = e.less(t, visibleKeys(e, mixer.lengths, group.batch, e.dim(mixer.q, 1)));
+  Value none = e.equal(group.loadPerHead(mixer.k, t), group.infinity(true));
+  auto hide = [&](Value value) {
+    Value zero = group.number(0);
+    return e.select(visible, e.select(none, zero, value), zero);
+  };
+  group.store(hide(dv), mixer.inits[2], t);
+  storeKey(hide(dk), t);
+}
+
+void aft::emitQueryGradient(const WindowMixer &mixer, LaneEmitter &group) {
+  Emitter &e = group.e;
+  e.loop(e.index(0), e.dim(mixer.q, 1), e.index(1), [&](Value t) {
+    Value slope = group.gateDerivative(mixer.gate, group.load(mixer.q, t));
+    Value dq = e.fmul(e.fmul(group.load(mixer.dy, t), slope), group.load(mixer.ratio, t));
+    group.store(dq, mixer.inits[0], t);
+  });
+}
+
 //===----------------------------------------------------------------------===//
 // The bias
 //===----------------------------------------------------------------------===//
 
-/// G (v[t'] - R[t]) p of one pair, summed over the channels of a lane group.
-static Value biasTerm(const WindowMixer &mixer, LaneEmitter &group, Value t, Value key,
-                      Value tap) {
+Value aft::biasTerm(const WindowMixer &mixer, LaneEmitter &group, Value t, Value key, Value tap) {
   Emitter &e = group.e;
   Value logz = group.loadPerHead(mixer.logz, t), none = group.infinity(true);
   Value k = group.loadPerHead(mixer.k, key);
@@ -131,8 +124,7 @@ static Value biasTerm(const WindowMixer &mixer, LaneEmitter &group, Value t, Val
   Value g = e.fmul(group.load(mixer.dy, t), group.gate(mixer.gate, group.load(mixer.q, t)));
   Value difference = e.fsub(group.load(mixer.v, key), group.load(mixer.ratio, t));
   Value term = e.fmul(e.fmul(p, g), difference);
-  term = e.select(hidden, group.number(0), term);
-  return e.reduce(term, [&](Value a, Value b) { return e.fadd(a, b); });
+  return e.select(hidden, group.number(0), term);
 }
 
 /// Adds the terms of query t's taps to row `row` of `sums`, one batch entry and
@@ -141,7 +133,9 @@ static void addTaps(const WindowMixer &mixer, LaneEmitter &group, Value t, Value
                     Value sums) {
   Emitter &e = group.e;
   mixer.keysOf(e, t, keys, {}, [&](Value key, Value tap, ValueRange) {
-    e.store(e.fadd(e.load(sums, tap, 0), biasTerm(mixer, group, t, key, tap)), sums, tap);
+    Value term = e.reduce(biasTerm(mixer, group, t, key, tap),
+                          [&](Value a, Value b) { return e.fadd(a, b); });
+    e.store(e.fadd(e.load(sums, tap, 0), term), sums, tap);
     return Emitter::Values{};
   });
 }
@@ -198,6 +192,21 @@ static void emitFilterGradient(const WindowMixer &mixer, Emitter &e, unsigned ve
   });
 }
 
+/// dq, dk and dv. dk of a head sums over its channels, which one work group goes
+/// through.
+static void emitGroup(const WindowMixer &mixer, LaneEmitter &group) {
+  Emitter &e = group.e;
+  emitQueryGradient(mixer, group);
+  emitKeys(mixer, group, [&](Value value, Value t) {
+    if (group.perHead == 1)
+      return group.store(value, mixer.inits[1], t);
+    group.reduceHeads(value, [&](Value sum, Value head) {
+      Value place[] = {group.batch, t, head};
+      e.store(e.fadd(e.load(mixer.inits[1], place, 0), sum), mixer.inits[1], place);
+    });
+  });
+}
+
 /// conv with several channels per head: a work group per head, since dk sums
 /// over the head's channels.
 static void emitPerHead(const WindowMixer &mixer, Emitter &e, unsigned vectorBits) {
@@ -207,7 +216,7 @@ static void emitPerHead(const WindowMixer &mixer, Emitter &e, unsigned vectorBit
       e.store(e.number(element, 0), mixer.inits[1], {index[0], t, index[1]});
     });
     forEachLaneGroupOfHead(e, element, vectorBits, index[0], index[1], mixer.perHead(),
-                           [&](LaneEmitter &group) { WindowBackward(mixer, group).run(); });
+                           [&](LaneEmitter &group) { emitGroup(mixer, group); });
   });
 }
 
@@ -218,7 +227,7 @@ void aft::emitWindowMixerGrad(Operation *op, OpBuilder &builder, unsigned vector
     emitPerHead(mixer, e, vectorBits);
   else
     forEachLaneGroup(e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels,
-                     1, [&](LaneEmitter &group) { WindowBackward(mixer, group).run(); });
+                     1, [&](LaneEmitter &group) { emitGroup(mixer, group); });
   if (mixer.inits.size() == 4)
     mixer.perHeadBias ? emitFilterGradient(mixer, e, vectorBits)
                       : emitBandGradient(mixer, e, vectorBits);

@@ -6,7 +6,6 @@
 
 #include "compiler/vector/WindowMixers.h"
 
-#include "compiler/vector/GridScan.h"
 #include "compiler/vector/MixerEmission.h"
 #include "compiler/vector/WindowScan.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -194,6 +193,14 @@ Emitter::Values WindowMixer::queriesOf(Emitter &e, Value at, Value limit, ValueR
   return overWindow(e, at, limit, /*mirrored=*/true, carried, body);
 }
 
+SmallVector<GridAxis> WindowMixer::axesOf(bool mirrored) const {
+  SmallVector<GridAxis> axes(grid);
+  if (mirrored)
+    for (GridAxis &axis : axes)
+      std::swap(axis.before, axis.after);
+  return axes;
+}
+
 void WindowMixer::scanOutside(LaneEmitter &group, bool mirrored, Value items, Value outputs,
                               std::function<MixState(const MixState &, Value)> add,
                               std::function<void(Value, ArrayRef<MixState>)> finish) const {
@@ -210,12 +217,12 @@ void WindowMixer::scanOutside(LaneEmitter &group, bool mirrored, Value items, Va
         .run();
     return;
   }
-  SmallVector<GridScan::Axis> axes;
-  for (const Axis &axis : grid)
-    axes.push_back(
-        {axis.extent, mirrored ? axis.after : axis.before, mirrored ? axis.before : axis.after});
-  GridScan(group, axes, items, /*itemsMayEnd=*/lengths && !mirrored, std::move(add),
-           std::move(finish))
+  GridScan(
+      group, axesOf(mirrored), items, /*itemsMayEnd=*/lengths && !mirrored,
+      [&](const MixState &state, Value row, Value column) {
+        return add(state, group.e.add(group.e.mul(row, grid[2].extent), column));
+      },
+      std::move(finish))
       .run();
 }
 
@@ -262,6 +269,15 @@ Value aft::gatedRatio(const WindowMixer &mixer, LaneEmitter &group, Value t,
   return e.select(e.equal(state.z, group.number(0)), group.number(0), gated);
 }
 
+void aft::storeRow(const WindowMixer &mixer, LaneEmitter &group, Value t,
+                   const MixState &state) {
+  group.store(gatedRatio(mixer, group, t, state), mixer.inits[0], t);
+  if (mixer.inits.size() == 3) {
+    group.store(group.ratio(state), mixer.inits[1], t);
+    group.storePerHead(group.logz(state), mixer.inits[2], t);
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // Forward
 //===----------------------------------------------------------------------===//
@@ -304,16 +320,16 @@ void WindowForward::finishRow(Value t, ArrayRef<MixState> sums) {
     });
   };
   MixState state = foldWindow(mixer, group, t, sums, window);
-  group.store(gatedRatio(mixer, group, t, state), mixer.inits[0], t);
-  if (mixer.inits.size() == 3) {
-    group.store(group.ratio(state), mixer.inits[1], t);
-    group.storePerHead(group.logz(state), mixer.inits[2], t);
-  }
+  storeRow(mixer, group, t, state);
+}
+
+void aft::emitRows(const WindowMixer &mixer, LaneEmitter &group) {
+  WindowForward(mixer, group).run();
 }
 
 void aft::emitWindowMixer(Operation *op, OpBuilder &builder, unsigned vectorBits) {
   WindowMixer mixer(op, builder);
   Emitter e(builder, op->getLoc());
   forEachLaneGroup(e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels,
-                   mixer.perHead(), [&](LaneEmitter &group) { WindowForward(mixer, group).run(); });
+                   mixer.perHead(), [&](LaneEmitter &group) { emitRows(mixer, group); });
 }

@@ -3,7 +3,7 @@
 #ifndef AFT_COMPILER_VECTOR_WINDOWMIXERS_H
 #define AFT_COMPILER_VECTOR_WINDOWMIXERS_H
 
-#include "compiler/vector/MixerCommon.h"
+#include "compiler/vector/GridScan.h"
 
 #include <functional>
 
@@ -23,12 +23,10 @@ struct WindowMixer {
   bool causal = false, perHeadBias = false;
   int64_t before = -1, after = 0, taps = 0, channels = 0, heads = 0;
 
-  /// Extents and window of the grid, which always has three axes; none in 1-D.
-  struct Axis {
-    int64_t extent, before, after;
-    int64_t taps() const { return before + after + 1; }
-  };
-  llvm::SmallVector<Axis, 3> grid;
+  /// Planes, rows and columns of a grid; empty in 1-D.
+  llvm::SmallVector<GridAxis> grid;
+  /// The same for sums over queries, seen from a key, when `mirrored`.
+  llvm::SmallVector<GridAxis> axesOf(bool mirrored) const;
 
   int64_t perHead() const { return heads ? channels / heads : 1; }
   /// The bias of tap j of query t for the channels of a lane group.
@@ -71,6 +69,37 @@ MixState foldWindow(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t,
 /// y of a query whose sums are `state`.
 mlir::Value gatedRatio(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t,
                        const MixState &state);
+
+/// Writes query t's results.
+void storeRow(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t,
+              const MixState &state);
+
+/// All rows of a lane group, for any bias.
+void emitRows(const WindowMixer &mixer, LaneEmitter &group);
+
+/// What the derivative needs of a query: -logz (-inf without a key), G = dy * g(q)
+/// and G * R.
+struct QueryRow {
+  mlir::Value exponent, g, gr;
+};
+QueryRow loadQueryRow(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t);
+
+/// dq = dy * g'(q) * R of a lane group.
+void emitQueryGradient(const WindowMixer &mixer, LaneEmitter &group);
+
+/// Takes dk of the channels of a lane group at one position.
+using StoreKey = std::function<void(mlir::Value value, mlir::Value t)>;
+
+/// dk and dv of a lane group, for any bias.
+void emitKeys(const WindowMixer &mixer, LaneEmitter &group, const StoreKey &storeKey);
+
+/// Writes dv and dk of one position, 0 where the key is hidden.
+void storeKeyGradients(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t,
+                       mlir::Value dv, mlir::Value dk, const StoreKey &storeKey);
+
+/// G (v[t'] - R[t]) p of one pair, a number per channel.
+mlir::Value biasTerm(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t,
+                     mlir::Value key, mlir::Value tap);
 
 } // namespace aft
 
