@@ -204,7 +204,7 @@ def conv_bias(filter, grid):
     return torch.where(inside, filter.flatten(1)[:, torch.tensor(flat)], 0.0)
 
 
-def conv(name, grid, d, heads, taps, lengths=None, B=2):
+def conv(name, grid, d, heads, taps, lengths=None, B=2, scale=1):
     T = int(np.prod(grid))
     shapes = {"q": (B, T, d), "k": (B, T, heads), "v": (B, T, d), "f": (heads, *taps)}
     types = [tensor(s) for s in shapes.values()]
@@ -217,13 +217,17 @@ def conv(name, grid, d, heads, taps, lengths=None, B=2):
         x = k[:, None].repeat_interleave(d // heads, 3) + \
             conv_bias(f, grid).repeat_interleave(d // heads, 0).permute(1, 2, 0)
         seen = torch.arange(T) < (torch.full((B,), T) if lengths is None else lengths)[:, None]
-        x = torch.where(seen[:, None, :, None], x, -torch.inf)
+        # Without a key there is no gradient: any finite x will do.
+        x = torch.where((seen | ~seen.any(1, keepdim=True))[:, None, :, None], x, -torch.inf)
         y = torch.sigmoid(q) * (torch.softmax(x, 2) * v[:, None]).sum(2)
-        return torch.where(seen.any(1)[:, None, None], y, 0.0)
+        return torch.cat([y[b:b + 1] if n else y[b:b + 1].detach() * 0
+                          for b, n in enumerate(seen.any(1))])
     shown = f" grid = {list(grid)}" if len(grid) > 1 else ""
     body = f"""
   %y = aft.conv %q, %k, %v, %f{clause}{shown} : ({', '.join(types)}) -> {types[0]}"""
-    return Case(f"conv {name}", body, shapes["q"], reference, inputs=inputs, **shapes)
+    case = Case(f"conv {name}", body, shapes["q"], reference, inputs=inputs, **shapes)
+    case.params["f"] *= scale
+    return case
 
 
 def cases():
@@ -349,6 +353,10 @@ def cases():
     yield conv("2-D, heads of 24 channels", (3, 4), 48, 2, (3, 3))
     yield conv("3-D", (2, 3, 4), 8, 4, (3, 2, 3))
     yield conv("3-D, lengths", (3, 2, 3), 8, 8, (2, 3, 2), lengths=[11, 1])
+    yield conv("2-D, an entry without keys", (3, 4), 16, 4, (3, 3), lengths=[0, 5])
+    yield conv("2-D, filters of a large range", (4, 5), 24, 8, (3, 4), scale=60)
+    yield conv("2-D, rows longer than a block", (3, 19), 16, 1, (3, 17))
+    yield conv("3-D, filters of a large range", (2, 3, 4), 8, 4, (3, 2, 3), lengths=[24, 9], scale=60)
     yield mixer("full", "full", "", lambda q, k, v, w: aft(q, k, v, w), **sizes, w=(7, 7))
     yield mixer("full causal", "full", "causal",
                 lambda q, k, v, w: aft(q, k, v, mixer_weights(7, 7, w, True)), **sizes, w=(7, 7))
