@@ -88,7 +88,7 @@ void aft::emitGridMixer(Operation *op, OpBuilder &builder, unsigned vectorBits) 
                    mixer.perHead(), [&](LaneEmitter &group) {
                      choose(
                          mixer, group, [&] { plainRows(mixer, group); },
-                         [&] { emitRows(mixer, group); });
+                         [&] { emitGridRows(mixer, group); });
                    });
 }
 
@@ -174,7 +174,7 @@ static void emitKeysOfGrid(const WindowMixer &mixer, const LaneBlocks &blocks, E
       emitQueryGradient(mixer, group);
       choose(
           mixer, group, [&] { plainKeys(mixer, group, store); },
-          [&] { emitKeys(mixer, group, store); });
+          [&] { emitGridKeys(mixer, group, store); });
     });
     if (sums)
       sums->store();

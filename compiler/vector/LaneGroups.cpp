@@ -139,11 +139,12 @@ static void emitGroup(Emitter &e, Type accumulation, int64_t lanes, Value batch,
 
 void aft::forEachLaneGroup(Emitter &e, Type accumulation, unsigned vectorBits, Value batches,
                            int64_t channels, int64_t perHead,
-                           llvm::function_ref<void(LaneEmitter &)> body) {
+                           llvm::function_ref<void(LaneEmitter &)> body, int64_t shared) {
   int64_t lanes = chooseLanes(accumulation, vectorBits, channels);
-  Value groups = e.index((channels + lanes - 1) / lanes);
+  Value groups = e.index((channels + lanes * shared - 1) / (lanes * shared));
   e.grid({batches, groups}, [&](ArrayRef<Value> index) {
-    emitGroup(e, accumulation, lanes, index[0], e.mul(index[1], lanes), channels, perHead, body);
+    emitGroup(e, accumulation, lanes, index[0], e.mul(index[1], lanes * shared), channels, perHead,
+              body);
   });
 }
 

@@ -92,10 +92,11 @@ private:
 };
 
 /// Calls `body` in a grid over batch entries and lane groups of the channels;
-/// `perHead` as in LaneEmitter.
+/// `perHead` as in LaneEmitter. With `shared` only for every so many-th group,
+/// when the body goes through the groups between them.
 void forEachLaneGroup(Emitter &e, mlir::Type accumulation, unsigned vectorBits, mlir::Value batches,
                       int64_t channels, int64_t perHead,
-                      llvm::function_ref<void(LaneEmitter &)> body);
+                      llvm::function_ref<void(LaneEmitter &)> body, int64_t shared = 1);
 
 /// The same for the lane groups of one head, without a grid.
 void forEachLaneGroupOfHead(Emitter &e, mlir::Type accumulation, unsigned vectorBits,

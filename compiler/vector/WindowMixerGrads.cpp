@@ -6,6 +6,7 @@
 // exp(-logz) G and exp(-logz) G R, again relative to their largest term.
 
 #include "compiler/vector/MixerEmission.h"
+#include "compiler/vector/ProductScan.h"
 #include "compiler/vector/WindowMixers.h"
 
 using namespace mlir;
@@ -18,9 +19,18 @@ class WindowBackward {
 public:
   WindowBackward(const WindowMixer &mixer, LaneEmitter &group, const StoreKey &storeKey)
       : mixer(mixer), group(group), storeKey(storeKey), e(group.e), length(e.dim(mixer.q, 1)) {}
-  void run();
+
+  // Outputs are keys and items are queries: the window is mirrored.
+  WindowScan scan() { return mixer.scanOf(group, /*mirrored=*/true, length, add(), finish()); }
+  void runGrid() { mixer.scanGrid(group, /*mirrored=*/true, length, add(), finish()); }
 
 private:
+  WindowMixer::Add add() {
+    return [&](const MixState &state, Value t) { return addRow(state, t); };
+  }
+  WindowMixer::Finish finish() {
+    return [&](Value key, ArrayRef<MixState> sums) { finishKey(key, sums); };
+  }
   MixState addRow(const MixState &state, Value t);
   void finishKey(Value key, ArrayRef<MixState> sums);
 
@@ -75,16 +85,8 @@ void WindowBackward::finishKey(Value key, ArrayRef<MixState> sums) {
   storeKeyGradients(mixer, group, key, dv, dk, storeKey);
 }
 
-void WindowBackward::run() {
-  // Outputs are keys and items are queries: the window is mirrored.
-  mixer.scanOutside(
-      group, /*mirrored=*/true, length, length,
-      [&](const MixState &state, Value t) { return addRow(state, t); },
-      [&](Value key, ArrayRef<MixState> sums) { finishKey(key, sums); });
-}
-
-void aft::emitKeys(const WindowMixer &mixer, LaneEmitter &group, const StoreKey &storeKey) {
-  WindowBackward(mixer, group, storeKey).run();
+void aft::emitGridKeys(const WindowMixer &mixer, LaneEmitter &group, const StoreKey &storeKey) {
+  WindowBackward(mixer, group, storeKey).runGrid();
 }
 
 void aft::storeKeyGradients(const WindowMixer &mixer, LaneEmitter &group, Value t, Value dv,
@@ -192,19 +194,53 @@ static void emitFilterGradient(const WindowMixer &mixer, Emitter &e, unsigned ve
   });
 }
 
-/// dq, dk and dv. dk of a head sums over its channels, which one work group goes
-/// through.
-static void emitGroup(const WindowMixer &mixer, LaneEmitter &group) {
-  Emitter &e = group.e;
-  emitQueryGradient(mixer, group);
-  emitKeys(mixer, group, [&](Value value, Value t) {
+/// Stores dk of a lane group, or adds it to that of its head.
+static StoreKey storeKeyOf(const WindowMixer &mixer, LaneEmitter &group) {
+  return [&](Value value, Value t) {
     if (group.perHead == 1)
       return group.store(value, mixer.inits[1], t);
     group.reduceHeads(value, [&](Value sum, Value head) {
+      Emitter &e = group.e;
       Value place[] = {group.batch, t, head};
       e.store(e.fadd(e.load(mixer.inits[1], place, 0), sum), mixer.inits[1], place);
     });
+  };
+}
+
+static WindowCode backwardCode(const WindowMixer &mixer) {
+  WindowCode code;
+  code.mirrored = true;
+  code.load = [&](LaneEmitter &group, Value t) -> WindowCode::Item {
+    QueryRow row = loadQueryRow(mixer, group, t);
+    return {row.exponent, row.g, row.gr};
+  };
+  code.finish = [&](LaneEmitter &group, Value key, const MixState &sums) {
+    Emitter &e = group.e;
+    Value scale = e.exp(e.fadd(group.loadPerHead(mixer.k, key), sums.m));
+    Value v = group.load(mixer.v, key);
+    storeKeyGradients(mixer, group, key, e.fmul(scale, sums.n),
+                      e.fmul(scale, e.fsub(e.fmul(v, sums.n), sums.z)),
+                      storeKeyOf(mixer, group));
+  };
+  code.exact = [&](LaneEmitter &group, llvm::function_ref<void(WindowScan &)> use) {
+    StoreKey store = storeKeyOf(mixer, group);
+    WindowBackward backward(mixer, group, store);
+    WindowScan scan = backward.scan();
+    use(scan);
+  };
+  return code;
+}
+
+/// dq, dk and dv. dk of a head sums over its channels, which one work group goes
+/// through.
+static void emitGroup(const WindowMixer &mixer, LaneEmitter &first, int64_t shared) {
+  Emitter &e = first.e;
+  e.loop(e.index(0), e.index(shared), e.index(1), [&](Value i) {
+    LaneEmitter group = first;
+    group.channel = e.add(first.channel, e.mul(i, std::max<int64_t>(first.lanes, 1)));
+    emitQueryGradient(mixer, group);
   });
+  emitWindows(mixer, backwardCode(mixer), first, shared);
 }
 
 /// conv with several channels per head: a work group per head, since dk sums
@@ -216,18 +252,21 @@ static void emitPerHead(const WindowMixer &mixer, Emitter &e, unsigned vectorBit
       e.store(e.number(element, 0), mixer.inits[1], {index[0], t, index[1]});
     });
     forEachLaneGroupOfHead(e, element, vectorBits, index[0], index[1], mixer.perHead(),
-                           [&](LaneEmitter &group) { emitGroup(mixer, group); });
+                           [&](LaneEmitter &group) { emitGroup(mixer, group, 1); });
   });
 }
 
 void aft::emitWindowMixerGrad(Operation *op, OpBuilder &builder, unsigned vectorBits) {
   WindowMixer mixer(op, builder);
   Emitter e(builder, op->getLoc());
+  Type element = accumulationOf(mixer.q);
+  int64_t shared = sharedGroups(mixer, lanesFor(element, vectorBits));
   if (mixer.perHead() > 1)
     emitPerHead(mixer, e, vectorBits);
   else
-    forEachLaneGroup(e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels,
-                     1, [&](LaneEmitter &group) { emitGroup(mixer, group); });
+    forEachLaneGroup(
+        e, element, vectorBits, e.dim(mixer.q, 0), mixer.channels, 1,
+        [&](LaneEmitter &group) { emitGroup(mixer, group, shared); }, shared);
   if (mixer.inits.size() == 4)
     mixer.perHeadBias ? emitFilterGradient(mixer, e, vectorBits)
                       : emitBandGradient(mixer, e, vectorBits);

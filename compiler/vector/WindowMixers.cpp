@@ -7,7 +7,7 @@
 #include "compiler/vector/WindowMixers.h"
 
 #include "compiler/vector/MixerEmission.h"
-#include "compiler/vector/WindowScan.h"
+#include "compiler/vector/ProductScan.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -201,22 +201,16 @@ SmallVector<GridAxis> WindowMixer::axesOf(bool mirrored) const {
   return axes;
 }
 
-void WindowMixer::scanOutside(LaneEmitter &group, bool mirrored, Value items, Value outputs,
-                              std::function<MixState(const MixState &, Value)> add,
-                              std::function<void(Value, ArrayRef<MixState>)> finish) const {
-  if (grid.empty()) {
-    WindowScan{group,
-               items,
-               outputs,
-               mirrored ? after : before,
-               mirrored ? before : after,
-               /*below=*/!(causal && mirrored),
-               /*above=*/!(causal && !mirrored),
-               std::move(add),
-               std::move(finish)}
-        .run();
-    return;
-  }
+WindowScan WindowMixer::scanOf(LaneEmitter &group, bool mirrored, Value items, Add add,
+                               Finish finish) const {
+  return {group, items, group.e.dim(q, 1), mirrored ? after : before,
+          mirrored ? before : after,
+          /*below=*/!(causal && mirrored), /*above=*/!(causal && !mirrored), std::move(add),
+          std::move(finish)};
+}
+
+void WindowMixer::scanGrid(LaneEmitter &group, bool mirrored, Value items, Add add,
+                           Finish finish) const {
   GridScan(
       group, axesOf(mirrored), items, /*itemsMayEnd=*/lengths && !mirrored,
       [&](const MixState &state, Value row, Value column) {
@@ -284,29 +278,31 @@ void aft::storeRow(const WindowMixer &mixer, LaneEmitter &group, Value t,
 
 namespace {
 
-/// Emits all rows of one lane group.
+/// Emits rows of one lane group.
 class WindowForward {
 public:
   WindowForward(const WindowMixer &mixer, LaneEmitter &group)
-      : mixer(mixer), group(group), e(group.e), length(e.dim(mixer.q, 1)),
-        keys(visibleKeys(e, mixer.lengths, group.batch, length)) {}
+      : mixer(mixer), group(group), e(group.e),
+        keys(visibleKeys(e, mixer.lengths, group.batch, e.dim(mixer.q, 1))) {}
 
-  void run() {
-    mixer.scanOutside(
-        group, /*mirrored=*/false, keys, length,
-        [&](const MixState &state, Value key) {
-          return group.add(state, group.loadPerHead(mixer.k, key), group.load(mixer.v, key));
-        },
-        [&](Value t, ArrayRef<MixState> sums) { finishRow(t, sums); });
-  }
+  WindowScan scan() { return mixer.scanOf(group, /*mirrored=*/false, keys, add(), finish()); }
+  void runGrid() { mixer.scanGrid(group, /*mirrored=*/false, keys, add(), finish()); }
 
 private:
+  WindowMixer::Add add() {
+    return [&](const MixState &state, Value key) {
+      return group.add(state, group.loadPerHead(mixer.k, key), group.load(mixer.v, key));
+    };
+  }
+  WindowMixer::Finish finish() {
+    return [&](Value t, ArrayRef<MixState> sums) { finishRow(t, sums); };
+  }
   void finishRow(Value t, ArrayRef<MixState> sums);
 
   const WindowMixer &mixer;
   LaneEmitter &group;
   Emitter &e;
-  Value length, keys;
+  Value keys;
 };
 
 } // namespace
@@ -323,13 +319,34 @@ void WindowForward::finishRow(Value t, ArrayRef<MixState> sums) {
   storeRow(mixer, group, t, state);
 }
 
-void aft::emitRows(const WindowMixer &mixer, LaneEmitter &group) {
-  WindowForward(mixer, group).run();
+void aft::emitGridRows(const WindowMixer &mixer, LaneEmitter &group) {
+  WindowForward(mixer, group).runGrid();
+}
+
+static WindowCode forwardCode(const WindowMixer &mixer) {
+  WindowCode code;
+  code.mirrored = false;
+  code.load = [&](LaneEmitter &group, Value key) -> WindowCode::Item {
+    return {group.loadPerHead(mixer.k, key), group.load(mixer.v, key), group.number(1)};
+  };
+  code.finish = [&](LaneEmitter &group, Value t, const MixState &state) {
+    storeRow(mixer, group, t, state);
+  };
+  code.exact = [&](LaneEmitter &group, llvm::function_ref<void(WindowScan &)> use) {
+    WindowForward forward(mixer, group);
+    WindowScan scan = forward.scan();
+    use(scan);
+  };
+  return code;
 }
 
 void aft::emitWindowMixer(Operation *op, OpBuilder &builder, unsigned vectorBits) {
   WindowMixer mixer(op, builder);
   Emitter e(builder, op->getLoc());
-  forEachLaneGroup(e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels,
-                   mixer.perHead(), [&](LaneEmitter &group) { emitRows(mixer, group); });
+  WindowCode code = forwardCode(mixer);
+  int64_t shared = sharedGroups(mixer, lanesFor(accumulationOf(mixer.q), vectorBits));
+  forEachLaneGroup(
+      e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels,
+      mixer.perHead(),
+      [&](LaneEmitter &group) { emitWindows(mixer, code, group, shared); }, shared);
 }

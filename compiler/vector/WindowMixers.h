@@ -4,6 +4,7 @@
 #define AFT_COMPILER_VECTOR_WINDOWMIXERS_H
 
 #include "compiler/vector/GridScan.h"
+#include "compiler/vector/WindowScan.h"
 
 #include <functional>
 
@@ -40,11 +41,14 @@ struct WindowMixer {
   /// The queries whose window key `at` is in.
   Emitter::Values queriesOf(Emitter &e, mlir::Value at, mlir::Value limit, mlir::ValueRange carried,
                             Body body) const;
-  /// Sums over what is outside of the windows, see WindowScan: per query over
-  /// `items` keys, or `mirrored`.
-  void scanOutside(LaneEmitter &group, bool mirrored, mlir::Value items, mlir::Value outputs,
-                   std::function<MixState(const MixState &, mlir::Value)> add,
-                   std::function<void(mlir::Value, llvm::ArrayRef<MixState>)> finish) const;
+  using Add = std::function<MixState(const MixState &, mlir::Value)>;
+  using Finish = std::function<void(mlir::Value, llvm::ArrayRef<MixState>)>;
+  /// Sums over what is outside of the windows: per query over `items` keys, or
+  /// `mirrored`. For a sequence, and for a grid.
+  WindowScan scanOf(LaneEmitter &group, bool mirrored, mlir::Value items, Add add,
+                    Finish finish) const;
+  void scanGrid(LaneEmitter &group, bool mirrored, mlir::Value items, Add add,
+                Finish finish) const;
 
 private:
   Emitter::Values overWindow(Emitter &e, mlir::Value at, mlir::Value limit, bool mirrored,
@@ -74,8 +78,8 @@ mlir::Value gatedRatio(const WindowMixer &mixer, LaneEmitter &group, mlir::Value
 void storeRow(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t,
               const MixState &state);
 
-/// All rows of a lane group, for any bias.
-void emitRows(const WindowMixer &mixer, LaneEmitter &group);
+/// All rows of a lane group on a grid, for any bias.
+void emitGridRows(const WindowMixer &mixer, LaneEmitter &group);
 
 /// What the derivative needs of a query: -logz (-inf without a key), G = dy * g(q)
 /// and G * R.
@@ -90,8 +94,8 @@ void emitQueryGradient(const WindowMixer &mixer, LaneEmitter &group);
 /// Takes dk of the channels of a lane group at one position.
 using StoreKey = std::function<void(mlir::Value value, mlir::Value t)>;
 
-/// dk and dv of a lane group, for any bias.
-void emitKeys(const WindowMixer &mixer, LaneEmitter &group, const StoreKey &storeKey);
+/// dk and dv of a lane group on a grid, for any bias.
+void emitGridKeys(const WindowMixer &mixer, LaneEmitter &group, const StoreKey &storeKey);
 
 /// Writes dv and dk of one position, 0 where the key is hidden.
 void storeKeyGradients(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t,

@@ -24,9 +24,11 @@ static Emitter::Values pairOf(const MixState &a, const MixState &b) {
 /// States of the items from every multiple of the spacing on, walked from the
 /// end. Runs of that length are folded into the later items.
 void WindowScan::makeCheckpoints(const Memory &memory) {
+  if (!above)
+    return;
   Emitter &e = group.e;
   e.loop(e.index(0), e.index(kCheckpoints + 2), e.index(1),
-         [&](Value i) { group.keep(group.emptyState(), memory.checkpoints, i); });
+         [&](Value i) { group.keep(group.emptyState(), memory.checkpoints, checkpoint(memory, i)); });
   Emitter::Values empty = pairOf(group.emptyState(), group.emptyState());
   e.loop(e.index(0), items, e.index(1), empty, [&](Value i, ValueRange carried) {
     Value item = e.sub(e.sub(items, e.index(1)), i);
@@ -37,22 +39,26 @@ void WindowScan::makeCheckpoints(const Memory &memory) {
         [&] {
           MixState merged = group.merge(older, run);
           Value place = e.builder.create<arith::DivUIOp>(e.loc, item, memory.spacing);
-          group.keep(merged, memory.checkpoints, place);
+          group.keep(merged, memory.checkpoints, checkpoint(memory, place));
           return pairOf(merged, group.emptyState());
         },
         [&] { return pairOf(older, run); });
   });
 }
 
-WindowScan::Memory WindowScan::makeMemory() {
+Value WindowScan::checkpoint(const Memory &memory, Value index) {
+  Emitter &e = group.e;
+  return memory.number ? e.add(e.mul(memory.number, kCheckpoints + 2), index) : index;
+}
+
+WindowScan::Memory WindowScan::makeMemory(int64_t groups) {
   if (!above)
     return {};
   Emitter &e = group.e;
   Value spacing =
       e.max(e.ceilDiv(e.max(items, outputs), kCheckpoints), e.index(kBlockRows));
-  Memory memory{group.stateMemory(kCheckpoints + 2), spacing, group.stateMemory(kBlockRows)};
-  makeCheckpoints(memory);
-  return memory;
+  return {group.stateMemory(groups * (kCheckpoints + 2)), spacing,
+          group.stateMemory(kBlockRows), {}};
 }
 
 MixState WindowScan::later(const Memory &memory, Value last) {
@@ -61,7 +67,7 @@ MixState WindowScan::later(const Memory &memory, Value last) {
   Value index = e.builder.create<arith::CeilDivUIOp>(e.loc, from, memory.spacing);
   // Beyond the last item there is nothing.
   Value end = e.min(e.mul(index, memory.spacing), items);
-  MixState state = group.kept(memory.checkpoints, e.min(index, e.index(kCheckpoints + 1)));
+  MixState state = group.kept(memory.checkpoints, checkpoint(memory, e.min(index, e.index(kCheckpoints + 1))));
   Value count = e.max(e.sub(end, from), e.index(0));
   return group.loop(e.index(0), count, state, [&](Value i, MixState state) {
     return add(state, e.sub(e.sub(end, i), e.index(1)));
@@ -106,7 +112,8 @@ MixState WindowScan::block(const Memory &memory, Value first, Value last,
 
 void WindowScan::run() {
   Emitter &e = group.e;
-  Memory memory = makeMemory();
+  Memory memory = makeMemory(1);
+  makeCheckpoints(memory);
   e.loop(e.index(0), outputs, e.index(kBlockRows), group.emptyState().values(),
          [&](Value first, ValueRange older) {
            Value last = e.min(e.add(first, kBlockRows), outputs);

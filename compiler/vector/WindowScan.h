@@ -35,18 +35,20 @@ struct WindowScan {
   struct Memory {
     mlir::Value checkpoints, spacing; ///< of later items
     mlir::Value suffixes;             ///< of the outputs of a block
+    mlir::Value number;               ///< of the lane group, if several share it
   };
-  Memory makeMemory();
+  Memory makeMemory(int64_t groups);
+  void makeCheckpoints(const Memory &memory);
   /// Outputs [first, last), one block; `older` are the items that left the window
   /// of the output before `first`. Returns those that left it at the end.
   MixState block(const Memory &memory, mlir::Value first, mlir::Value last,
                  const MixState &older);
-  /// The items after the window of the block's last output.
+  /// The items after the window of the output before `last`.
   MixState later(const Memory &memory, mlir::Value last);
 
 private:
   using Value = mlir::Value;
-  void makeCheckpoints(const Memory &memory);
+  Value checkpoint(const Memory &memory, Value index);
   void makeSuffixes(const Memory &memory, Value first, Value last);
 };
 
