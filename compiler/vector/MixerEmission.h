@@ -14,7 +14,11 @@ namespace aft {
 void emitWindowMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 void emitWindowMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 
-// Mixers with a bias for any pair: full, conv on a grid.
+// conv on a grid.
+void emitGridMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
+void emitGridMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
+
+// Mixers with a bias for any pair: full.
 void emitPairMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 void emitPairMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 

@@ -163,6 +163,12 @@ def nan_value(q, k, v, w):
     w[1::2, 4] = -np.inf
 
 
+def wide_filter(q, k, v, w):
+    """Too wide a range for products of exponentials, in some of the heads."""
+    w[1::2] *= 50
+    k *= 20
+
+
 results = []
 for dtype in ("f32", "f64", "bf16"):
     for op, extra in (("full", {}), ("local", {}), ("simple", {}),
@@ -211,5 +217,16 @@ results.append(case("full", 2, 19, 12, S=5))
 results.append(case("conv", 2, 196, 24, heads=6, grid=(14, 14), taps=11))
 results.append(case("conv", 1, 24, 6, heads=3, grid=(2, 3, 4), taps=2))
 results.append(case("conv", 1, 24, 6, heads=3, grid=(4, 6), taps=4, scale=1e3, lengths=[10]))
+for dtype in ("f32", "f64", "bf16"):
+    results.append(case("conv", 2, 35, 48, dtype, heads=2, grid=(5, 7), taps=5, lengths=[0, 17]))
+    results.append(case("conv", 2, 35, 20, dtype, heads=20, grid=(7, 5), taps=3, lengths=[35, 1]))
+for edit in (rising, falling, nan_key, hidden_key, hidden_bias, wide_filter):
+    results.append(case("conv", 2, 36, 24, heads=6, grid=(4, 9), taps=3, edit=edit))
+results.append(case("conv", 2, 143, 40, heads=40, grid=(11, 13), taps=7, scale=1e4))
+results.append(case("conv", 1, 60, 36, heads=3, grid=(3, 4, 5), taps=3, scale=1e4, lengths=[37]))
+results.append(case("conv", 1, 60, 36, heads=12, grid=(3, 4, 5), taps=4, lengths=[41]))
+results.append(case("conv", 1, 8, 16, heads=4, grid=(1, 8), taps=3))
+results.append(case("conv", 1, 8, 16, heads=4, grid=(8, 1), taps=3))
+results.append(case("conv", 1, 1, 16, heads=4, grid=(1, 1), taps=3))
 print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
 sys.exit(0 if all(results) else 1)
