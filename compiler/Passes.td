@@ -16,4 +16,17 @@ def CheckPhase : Pass<"aft-check-phase", "::mlir::ModuleOp"> {
                         "graph, kernels, tile, vector or llvm">];
 }
 
+def Canonicalize : Pass<"aft-canonicalize"> {
+  let summary = "MLIR's canonicalizer without a wrong pattern";
+  let description = [{
+    MLIR 19 folds tensor.dim of an expand_shape with two dynamic extents to a
+    division by the marker for "dynamic". Every phase that may see such an
+    expand_shape (all of them) uses this pass instead of `canonicalize`. (Its
+    option `disable-patterns` would do, but a pipeline with such names cannot be
+    parsed again, and so no reproducer replayed.)
+  }];
+  let options = [Option<"keepCopies", "keep-copies", "bool", /*default=*/"false",
+                        "Keep generics that copy: in a kernel they write the destination">];
+}
+
 #endif // AFT_COMPILER_PASSES_TD

@@ -4,6 +4,7 @@
 
 #include "compiler/Register.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/SourceMgr.h"
 
 using namespace mlir;
@@ -62,7 +63,20 @@ OwningOpRef<ModuleOp> aft::parseProgram(const std::string &text, const std::stri
                                         MLIRContext &context) {
   auto sources = std::make_shared<llvm::SourceMgr>();
   sources->AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, name), llvm::SMLoc());
-  return parseSourceFile<ModuleOp>(sources, &context);
+  // Some of MLIR 19's parsers go on with a null attribute after an error
+  // (linalg.reduce with `dimensions = x`), and crash.
+  llvm::CrashRecoveryContext::Enable();
+  llvm::CrashRecoveryContext recovery;
+  OwningOpRef<ModuleOp> module;
+  bool reported = false;
+  ScopedDiagnosticHandler watch(&context, [&](Diagnostic &diagnostic) {
+    reported |= diagnostic.getSeverity() == DiagnosticSeverity::Error;
+    return failure();
+  });
+  if (!recovery.RunSafely([&] { module = parseSourceFile<ModuleOp>(sources, &context); }) &&
+      !reported)
+    emitError(FileLineColLoc::get(&context, name, 0, 0)) << "MLIR's parser crashed on this text";
+  return module;
 }
 
 std::optional<DType> aft::dtypeOf(Type element) {

@@ -88,12 +88,13 @@ static Options parse(int argc, char **argv) {
 }
 
 static const EntryInfo &chooseEntry(const std::vector<EntryInfo> &entries,
-                                    const std::string &wanted) {
+                                    const Options &options) {
+  const std::string &wanted = options.entry;
   std::string all;
   for (const EntryInfo &entry : entries)
     all += (all.empty() ? "" : ", ") + entry.name;
   if (entries.empty())
-    fail("the program has no public function");
+    fail(options.file + ": the program has no public function");
   std::vector<std::string> names = {"main", "forward"};
   if (!wanted.empty())
     names = {wanted};
@@ -102,10 +103,10 @@ static const EntryInfo &chooseEntry(const std::vector<EntryInfo> &entries,
       if (entry.name == name)
         return entry;
   if (!wanted.empty())
-    fail("no entry '" + wanted + "', expected one of: " + all);
+    fail(options.file + ": no entry '" + wanted + "', expected one of: " + all);
   if (entries.size() == 1)
     return entries.front();
-  fail("which entry? --entry expects one of: " + all);
+  fail(options.file + ": which entry? --entry expects one of: " + all);
 }
 
 static std::vector<Array> readInputs(const Options &options, const EntryInfo &entry) {
@@ -219,7 +220,7 @@ int main(int argc, char **argv) {
     fail(status.message);
   if (program)
     entries = program->entries();
-  const EntryInfo &entry = chooseEntry(entries, options.entry);
+  const EntryInfo &entry = chooseEntry(entries, options);
   std::vector<Array> inputs = readInputs(options, entry);
   if (options.outputs.size() > entry.outputs.size())
     fail(options.file + ": entry '" + entry.name + "' has " +
