@@ -10,7 +10,6 @@
 #include <cstring>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 
 using namespace aft;
 
@@ -22,6 +21,8 @@ struct Options {
   bool reference = false, compare = false;
   int threads = 0;
 };
+
+constexpr long kMostThreads = 4096;
 
 const char kUsage[] =
     "usage: aft-run FILE [options]\n"
@@ -66,9 +67,11 @@ static Options parse(int argc, char **argv) {
       options.target = text;
     else if (const char *text = value("threads")) {
       char *end;
-      options.threads = static_cast<int>(std::strtol(text, &end, 10));
-      if (!*text || *end || options.threads < 1)
-        usageError(std::string("--threads expects a positive number, found '") + text + "'");
+      long count = std::strtol(text, &end, 10);
+      if (!*text || *end || count < 1 || count > kMostThreads)
+        usageError("--threads expects a number from 1 to " + std::to_string(kMostThreads) +
+                   ", found '" + text + "'");
+      options.threads = static_cast<int>(count);
     } else if (argument == "--reference")
       options.reference = true;
     else if (argument == "--compare")
@@ -137,9 +140,13 @@ static std::string readFile(const std::string &path) {
   std::ifstream file(path, std::ios::binary);
   if (!file)
     fail(path + ": cannot be opened: " + std::strerror(errno));
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  // A stream's own read() reports what goes wrong (a folder), its iterators throw.
+  std::string text;
+  char part[1 << 16];
+  while (file.read(part, sizeof part) || file.gcount() > 0)
+    text.append(part, static_cast<size_t>(file.gcount()));
   if (file.bad())
-    fail(path + ": could not be read");
+    fail(path + ": cannot be read: " + std::strerror(errno));
   return text;
 }
 
