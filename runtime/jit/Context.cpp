@@ -3,6 +3,7 @@
 #include "runtime/jit/Context.h"
 
 #include "compiler/Register.h"
+#include "mlir/Bytecode/BytecodeReader.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/SourceMgr.h"
@@ -61,6 +62,11 @@ Context::Context() {
 
 OwningOpRef<ModuleOp> aft::parseProgram(const std::string &text, const std::string &name,
                                         MLIRContext &context) {
+  if (isBytecode(llvm::MemoryBufferRef(text, name))) {
+    emitError(FileLineColLoc::get(&context, name, 0, 0))
+        << "expected MLIR text, found MLIR bytecode, whose reader does not withstand damage";
+    return {};
+  }
   auto sources = std::make_shared<llvm::SourceMgr>();
   sources->AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, name), llvm::SMLoc());
   // Some of MLIR 19's parsers go on with a null attribute after an error
