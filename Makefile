@@ -15,6 +15,9 @@ configure: setup
 test: all
 	ctest --preset $(PRESET)
 
+docs: configure
+	cmake --build --preset $(PRESET) --target docs
+
 format:
 	git ls-files '*.h' '*.cpp' | xargs clang-format-19 -i
 

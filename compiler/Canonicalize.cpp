@@ -1,8 +1,6 @@
 //===- Canonicalize.cpp - MLIR's canonicalizer without its wrong patterns -===//
 
-#include "compiler/Canonicalize.h"
-
-#include "compiler/CheckPhase.h"
+#include "compiler/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -129,10 +127,6 @@ struct Canonicalize : aft::impl::CanonicalizeBase<Canonicalize> {
 
 std::unique_ptr<Pass> aft::createInliner() {
   return createInlinerPass({}, [](OpPassManager &passes) {
-    passes.addPass(createCanonicalize(/*keepCopies=*/false));
+    passes.addPass(createCanonicalize());
   });
-}
-
-std::unique_ptr<Pass> aft::createCanonicalize(bool keepCopies) {
-  return aft::createCanonicalize(CanonicalizeOptions{keepCopies});
 }

@@ -2,6 +2,7 @@
 
 #include "compiler/CheckPhase.h"
 
+#include "compiler/Passes.h"
 #include "compiler/Pipeline.h"
 #include "compiler/kernels/Interface.h"
 #include "dialect/ir/AFT.h"

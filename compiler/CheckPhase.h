@@ -4,15 +4,8 @@
 #define AFT_COMPILER_CHECKPHASE_H
 
 #include "compiler/Pipeline.h"
-#include "mlir/Pass/Pass.h"
 
 namespace aft {
-
-#define GEN_PASS_DECL
-#include "compiler/Passes.h.inc"
-
-#define GEN_PASS_REGISTRATION
-#include "compiler/Passes.h.inc"
 
 /// The check itself; errors say what the phase left over.
 mlir::LogicalResult checkPhase(mlir::ModuleOp module, Phase phase);

@@ -21,7 +21,9 @@ def Canonicalize : Pass<"aft-canonicalize"> {
   let description = [{
     MLIR 19 mistreats a tensor.expand_shape with two dynamic extents in one group
     in two patterns: tensor.dim of one, and collapse_shape of one. The first is
-    left out here, the second replaced.
+    left out here, the second replaced. (MLIR's option `disable-patterns` would
+    do, but a pipeline with such names cannot be parsed again, and so no
+    reproducer replayed.)
   }];
   let options = [Option<"keepCopies", "keep-copies", "bool", "false",
                         "Keep generics that only copy">];

@@ -2,8 +2,7 @@
 
 #include "compiler/Pipeline.h"
 
-#include "compiler/Canonicalize.h"
-#include "compiler/CheckPhase.h"
+#include "compiler/Passes.h"
 #include "compiler/graph/Passes.h"
 #include "compiler/kernels/Pipeline.h"
 #include "compiler/llvm/Passes.h"
@@ -54,7 +53,7 @@ std::optional<Phase> aft::phaseNamed(StringRef name) {
 
 static void buildGraph(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(createInliner());
-  passes.addPass(createCanonicalize(/*keepCopies=*/false));
+  passes.addPass(createCanonicalize());
   passes.addPass(createCSEPass());
   if (options.training) {
     const AdamWOptions &adamw = *options.training;
@@ -64,7 +63,7 @@ static void buildGraph(OpPassManager &passes, const PipelineOptions &options) {
     passes.addPass(createSymbolDCEPass());
   }
   passes.addPass(createDropGradientStops());
-  passes.addPass(createCanonicalize(/*keepCopies=*/false));
+  passes.addPass(createCanonicalize());
   passes.addPass(createCSEPass());
 }
 
@@ -74,7 +73,7 @@ static void buildKernels(OpPassManager &passes, const PipelineOptions &options) 
 
 static void buildTile(OpPassManager &passes, const PipelineOptions &options) {
   passes.addNestedPass<func::FuncOp>(createTileKernels());
-  passes.addPass(createCanonicalize(/*keepCopies=*/true));
+  passes.addPass(createCanonicalize({/*keepCopies=*/true}));
   passes.addPass(createCSEPass());
 }
 
@@ -82,6 +81,9 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   unsigned bits = options.target.vectorBits;
   passes.addPass(createBufferizeKernels());
   OpPassManager &functions = passes.nest<func::FuncOp>();
+  // Tiles that are computed in place are still copied onto themselves here.
+  functions.addPass(createCSEPass());
+  functions.addPass(createCanonicalize({/*keepCopies=*/true}));
   functions.addPass(createVectorizeMixers({bits}));
   functions.addPass(createVectorizeLinalg({bits}));
   functions.addPass(createGridToRange());

@@ -2,7 +2,7 @@
 
 #include "compiler/Register.h"
 
-#include "compiler/CheckPhase.h"
+#include "compiler/Passes.h"
 #include "compiler/Pipeline.h"
 #include "compiler/graph/Passes.h"
 #include "compiler/kernels/Passes.h"

@@ -11,3 +11,5 @@ config.environment["PATH"] = os.pathsep.join(
 config.environment["AFT_CACHE_DIR"] = ""
 config.substitutions.append(("%python", config.python))
 config.substitutions.append(("%inputs", os.path.join(config.test_source_root, "inputs")))
+config.substitutions.append(("%project", os.path.dirname(config.test_source_root)))
+config.substitutions.append(("%plugin", config.plugin))

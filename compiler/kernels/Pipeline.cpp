@@ -2,7 +2,7 @@
 
 #include "compiler/kernels/Pipeline.h"
 
-#include "compiler/Canonicalize.h"
+#include "compiler/Passes.h"
 #include "compiler/kernels/Passes.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -13,7 +13,7 @@ using namespace mlir;
 
 void aft::buildKernelsPipeline(OpPassManager &passes) {
   auto clean = [&](bool keepCopies = false) {
-    passes.addNestedPass<func::FuncOp>(createCanonicalize(keepCopies));
+    passes.addNestedPass<func::FuncOp>(createCanonicalize({keepCopies}));
     passes.addNestedPass<func::FuncOp>(createCSEPass());
   };
   passes.addPass(createInliner());

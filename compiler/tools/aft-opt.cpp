@@ -2,10 +2,21 @@
 
 #include "compiler/Register.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "llvm/Support/CrashRecoveryContext.h"
+#include "llvm/Support/InitLLVM.h"
 
 int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
   mlir::DialectRegistry registry;
   aft::registerDialects(registry);
   aft::registerPasses();
-  return mlir::failed(mlir::MlirOptMain(argc, argv, "AFT optimizer driver\n", registry));
+  // Some of MLIR 19's parsers crash after they reported an error.
+  llvm::CrashRecoveryContext::Enable();
+  llvm::CrashRecoveryContext recovery;
+  bool good = false;
+  if (!recovery.RunSafely([&] {
+        good = mlir::succeeded(mlir::MlirOptMain(argc, argv, "AFT optimizer driver\n", registry));
+      }))
+    llvm::errs() << argv[0] << ": error: stopped by a crash\n";
+  return good ? 0 : 1;
 }

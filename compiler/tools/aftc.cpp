@@ -2,6 +2,7 @@
 
 #include "runtime/jit/Compile.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -61,6 +62,30 @@ static std::string checkSupport() {
   return "";
 }
 
+/// Writes a file, or the standard output for "-"; a message where that fails.
+static std::string writeText(const std::string &path, const std::string &text) {
+  std::error_code error;
+  llvm::raw_fd_ostream stream(path, error);
+  if (error)
+    return path + ": " + error.message();
+  stream << text;
+  stream.flush();
+  error = stream.error();
+  // A stream that goes away with an error on it ends the process.
+  stream.clear_error();
+  return error ? path + ": cannot be written: " + error.message() : "";
+}
+
+/// A dump that was asked for here must come out; elsewhere it is only a help.
+static std::string prepareDump() {
+  if (dumpDir.empty())
+    return "";
+  std::error_code error = llvm::sys::fs::create_directories(dumpDir);
+  if (!error)
+    error = llvm::sys::fs::access(dumpDir, llvm::sys::fs::AccessMode::Write);
+  return error ? "--dump-dir=" + dumpDir + ": " + error.message() : "";
+}
+
 int main(int argc, char **argv) {
   cl::HideUnrelatedOptions(category);
   std::string problem;
@@ -72,6 +97,8 @@ int main(int argc, char **argv) {
   if (std::string error = checkOptions(); !error.empty())
     return fail(kWrongUsage, error);
   if (std::string error = checkSupport(); !error.empty())
+    return fail(kRefused, error);
+  if (std::string error = prepareDump(); !error.empty())
     return fail(kRefused, error);
   auto file = llvm::MemoryBuffer::getFile(model, /*IsText=*/true);
   if (!file)
@@ -96,15 +123,6 @@ int main(int argc, char **argv) {
       aft::compileToText(text, model, *aft::phaseNamed(lastPhase), pipeline, result);
   if (!status.ok())
     return fail(kRefused, status.message);
-  if (output.empty() || output == "-") {
-    llvm::outs() << result;
-    return 0;
-  }
-  std::error_code error;
-  llvm::raw_fd_ostream stream(output, error);
-  stream << result;
-  stream.close();
-  if (!error)
-    error = stream.error();
-  return error ? fail(kRefused, output + ": " + error.message()) : 0;
+  std::string error = writeText(output.empty() ? std::string("-") : output.getValue(), result);
+  return error.empty() ? 0 : fail(kRefused, error);
 }

@@ -18,10 +18,6 @@ void emitWindowMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned
 void emitGridMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 void emitGridMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 
-// Mixers with a bias for any pair: full.
-void emitPairMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
-void emitPairMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
-
 // full: packed products.
 void emitFullMixer(FullOp op, mlir::OpBuilder &builder, unsigned vectorBits);
 void emitFullMixerGrad(FullGradOp op, mlir::OpBuilder &builder, unsigned vectorBits);

@@ -17,6 +17,26 @@ class AFT_MixerBase<string mnemonic, dag own, dag ownAttrs, string ownFormat, st
          `:` functional-type(operands, results) }];
 }
 
+def AFT_MixerDocs : OpDocGroup {
+  let summary = "Mixers";
+  let description = [{
+    Notation: B batch, T query and S key positions, d channels, h heads, s window
+    or filter length. `g` is the gate: sigmoid unless said otherwise, relu, tanh
+    or none. Sums are taken in f32 or wider.
+  }];
+}
+
+def AFT_MixerGradDocs : OpDocGroup {
+  let summary = "Derivatives of the mixers";
+  let description = [{
+    With R = N/Z (`ratio`), log Z (`logz`) and G = dy * g(q), all sums over the
+    visible pairs. `causal`, `lengths` and `gate` are those of the forward
+    operation.
+  }];
+}
+
+let opDocGroup = AFT_MixerDocs in {
+
 def AFT_FullOp : AFT_MixerBase<"full",
     (ins AFT_Shaped:$q, AFT_Shaped:$k, AFT_Shaped:$v, AFT_Shaped:$w), (ins),
     "$q `,` $k `,` $v `,` $w", ""> {
@@ -118,8 +138,12 @@ def AFT_ConvOp : AFT_MixerBase<"conv",
   let hasCanonicalizer = 1;
 }
 
+} // opDocGroup
+
 // Derivatives (spec of the sums: R = N/Z, P = dy * g(q) / Z). `ratio` is R and
 // `logz` is log Z of the forward operation, both in the accumulation type.
+
+let opDocGroup = AFT_MixerGradDocs in {
 
 def AFT_FullGradOp : AFT_MixerBase<"full_grad",
     (ins AFT_Shaped:$dy, AFT_Shaped:$q, AFT_Shaped:$k, AFT_Shaped:$v, AFT_Shaped:$w,
@@ -127,10 +151,27 @@ def AFT_FullGradOp : AFT_MixerBase<"full_grad",
     "$dy `,` $q `,` $k `,` $v `,` $w `,` $ratio `,` $logz", ""> {
   let summary = "derivative of aft.full: (dq, dk, dv, dw)";
   let description = [{
-    Closed form of the derivative: with R = N/Z (`ratio`), G = dy * g(q) and
-    P = G / Z, `dq = dy * g'(q) * R`, `dv[t'] = sum_t exp(k[t'] + w - logz[t]) G[t]`,
-    `dk[t'] = sum_t exp(k[t'] + w - logz[t]) G[t] (v[t'] - R[t])`, and the bias
-    gradient is the same product summed over batch and channels.
+    With R = N/Z (`ratio`), G = dy * g(q) and
+    `e[t,t'] = exp(k[t'] + w[t,t'] - logz[t])`, over the visible pairs,
+    `dq[t] = dy[t] * g'(q[t]) * R[t]`, `dv[t'] = sum_t e[t,t'] * G[t]`,
+    `dk[t'] = sum_t e[t,t'] * G[t] * (v[t'] - R[t])` and
+    `dw[t,t'] = sum_b,c e[t,t'] * G[t] * (v[t'] - R[t])` (no sum over b for a w
+    [B,T,S]).
+
+    Shapes: dy, q, ratio, logz, dq [B,T,d]; k, v, dk, dv [B,S,d]; w, dw [T,S] or
+    [B,T,S]; lengths [B].
+
+    Constraints: C1 to C3 of `aft.full` (dy has the element type of q), and
+    - C4: ratio and logz are in the accumulation type (f32 for bf16), as the
+      forward operation returns them.
+    - C5: each gradient has the shape and the element type of its operand, and
+      there is one for each of q, k, v and w.
+    - C6: causal needs T <= S.
+
+    Example:
+    ```mlir
+    %dq, %dk, %dv, %dw = aft.full_grad %dy, %q, %k, %v, %w, %ratio, %logz causal : (tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<16x16xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>) -> (tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<16x16xf32>)
+    ```
   }];
 }
 
@@ -140,10 +181,28 @@ def AFT_LocalGradOp : AFT_MixerBase<"local_grad",
     "$dy `,` $q `,` $k `,` $v `,` $band `,` $ratio `,` $logz", "`window` `=` $window"> {
   let summary = "derivative of aft.local: (dq, dk, dv, dband)";
   let description = [{
-    Closed form of the derivative: with R = N/Z (`ratio`), G = dy * g(q) and
-    P = G / Z, `dq = dy * g'(q) * R`, `dv[t'] = sum_t exp(k[t'] + w - logz[t]) G[t]`,
-    `dk[t'] = sum_t exp(k[t'] + w - logz[t]) G[t] (v[t'] - R[t])`, and the bias
-    gradient is the same product summed over batch and channels.
+    With R = N/Z (`ratio`), G = dy * g(q) and
+    `e[t,t'] = exp(k[t'] + w[t,t'] - logz[t])`, over the visible pairs,
+    `dq[t] = dy[t] * g'(q[t]) * R[t]`, `dv[t'] = sum_t e[t,t'] * G[t]`,
+    `dk[t'] = sum_t e[t,t'] * G[t] * (v[t'] - R[t])` and
+    `dband[t,j] = sum_b,c e[t,t'] * G[t] * (v[t'] - R[t])` with t' = t + j - (s-1),
+    where w is the band's bias. Taps whose key does not exist get 0.
+
+    Shapes: dy, q, k, v, ratio, logz, dq, dk, dv [B,T,d]; band, dband [T,L],
+    L = 2s - 1, or s when causal; lengths [B].
+
+    Constraints: C1 to C3 of `aft.full` (dy has the element type of q), and
+    - C4: ratio and logz are in the accumulation type (f32 for bf16), as the
+      forward operation returns them.
+    - C5: each gradient has the shape and the element type of its operand, and
+      there is one for each of q, k, v and band.
+    - C6: window >= 1.
+    - C7: the band has L taps.
+
+    Example:
+    ```mlir
+    %dq, %dk, %dv, %dband = aft.local_grad %dy, %q, %k, %v, %band, %ratio, %logz window = 4 causal : (tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<16x4xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>) -> (tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<16x4xf32>)
+    ```
   }];
 }
 
@@ -153,10 +212,23 @@ def AFT_SimpleGradOp : AFT_MixerBase<"simple_grad",
     "$dy `,` $q `,` $k `,` $v `,` $ratio `,` $logz", ""> {
   let summary = "derivative of aft.simple: (dq, dk, dv)";
   let description = [{
-    Closed form of the derivative: with R = N/Z (`ratio`), G = dy * g(q) and
-    P = G / Z, `dq = dy * g'(q) * R`, `dv[t'] = sum_t exp(k[t'] + w - logz[t]) G[t]`,
-    `dk[t'] = sum_t exp(k[t'] + w - logz[t]) G[t] (v[t'] - R[t])`, and the bias
-    gradient is the same product summed over batch and channels.
+    With R = N/Z (`ratio`), G = dy * g(q) and `e[t,t'] = exp(k[t'] - logz[t])`, over
+    the visible pairs, `dq[t] = dy[t] * g'(q[t]) * R[t]`,
+    `dv[t'] = sum_t e[t,t'] * G[t]` and
+    `dk[t'] = sum_t e[t,t'] * G[t] * (v[t'] - R[t])`.
+
+    Shapes: dy, q, k, v, ratio, logz, dq, dk, dv [B,T,d]; lengths [B].
+
+    Constraints: C1 to C3 of `aft.full` (dy has the element type of q), and
+    - C4: ratio and logz are in the accumulation type (f32 for bf16), as the
+      forward operation returns them.
+    - C5: each gradient has the shape and the element type of its operand, and
+      there is one for each of q, k and v.
+
+    Example:
+    ```mlir
+    %dq, %dk, %dv = aft.simple_grad %dy, %q, %k, %v, %ratio, %logz : (tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>) -> (tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>)
+    ```
   }];
 }
 
@@ -166,11 +238,30 @@ def AFT_ConvGradOp : AFT_MixerBase<"conv_grad",
     "$dy `,` $q `,` $k `,` $v `,` $filter `,` $ratio `,` $logz", "(`grid` `=` $grid^)?"> {
   let summary = "derivative of aft.conv: (dq, dk, dv, dfilter)";
   let description = [{
-    Closed form of the derivative: with R = N/Z (`ratio`), G = dy * g(q) and
-    P = G / Z, `dq = dy * g'(q) * R`, `dv[t'] = sum_t exp(k[t'] + w - logz[t]) G[t]`,
-    `dk[t'] = sum_t exp(k[t'] + w - logz[t]) G[t] (v[t'] - R[t])`, and the bias
-    gradient is the same product summed over batch and channels.
+    With R = N/Z (`ratio`), G = dy * g(q) and
+    `e[t,t'] = exp(k[t'] + w[t,t'] - logz[t])`, over the visible pairs,
+    `dq[t] = dy[t] * g'(q[t]) * R[t]`, `dv[t'] = sum_t e[t,t'] * G[t]`,
+    `dk[t'] = sum_t e[t,t'] * G[t] * (v[t'] - R[t])` and
+    `dfilter[head,j] = sum e[t,t'] * G[t] * (v[t'] - R[t])` over b, the channels of
+    the head and all pairs at offset j; dk sums over the channels of its head.
+
+    Shapes: dy, q, v, ratio, dq, dv [B,T,d]; k, dk, logz [B,T,h]; filter, dfilter
+    [h,s], [h,sy,sx] or [h,sz,sy,sx]; lengths [B].
+
+    Constraints: C1 to C3 of `aft.full` (dy has the element type of q), C5 to C8 of
+    `aft.conv`, and
+    - C9: ratio and logz are in the accumulation type (f32 for bf16), as the
+      forward operation returns them.
+    - C10: each gradient has the shape and the element type of its operand, and
+      there is one for each of q, k, v and filter.
+
+    Example:
+    ```mlir
+    %dq, %dk, %dv, %df = aft.conv_grad %dy, %q, %k, %v, %f, %ratio, %logz grid = [4, 4] : (tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x4xf32>, tensor<2x16x8xf32>, tensor<4x3x3xf32>, tensor<2x16x8xf32>, tensor<2x16x4xf32>) -> (tensor<2x16x8xf32>, tensor<2x16x4xf32>, tensor<2x16x8xf32>, tensor<4x3x3xf32>)
+    ```
   }];
 }
+
+} // opDocGroup
 
 #endif // AFT_MIXERS_TD

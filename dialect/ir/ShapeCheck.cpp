@@ -88,6 +88,33 @@ LogicalResult ShapeCheck::floating(StringRef name, Value value) {
                            << "' must have element type f32, f64 or bf16, found " << element;
 }
 
+LogicalResult ShapeCheck::accumulation(StringRef name, Value value, Value like) {
+  Type expected = accumulationType(elementOf(like));
+  if (elementOf(value) == expected)
+    return success();
+  return op->emitOpError() << "'" << name << "' must have the accumulation type " << expected
+                           << ", found " << elementOf(value);
+}
+
+LogicalResult ShapeCheck::bias(StringRef name, Value bias, Value like) {
+  Type element = elementOf(bias), first = elementOf(like);
+  if (element == first || element == accumulationType(first))
+    return success();
+  InFlightDiagnostic diag = op->emitOpError() << "'" << name << "' must have element type "
+                                              << first;
+  if (first != accumulationType(first))
+    diag << " or " << accumulationType(first);
+  return diag << ", found " << element;
+}
+
+LogicalResult ShapeCheck::rank(StringRef name, Value value, int64_t least) {
+  int64_t found = cast<ShapedType>(value.getType()).getRank();
+  if (found >= least && found <= kMostRank)
+    return success();
+  return op->emitOpError() << "'" << name << "' must have rank " << least << " to " << kMostRank
+                           << ", found rank " << found;
+}
+
 LogicalResult ShapeCheck::integer(StringRef name, Value value, ArrayRef<unsigned> widths) {
   Type element = elementOf(value);
   for (unsigned width : widths)

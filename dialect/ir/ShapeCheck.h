@@ -12,6 +12,9 @@ namespace aft {
 
 class ShapeCheck {
 public:
+  /// Of values whose rank the operation leaves open; there are letters for as many.
+  static constexpr int64_t kMostRank = 16;
+
   ShapeCheck(mlir::Operation *op, mlir::ValueRange inits) : op(op), inits(inits) {}
 
   /// Fails with an error on the operation when `value` (called `name` in the
@@ -34,6 +37,15 @@ public:
 
   /// The element type must be f32, f64 or bf16.
   mlir::LogicalResult floating(llvm::StringRef name, mlir::Value value);
+
+  /// The element type must be that in which an operation on `like` accumulates.
+  mlir::LogicalResult accumulation(llvm::StringRef name, mlir::Value value, mlir::Value like);
+
+  /// A bias may be stored in the accumulation type too.
+  mlir::LogicalResult bias(llvm::StringRef name, mlir::Value bias, mlir::Value like);
+
+  /// The rank must lie in [least, kMostRank].
+  mlir::LogicalResult rank(llvm::StringRef name, mlir::Value value, int64_t least);
 
   /// The element type must be an integer of one of the given widths.
   mlir::LogicalResult integer(llvm::StringRef name, mlir::Value value,

@@ -4,189 +4,256 @@
 #include "dialect/ir/ShapeCheck.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 
+// The constraint numbers are those of the operations' documentation.
+
 using namespace mlir;
 using namespace aft;
 
 static ShapedType shaped(Value value) { return cast<ShapedType>(value.getType()); }
-static Type elementOf(Value value) { return shaped(value).getElementType(); }
 
-static LogicalResult expectElement(Operation *op, StringRef name, Value value, Type expected) {
-  if (elementOf(value) == expected)
-    return success();
-  return op->emitOpError() << "'" << name << "' must have element type " << expected
-                           << ", found " << elementOf(value);
+/// Every one of `values` must be of floats.
+static LogicalResult allFloating(ShapeCheck &check,
+                                 ArrayRef<std::pair<StringRef, Value>> values) {
+  for (auto [name, value] : values)
+    if (failed(check.floating(name, value)))
+      return failure();
+  return success();
 }
 
-/// Letters "ab…" for the leading dimensions of a value of any rank, with the
+/// Letters "AB…" for the leading dimensions of a value of any rank, with the
 /// given letters for the trailing ones.
-static std::string leading(int64_t rank, StringRef trailing) {
+static std::string leading(Value value, StringRef trailing) {
   std::string letters;
-  for (int64_t i = 0; i < rank - static_cast<int64_t>(trailing.size()); ++i)
+  int64_t count = shaped(value).getRank() - static_cast<int64_t>(trailing.size());
+  for (int64_t i = 0; i < count; ++i)
     letters.push_back(static_cast<char>('A' + i));
   return letters + trailing.str();
 }
 
-static LogicalResult atLeastRank(Operation *op, StringRef name, Value value, int64_t rank) {
-  if (shaped(value).getRank() >= rank)
-    return success();
-  return op->emitOpError() << "'" << name << "' must have rank " << rank
-                           << " or more, found rank " << shaped(value).getRank();
+//===----------------------------------------------------------------------===//
+// band
+//===----------------------------------------------------------------------===//
+
+/// C1 to C3 of what band and its derivative share; binds the taps.
+template <typename OpT> static LogicalResult verifyFactors(OpT op, ShapeCheck &check) {
+  int64_t window = op.getWindow();
+  if (window < 1)
+    return op.emitOpError() << "window must be at least 1, found " << window;
+  int64_t taps;
+  if (llvm::MulOverflow<int64_t>(window, 2, taps))
+    return op.emitOpError() << "window is too large: " << window;
+  check.bind('L', op.getCausal() ? window : taps - 1, "window");
+  if (failed(check.floating("u", op.getU())) ||
+      failed(check.sameElement({{"u", op.getU()}, {"v", op.getV()}})) ||
+      failed(check.shape("u", op.getU(), "Mr")) || failed(check.shape("v", op.getV(), "Mr")))
+    return failure();
+  return success();
+}
+
+/// C4.
+template <typename OpT> static LogicalResult verifyRows(OpT op, ShapeCheck &check) {
+  int64_t rows = check.extent('T'), most = check.extent('M');
+  if (!ShapedType::isDynamic(rows) && !ShapedType::isDynamic(most) && rows > most)
+    return op.emitOpError() << "the band has " << rows << " rows but 'u' and 'v' have only "
+                            << most;
+  return success();
 }
 
 LogicalResult BandOp::verify() {
   ShapeCheck check(*this, getInits());
-  if (getWindow() < 1)
-    return emitOpError() << "window must be at least 1, found " << int64_t(getWindow());
-  check.bind('L', getCausal() ? getWindow() : 2 * getWindow() - 1, "window");
-  if (failed(check.floating("u", getU())) ||
-      failed(check.sameElement({{"u", getU()}, {"v", getV()}})) ||
-      failed(check.shape("u", getU(), "Tr")) || failed(check.shape("v", getV(), "Tr")) ||
-      failed(check.results({{"band", "tL"}})))
+  if (failed(verifyFactors(*this, check)) || failed(check.results({{"band", "TL"}})) ||
+      failed(check.floating("band", check.result(0))))
     return failure();
-  int64_t rows = check.extent('t'), most = check.extent('T');
-  if (!ShapedType::isDynamic(rows) && !ShapedType::isDynamic(most) && rows > most)
-    return emitOpError() << "the band has " << rows << " rows but 'u' and 'v' have only "
-                         << most;
-  return success();
+  return verifyRows(*this, check);
 }
 
 LogicalResult BandGradOp::verify() {
   ShapeCheck check(*this, getInits());
-  if (getWindow() < 1)
-    return emitOpError() << "window must be at least 1, found " << int64_t(getWindow());
-  check.bind('L', getCausal() ? getWindow() : 2 * getWindow() - 1, "window");
-  if (failed(check.floating("u", getU())) ||
-      failed(check.sameElement({{"u", getU()}, {"v", getV()}})) ||
-      failed(check.shape("u", getU(), "Tr")) || failed(check.shape("v", getV(), "Tr")) ||
-      failed(check.shape("dband", getDband(), "tL")) ||
-      failed(check.results({{"du", "Tr"}, {"dv", "Tr"}})))
+  if (failed(verifyFactors(*this, check)) || failed(check.floating("dband", getDband())) ||
+      failed(check.shape("dband", getDband(), "TL")) ||
+      failed(check.results({{"du", "Mr"}, {"dv", "Mr"}})) ||
+      failed(allFloating(check, {{"du", check.result(0)}, {"dv", check.result(1)}})))
     return failure();
-  return success();
+  return verifyRows(*this, check);
 }
+
+//===----------------------------------------------------------------------===//
+// layer_norm
+//===----------------------------------------------------------------------===//
 
 LogicalResult LayerNormOp::verify() {
   ShapeCheck check(*this, getInits());
-  if (failed(atLeastRank(*this, "x", getX(), 1)) || failed(check.floating("x", getX())))
-    return failure();
-  std::string x = leading(shaped(getX()).getRank(), "d");
-  std::string rows = StringRef(x).drop_back().str();
-  if (failed(check.shape("x", getX(), x)) || failed(check.shape("gamma", getGamma(), "d")) ||
-      failed(check.shape("beta", getBeta(), "d")) ||
+  // C1, C2.
+  if (failed(check.rank("x", getX(), 1)) || failed(check.floating("x", getX())) ||
+      failed(check.floating("gamma", getGamma())) ||
       failed(check.sameElement({{"gamma", getGamma()}, {"beta", getBeta()}})))
     return failure();
-  if (!(getEps().convertToDouble() >= 0))
+  std::string x = leading(getX(), "d");
+  std::string rows = StringRef(x).drop_back().str();
+  // C3.
+  if (failed(check.shape("x", getX(), x)) || failed(check.shape("gamma", getGamma(), "d")) ||
+      failed(check.shape("beta", getBeta(), "d")))
+    return failure();
+  if (!(getEps().convertToDouble() >= 0)) // C4
     return emitOpError() << "eps must not be negative, found " << getEps().convertToDouble();
-  if (check.numResults() == 1)
-    return check.results({{"y", x}});
-  if (failed(check.results({{"y", x}, {"mean", rows}, {"rstd", rows}})))
+  // C5.
+  unsigned count = check.numResults();
+  if (count != 1 && count != 3)
+    return emitOpError() << "must have 1 result (y) or 3 (y, mean, rstd), found " << count;
+  SmallVector<std::pair<StringRef, StringRef>> shapes = {{"y", x}, {"mean", rows}, {"rstd", rows}};
+  if (failed(check.results(ArrayRef(shapes).take_front(count))) ||
+      failed(check.sameElement({{"x", getX()}, {"y", check.result(0)}})))
     return failure();
-  Type acc = accumulationType(elementOf(getX()));
-  if (failed(expectElement(*this, "mean", check.result(1), acc)))
+  if (count == 1)
+    return success();
+  if (failed(check.accumulation("mean", check.result(1), getX())))
     return failure();
-  return expectElement(*this, "rstd", check.result(2), acc);
+  return check.accumulation("rstd", check.result(2), getX());
 }
 
 LogicalResult LayerNormGradOp::verify() {
   ShapeCheck check(*this, getInits());
-  if (failed(atLeastRank(*this, "x", getX(), 1)) || failed(check.floating("x", getX())))
+  // C1, C2.
+  if (failed(check.rank("x", getX(), 1)) ||
+      failed(allFloating(check, {{"x", getX()}, {"dy", getDy()}, {"gamma", getGamma()}})))
     return failure();
-  std::string x = leading(shaped(getX()).getRank(), "d");
+  std::string x = leading(getX(), "d");
   std::string rows = StringRef(x).drop_back().str();
-  Type acc = accumulationType(elementOf(getX()));
+  // C3, C4.
   if (failed(check.shape("x", getX(), x)) || failed(check.shape("dy", getDy(), x)) ||
       failed(check.shape("gamma", getGamma(), "d")) ||
       failed(check.shape("mean", getMean(), rows)) ||
       failed(check.shape("rstd", getRstd(), rows)) ||
-      failed(expectElement(*this, "mean", getMean(), acc)) ||
-      failed(expectElement(*this, "rstd", getRstd(), acc)))
+      failed(check.accumulation("mean", getMean(), getX())) ||
+      failed(check.accumulation("rstd", getRstd(), getX())) ||
+      failed(check.results({{"dx", x}, {"dgamma", "d"}, {"dbeta", "d"}})))
     return failure();
-  return check.results({{"dx", x}, {"dgamma", "d"}, {"dbeta", "d"}});
+  return allFloating(check, {{"dx", check.result(0)},
+                             {"dgamma", check.result(1)},
+                             {"dbeta", check.result(2)}});
+}
+
+//===----------------------------------------------------------------------===//
+// embedding, cross_entropy
+//===----------------------------------------------------------------------===//
+
+/// C1, and the shape of the ids.
+static LogicalResult verifyIds(ShapeCheck &check, Value ids) {
+  if (failed(check.rank("ids", ids, 0)) || failed(check.integer("ids", ids, {32, 64})))
+    return failure();
+  return check.shape("ids", ids, leading(ids, ""));
 }
 
 LogicalResult EmbeddingOp::verify() {
   ShapeCheck check(*this, getInits());
-  std::string ids = leading(shaped(getIds()).getRank(), "");
-  if (failed(check.integer("ids", getIds(), {32, 64})) ||
-      failed(check.floating("table", getTable())) || failed(check.shape("ids", getIds(), ids)) ||
-      failed(check.shape("table", getTable(), "vd")) || failed(check.results({{"y", ids + "d"}})))
+  // C2 and C3.
+  if (failed(verifyIds(check, getIds())) || failed(check.floating("table", getTable())) ||
+      failed(check.shape("table", getTable(), "vd")) ||
+      failed(check.results({{"y", leading(getIds(), "") + "d"}})))
     return failure();
   return check.sameElement({{"table", getTable()}, {"y", check.result(0)}});
 }
 
 LogicalResult EmbeddingGradOp::verify() {
   ShapeCheck check(*this, getInits());
-  std::string ids = leading(shaped(getIds()).getRank(), "");
-  if (failed(check.integer("ids", getIds(), {32, 64})) || failed(check.floating("dy", getDy())) ||
-      failed(check.shape("ids", getIds(), ids)) || failed(check.shape("dy", getDy(), ids + "d")))
+  // C2 and C3.
+  if (failed(verifyIds(check, getIds())) || failed(check.floating("dy", getDy())) ||
+      failed(check.shape("dy", getDy(), leading(getIds(), "") + "d")) ||
+      failed(check.results({{"dtable", "vd"}})))
     return failure();
-  return check.results({{"dtable", "vd"}});
+  return check.floating("dtable", check.result(0));
+}
+
+/// C1 to C3 of cross_entropy and its derivative.
+template <typename OpT> static LogicalResult verifyTargets(OpT op, ShapeCheck &check) {
+  if (failed(check.floating("logits", op.getLogits())) ||
+      failed(check.integer("targets", op.getTargets(), {32, 64})) ||
+      failed(check.shape("logits", op.getLogits(), "Nv")))
+    return failure();
+  return check.shape("targets", op.getTargets(), "N");
 }
 
 LogicalResult CrossEntropyOp::verify() {
   ShapeCheck check(*this, getInits());
-  if (failed(check.floating("logits", getLogits())) ||
-      failed(check.integer("targets", getTargets(), {32, 64})) ||
-      failed(check.shape("logits", getLogits(), "Nv")) ||
-      failed(check.shape("targets", getTargets(), "N")))
+  if (failed(verifyTargets(*this, check)))
     return failure();
-  if (failed(check.numResults() == 1 ? check.results({{"loss", ""}})
-                                     : check.results({{"loss", ""}, {"lse", "N"}})))
+  // C4.
+  unsigned count = check.numResults();
+  if (count != 1 && count != 2)
+    return emitOpError() << "must have 1 result (loss) or 2 (loss, lse), found " << count;
+  SmallVector<std::pair<StringRef, StringRef>> shapes = {{"loss", ""}, {"lse", "N"}};
+  if (failed(check.results(ArrayRef(shapes).take_front(count))) ||
+      failed(check.accumulation("loss", check.result(0), getLogits())))
     return failure();
-  Type acc = accumulationType(elementOf(getLogits()));
-  if (failed(expectElement(*this, "loss", check.result(0), acc)))
-    return failure();
-  return check.numResults() == 1 ? success() : expectElement(*this, "lse", check.result(1), acc);
+  return count == 1 ? success() : check.accumulation("lse", check.result(1), getLogits());
 }
 
 LogicalResult CrossEntropyGradOp::verify() {
   ShapeCheck check(*this, getInits());
-  Type acc = accumulationType(elementOf(getLogits()));
-  if (failed(check.floating("logits", getLogits())) ||
-      failed(check.integer("targets", getTargets(), {32, 64})) ||
-      failed(check.shape("dloss", getDloss(), "")) ||
-      failed(expectElement(*this, "dloss", getDloss(), acc)) ||
-      failed(check.shape("logits", getLogits(), "Nv")) ||
-      failed(check.shape("targets", getTargets(), "N")) ||
+  // C3, C4, and C1 of the result.
+  if (failed(verifyTargets(*this, check)) || failed(check.shape("dloss", getDloss(), "")) ||
       failed(check.shape("lse", getLse(), "N")) ||
-      failed(expectElement(*this, "lse", getLse(), acc)) ||
+      failed(check.accumulation("dloss", getDloss(), getLogits())) ||
+      failed(check.accumulation("lse", getLse(), getLogits())) ||
       failed(check.results({{"dlogits", "Nv"}})))
     return failure();
   return check.sameElement({{"logits", getLogits()}, {"dlogits", check.result(0)}});
 }
 
+//===----------------------------------------------------------------------===//
+// dropout, adamw
+//===----------------------------------------------------------------------===//
+
 LogicalResult DropoutOp::verify() {
   ShapeCheck check(*this, getInits());
-  std::string x = leading(shaped(getX()).getRank(), "");
   double p = getP().convertToDouble();
-  if (!(p >= 0 && p < 1))
+  if (!(p >= 0 && p < 1)) // C1
     return emitOpError() << "p must be in [0, 1), found " << p;
+  // C2 to C4.
   if (failed(check.floating("x", getX())) || failed(check.integer("seed", getSeed(), {64})) ||
-      failed(check.shape("x", getX(), x)) || failed(check.shape("seed", getSeed(), "")) ||
-      failed(check.results({{"y", x}})))
+      failed(check.shape("seed", getSeed(), "")) || failed(check.rank("x", getX(), 0)))
+    return failure();
+  std::string x = leading(getX(), "");
+  if (failed(check.shape("x", getX(), x)) || failed(check.results({{"y", x}})))
     return failure();
   return check.sameElement({{"x", getX()}, {"y", check.result(0)}});
 }
 
 LogicalResult AdamWOp::verify() {
   ShapeCheck check(*this, getInits());
-  std::string p = leading(shaped(getParam()).getRank(), "");
-  if (failed(check.floating("param", getParam())) || failed(check.shape("param", getParam(), p)) ||
-      failed(check.shape("grad", getGrad(), p)) || failed(check.shape("m", getM(), p)) ||
-      failed(check.shape("v", getV(), p)) || failed(check.shape("lr", getLr(), "")) ||
-      failed(check.floating("lr", getLr())) || failed(check.shape("step", getStep(), "")) ||
-      failed(check.integer("step", getStep(), {64})) ||
-      failed(check.shape("scale", getScale(), "")) || failed(check.floating("scale", getScale())))
+  if (failed(check.rank("param", getParam(), 0)))
     return failure();
-  if (failed(check.sameElement({{"m", getM()}, {"v", getV()}})) ||
+  std::string p = leading(getParam(), "");
+  std::pair<StringRef, Value> tensors[] = {
+      {"param", getParam()}, {"grad", getGrad()}, {"m", getM()}, {"v", getV()}};
+  for (auto [name, value] : tensors) // C1
+    if (failed(check.shape(name, value, p)))
+      return failure();
+  // C2, C3.
+  if (failed(allFloating(check, tensors)) ||
+      failed(check.sameElement({{"m", getM()}, {"v", getV()}})) ||
+      failed(allFloating(check, {{"lr", getLr()}, {"scale", getScale()}})) ||
+      failed(check.integer("step", getStep(), {64})) ||
+      failed(check.shape("lr", getLr(), "")) || failed(check.shape("step", getStep(), "")) ||
+      failed(check.shape("scale", getScale(), "")) ||
       failed(check.results({{"param", p}, {"m", p}, {"v", p}})))
     return failure();
+  std::pair<StringRef, Value> updated[] = {{"param", getParam()}, {"m", getM()}, {"v", getV()}};
+  for (auto [index, operand] : llvm::enumerate(updated))
+    if (failed(check.sameElement({operand, {"its result", check.result(index)}})))
+      return failure();
   for (auto [name, value] : {std::pair<StringRef, double>{"beta1", getBeta1().convertToDouble()},
                              {"beta2", getBeta2().convertToDouble()}})
-    if (!(value >= 0 && value < 1))
+    if (!(value >= 0 && value < 1)) // C4
       return emitOpError() << name << " must be in [0, 1), found " << value;
   return success();
 }
 
+//===----------------------------------------------------------------------===//
+// launch
+//===----------------------------------------------------------------------===//
+
+/// C2.
 LogicalResult LaunchOp::verify() {
   if (getNumResults() != 0 && getNumResults() != getInits().size())
     return emitOpError() << "must have no results or one for each of its " << getInits().size()
@@ -194,6 +261,7 @@ LogicalResult LaunchOp::verify() {
   return success();
 }
 
+/// C1.
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   Operation *kernel = symbols.lookupNearestSymbolFrom(*this, getKernelAttr());
   auto function = dyn_cast_or_null<FunctionOpInterface>(kernel);

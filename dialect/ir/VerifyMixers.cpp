@@ -24,25 +24,6 @@ static int64_t extentOf(Value value, unsigned dim) {
 }
 static Type elementOf(Value value) { return cast<ShapedType>(value.getType()).getElementType(); }
 
-/// The bias may be stored in the accumulation type of a bf16 mixer.
-static LogicalResult checkBiasElement(Operation *op, StringRef name, Value bias, Value q) {
-  Type element = elementOf(bias), query = elementOf(q);
-  if (element == query || element == accumulationType(query))
-    return success();
-  InFlightDiagnostic diag = op->emitOpError() << "'" << name << "' must have element type "
-                                              << query;
-  if (query != accumulationType(query))
-    diag << " or " << accumulationType(query);
-  return diag << ", found " << element;
-}
-
-static LogicalResult checkAccumulation(Operation *op, StringRef name, Value value, Value q) {
-  if (elementOf(value) == accumulationType(elementOf(q)))
-    return success();
-  return op->emitOpError() << "'" << name << "' must have the accumulation type "
-                           << accumulationType(elementOf(q)) << ", found " << elementOf(value);
-}
-
 /// C1 (shapes), C2 (element types) and C3 (lengths) of every mixer.
 template <typename OpT>
 static LogicalResult verifyOperands(OpT op, ShapeCheck &check, const Layout &layout, Value bias) {
@@ -53,7 +34,7 @@ static LogicalResult verifyOperands(OpT op, ShapeCheck &check, const Layout &lay
       failed(check.shape("v", op.getV(), layout.value)))
     return failure();
   if (bias && (failed(check.shape(layout.biasName, bias, layout.bias)) ||
-               failed(checkBiasElement(op, layout.biasName, bias, op.getQ()))))
+               failed(check.bias(layout.biasName, bias, op.getQ()))))
     return failure();
   if (Value lengths = op.getLengths())
     if (failed(check.shape("lengths", lengths, "B")) ||
@@ -77,12 +58,14 @@ static LogicalResult verifyForwardResults(OpT op, ShapeCheck &check, const Layou
       failed(check.sameElement({{"q", op.getQ()}, {"y", check.result(0)}})))
     return failure();
   if (shapes.size() == 3 &&
-      (failed(checkAccumulation(op, "ratio", check.result(1), op.getQ())) ||
-       failed(checkAccumulation(op, "logz", check.result(2), op.getQ()))))
+      (failed(check.accumulation("ratio", check.result(1), op.getQ())) ||
+       failed(check.accumulation("logz", check.result(2), op.getQ()))))
     return failure();
   return success();
 }
 
+/// A derivative's dy (C1, C2), the saved ratio and logz (C4; C9 of conv_grad) and
+/// the gradients (C5; C10 of conv_grad).
 template <typename OpT>
 static LogicalResult verifyGradResults(OpT op, ShapeCheck &check, const Layout &layout,
                                        Value bias) {
@@ -90,8 +73,8 @@ static LogicalResult verifyGradResults(OpT op, ShapeCheck &check, const Layout &
       failed(check.sameElement({{"q", op.getQ()}, {"dy", op.getDy()}})) ||
       failed(check.shape("ratio", op.getRatio(), layout.query)) ||
       failed(check.shape("logz", op.getLogz(), layout.logz)) ||
-      failed(checkAccumulation(op, "ratio", op.getRatio(), op.getQ())) ||
-      failed(checkAccumulation(op, "logz", op.getLogz(), op.getQ())))
+      failed(check.accumulation("ratio", op.getRatio(), op.getQ())) ||
+      failed(check.accumulation("logz", op.getLogz(), op.getQ())))
     return failure();
   SmallVector<NamedShape> shapes = {
       {"dq", layout.query}, {"dk", layout.key}, {"dv", layout.value}};
@@ -123,7 +106,7 @@ static FailureOr<Layout> fullLayout(OpT op, ShapeCheck &check) {
   return layout;
 }
 
-/// C5 of full: causal needs T <= S.
+/// C5 of full, C6 of full_grad: causal needs T <= S.
 template <typename OpT> static LogicalResult verifyFull(OpT op, ShapeCheck &check) {
   int64_t queries = check.extent('T'), keys = check.extent('S');
   if (op.getCausal() && !ShapedType::isDynamic(queries) && !ShapedType::isDynamic(keys) &&
@@ -139,14 +122,16 @@ static Layout sequenceLayout() {
   return layout;
 }
 
-/// C5 of local: window >= 1. C6: the band has 2 * window - 1 taps, or window
-/// when causal.
+/// C5 of local, C6 of local_grad: window >= 1. The next number: the band has
+/// 2 * window - 1 taps, or window when causal.
 template <typename OpT>
 static FailureOr<Layout> localLayout(OpT op, ShapeCheck &check) {
   int64_t window = op.getWindow();
   if (window < 1)
     return op.emitOpError() << "window must be at least 1, found " << window
                             << " (a window of 0 is aft.simple)";
+  if (int64_t taps; llvm::MulOverflow<int64_t>(window, 2, taps))
+    return op.emitOpError() << "window is too large: " << window;
   check.bind('L', op.getCausal() ? window : 2 * window - 1,
              "window = " + std::to_string(window) + (op.getCausal() ? " causal" : ""));
   Layout layout = sequenceLayout();
@@ -155,7 +140,7 @@ static FailureOr<Layout> localLayout(OpT op, ShapeCheck &check) {
   return layout;
 }
 
-/// C5 to C8 of conv, see the operation's documentation.
+/// C5 and C6 of conv: the grid, and causal in one dimension only.
 template <typename OpT>
 static FailureOr<Layout> convLayout(OpT op, ShapeCheck &check) {
   ArrayRef<int64_t> grid = op.getGrid() ? *op.getGrid() : ArrayRef<int64_t>();
@@ -181,6 +166,7 @@ static FailureOr<Layout> convLayout(OpT op, ShapeCheck &check) {
   return layout;
 }
 
+/// C7 and C8 of conv: heads of equal size, and a filter with taps.
 template <typename OpT> static LogicalResult verifyConv(OpT op, ShapeCheck &check) {
   int64_t channels = check.extent('d'), heads = check.extent('h');
   if (!ShapedType::isDynamic(channels) && !ShapedType::isDynamic(heads) &&

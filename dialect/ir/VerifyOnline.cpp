@@ -6,20 +6,19 @@
 using namespace mlir;
 using namespace aft;
 
-static Type elementOf(Value value) { return cast<ShapedType>(value.getType()).getElementType(); }
+// The constraint numbers are those of the operations' documentation; C1 are the
+// shapes.
 
-/// C2: the state is in the accumulation type.
-static LogicalResult checkState(Operation *op, ShapeCheck &check, Value like, Value m, Value n,
-                                Value z) {
-  Type expected = accumulationType(elementOf(like));
-  for (auto [name, value] : {std::pair<StringRef, Value>{"m", m}, {"n", n}, {"z", z}})
-    if (elementOf(value) != expected)
-      return op->emitOpError() << "'" << name << "' must have the accumulation type " << expected
-                               << ", found " << elementOf(value);
+/// C3: the state is in the accumulation type.
+static LogicalResult checkState(ShapeCheck &check, Value like,
+                                ArrayRef<std::pair<StringRef, Value>> state) {
+  for (auto [name, value] : state)
+    if (failed(check.accumulation(name, value, like)))
+      return failure();
   return success();
 }
 
-/// C3: a result has the element type of the operand it continues.
+/// C2, C3: a result has the element type of the operand it continues.
 static LogicalResult sameAsResults(ShapeCheck &check,
                                    ArrayRef<std::pair<StringRef, Value>> values) {
   for (auto [index, value] : llvm::enumerate(values))
@@ -36,7 +35,8 @@ LogicalResult FullOnlineOp::verify() {
       failed(check.shape("k", getK(), "BSd")) || failed(check.shape("v", getV(), "BSd")) ||
       failed(check.shape("w", getW(), bias)) || failed(check.shape("m", getM(), "BTd")) ||
       failed(check.shape("n", getN(), "BTd")) || failed(check.shape("z", getZ(), "BTd")) ||
-      failed(checkState(*this, check, getK(), getM(), getN(), getZ())) ||
+      failed(check.bias("w", getW(), getK())) ||
+      failed(checkState(check, getK(), {{"m", getM()}, {"n", getN()}, {"z", getZ()}})) ||
       failed(check.results({{"m", "BTd"}, {"n", "BTd"}, {"z", "BTd"}})))
     return failure();
   return sameAsResults(check, {{"m", getM()}, {"n", getN()}, {"z", getZ()}});
@@ -46,7 +46,7 @@ LogicalResult FinishOp::verify() {
   ShapeCheck check(*this, getInits());
   if (failed(check.floating("q", getQ())) || failed(check.shape("q", getQ(), "BTd")) ||
       failed(check.shape("n", getN(), "BTd")) || failed(check.shape("z", getZ(), "BTd")) ||
-      failed(checkState(*this, check, getQ(), getN(), getN(), getZ())) ||
+      failed(checkState(check, getQ(), {{"n", getN()}, {"z", getZ()}})) ||
       failed(check.results({{"y", "BTd"}})))
     return failure();
   return sameAsResults(check, {{"q", getQ()}});
@@ -61,7 +61,7 @@ static LogicalResult verifyChunk(OpT op, ShapeCheck &check, StringRef key, Strin
       failed(check.shape("v", op.getV(), "BCd")) || failed(check.shape("m", op.getM(), max)) ||
       failed(check.shape("n", op.getN(), "Bd")) || failed(check.shape("z", op.getZ(), max)))
     return failure();
-  return checkState(op, check, op.getQ(), op.getM(), op.getN(), op.getZ());
+  return checkState(check, op.getQ(), {{"m", op.getM()}, {"n", op.getN()}, {"z", op.getZ()}});
 }
 
 template <typename OpT>
@@ -97,12 +97,13 @@ LogicalResult SimpleOnlineOp::verify() {
 LogicalResult LocalOnlineOp::verify() {
   ShapeCheck check(*this, getInits());
   int64_t window = getWindow();
-  if (window < 1)
+  if (window < 1) // C4
     return emitOpError() << "window must be at least 1, found " << window;
   check.bind('L', window, "window");
   check.bind('R', window - 1, "window - 1");
   if (failed(verifyChunk(*this, check, "BCd", "Bd")) ||
-      failed(check.shape("band", getBand(), "CL")))
+      failed(check.shape("band", getBand(), "CL")) ||
+      failed(check.bias("band", getBand(), getQ())))
     return failure();
   return verifyRecent(*this, check, "BRd", "Bd");
 }
@@ -110,9 +111,18 @@ LogicalResult LocalOnlineOp::verify() {
 LogicalResult ConvOnlineOp::verify() {
   ShapeCheck check(*this, getInits());
   if (failed(verifyChunk(*this, check, "BCh", "Bh")) ||
-      failed(check.shape("filter", getFilter(), "hL")))
+      failed(check.shape("filter", getFilter(), "hL")) ||
+      failed(check.bias("filter", getFilter(), getQ())))
     return failure();
-  if (int64_t taps = check.extent('L'); !ShapedType::isDynamic(taps))
+  if (int64_t taps = check.extent('L'); !ShapedType::isDynamic(taps)) {
+    if (taps < 1) // C4
+      return emitOpError() << "'filter' must have at least one tap, found 0";
     check.bind('R', taps - 1, "taps - 1");
+  }
+  int64_t channels = check.extent('d'), heads = check.extent('h');
+  if (!ShapedType::isDynamic(channels) && !ShapedType::isDynamic(heads) &&
+      (heads < 1 || channels % heads != 0)) // C5
+    return emitOpError() << "the number of channels d must be a multiple of the number of "
+                            "heads h, found d = " << channels << " and h = " << heads;
   return verifyRecent(*this, check, "BRh", "Bh");
 }

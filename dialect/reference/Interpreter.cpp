@@ -195,7 +195,10 @@ LogicalResult aft::evaluateReference(ModuleOp module, StringRef entry, ArrayRef<
     for (int64_t dim = 0; fits && dim < shaped.getRank(); ++dim)
       fits = shaped.isDynamicDim(dim) || shaped.getDimSize(dim) == input.shape[dim];
     if (!fits)
-      return function.emitError() << "input " << number << " does not have the shape of " << type;
+      return function.emitError() << "entry '" << entry << "': input " << number << " must be "
+                                  << type << ", found the shape ["
+                                  << llvm::make_range(input.shape.begin(), input.shape.end())
+                                  << "]";
   }
   FailureOr<RTensors> results = evaluateFunction(function, inputs);
   if (failed(results))

@@ -11,13 +11,13 @@ static FailureOr<RTensors> fullOnline(FullOnlineOp op, const Frame &frame) {
   const RTensor &k = frame.get(op.getK()), &v = frame.get(op.getV()), &w = frame.get(op.getW());
   RTensor m = frame.get(op.getM()), n = frame.get(op.getN()), z = frame.get(op.getZ());
   int64_t queries = m.shape[1], channels = m.shape[2], keys = k.shape[1];
+  int64_t batchStep = w.shape.size() == 3 ? queries * keys : 0;
   for (int64_t i = 0, count = m.size(); i < count; ++i) {
     int64_t c = i % channels, t = i / channels % queries, b = i / channels / queries;
     Sums sums{m.reals[i], n.reals[i], z.reals[i]};
     for (int64_t s = 0; s < keys; ++s) {
       int64_t place = (b * keys + s) * channels + c;
-      int64_t row = w.shape.size() == 3 ? b * queries + t : t;
-      sums.add(k.reals[place] + w.reals[row * keys + s], v.reals[place]);
+      sums.add(k.reals[place] + w.reals[b * batchStep + t * keys + s], v.reals[place]);
     }
     m.reals[i] = sums.m;
     n.reals[i] = sums.n;

@@ -3,7 +3,9 @@
 #include "runtime/jit/Context.h"
 
 #include "compiler/Register.h"
+#include "mlir/Bytecode/BytecodeReader.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/SourceMgr.h"
 
 using namespace mlir;
@@ -60,9 +62,27 @@ Context::Context() {
 
 OwningOpRef<ModuleOp> aft::parseProgram(const std::string &text, const std::string &name,
                                         MLIRContext &context) {
+  if (isBytecode(llvm::MemoryBufferRef(text, name))) {
+    emitError(FileLineColLoc::get(&context, name, 0, 0))
+        << "expected MLIR text, found MLIR bytecode, whose reader does not withstand damage";
+    return {};
+  }
   auto sources = std::make_shared<llvm::SourceMgr>();
   sources->AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, name), llvm::SMLoc());
-  return parseSourceFile<ModuleOp>(sources, &context);
+  // Some of MLIR 19's parsers go on with a null attribute after an error
+  // (linalg.reduce with `dimensions = x`), and crash.
+  llvm::CrashRecoveryContext::Enable();
+  llvm::CrashRecoveryContext recovery;
+  OwningOpRef<ModuleOp> module;
+  bool reported = false;
+  ScopedDiagnosticHandler watch(&context, [&](Diagnostic &diagnostic) {
+    reported |= diagnostic.getSeverity() == DiagnosticSeverity::Error;
+    return failure();
+  });
+  if (!recovery.RunSafely([&] { module = parseSourceFile<ModuleOp>(sources, &context); }) &&
+      !reported)
+    emitError(FileLineColLoc::get(&context, name, 0, 0)) << "MLIR's parser crashed on this text";
+  return module;
 }
 
 std::optional<DType> aft::dtypeOf(Type element) {

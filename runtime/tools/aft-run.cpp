@@ -10,7 +10,6 @@
 #include <cstring>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 
 using namespace aft;
 
@@ -22,6 +21,8 @@ struct Options {
   bool reference = false, compare = false;
   int threads = 0;
 };
+
+constexpr long kMostThreads = 4096;
 
 const char kUsage[] =
     "usage: aft-run FILE [options]\n"
@@ -66,9 +67,11 @@ static Options parse(int argc, char **argv) {
       options.target = text;
     else if (const char *text = value("threads")) {
       char *end;
-      options.threads = static_cast<int>(std::strtol(text, &end, 10));
-      if (!*text || *end || options.threads < 1)
-        usageError(std::string("--threads expects a positive number, found '") + text + "'");
+      long count = std::strtol(text, &end, 10);
+      if (!*text || *end || count < 1 || count > kMostThreads)
+        usageError("--threads expects a number from 1 to " + std::to_string(kMostThreads) +
+                   ", found '" + text + "'");
+      options.threads = static_cast<int>(count);
     } else if (argument == "--reference")
       options.reference = true;
     else if (argument == "--compare")
@@ -88,12 +91,13 @@ static Options parse(int argc, char **argv) {
 }
 
 static const EntryInfo &chooseEntry(const std::vector<EntryInfo> &entries,
-                                    const std::string &wanted) {
+                                    const Options &options) {
+  const std::string &wanted = options.entry;
   std::string all;
   for (const EntryInfo &entry : entries)
     all += (all.empty() ? "" : ", ") + entry.name;
   if (entries.empty())
-    fail("the program has no public function");
+    fail(options.file + ": the program has no public function");
   std::vector<std::string> names = {"main", "forward"};
   if (!wanted.empty())
     names = {wanted};
@@ -102,10 +106,10 @@ static const EntryInfo &chooseEntry(const std::vector<EntryInfo> &entries,
       if (entry.name == name)
         return entry;
   if (!wanted.empty())
-    fail("no entry '" + wanted + "', expected one of: " + all);
+    fail(options.file + ": no entry '" + wanted + "', expected one of: " + all);
   if (entries.size() == 1)
     return entries.front();
-  fail("which entry? --entry expects one of: " + all);
+  fail(options.file + ": which entry? --entry expects one of: " + all);
 }
 
 static std::vector<Array> readInputs(const Options &options, const EntryInfo &entry) {
@@ -136,9 +140,13 @@ static std::string readFile(const std::string &path) {
   std::ifstream file(path, std::ios::binary);
   if (!file)
     fail(path + ": cannot be opened: " + std::strerror(errno));
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  // A stream's own read() reports what goes wrong (a folder), its iterators throw.
+  std::string text;
+  char part[1 << 16];
+  while (file.read(part, sizeof part) || file.gcount() > 0)
+    text.append(part, static_cast<size_t>(file.gcount()));
   if (file.bad())
-    fail(path + ": could not be read");
+    fail(path + ": cannot be read: " + std::strerror(errno));
   return text;
 }
 
@@ -219,7 +227,7 @@ int main(int argc, char **argv) {
     fail(status.message);
   if (program)
     entries = program->entries();
-  const EntryInfo &entry = chooseEntry(entries, options.entry);
+  const EntryInfo &entry = chooseEntry(entries, options);
   std::vector<Array> inputs = readInputs(options, entry);
   if (options.outputs.size() > entry.outputs.size())
     fail(options.file + ": entry '" + entry.name + "' has " +

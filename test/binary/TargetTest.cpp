@@ -1,0 +1,166 @@
+//===- TargetTest.cpp - CPUs by features, and one object per kernel -------===//
+
+#include "compiler/Pipeline.h"
+#include "compiler/Register.h"
+#include "compiler/binary/Object.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Object/ObjectFile.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/TargetParser/Host.h"
+
+#include <gtest/gtest.h>
+#include <set>
+
+using namespace mlir;
+using namespace aft;
+
+static Target named(const std::string &name) {
+  std::string error;
+  Target target = Target::named(name, error);
+  EXPECT_EQ(error, "");
+  return target;
+}
+
+static bool onX86() {
+  return llvm::StringRef(llvm::sys::getDefaultTargetTriple()).starts_with("x86_64");
+}
+
+TEST(TargetTest, VectorsFollowFeatures) {
+  if (!onX86())
+    GTEST_SKIP() << "the names below are those of x86-64";
+  EXPECT_EQ(named("x86-64").vectorBits, 128u);
+  EXPECT_EQ(named("x86-64-v3").vectorBits, 256u);
+  EXPECT_EQ(named("x86-64-v4").vectorBits, 512u);
+  EXPECT_FALSE(named("x86-64-v4").bf16);
+  EXPECT_TRUE(named("sapphirerapids").bf16);
+}
+
+TEST(TargetTest, NativeRunsHere) {
+  for (const char *name : {"native", ""}) {
+    Target target = named(name);
+    EXPECT_EQ(target.missingHere(), "");
+    EXPECT_EQ(target.features, Target::host().features);
+    EXPECT_EQ(target.vectorBits, Target::host().vectorBits);
+  }
+}
+
+TEST(TargetTest, MissingFeaturesAreNamed) {
+  if (!onX86())
+    GTEST_SKIP() << "the feature below is one of x86-64";
+  // No CPU has all of these.
+  Target target;
+  target.cpu = "x86-64";
+  target.features = "+tbm,+fma4,+amx-complex";
+  EXPECT_NE(target.missingHere(), "");
+}
+
+TEST(TargetTest, UnknownCPUsAreRefused) {
+  for (const char *name : {"z80", "NATIVE", "x86-64-v9", "native ", "../cpu"}) {
+    std::string error;
+    Target::named(name, error);
+    EXPECT_EQ(error, std::string("unknown CPU '") + name +
+                         "', expected native or a CPU name of LLVM");
+  }
+}
+
+namespace {
+/// A module after the llvm phase.
+struct Lowered {
+  explicit Lowered(const std::string &text, const std::string &dumpDir = "") {
+    registerCompilerDialects(registry);
+    context = std::make_unique<MLIRContext>(registry);
+    context->loadAllAvailableDialects();
+    options.target = Target::host();
+    module = parseSourceString<ModuleOp>(text, context.get());
+    EXPECT_TRUE(module && succeeded(runPhases(*module, Phase::LLVM, options)));
+    options.dumpDir = dumpDir;
+  }
+  DialectRegistry registry;
+  std::unique_ptr<MLIRContext> context;
+  OwningOpRef<ModuleOp> module;
+  PipelineOptions options;
+};
+} // namespace
+
+/// Two kernels, the first launched twice.
+static const char kProgram[] = R"(
+  func.func @main(%x: tensor<2x?x8xf32>, %u: tensor<?x3xf32>) -> (tensor<2x?x8xf32>, tensor<?x4xf32>) {
+    %0 = aft.simple %x, %x, %x : (tensor<2x?x8xf32>, tensor<2x?x8xf32>, tensor<2x?x8xf32>) -> tensor<2x?x8xf32>
+    %1 = aft.simple %0, %0, %0 : (tensor<2x?x8xf32>, tensor<2x?x8xf32>, tensor<2x?x8xf32>) -> tensor<2x?x8xf32>
+    %2 = aft.band %u, %u window = 4 causal : (tensor<?x3xf32>, tensor<?x3xf32>) -> tensor<?x4xf32>
+    return %1, %2 : tensor<2x?x8xf32>, tensor<?x4xf32>
+  })";
+
+/// Names that an object defines for others, or wants from them.
+static std::set<std::string> symbolsOf(const NamedObject &object, bool defined) {
+  auto buffer = llvm::MemoryBuffer::getMemBuffer(object.object, object.name, false);
+  auto file = llvm::object::ObjectFile::createObjectFile(buffer->getMemBufferRef());
+  std::set<std::string> names;
+  if (!file) {
+    ADD_FAILURE() << llvm::toString(file.takeError());
+    return names;
+  }
+  for (const llvm::object::SymbolRef &symbol : (*file)->symbols()) {
+    llvm::Expected<uint32_t> flags = symbol.getFlags();
+    llvm::Expected<llvm::StringRef> name = symbol.getName();
+    if (!flags || !name) {
+      ADD_FAILURE() << "a symbol of " << object.name << " cannot be read";
+      return names;
+    }
+    bool undefined = *flags & llvm::object::SymbolRef::SF_Undefined;
+    if ((*flags & llvm::object::SymbolRef::SF_Global) && undefined != defined && !name->empty())
+      names.insert(name->str());
+  }
+  return names;
+}
+
+TEST(ObjectTest, OnePerKernelAndOneForTheHost) {
+  Lowered lowered(kProgram);
+  auto objects = compileObjects(*lowered.module, lowered.options);
+  ASSERT_TRUE(succeeded(objects));
+  ASSERT_EQ(objects->size(), 3u);
+  std::set<std::string> names, defined;
+  for (const NamedObject &object : *objects) {
+    names.insert(object.name);
+    for (const std::string &symbol : symbolsOf(object, /*defined=*/true))
+      EXPECT_TRUE(defined.insert(symbol).second) << symbol << " is defined twice";
+  }
+  EXPECT_EQ(names, (std::set<std::string>{"kernel_0", "kernel_1", "host"}));
+  for (const char *symbol : {"kernel_0", "kernel_1", "main", "main.plan"})
+    EXPECT_TRUE(defined.count(symbol)) << symbol;
+  // The host knows the kernels; a kernel knows no other function of the program.
+  for (const NamedObject &object : *objects) {
+    std::set<std::string> wanted = symbolsOf(object, /*defined=*/false);
+    EXPECT_EQ(wanted.count("kernel_0"), object.name == "host" ? 1u : 0u);
+    EXPECT_EQ(wanted.count("main"), 0u);
+  }
+}
+
+TEST(ObjectTest, DumpsAreWritten) {
+  llvm::SmallString<128> folder;
+  ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("aft-target-test", folder));
+  Lowered lowered(kProgram, folder.str().str());
+  ASSERT_TRUE(succeeded(compileObjects(*lowered.module, lowered.options)));
+  for (const char *name : {"host.ll", "host.s", "kernel_0.ll", "kernel_0.s", "kernel_1.ll"})
+    EXPECT_TRUE(llvm::sys::fs::exists(folder.str() + "/06-binary-" + name)) << name;
+  llvm::sys::fs::remove_directories(folder);
+}
+
+TEST(ObjectTest, CodeThatIsNotLoweredIsAnError) {
+  DialectRegistry registry;
+  registerCompilerDialects(registry);
+  MLIRContext context(registry);
+  context.loadAllAvailableDialects();
+  std::string message;
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+    message += diagnostic.str() + "\n";
+  });
+  auto module = parseSourceString<ModuleOp>("func.func @f() { return }", &context);
+  ASSERT_TRUE(module);
+  EXPECT_TRUE(failed(compileObject(*module, Target::host(), false)));
+  EXPECT_NE(message.find("translation to LLVM IR failed"), std::string::npos) << message;
+}

@@ -1,0 +1,56 @@
+// RUN: aft-opt %s -split-input-file -verify-diagnostics -pass-pipeline='builtin.module(func.func(aft-vectorize-linalg{vector-bits=256},canonicalize,cse))' | FileCheck %s
+
+// Elementwise: eight f32 in 256 bits; what does not fill a vector is not dropped.
+// CHECK-LABEL: @elementwise
+// CHECK: vector.load {{.*}} vector<8xf32>
+// CHECK: arith.addf {{.*}} : vector<8xf32>
+// CHECK: vector.store {{.*}} vector<8xf32>
+// CHECK-NOT: linalg.
+// CHECK: return
+func.func private @elementwise(%x: memref<?x20xf32>, %b: memref<20xf32>, %y: memref<?x20xf32>) attributes {aft.kernel} {
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]} ins(%x, %b : memref<?x20xf32>, memref<20xf32>) outs(%y : memref<?x20xf32>) {
+  ^bb0(%l: f32, %r: f32, %o: f32):
+    %s = arith.addf %l, %r : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// A matrix product accumulates in registers.
+// CHECK-LABEL: @matmul
+// CHECK: scf.for {{.*}} iter_args({{.*}} -> (vector<
+// CHECK: {{math|vector}}.fma
+// CHECK-NOT: linalg.
+// CHECK: return
+func.func private @matmul(%x: memref<64x64xf32>, %w: memref<64x64xf32>, %y: memref<64x64xf32>) attributes {aft.kernel} {
+  linalg.matmul ins(%x, %w : memref<64x64xf32>, memref<64x64xf32>) outs(%y : memref<64x64xf32>)
+  return
+}
+
+// Copies are vectorised too.
+// CHECK-LABEL: @copy
+// CHECK: vector.store
+// CHECK-NOT: memref.copy
+// CHECK: return
+func.func private @copy(%x: memref<64xf32>, %y: memref<64xf32>) attributes {aft.kernel} {
+  memref.copy %x, %y : memref<64xf32> to memref<64xf32>
+  return
+}
+
+// A function that is no kernel keeps its operations.
+// CHECK-LABEL: @program
+// CHECK: linalg.fill
+func.func @program(%x: memref<64xf32>) {
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%x : memref<64xf32>)
+  return
+}
+
+// -----
+
+func.func private @tensors(%x: tensor<64xf32>) -> tensor<64xf32> attributes {aft.kernel} {
+  %zero = arith.constant 0.0 : f32
+  // expected-error @below {{must be on memrefs before it is vectorised}}
+  %y = linalg.fill ins(%zero : f32) outs(%x : tensor<64xf32>) -> tensor<64xf32>
+  return %y : tensor<64xf32>
+}

@@ -1,0 +1,48 @@
+// RUN: aft-opt %s -split-input-file -verify-diagnostics -pass-pipeline='builtin.module(func.func(aft-vectorize-mixers{vector-bits=256},canonicalize,cse))' | FileCheck %s
+
+// A mixer makes its own grid. The running maximum is subtracted before exp: the state
+// starts at -inf.
+// CHECK-LABEL: @simple
+// CHECK-DAG: arith.constant dense<0xFF800000> : vector<8xf32>
+// CHECK: scf.forall
+// CHECK: arith.maxnumf
+// CHECK: math.exp {{.*}} : vector<8xf32>
+// CHECK-NOT: aft.simple
+// CHECK: return
+func.func private @simple(%x: memref<2x?x8xf32>, %y: memref<2x?x8xf32>) attributes {aft.kernel} {
+  aft.simple %x, %x, %x causal outs(%y) : (memref<2x?x8xf32>, memref<2x?x8xf32>, memref<2x?x8xf32>, memref<2x?x8xf32>) -> ()
+  return
+}
+
+// CHECK-LABEL: @band
+// CHECK: scf.forall
+// CHECK-NOT: aft.band
+// CHECK: return
+func.func private @band(%u: memref<64x3xf32>, %v: memref<64x3xf32>, %y: memref<16x4xf32>) attributes {aft.kernel} {
+  aft.band %u, %v window = 4 causal outs(%y) : (memref<64x3xf32>, memref<64x3xf32>, memref<16x4xf32>) -> ()
+  return
+}
+
+// A function that is no kernel keeps its mixer.
+// CHECK-LABEL: @program
+// CHECK: aft.simple
+func.func @program(%x: memref<2x?x8xf32>, %y: memref<2x?x8xf32>) {
+  aft.simple %x, %x, %x outs(%y) : (memref<2x?x8xf32>, memref<2x?x8xf32>, memref<2x?x8xf32>, memref<2x?x8xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func private @tensors(%x: tensor<2x?x8xf32>, %y: tensor<2x?x8xf32>) -> tensor<2x?x8xf32> attributes {aft.kernel} {
+  // expected-error @below {{must be in memref form before it is vectorised}}
+  %z = aft.simple %x, %x, %x outs(%y) : (tensor<2x?x8xf32>, tensor<2x?x8xf32>, tensor<2x?x8xf32>, tensor<2x?x8xf32>) -> tensor<2x?x8xf32>
+  return %z : tensor<2x?x8xf32>
+}
+
+// -----
+
+func.func private @model(%x: memref<2x4x8xf32>, %g: memref<8xf32>, %y: memref<2x4x8xf32>) attributes {aft.kernel} {
+  // expected-error @below {{cannot be vectorised: it should have been decomposed}}
+  aft.layer_norm %x, %g, %g outs(%y) : (memref<2x4x8xf32>, memref<8xf32>, memref<8xf32>, memref<2x4x8xf32>) -> ()
+  return
+}
