@@ -49,7 +49,8 @@ static bool sameStructure(const Trace &a, const Trace &b) {
       return false;
   for (size_t i = 0; i < a.calls.size(); ++i) {
     const Call &x = a.calls[i], &y = b.calls[i];
-    if (x.schema != y.schema || x.args.size() != y.args.size() || x.results != y.results)
+    if (x.schema != y.schema || x.args.size() != y.args.size() || x.results != y.results ||
+        x.name != y.name || x.source != y.source)
       return false;
     for (size_t j = 0; j < x.args.size(); ++j) {
       const Arg &p = x.args[j], &q = y.args[j];
