@@ -31,7 +31,8 @@ private:
     return e.load(memref, SmallVector<Value>(place), lanes);
   }
   Pair loadPair(Value memref, Value index) {
-    return {at(memref, {index, e.index(0), e.index(0)}), at(memref, {index, e.index(1), e.index(0)})};
+    return {at(memref, {index, e.index(0), e.index(0)}),
+            at(memref, {index, e.index(1), e.index(0)})};
   }
   void addProducts(LaneEmitter &group, Value first, Value keys, Value top);
   void addExactly(LaneEmitter &group, Value first, Value keys);
@@ -75,8 +76,7 @@ void BiasSums::fillKeys(LaneEmitter &group, Value origin, Value keys, Value top)
   Value zero = group.number(0);
   e.loop(e.index(0), e.index(rows + mixer.taps), e.index(1), [&](Value place) {
     Value t = e.add(origin, place);
-    Value exists = e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), t),
-                                                   e.less(t, keys));
+    Value exists = e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), t), e.less(t, keys));
     auto pair = e.branch(
         exists, {group.type, group.type},
         [&] {
@@ -143,14 +143,13 @@ void BiasSums::add(LaneEmitter &group, Value first, Value areModerate) {
   Value lower = e.max(origin, e.index(0));
   Value upper = e.min(e.add(origin, rows + mixer.taps - 1), keys);
   Value none = group.infinity(true), zero = group.number(0);
-  auto ends = e.loop(lower, upper, e.index(1), {none, none, zero},
-                     [&](Value t, ValueRange carried) {
-                       Value k = group.loadPerHead(mixer.k, t), v = group.load(mixer.v, t);
-                       // NaN for what is no number.
-                       Value odd = e.fadd(carried[2], e.fsub(v, v));
-                       return Emitter::Values{e.fmax(carried[0], k),
-                                              e.fmax(carried[1], e.fsub(zero, k)), odd};
-                     });
+  auto ends =
+      e.loop(lower, upper, e.index(1), {none, none, zero}, [&](Value t, ValueRange carried) {
+        Value k = group.loadPerHead(mixer.k, t), v = group.load(mixer.v, t);
+        // NaN for what is no number.
+        Value odd = e.fadd(carried[2], e.fsub(v, v));
+        return Emitter::Values{e.fmax(carried[0], k), e.fmax(carried[1], e.fsub(zero, k)), odd};
+      });
   Value width = e.fadd(e.fadd(ends[0], ends[1]), ends[2]);
   width = e.reduce(width, [&](Value a, Value b) { return e.fmax(a, b); });
   Value isNarrow = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OLE, width,
@@ -173,9 +172,7 @@ void BiasSums::add(LaneEmitter &group, Value first, Value areModerate) {
 // Bands
 //===----------------------------------------------------------------------===//
 
-static Value fabs(Emitter &e, Value value) {
-  return e.builder.create<math::AbsFOp>(e.loc, value);
-}
+static Value fabs(Emitter &e, Value value) { return e.builder.create<math::AbsFOp>(e.loc, value); }
 
 /// Whether all biases of rows [first, last) are moderate.
 static Value isBandModerate(const WindowMixer &mixer, Emitter &e, Type element, Value first,
@@ -240,8 +237,7 @@ void aft::emitBandGradient(const WindowMixer &mixer, Emitter &e, unsigned vector
 // Filters
 //===----------------------------------------------------------------------===//
 
-static void forEachTap(const WindowMixer &mixer, Emitter &e,
-                       llvm::function_ref<void(Value)> body) {
+static void forEachTap(const WindowMixer &mixer, Emitter &e, llvm::function_ref<void(Value)> body) {
   e.loop(e.index(0), e.index(mixer.taps), e.index(1), body);
 }
 
@@ -261,9 +257,8 @@ static void addGroup(const WindowMixer &mixer, LaneEmitter &first, Value firstHe
   forEachTap(mixer, e, [&](Value tap) {
     Value total = e.load(sums, {tap, e.index(0)}, first.lanes);
     if (!ofHeads)
-      return first.scatterHeads(total, [&](Value number, Value head) {
-        e.store(number, mixer.inits[3], {head, tap});
-      });
+      return first.scatterHeads(
+          total, [&](Value number, Value head) { e.store(number, mixer.inits[3], {head, tap}); });
     first.reduceHeads(total, [&](Value sum, Value head) {
       Value place[] = {e.sub(head, firstHead), tap};
       e.store(e.fadd(e.load(ofHeads, place, 0), sum), ofHeads, place);
@@ -276,9 +271,8 @@ void aft::emitFilterSums(const WindowMixer &mixer, const LaneBlocks &blocks, Emi
   e.grid({e.index(blocks.count())}, [&](ArrayRef<Value> block) {
     Value firstHead = e.mul(block[0], blocks.heads()), sums;
     auto forEach = [&](llvm::function_ref<void(Value head, Value tap)> body) {
-      e.loop(e.index(0), e.index(blocks.heads()), e.index(1), [&](Value head) {
-        forEachTap(mixer, e, [&](Value tap) { body(head, tap); });
-      });
+      e.loop(e.index(0), e.index(blocks.heads()), e.index(1),
+             [&](Value head) { forEachTap(mixer, e, [&](Value tap) { body(head, tap); }); });
     };
     if (blocks.perHead > 1) {
       sums = e.scratch({blocks.heads(), mixer.taps}, blocks.accumulation);
@@ -322,8 +316,8 @@ void aft::emitFilterGradient(const WindowMixer &mixer, Emitter &e, unsigned vect
       e.loop(start, e.min(e.add(start, chunk), length), rows,
              [&](Value first) { entry.add(group, first, areModerate); });
       forEachTap(mixer, e, [&](Value tap) {
-        Value w = e.select(areModerate, e.exp(mixer.weight(group, e.index(0), tap)),
-                           group.number(0));
+        Value w =
+            e.select(areModerate, e.exp(mixer.weight(group, e.index(0), tap)), group.number(0));
         Value place[] = {tap, e.index(0)};
         Value sum = entry.total(group, e.index(0), tap, w);
         e.store(e.fadd(e.load(sums, place, group.lanes), sum), sums, place);

@@ -30,10 +30,10 @@ static void choose(const WindowMixer &mixer, LaneEmitter &group, llvm::function_
 /// The largest exponent of the first `count` places, finite in any case.
 static Value largest(LaneEmitter &group, Value count, llvm::function_ref<Value(Value)> exponent) {
   Emitter &e = group.e;
-  Value top = e.loop(e.index(0), count, e.index(1), group.infinity(true),
-                     [&](Value t, ValueRange carried) {
-                       return Emitter::Values{e.fmaxNumber(carried[0], exponent(t))};
-                     })[0];
+  Value top =
+      e.loop(e.index(0), count, e.index(1), group.infinity(true), [&](Value t, ValueRange carried) {
+        return Emitter::Values{e.fmaxNumber(carried[0], exponent(t))};
+      })[0];
   return group.finite(top);
 }
 
@@ -57,9 +57,8 @@ static Value fillKeys(const WindowMixer &mixer, LaneEmitter &group, PlacePairs &
 /// G / Z and G R / Z of all queries; returns the logarithm of their scale.
 static Value fillQueries(const WindowMixer &mixer, LaneEmitter &group, PlacePairs &pairs) {
   Emitter &e = group.e;
-  Value base = largest(group, e.dim(mixer.q, 1), [&](Value t) {
-    return loadQueryRow(mixer, group, t).exponent;
-  });
+  Value base = largest(group, e.dim(mixer.q, 1),
+                       [&](Value t) { return loadQueryRow(mixer, group, t).exponent; });
   pairs.fill([&](Value t) -> PlacePairs::Pair {
     QueryRow row = loadQueryRow(mixer, group, t);
     Value weight = e.exp(e.fsub(row.exponent, base));
@@ -77,20 +76,17 @@ static void plainRows(const WindowMixer &mixer, LaneEmitter &group) {
   PlainGrid grid(mixer, group, /*mirrored=*/false);
   Value base = fillKeys(mixer, group, keys);
   Value scale = group.e.fadd(base, grid.makeWeights());
-  grid.scan(keys, [&](Value t, Value n, Value z) {
-    storeRow(mixer, group, t, {scale, n, z});
-  });
+  grid.scan(keys, [&](Value t, Value n, Value z) { storeRow(mixer, group, t, {scale, n, z}); });
 }
 
 void aft::emitGridMixer(Operation *op, OpBuilder &builder, unsigned vectorBits) {
   WindowMixer mixer(op, builder);
   Emitter e(builder, op->getLoc());
-  forEachLaneGroup(e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels,
-                   mixer.perHead(), [&](LaneEmitter &group) {
-                     choose(
-                         mixer, group, [&] { plainRows(mixer, group); },
-                         [&] { emitGridRows(mixer, group); });
-                   });
+  forEachLaneGroup(
+      e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels, mixer.perHead(),
+      [&](LaneEmitter &group) {
+        choose(mixer, group, [&] { plainRows(mixer, group); }, [&] { emitGridRows(mixer, group); });
+      });
 }
 
 //===----------------------------------------------------------------------===//
@@ -105,8 +101,8 @@ static void plainKeys(const WindowMixer &mixer, LaneEmitter &group, const StoreK
   grid.scan(queries, [&](Value t, Value g, Value gr) {
     Value k = group.loadPerHead(mixer.k, t), v = group.load(mixer.v, t);
     Value scale = e.exp(e.fadd(e.fadd(k, base), top));
-    storeKeyGradients(mixer, group, t, e.fmul(scale, g),
-                      e.fmul(scale, e.fsub(e.fmul(v, g), gr)), store);
+    storeKeyGradients(mixer, group, t, e.fmul(scale, g), e.fmul(scale, e.fsub(e.fmul(v, g), gr)),
+                      store);
   });
 }
 
@@ -115,8 +111,7 @@ namespace {
 /// destination where a large grid would need too much of it.
 class HeadSums {
 public:
-  HeadSums(const WindowMixer &mixer, const LaneBlocks &blocks, Emitter &e, Value batch,
-           Value block)
+  HeadSums(const WindowMixer &mixer, const LaneBlocks &blocks, Emitter &e, Value batch, Value block)
       : mixer(mixer), e(e), element(blocks.accumulation), heads(blocks.heads()), batch(batch),
         firstHead(e.mul(block, heads)) {
     int64_t length = mixer.grid[0].extent * mixer.grid[1].extent * mixer.grid[2].extent;

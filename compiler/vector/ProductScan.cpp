@@ -25,8 +25,7 @@ public:
   BlockEmitter(const WindowMixer &mixer, const WindowCode &code, WindowWeights &weights,
                const BlockMemory &memory, LaneEmitter &group, WindowScan &scan, Value first)
       : mixer(mixer), code(code), weights(weights), memory(memory), group(group), e(group.e),
-        scan(scan), first(first),
-        last(e.min(e.add(first, kBlock), scan.outputs)),
+        scan(scan), first(first), last(e.min(e.add(first, kBlock), scan.outputs)),
         origin(e.sub(first, e.index(scan.before + 1))), count(kBlock + mixer.taps) {}
 
   /// The items that left the windows of the block, added to `older`.
@@ -72,17 +71,15 @@ void BlockEmitter::storePair(Pair pair, Value memref, Value index) {
 BlockEmitter::Range BlockEmitter::range() {
   Value lower = e.max(origin, e.index(0)), upper = e.min(e.add(origin, count), scan.items);
   Value none = group.infinity(true), zero = group.number(0);
-  auto ends = e.loop(lower, upper, e.index(1), {none, none, zero},
-                     [&](Value i, ValueRange carried) {
-                       WindowCode::Item item = code.load(group, i);
-                       Value negative = e.fsub(zero, item.exponent);
-                       // 0 for numbers, NaN for anything else.
-                       Value odd = e.fadd(e.fsub(item.first, item.first),
-                                          e.fsub(item.second, item.second));
-                       return Emitter::Values{e.fmax(carried[0], item.exponent),
-                                              e.fmax(carried[1], negative),
-                                              e.fadd(carried[2], odd)};
-                     });
+  auto ends =
+      e.loop(lower, upper, e.index(1), {none, none, zero}, [&](Value i, ValueRange carried) {
+        WindowCode::Item item = code.load(group, i);
+        Value negative = e.fsub(zero, item.exponent);
+        // 0 for numbers, NaN for anything else.
+        Value odd = e.fadd(e.fsub(item.first, item.first), e.fsub(item.second, item.second));
+        return Emitter::Values{e.fmax(carried[0], item.exponent), e.fmax(carried[1], negative),
+                               e.fadd(carried[2], odd)};
+      });
   return {ends[0], e.fadd(e.fadd(ends[0], ends[1]), ends[2]), e.less(lower, upper)};
 }
 
@@ -90,8 +87,8 @@ void BlockEmitter::fillItems(Value scale) {
   Value zero = group.number(0);
   e.loop(e.index(0), e.index(count), e.index(1), [&](Value place) {
     Value i = e.add(origin, place);
-    Value exists = e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), i),
-                                                   e.less(i, scan.items));
+    Value exists =
+        e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), i), e.less(i, scan.items));
     auto pair = e.branch(
         exists, {group.type, group.type},
         [&] {
@@ -161,8 +158,7 @@ void BlockEmitter::rows(Value row, Value scale) {
 
 MixState BlockEmitter::products(const WindowScan::Memory &states, const MixState &older,
                                 Value top) {
-  MixState later = scan.above ? scan.later(states, e.add(first, kBlock))
-                              : group.emptyState();
+  MixState later = scan.above ? scan.later(states, e.add(first, kBlock)) : group.emptyState();
   Value scale = e.fmaxNumber(top, later.m);
   if (scan.below)
     scale = e.fmaxNumber(scale, older.m);

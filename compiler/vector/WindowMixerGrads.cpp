@@ -155,8 +155,7 @@ static WindowCode backwardCode(const WindowMixer &mixer) {
     Value scale = e.exp(e.fadd(group.loadPerHead(mixer.k, key), sums.m));
     Value v = group.load(mixer.v, key);
     storeKeyGradients(mixer, group, key, e.fmul(scale, sums.n),
-                      e.fmul(scale, e.fsub(e.fmul(v, sums.n), sums.z)),
-                      storeKeyOf(mixer, group));
+                      e.fmul(scale, e.fsub(e.fmul(v, sums.n), sums.z)), storeKeyOf(mixer, group));
   };
   code.exact = [&](LaneEmitter &group, llvm::function_ref<void(WindowScan &)> use) {
     StoreKey store = storeKeyOf(mixer, group);
