@@ -14,6 +14,9 @@ namespace aft {
 #define GEN_PASS_REGISTRATION
 #include "compiler/Passes.h.inc"
 
+/// MLIR's inliner, which simplifies what it inlines into by aft-canonicalize.
+std::unique_ptr<mlir::Pass> createInliner();
+
 } // namespace aft
 
 #endif // AFT_COMPILER_PASSES_H

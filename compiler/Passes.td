@@ -17,16 +17,17 @@ def CheckPhase : Pass<"aft-check-phase", "::mlir::ModuleOp"> {
 }
 
 def Canonicalize : Pass<"aft-canonicalize"> {
-  let summary = "MLIR's canonicalizer without a wrong pattern";
+  let summary = "MLIR's canonicalizer without its wrong patterns";
   let description = [{
-    MLIR 19 folds tensor.dim of an expand_shape with two dynamic extents to a
-    division by the marker for "dynamic". Every phase that may see such an
-    expand_shape (all of them) uses this pass instead of `canonicalize`. (Its
-    option `disable-patterns` would do, but a pipeline with such names cannot be
-    parsed again, and so no reproducer replayed.)
+    MLIR 19 mistreats a tensor.expand_shape with two dynamic extents in one group
+    in two patterns: tensor.dim of one, and collapse_shape of one. The first is
+    left out here, the second replaced. (MLIR's option `disable-patterns` would
+    do, but a pipeline with such names cannot be parsed again, and so no
+    reproducer replayed.)
   }];
-  let options = [Option<"keepCopies", "keep-copies", "bool", /*default=*/"false",
-                        "Keep generics that copy: in a kernel they write the destination">];
+  let options = [Option<"keepCopies", "keep-copies", "bool", "false",
+                        "Keep generics that only copy">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
 }
 
 #endif // AFT_COMPILER_PASSES_TD

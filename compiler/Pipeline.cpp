@@ -52,16 +52,17 @@ std::optional<Phase> aft::phaseNamed(StringRef name) {
 //===----------------------------------------------------------------------===//
 
 static void buildGraph(OpPassManager &passes, const PipelineOptions &options) {
-  passes.addPass(createInlinerPass());
+  passes.addPass(createInliner());
   passes.addPass(createCanonicalize());
   passes.addPass(createCSEPass());
-  if (!options.training)
-    return;
-  const AdamWOptions &adamw = *options.training;
-  passes.addPass(createBuildTraining({adamw.lossEntry, adamw.beta1, adamw.beta2, adamw.eps,
-                                 adamw.weightDecay, adamw.clipNorm}));
-  passes.addPass(createInlinerPass());
-  passes.addPass(createSymbolDCEPass());
+  if (options.training) {
+    const AdamWOptions &adamw = *options.training;
+    passes.addPass(createBuildTraining({adamw.lossEntry, adamw.beta1, adamw.beta2, adamw.eps,
+                                        adamw.weightDecay, adamw.clipNorm}));
+    passes.addPass(createInliner());
+    passes.addPass(createSymbolDCEPass());
+  }
+  passes.addPass(createDropGradientStops());
   passes.addPass(createCanonicalize());
   passes.addPass(createCSEPass());
 }

@@ -47,4 +47,11 @@ def BuildTraining : Pass<"aft-training", "::mlir::ModuleOp"> {
                            "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def DropGradientStops : Pass<"aft-drop-gradient-stops", "::mlir::ModuleOp"> {
+  let summary = "Replaces aft.stop_gradient by its operand";
+  let description = [{
+    Runs when all derivatives have been taken.
+  }];
+}
+
 #endif // AFT_COMPILER_GRAPH_PASSES_TD

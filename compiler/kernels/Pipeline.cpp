@@ -16,7 +16,7 @@ void aft::buildKernelsPipeline(OpPassManager &passes) {
     passes.addNestedPass<func::FuncOp>(createCanonicalize({keepCopies}));
     passes.addNestedPass<func::FuncOp>(createCSEPass());
   };
-  passes.addPass(createInlinerPass());
+  passes.addPass(createInliner());
   passes.addPass(createSymbolDCEPass());
   passes.addNestedPass<func::FuncOp>(createLowerAffinePass());
   // Before operations lose their names, for the sake of the shape checks.

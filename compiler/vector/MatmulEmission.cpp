@@ -7,6 +7,7 @@
 
 #include "compiler/vector/Emitter.h"
 #include "compiler/vector/GenericEmission.h"
+#include "compiler/vector/PackedProduct.h"
 
 using namespace mlir;
 using namespace aft;
@@ -43,7 +44,7 @@ public:
   MatmulEmitter(Emitter &e, Matrix a, Matrix b, Matrix c, unsigned vectorBits)
       : e(e), a(std::move(a)), b(std::move(b)), c(std::move(c)), type(this->c.element()),
         lanes(lanesFor(type, vectorBits)), panel(2 * lanes),
-        strip(vectorBits >= 512 ? 8 : vectorBits >= 256 ? 6 : 4) {}
+        strip(stripRows(vectorBits)) {}
   void run();
 
 private:
@@ -218,7 +219,6 @@ void MatmulEmitter::multiplyStrip(int64_t rows, Value row, Value firstRow, Value
                                   Value extentK, Value firstColumn, Value target,
                                   ArrayRef<Value> origin) {
   int64_t parts = panel / lanes;
-  Type vector = e.typeOf(type, lanes);
   auto place = [&](int64_t i, int64_t part) {
     SmallVector<Value> indices;
     if (target == c.memref)
@@ -231,18 +231,11 @@ void MatmulEmitter::multiplyStrip(int64_t rows, Value row, Value firstRow, Value
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t part = 0; part < parts; ++part)
       accumulators.push_back(e.load(target, place(i, part), lanes));
-  accumulators = e.loop(
-      e.index(0), extentK, e.index(1), accumulators, [&](Value k, ValueRange carried) {
-        SmallVector<Value> columns, sums;
-        for (int64_t part = 0; part < parts; ++part)
-          columns.push_back(e.load(packedB, {k, e.index(part * lanes)}, lanes));
-        for (int64_t i = 0; i < rows; ++i) {
-          Value factor = e.broadcast(loadA(e.add(row, i), firstRow, k, firstK), vector);
-          for (int64_t part = 0; part < parts; ++part)
-            sums.push_back(
-                e.fma(factor, columns[part], carried[i * parts + part]));
-        }
-        return sums;
+  accumulators = emitStrip(
+      e, accumulators, parts, extentK,
+      [&](int64_t i, Value k) { return loadA(e.add(row, i), firstRow, k, firstK); },
+      [&](int64_t part, Value k) {
+        return e.load(packedB, {k, e.index(part * lanes)}, lanes);
       });
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t part = 0; part < parts; ++part)

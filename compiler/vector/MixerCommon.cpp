@@ -33,31 +33,13 @@ void LaneEmitter::store(Value value, Value memref, Value t) {
   e.store(value, memref, {batch, t, channel});
 }
 
-Value LaneEmitter::head() { return e.div(channel, perHead); }
-
-Value LaneEmitter::loadPerHead(Value memref, Value t) {
-  if (perHead == 1)
-    return load(memref, t);
-  return e.broadcast(withElement(e.load(memref, {batch, t, head()}, 0)), type);
-}
-
-void LaneEmitter::storePerHead(Value value, Value memref, Value t) {
-  if (perHead == 1)
-    return store(value, memref, t);
-  Value first = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq,
-                                                e.mul(head(), perHead), channel);
-  e.when(first, [&] {
-    if (isa<VectorType>(value.getType()))
-      value = e.builder.create<vector::ExtractOp>(e.loc, value, ArrayRef<int64_t>{0});
-    e.store(value, memref, {batch, t, head()});
-  });
-}
-
 //===----------------------------------------------------------------------===//
 // The state
 //===----------------------------------------------------------------------===//
 
-MixState LaneEmitter::emptyState() { return {infinity(true), number(0), number(0)}; }
+MixState LaneEmitter::emptyState() {
+  return {oneScale ? number(0) : infinity(true), number(0), number(0)};
+}
 
 Value LaneEmitter::finite(Value m) {
   return e.select(e.equal(m, infinity(true)), number(0), m);
@@ -72,6 +54,8 @@ MixState LaneEmitter::add(const MixState &state, Value x, Value v) {
 }
 
 MixState LaneEmitter::merge(const MixState &a, const MixState &b) {
+  if (oneScale)
+    return {a.m, e.fadd(a.n, b.n), e.fadd(a.z, b.z)};
   Value m = e.fmaxNumber(a.m, b.m), base = finite(m);
   Value first = e.exp(e.fsub(a.m, base)), second = e.exp(e.fsub(b.m, base));
   return {m, e.fma(a.n, first, e.fmul(b.n, second)), e.fma(a.z, first, e.fmul(b.z, second))};
@@ -101,6 +85,25 @@ MixState LaneEmitter::when(Value condition, const MixState &state,
   return MixState::from(e.branch(
       condition, {type, type, type}, [&] { return yes().values(); },
       [&] { return state.values(); }));
+}
+
+Value LaneEmitter::stateMemory(int64_t count) {
+  return e.scratch({count, oneScale ? 2 : 3, std::max<int64_t>(lanes, 1)}, element);
+}
+
+void LaneEmitter::keep(const MixState &state, Value memory, Value index) {
+  SmallVector<Value> parts = {state.n, state.z};
+  if (!oneScale)
+    parts.push_back(state.m);
+  for (auto [part, value] : llvm::enumerate(parts))
+    e.store(value, memory, {index, e.index(part), e.index(0)});
+}
+
+MixState LaneEmitter::kept(Value memory, Value index) {
+  auto part = [&](int64_t i) {
+    return e.load(memory, {index, e.index(i), e.index(0)}, lanes);
+  };
+  return {oneScale ? number(0) : part(2), part(0), part(1)};
 }
 
 //===----------------------------------------------------------------------===//
@@ -139,80 +142,6 @@ Value LaneEmitter::gateDerivative(Gate kind, Value q) {
   case Gate::none: return zero;
   }
   return Value();
-}
-
-//===----------------------------------------------------------------------===//
-// Lane groups
-//===----------------------------------------------------------------------===//
-
-/// The widest power of two that never straddles two heads.
-static int64_t chooseLanes(Type accumulation, unsigned vectorBits, int64_t channels,
-                           int64_t perHead) {
-  int64_t lanes = lanesFor(accumulation, vectorBits);
-  while (lanes > 1 && (channels < lanes || (perHead > 1 && perHead % lanes != 0)))
-    lanes /= 2;
-  return lanes;
-}
-
-/// Calls `body` for the group at `channel`, with fewer lanes at the end.
-static void emitGroup(Emitter &e, Type accumulation, int64_t lanes, Value batch, Value channel,
-                      int64_t channels, int64_t perHead,
-                      llvm::function_ref<void(LaneEmitter &)> body) {
-  auto vectorGroup = [&] {
-    LaneEmitter group(e, accumulation, lanes, batch, channel);
-    group.perHead = perHead;
-    body(group);
-  };
-  auto scalarGroup = [&](Value single) {
-    LaneEmitter group(e, accumulation, 0, batch, single);
-    group.perHead = perHead;
-    body(group);
-  };
-  if (lanes == 1)
-    return scalarGroup(channel);
-  if (channels % lanes == 0)
-    return vectorGroup();
-  Value whole = e.less(channel, e.index(channels / lanes * lanes));
-  e.branch(
-      whole, {},
-      [&] {
-        vectorGroup();
-        return Emitter::Values{};
-      },
-      [&] {
-        e.loop(channel, e.index(channels), e.index(1), scalarGroup);
-        return Emitter::Values{};
-      });
-}
-
-void aft::forEachLaneGroup(Emitter &e, Type accumulation, unsigned vectorBits, Value batches,
-                           int64_t channels, int64_t perHead,
-                           llvm::function_ref<void(LaneEmitter &)> body) {
-  int64_t lanes = chooseLanes(accumulation, vectorBits, channels, perHead);
-  Value groups = e.index((channels + lanes - 1) / lanes);
-  e.grid({batches, groups}, [&](ArrayRef<Value> index) {
-    emitGroup(e, accumulation, lanes, index[0], e.mul(index[1], lanes), channels, perHead, body);
-  });
-}
-
-void aft::forEachLaneGroupOfHead(Emitter &e, Type accumulation, unsigned vectorBits, Value batch,
-                                 Value head, int64_t perHead,
-                                 llvm::function_ref<void(LaneEmitter &)> body) {
-  int64_t lanes = chooseLanes(accumulation, vectorBits, perHead, perHead);
-  Value first = e.mul(head, perHead);
-  e.loop(first, e.add(first, perHead), e.index(lanes), [&](Value channel) {
-    // Lanes divide the head, so there is no narrower rest.
-    emitGroup(e, accumulation, lanes, batch, channel, lanes, perHead, body);
-  });
-}
-
-void aft::forEachLaneGroupOfBatch(Emitter &e, Type accumulation, unsigned vectorBits,
-                                  Value batch, int64_t channels, int64_t perHead,
-                                  llvm::function_ref<void(LaneEmitter &)> body) {
-  int64_t lanes = chooseLanes(accumulation, vectorBits, channels, perHead);
-  e.loop(e.index(0), e.index(channels), e.index(lanes), [&](Value channel) {
-    emitGroup(e, accumulation, lanes, batch, channel, channels, perHead, body);
-  });
 }
 
 Value aft::visibleKeys(Emitter &e, Value lengths, Value batch, Value keys) {

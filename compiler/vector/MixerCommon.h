@@ -34,6 +34,9 @@ public:
   Value batch, channel;
   /// Channels per head of the keys (conv), 1 where every channel has its own.
   int64_t perHead = 1;
+  /// All sums of the group are relative to one scale that is kept elsewhere, so
+  /// that adding them is an addition; their m is 0.
+  bool oneScale = false;
 
   Value number(double value) { return e.number(type, value); }
   Value infinity(bool negative);
@@ -43,9 +46,15 @@ public:
   void store(Value value, Value memref, Value t);
   /// The same for what exists per head: keys, logz.
   Value loadPerHead(Value memref, Value t);
-  /// Stores a per-head value once: by the first lane group of the head.
+  /// Stores a per-head value once: by the lane group with the head's first channel.
   void storePerHead(Value value, Value memref, Value t);
-  Value head();
+
+  /// One number per head, as lanes; `at` gives that of one head.
+  Value gatherHeads(llvm::function_ref<Value(Value head)> at);
+  /// Hands out the number of every head whose first channel is in the group.
+  void scatterHeads(Value value, llvm::function_ref<void(Value number, Value head)> body);
+  /// Sums lanes of the same head.
+  void reduceHeads(Value value, llvm::function_ref<void(Value sum, Value head)> body);
 
   MixState emptyState();
   /// `m` where it is a number, 0 where it is -inf: a maximum that may be
@@ -59,6 +68,11 @@ public:
   /// m + log z, -inf where z is 0.
   Value logz(const MixState &state);
 
+  /// Scratch for `count` states.
+  Value stateMemory(int64_t count);
+  void keep(const MixState &state, Value memory, Value index);
+  MixState kept(Value memory, Value index);
+
   Value gate(Gate gate, Value q);
   Value gateDerivative(Gate gate, Value q);
 
@@ -69,23 +83,48 @@ public:
 
 private:
   Value withElement(Value value);
+  Value head() { return e.div(channel, perHead); }
+  /// Whether a lane group may lie across heads, and over how many.
+  bool straddles() const { return lanes > 0 && perHead % lanes != 0; }
+  int64_t mostHeads() const { return (lanes + perHead - 2) / perHead + 1; }
+  Value firstLaneOf(int64_t head);
+  Value lanesFrom(Value first);
 };
 
 /// Calls `body` in a grid over batch entries and lane groups of the channels;
-/// `perHead` as in LaneEmitter.
+/// `perHead` as in LaneEmitter. With `shared` only for every so many-th group,
+/// when the body goes through the groups between them.
 void forEachLaneGroup(Emitter &e, mlir::Type accumulation, unsigned vectorBits, mlir::Value batches,
                       int64_t channels, int64_t perHead,
-                      llvm::function_ref<void(LaneEmitter &)> body);
+                      llvm::function_ref<void(LaneEmitter &)> body, int64_t shared = 1);
 
 /// The same for the lane groups of one head, without a grid.
 void forEachLaneGroupOfHead(Emitter &e, mlir::Type accumulation, unsigned vectorBits,
                             mlir::Value batch, mlir::Value head, int64_t perHead,
                             llvm::function_ref<void(LaneEmitter &)> body);
 
+/// Channels in blocks of whole lane groups and whole heads.
+struct LaneBlocks {
+  LaneBlocks(mlir::Type accumulation, unsigned vectorBits, int64_t channels, int64_t perHead);
+  mlir::Type accumulation;
+  int64_t channels, perHead, lanes, size;
+  int64_t count() const { return (channels + size - 1) / size; }
+  int64_t heads() const { return size / perHead; } ///< of one block
+  /// The lane groups of a block, without a grid.
+  void forEachGroup(Emitter &e, mlir::Value batch, mlir::Value block,
+                    llvm::function_ref<void(LaneEmitter &)> body) const;
+};
+
 /// Lane groups of all channels of a batch entry, without a grid.
 void forEachLaneGroupOfBatch(Emitter &e, mlir::Type accumulation, unsigned vectorBits,
                              mlir::Value batch, int64_t channels, int64_t perHead,
                              llvm::function_ref<void(LaneEmitter &)> body);
+
+/// Lane groups of the channels [first, last) of a batch entry, without a grid;
+/// `first` must be a multiple of the vector length.
+void forEachLaneGroupOfRange(Emitter &e, mlir::Type accumulation, unsigned vectorBits,
+                             mlir::Value batch, mlir::Value first, mlir::Value last,
+                             int64_t channels, llvm::function_ref<void(LaneEmitter &)> body);
 
 /// The number of visible keys of a batch entry: `keys`, or less by `lengths`.
 mlir::Value visibleKeys(Emitter &e, mlir::Value lengths, mlir::Value batch, mlir::Value keys);

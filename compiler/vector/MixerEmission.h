@@ -14,9 +14,14 @@ namespace aft {
 void emitWindowMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 void emitWindowMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 
-// Mixers with a bias for any pair: full, conv on a grid.
-void emitPairMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
-void emitPairMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
+// conv on a grid.
+void emitGridMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
+void emitGridMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
+
+// full: packed products.
+void emitFullMixer(FullOp op, mlir::OpBuilder &builder, unsigned vectorBits);
+void emitFullMixerGrad(FullGradOp op, mlir::OpBuilder &builder, unsigned vectorBits);
+void emitFullOnline(FullOnlineOp op, mlir::OpBuilder &builder, unsigned vectorBits);
 
 // Chunks of a sequence with a carried state.
 void emitOnlineMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);

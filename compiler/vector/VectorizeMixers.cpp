@@ -17,10 +17,8 @@ namespace aft {
 using namespace mlir;
 using namespace aft;
 
-template <typename OpT> static bool onGrid(OpT op) { return op.getGrid() && op.getGrid()->size() > 1; }
-
-static LogicalResult notYet(Operation *op) {
-  return op->emitOpError() << "not supported yet: no vector code for it";
+template <typename OpT> static bool onGrid(OpT op) {
+  return op.getGrid() && op.getGrid()->size() > 1;
 }
 
 static LogicalResult emit(Operation *op, unsigned bits) {
@@ -35,25 +33,28 @@ static LogicalResult emit(Operation *op, unsigned bits) {
         return success();
       })
       .Case<ConvOp>([&](ConvOp conv) {
-        if (onGrid(conv))
-          return notYet(op);
-        emitWindowMixer(op, builder, bits);
+        (onGrid(conv) ? emitGridMixer : emitWindowMixer)(op, builder, bits);
         return success();
       })
       .Case<ConvGradOp>([&](ConvGradOp conv) {
-        if (onGrid(conv))
-          return notYet(op);
-        emitWindowMixerGrad(op, builder, bits);
+        (onGrid(conv) ? emitGridMixerGrad : emitWindowMixerGrad)(op, builder, bits);
         return success();
       })
-      .Case<FullOp>([&](auto) {
-        return notYet(op);
+      .Case<FullOp>([&](FullOp full) {
+        emitFullMixer(full, builder, bits);
+        return success();
       })
-      .Case<FullGradOp>([&](auto) {
-        return notYet(op);
+      .Case<FullGradOp>([&](FullGradOp grad) {
+        emitFullMixerGrad(grad, builder, bits);
+        return success();
       })
-      .Case<SimpleOnlineOp, LocalOnlineOp, ConvOnlineOp, FullOnlineOp>([&](auto) {
-        return notYet(op);
+      .Case<SimpleOnlineOp, LocalOnlineOp, ConvOnlineOp>([&](auto) {
+        emitOnlineMixer(op, builder, bits);
+        return success();
+      })
+      .Case<FullOnlineOp>([&](FullOnlineOp online) {
+        emitFullOnline(online, builder, bits);
+        return success();
       })
       .Case<BandOp>([&](BandOp band) {
         emitBand(band, builder, bits);

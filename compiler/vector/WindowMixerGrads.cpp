@@ -1,4 +1,4 @@
-//===- WindowMixerGrads.cpp - Derivatives of simple, local and 1-D conv ---===//
+//===- WindowMixerGrads.cpp - Derivatives of simple, local and conv -------===//
 // With p = exp(k[t'] + w - logz[t]) and G = dy * g(q):
 //   dv[t'] = sum_t p G[t],  dk[t'] = sum_t p G[t] (v[t'] - R[t]),
 //   dw[t,t'] = sum over batch and channels of p G[t] (v[t'] - R[t]).
@@ -6,8 +6,8 @@
 // exp(-logz) G and exp(-logz) G R, again relative to their largest term.
 
 #include "compiler/vector/MixerEmission.h"
+#include "compiler/vector/ProductScan.h"
 #include "compiler/vector/WindowMixers.h"
-#include "compiler/vector/WindowScan.h"
 
 using namespace mlir;
 using namespace aft;
@@ -17,52 +17,47 @@ namespace {
 /// Emits dk and dv of one lane group.
 class WindowBackward {
 public:
-  WindowBackward(const WindowMixer &mixer, LaneEmitter &group)
-      : mixer(mixer), group(group), e(group.e), length(e.dim(mixer.q, 1)),
-        keys(visibleKeys(e, mixer.lengths, group.batch, length)) {}
-  void run();
+  WindowBackward(const WindowMixer &mixer, LaneEmitter &group, const StoreKey &storeKey)
+      : mixer(mixer), group(group), storeKey(storeKey), e(group.e), length(e.dim(mixer.q, 1)) {}
+
+  // Outputs are keys and items are queries: the window is mirrored.
+  WindowScan scan() { return mixer.scanOf(group, /*mirrored=*/true, length, add(), finish()); }
+  void runGrid() { mixer.scanGrid(group, /*mirrored=*/true, length, add(), finish()); }
 
 private:
-  struct Row {
-    Value exponent, g, gr; ///< -logz (or -inf: no key at all), G, G * R
-  };
-  Row loadRow(Value t);
+  WindowMixer::Add add() {
+    return [&](const MixState &state, Value t) { return addRow(state, t); };
+  }
+  WindowMixer::Finish finish() {
+    return [&](Value key, ArrayRef<MixState> sums) { finishKey(key, sums); };
+  }
   MixState addRow(const MixState &state, Value t);
   void finishKey(Value key, ArrayRef<MixState> sums);
-  void storeKeyGradient(Value value, Value key);
 
   const WindowMixer &mixer;
   LaneEmitter &group;
+  const StoreKey &storeKey;
   Emitter &e;
-  Value length, keys;
+  Value length;
 };
 
 } // namespace
 
-WindowBackward::Row WindowBackward::loadRow(Value t) {
+QueryRow aft::loadQueryRow(const WindowMixer &mixer, LaneEmitter &group, Value t) {
+  Emitter &e = group.e;
   Value logz = group.loadPerHead(mixer.logz, t), none = group.infinity(true);
-  Value exponent =
-      e.select(e.equal(logz, none), none, e.fsub(group.number(0), logz));
+  Value exponent = e.select(e.equal(logz, none), none, e.fsub(group.number(0), logz));
   Value g = e.fmul(group.load(mixer.dy, t), group.gate(mixer.gate, group.load(mixer.q, t)));
   return {exponent, g, e.fmul(g, group.load(mixer.ratio, t))};
 }
 
 /// The state's n sums G, its z sums G * R.
 MixState WindowBackward::addRow(const MixState &state, Value t) {
-  Row row = loadRow(t);
+  QueryRow row = loadQueryRow(mixer, group, t);
   Value m = e.fmaxNumber(state.m, row.exponent), base = group.finite(m);
   Value old = e.exp(e.fsub(state.m, base)), weight = e.exp(e.fsub(row.exponent, base));
   return {m, e.fma(state.n, old, e.fmul(weight, row.g)),
           e.fma(state.z, old, e.fmul(weight, row.gr))};
-}
-
-/// dk of a head sums over its channels, which one work group goes through.
-void WindowBackward::storeKeyGradient(Value value, Value key) {
-  if (group.perHead == 1)
-    return group.store(value, mixer.inits[1], key);
-  Value sum = e.reduce(value, [&](Value a, Value b) { return e.fadd(a, b); });
-  Value place[] = {group.batch, key, group.head()};
-  e.store(e.fadd(e.load(mixer.inits[1], place, 0), sum), mixer.inits[1], place);
 }
 
 void WindowBackward::finishKey(Value key, ArrayRef<MixState> sums) {
@@ -75,55 +70,53 @@ void WindowBackward::finishKey(Value key, ArrayRef<MixState> sums) {
     dk = e.fma(scale, e.fsub(e.fmul(v, sum.n), sum.z), dk);
   }
   if (mixer.taps > 0) {
-    Value first = e.max(e.sub(key, e.index(mixer.after)), e.index(0));
-    Value last = e.min(e.add(key, mixer.before + 1), length);
-    auto inside = e.loop(first, last, e.index(1), {dv, dk}, [&](Value t, ValueRange carried) {
-      Row row = loadRow(t);
-      Value w = mixer.weight(group, t, mixer.tapOf(e, t, key));
+    auto addQuery = [&](Value t, Value tap, ValueRange carried) {
+      QueryRow row = loadQueryRow(mixer, group, t);
+      Value w = mixer.weight(group, t, tap);
       Value p = e.exp(e.fadd(e.fadd(k, w), row.exponent));
       Value pg = e.fmul(p, row.g);
       Value difference = e.fsub(v, group.load(mixer.ratio, t));
       return Emitter::Values{e.fadd(carried[0], pg), e.fma(pg, difference, carried[1])};
-    });
+    };
+    auto inside = mixer.queriesOf(e, key, length, {dv, dk}, addQuery);
     dv = inside[0];
     dk = inside[1];
   }
-  // Hidden keys have no gradient.
-  Value visible = e.less(key, keys);
-  auto hide = [&](Value value) {
-    Value mask = visible;
-    if (auto vector = dyn_cast<VectorType>(group.type))
-      mask = e.builder.create<vector::BroadcastOp>(
-          e.loc, VectorType::get(vector.getShape(), e.builder.getI1Type()), visible);
-    Value none = e.equal(k, group.infinity(true));
-    return e.select(mask, e.select(none, group.number(0), value), group.number(0));
-  };
-  group.store(hide(dv), mixer.inits[2], key);
-  storeKeyGradient(hide(dk), key);
+  storeKeyGradients(mixer, group, key, dv, dk, storeKey);
 }
 
-void WindowBackward::run() {
-  // dq = dy * g'(q) * R.
-  e.loop(e.index(0), length, e.index(1), [&](Value t) {
+void aft::emitGridKeys(const WindowMixer &mixer, LaneEmitter &group, const StoreKey &storeKey) {
+  WindowBackward(mixer, group, storeKey).runGrid();
+}
+
+void aft::storeKeyGradients(const WindowMixer &mixer, LaneEmitter &group, Value t, Value dv,
+                            Value dk, const StoreKey &storeKey) {
+  Emitter &e = group.e;
+  // Hidden keys have no gradient.
+  Value visible = e.less(t, visibleKeys(e, mixer.lengths, group.batch, e.dim(mixer.q, 1)));
+  Value none = e.equal(group.loadPerHead(mixer.k, t), group.infinity(true));
+  auto hide = [&](Value value) {
+    Value zero = group.number(0);
+    return e.select(visible, e.select(none, zero, value), zero);
+  };
+  group.store(hide(dv), mixer.inits[2], t);
+  storeKey(hide(dk), t);
+}
+
+void aft::emitQueryGradient(const WindowMixer &mixer, LaneEmitter &group) {
+  Emitter &e = group.e;
+  e.loop(e.index(0), e.dim(mixer.q, 1), e.index(1), [&](Value t) {
     Value slope = group.gateDerivative(mixer.gate, group.load(mixer.q, t));
     Value dq = e.fmul(e.fmul(group.load(mixer.dy, t), slope), group.load(mixer.ratio, t));
     group.store(dq, mixer.inits[0], t);
   });
-  // Outputs are keys and items are queries: the window is mirrored.
-  WindowScan scan{group, length, length, mixer.after, mixer.before, /*below=*/!mixer.causal,
-                  /*above=*/true,
-                  [&](const MixState &state, Value t) { return addRow(state, t); },
-                  [&](Value key, ArrayRef<MixState> sums) { finishKey(key, sums); }};
-  scan.run();
 }
 
 //===----------------------------------------------------------------------===//
 // The bias
 //===----------------------------------------------------------------------===//
 
-/// G (v[t'] - R[t]) p of one pair, summed over the channels of a lane group.
-static Value biasTerm(const WindowMixer &mixer, LaneEmitter &group, Value t, Value key,
-                      Value tap) {
+Value aft::biasTerm(const WindowMixer &mixer, LaneEmitter &group, Value t, Value key, Value tap) {
   Emitter &e = group.e;
   Value logz = group.loadPerHead(mixer.logz, t), none = group.infinity(true);
   Value k = group.loadPerHead(mixer.k, key);
@@ -133,8 +126,7 @@ static Value biasTerm(const WindowMixer &mixer, LaneEmitter &group, Value t, Val
   Value g = e.fmul(group.load(mixer.dy, t), group.gate(mixer.gate, group.load(mixer.q, t)));
   Value difference = e.fsub(group.load(mixer.v, key), group.load(mixer.ratio, t));
   Value term = e.fmul(e.fmul(p, g), difference);
-  term = e.select(hidden, group.number(0), term);
-  return e.reduce(term, [&](Value a, Value b) { return e.fadd(a, b); });
+  return e.select(hidden, group.number(0), term);
 }
 
 /// Adds the terms of query t's taps to row `row` of `sums`, one batch entry and
@@ -142,10 +134,11 @@ static Value biasTerm(const WindowMixer &mixer, LaneEmitter &group, Value t, Val
 static void addTaps(const WindowMixer &mixer, LaneEmitter &group, Value t, Value keys,
                     Value sums) {
   Emitter &e = group.e;
-  auto [first, last] = mixer.keysOf(e, t, keys);
-  e.loop(first, last, e.index(1), [&](Value key) {
-    Value tap = mixer.tapOf(e, t, key);
-    e.store(e.fadd(e.load(sums, tap, 0), biasTerm(mixer, group, t, key, tap)), sums, tap);
+  mixer.keysOf(e, t, keys, {}, [&](Value key, Value tap, ValueRange) {
+    Value term = e.reduce(biasTerm(mixer, group, t, key, tap),
+                          [&](Value a, Value b) { return e.fadd(a, b); });
+    e.store(e.fadd(e.load(sums, tap, 0), term), sums, tap);
+    return Emitter::Values{};
   });
 }
 
@@ -201,6 +194,55 @@ static void emitFilterGradient(const WindowMixer &mixer, Emitter &e, unsigned ve
   });
 }
 
+/// Stores dk of a lane group, or adds it to that of its head.
+static StoreKey storeKeyOf(const WindowMixer &mixer, LaneEmitter &group) {
+  return [&](Value value, Value t) {
+    if (group.perHead == 1)
+      return group.store(value, mixer.inits[1], t);
+    group.reduceHeads(value, [&](Value sum, Value head) {
+      Emitter &e = group.e;
+      Value place[] = {group.batch, t, head};
+      e.store(e.fadd(e.load(mixer.inits[1], place, 0), sum), mixer.inits[1], place);
+    });
+  };
+}
+
+static WindowCode backwardCode(const WindowMixer &mixer) {
+  WindowCode code;
+  code.mirrored = true;
+  code.load = [&](LaneEmitter &group, Value t) -> WindowCode::Item {
+    QueryRow row = loadQueryRow(mixer, group, t);
+    return {row.exponent, row.g, row.gr};
+  };
+  code.finish = [&](LaneEmitter &group, Value key, const MixState &sums) {
+    Emitter &e = group.e;
+    Value scale = e.exp(e.fadd(group.loadPerHead(mixer.k, key), sums.m));
+    Value v = group.load(mixer.v, key);
+    storeKeyGradients(mixer, group, key, e.fmul(scale, sums.n),
+                      e.fmul(scale, e.fsub(e.fmul(v, sums.n), sums.z)),
+                      storeKeyOf(mixer, group));
+  };
+  code.exact = [&](LaneEmitter &group, llvm::function_ref<void(WindowScan &)> use) {
+    StoreKey store = storeKeyOf(mixer, group);
+    WindowBackward backward(mixer, group, store);
+    WindowScan scan = backward.scan();
+    use(scan);
+  };
+  return code;
+}
+
+/// dq, dk and dv. dk of a head sums over its channels, which one work group goes
+/// through.
+static void emitGroup(const WindowMixer &mixer, LaneEmitter &first, int64_t shared) {
+  Emitter &e = first.e;
+  e.loop(e.index(0), e.index(shared), e.index(1), [&](Value i) {
+    LaneEmitter group = first;
+    group.channel = e.add(first.channel, e.mul(i, std::max<int64_t>(first.lanes, 1)));
+    emitQueryGradient(mixer, group);
+  });
+  emitWindows(mixer, backwardCode(mixer), first, shared);
+}
+
 /// conv with several channels per head: a work group per head, since dk sums
 /// over the head's channels.
 static void emitPerHead(const WindowMixer &mixer, Emitter &e, unsigned vectorBits) {
@@ -210,18 +252,21 @@ static void emitPerHead(const WindowMixer &mixer, Emitter &e, unsigned vectorBit
       e.store(e.number(element, 0), mixer.inits[1], {index[0], t, index[1]});
     });
     forEachLaneGroupOfHead(e, element, vectorBits, index[0], index[1], mixer.perHead(),
-                           [&](LaneEmitter &group) { WindowBackward(mixer, group).run(); });
+                           [&](LaneEmitter &group) { emitGroup(mixer, group, 1); });
   });
 }
 
 void aft::emitWindowMixerGrad(Operation *op, OpBuilder &builder, unsigned vectorBits) {
-  WindowMixer mixer(op);
+  WindowMixer mixer(op, builder);
   Emitter e(builder, op->getLoc());
+  Type element = accumulationOf(mixer.q);
+  int64_t shared = sharedGroups(mixer, lanesFor(element, vectorBits));
   if (mixer.perHead() > 1)
     emitPerHead(mixer, e, vectorBits);
   else
-    forEachLaneGroup(e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels,
-                     1, [&](LaneEmitter &group) { WindowBackward(mixer, group).run(); });
+    forEachLaneGroup(
+        e, element, vectorBits, e.dim(mixer.q, 0), mixer.channels, 1,
+        [&](LaneEmitter &group) { emitGroup(mixer, group, shared); }, shared);
   if (mixer.inits.size() == 4)
     mixer.perHeadBias ? emitFilterGradient(mixer, e, vectorBits)
                       : emitBandGradient(mixer, e, vectorBits);

@@ -1,15 +1,12 @@
 //===- WindowScan.cpp - Sums over everything outside a sliding window -----===//
+// Sums run over a block before they are folded into the older ones, so that
+// rounding errors do not grow with the sequence.
 
 #include "compiler/vector/WindowScan.h"
 
 using namespace mlir;
 using namespace aft;
 
-/// Sums run over this many items before they are folded into the older ones, so
-/// that rounding errors do not grow with the sequence.
-static constexpr int64_t kRunLength = 64;
-/// Outputs whose sums over later items are kept at once.
-static constexpr int64_t kBlockRows = 32;
 /// Stored sums over later items, evenly spaced over the sequence.
 static constexpr int64_t kCheckpoints = 256;
 
@@ -18,111 +15,71 @@ static Value isMultiple(Emitter &e, Value a, Value b) {
   return e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, rest, e.index(0));
 }
 
-SmallVector<Value> WindowScan::emptyPair() {
-  SmallVector<Value> pair = group.emptyState().values();
-  pair.append(group.emptyState().values());
-  return pair;
+static Emitter::Values pairOf(const MixState &a, const MixState &b) {
+  Emitter::Values values = a.values();
+  values.append(b.values());
+  return values;
 }
 
-Value WindowScan::memoryFor(int64_t states) {
-  return group.e.scratch({states, 3, std::max<int64_t>(group.lanes, 1)}, group.element);
-}
-
-void WindowScan::keep(const MixState &state, Value memory, Value index) {
-  Emitter &e = group.e;
-  for (auto [part, value] : llvm::enumerate(state.values()))
-    e.store(value, memory, {index, e.index(part), e.index(0)});
-}
-
-MixState WindowScan::kept(Value memory, Value index) {
-  Emitter &e = group.e;
-  auto part = [&](int64_t i) {
-    return e.load(memory, {index, e.index(i), e.index(0)}, group.lanes);
-  };
-  return {part(0), part(1), part(2)};
-}
-
-/// Outputs [first, last). The items below their windows are carried as two
-/// states, an older one and the present run.
-SmallVector<Value> WindowScan::rows(Value first, Value last, ValueRange carried,
-                                    Value suffixes) {
-  Emitter &e = group.e;
-  return e.loop(first, last, e.index(1), carried, [&](Value i, ValueRange state) {
-    SmallVector<Value> both(state);
-    SmallVector<MixState> sums;
-    if (below) {
-      both = e.branch(
-          isMultiple(e, i, e.index(kRunLength)), SmallVector<Type>(6, group.type),
-          [&] {
-            MixState older = MixState::from(state.take_front(3));
-            MixState run = MixState::from(state.drop_front(3));
-            SmallVector<Value> values = group.merge(older, run).values();
-            values.append(group.emptyState().values());
-            return values;
-          },
-          [&] { return SmallVector<Value>(state); });
-      // The item that leaves the window with this output.
-      Value leaving = e.sub(i, e.index(before + 1));
-      Value exists = e.builder.create<arith::AndIOp>(
-          e.loc, e.less(e.index(-1), leaving), e.less(leaving, items));
-      MixState run = MixState::from(ValueRange(both).drop_front(3));
-      run = group.when(exists, run, [&] { return add(run, leaving); });
-      both.truncate(3);
-      both.append(run.values());
-      sums = {MixState::from(ValueRange(both).take_front(3)), run};
-    }
-    if (suffixes)
-      sums.push_back(kept(suffixes, e.sub(i, first)));
-    finish(i, sums);
-    return both;
-  });
-}
-
-/// States of the items from every multiple of `spacing` on, walked from the
+/// States of the items from every multiple of the spacing on, walked from the
 /// end. Runs of that length are folded into the later items.
-Value WindowScan::makeCheckpoints(Value spacing) {
+void WindowScan::makeCheckpoints(const Memory &memory) {
+  if (!above)
+    return;
   Emitter &e = group.e;
-  Value memory = memoryFor(kCheckpoints + 2);
   e.loop(e.index(0), e.index(kCheckpoints + 2), e.index(1),
-         [&](Value i) { keep(group.emptyState(), memory, i); });
-  e.loop(e.index(0), items, e.index(1), emptyPair(), [&](Value i, ValueRange carried) {
+         [&](Value i) { group.keep(group.emptyState(), memory.checkpoints, checkpoint(memory, i)); });
+  Emitter::Values empty = pairOf(group.emptyState(), group.emptyState());
+  e.loop(e.index(0), items, e.index(1), empty, [&](Value i, ValueRange carried) {
     Value item = e.sub(e.sub(items, e.index(1)), i);
     MixState older = MixState::from(carried.take_front(3));
     MixState run = add(MixState::from(carried.drop_front(3)), item);
     return e.branch(
-        isMultiple(e, item, spacing), SmallVector<Type>(6, group.type),
+        isMultiple(e, item, memory.spacing), SmallVector<Type>(6, group.type),
         [&] {
           MixState merged = group.merge(older, run);
-          keep(merged, memory, e.builder.create<arith::DivUIOp>(e.loc, item, spacing));
-          SmallVector<Value> values = merged.values();
-          values.append(group.emptyState().values());
-          return values;
+          Value place = e.builder.create<arith::DivUIOp>(e.loc, item, memory.spacing);
+          group.keep(merged, memory.checkpoints, checkpoint(memory, place));
+          return pairOf(merged, group.emptyState());
         },
-        [&] {
-          SmallVector<Value> open = older.values();
-          open.append(run.values());
-          return open;
-        });
+        [&] { return pairOf(older, run); });
   });
-  return memory;
+}
+
+Value WindowScan::checkpoint(const Memory &memory, Value index) {
+  Emitter &e = group.e;
+  return memory.number ? e.add(e.mul(memory.number, kCheckpoints + 2), index) : index;
+}
+
+WindowScan::Memory WindowScan::makeMemory(int64_t groups) {
+  if (!above)
+    return {};
+  Emitter &e = group.e;
+  Value spacing =
+      e.max(e.ceilDiv(e.max(items, outputs), kCheckpoints), e.index(kBlockRows));
+  return {group.stateMemory(groups * (kCheckpoints + 2)), spacing,
+          group.stateMemory(kBlockRows), {}};
+}
+
+MixState WindowScan::later(const Memory &memory, Value last) {
+  Emitter &e = group.e;
+  Value from = e.add(last, after);
+  Value index = e.builder.create<arith::CeilDivUIOp>(e.loc, from, memory.spacing);
+  // Beyond the last item there is nothing.
+  Value end = e.min(e.mul(index, memory.spacing), items);
+  MixState state = group.kept(memory.checkpoints, checkpoint(memory, e.min(index, e.index(kCheckpoints + 1))));
+  Value count = e.max(e.sub(end, from), e.index(0));
+  return group.loop(e.index(0), count, state, [&](Value i, MixState state) {
+    return add(state, e.sub(e.sub(end, i), e.index(1)));
+  });
 }
 
 /// The state of the items from i + after + 1 on, for each output i of a block.
-void WindowScan::makeSuffixes(Value checkpoints, Value spacing, Value suffixes, Value first,
-                              Value last) {
+void WindowScan::makeSuffixes(const Memory &memory, Value first, Value last) {
   Emitter &e = group.e;
-  Value from = e.add(last, after);
-  Value index = e.builder.create<arith::CeilDivUIOp>(e.loc, from, spacing);
-  // Beyond the last item there is nothing.
-  Value end = e.min(e.mul(index, spacing), items);
-  MixState state = kept(checkpoints, e.min(index, e.index(kCheckpoints + 1)));
-  Value count = e.max(e.sub(end, from), e.index(0));
-  state = group.loop(e.index(0), count, state, [&](Value i, MixState state) {
-    return add(state, e.sub(e.sub(end, i), e.index(1)));
-  });
-  group.loop(first, last, state, [&](Value up, MixState state) {
+  group.loop(first, last, later(memory, last), [&](Value up, MixState state) {
     Value i = e.sub(e.sub(last, e.index(1)), e.sub(up, first));
-    keep(state, suffixes, e.sub(i, first));
+    group.keep(state, memory.suffixes, e.sub(i, first));
     Value item = e.add(i, after);
     Value exists = e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), item),
                                                    e.less(item, items));
@@ -130,19 +87,36 @@ void WindowScan::makeSuffixes(Value checkpoints, Value spacing, Value suffixes, 
   });
 }
 
+MixState WindowScan::block(const Memory &memory, Value first, Value last,
+                           const MixState &older) {
+  Emitter &e = group.e;
+  if (above)
+    makeSuffixes(memory, first, last);
+  MixState run = group.loop(first, last, group.emptyState(), [&](Value i, MixState run) {
+    SmallVector<MixState> sums;
+    if (below) {
+      // The item that leaves the window with this output.
+      Value leaving = e.sub(i, e.index(before + 1));
+      Value exists = e.builder.create<arith::AndIOp>(
+          e.loc, e.less(e.index(-1), leaving), e.less(leaving, items));
+      run = group.when(exists, run, [&] { return add(run, leaving); });
+      sums = {older, run};
+    }
+    if (above)
+      sums.push_back(group.kept(memory.suffixes, e.sub(i, first)));
+    finish(i, sums);
+    return run;
+  });
+  return group.merge(older, run);
+}
+
 void WindowScan::run() {
   Emitter &e = group.e;
-  if (!above) {
-    rows(e.index(0), outputs, emptyPair(), Value());
-    return;
-  }
-  Value most = e.max(items, outputs);
-  Value spacing = e.max(e.ceilDiv(most, kCheckpoints), e.index(kBlockRows));
-  Value checkpoints = makeCheckpoints(spacing), suffixes = memoryFor(kBlockRows);
-  e.loop(e.index(0), outputs, e.index(kBlockRows), emptyPair(),
-         [&](Value first, ValueRange state) {
+  Memory memory = makeMemory(1);
+  makeCheckpoints(memory);
+  e.loop(e.index(0), outputs, e.index(kBlockRows), group.emptyState().values(),
+         [&](Value first, ValueRange older) {
            Value last = e.min(e.add(first, kBlockRows), outputs);
-           makeSuffixes(checkpoints, spacing, suffixes, first, last);
-           return rows(first, last, state, suffixes);
+           return block(memory, first, last, MixState::from(older)).values();
          });
 }

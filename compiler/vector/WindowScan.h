@@ -27,16 +27,29 @@ struct WindowScan {
 
   void run();
 
+  // Piece by piece, a block of outputs at a time.
+
+  /// Outputs whose sums over later items are kept at once.
+  static constexpr int64_t kBlockRows = 32;
+  /// States that belong to one lane group.
+  struct Memory {
+    mlir::Value checkpoints, spacing; ///< of later items
+    mlir::Value suffixes;             ///< of the outputs of a block
+    mlir::Value number;               ///< of the lane group, if several share it
+  };
+  Memory makeMemory(int64_t groups);
+  void makeCheckpoints(const Memory &memory);
+  /// Outputs [first, last), one block; `older` are the items that left the window
+  /// of the output before `first`. Returns those that left it at the end.
+  MixState block(const Memory &memory, mlir::Value first, mlir::Value last,
+                 const MixState &older);
+  /// The items after the window of the output before `last`.
+  MixState later(const Memory &memory, mlir::Value last);
+
 private:
   using Value = mlir::Value;
-  llvm::SmallVector<Value> rows(Value first, Value last, mlir::ValueRange carried,
-                                Value suffixes);
-  llvm::SmallVector<Value> emptyPair();
-  Value makeCheckpoints(Value spacing);
-  void makeSuffixes(Value checkpoints, Value spacing, Value suffixes, Value first, Value last);
-  Value memoryFor(int64_t states);
-  void keep(const MixState &state, Value memory, Value index);
-  MixState kept(Value memory, Value index);
+  Value checkpoint(const Memory &memory, Value index);
+  void makeSuffixes(const Memory &memory, Value first, Value last);
 };
 
 } // namespace aft

@@ -2,6 +2,7 @@
 
 #include "dialect/derivative/Differentiable.h"
 
+#include "dialect/ir/AFT.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -59,6 +60,8 @@ static FailureOr<Value> seed(func::FuncOp function, OpBuilder &builder, Value lo
 /// Marks what depends on active values, as operands or from inside a region. A
 /// shape depends on no element.
 static void propagate(Operation &op, Adjoints &adjoints) {
+  if (isa<StopGradientOp>(op))
+    return;
   WalkResult active = op.walk([&](Operation *inner) {
     bool uses = !isa<tensor::DimOp>(inner) &&
                 llvm::any_of(inner->getOperands(),

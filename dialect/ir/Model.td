@@ -297,6 +297,22 @@ def AFT_AdamWOp : AFT_Op<"adamw"> {
     `:` functional-type(operands, results) }];
 }
 
+def AFT_StopGradientOp : Op<AFT_Dialect, "stop_gradient",
+                            [Pure, SameOperandsAndResultType]> {
+  let summary = "its operand, through which no gradient flows";
+  let description = [{
+    Constraint C1: operand and result have the same tensor type.
+
+    Example:
+    ```mlir
+    %y = aft.stop_gradient %x : tensor<4x8xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$x);
+  let results = (outs AnyRankedTensor:$y);
+  let assemblyFormat = "$x attr-dict `:` type($y)";
+}
+
 } // opDocGroup
 
 #endif // AFT_MODEL_TD

@@ -239,5 +239,6 @@ Evaluated aft::evaluateModel(Operation *op, const Frame &frame) {
       .Case<CrossEntropyGradOp>([&](auto own) { return crossEntropyGrad(own, frame); })
       .Case<DropoutOp>([&](auto own) { return dropout(own, frame); })
       .Case<AdamWOp>([&](auto own) { return adamw(own, frame); })
+      .Case<StopGradientOp>([&](auto own) { return RTensors{frame.get(own.getX())}; })
       .Default([](Operation *) { return Evaluated(); });
 }

@@ -236,6 +236,10 @@ Value Function::abs(Value x) {
   return impl->unaryMath("abs", x, "math.absf");
 }
 Value Function::exp(Value x) { return impl->unaryMath("exp", x, "math.exp"); }
+Value Function::expm1(Value x) { return impl->unaryMath("expm1", x, "math.expm1"); }
+Value Function::log1p(Value x) { return impl->unaryMath("log1p", x, "math.log1p"); }
+Value Function::floor(Value x) { return impl->unaryMath("floor", x, "math.floor"); }
+Value Function::trunc(Value x) { return impl->unaryMath("trunc", x, "math.trunc"); }
 Value Function::log(Value x) { return impl->unaryMath("log", x, "math.log"); }
 Value Function::sqrt(Value x) { return impl->unaryMath("sqrt", x, "math.sqrt"); }
 Value Function::tanh(Value x) { return impl->unaryMath("tanh", x, "math.tanh"); }
@@ -319,4 +323,13 @@ Value Function::cast(Value x, DType dtype) {
                        [&](Body &body, const Strings &args) {
                          return body.convert(args[0], from, dtype);
                        });
+}
+
+Value Function::stopGradient(Value x) {
+  if (!impl->check("stopGradient", {x}))
+    return {};
+  Value source = impl->refined(x);
+  return impl->define("aft.stop_gradient " + impl->nameOf(source) + " : " +
+                          impl->typeTextOf(source),
+                      x.dtype(), impl->shapeOf(source));
 }

@@ -48,7 +48,7 @@ class Case:
         arguments = [f"%{k}: {self.type_of(v.shape)} {{aft.param, aft.name = \"{k}\"}}"
                      for k, v in self.params.items()]
         for k, v in self.inputs.items():
-            element = {"f": "f64", "i": "i64"}[v.dtype.kind]
+            element = f"{v.dtype.kind}{8 * v.dtype.itemsize}"
             arguments.append(f"%{k}: {self.type_of(v.shape, element)}")
         lines = [f"func.func @main({', '.join(arguments)}) -> tensor<f64> {{",
                  "  %zero = arith.constant 0.0 : f64", "  %c0 = arith.constant 0 : index",
@@ -194,6 +194,42 @@ def mixer(name, op, attrs, function, **params):
     return case
 
 
+def conv_bias(filter, grid):
+    """[h,T,T]: the filter around each position, 0 elsewhere."""
+    taps = filter.shape[1:]
+    places = np.stack(np.unravel_index(np.arange(np.prod(grid)), grid), -1)
+    offset = places[None] - places[:, None] + (np.array(taps) - 1) // 2
+    inside = torch.tensor(np.all((offset >= 0) & (offset < taps), -1))
+    flat = np.ravel_multi_index(np.moveaxis(np.clip(offset, 0, np.array(taps) - 1), -1, 0), taps)
+    return torch.where(inside, filter.flatten(1)[:, torch.tensor(flat)], 0.0)
+
+
+def conv(name, grid, d, heads, taps, lengths=None, B=2, scale=1):
+    T = int(np.prod(grid))
+    shapes = {"q": (B, T, d), "k": (B, T, heads), "v": (B, T, d), "f": (heads, *taps)}
+    types = [tensor(s) for s in shapes.values()]
+    inputs, clause = {}, ""
+    if lengths is not None:
+        inputs["lengths"], clause = np.array(lengths, np.int32), " lengths(%lengths)"
+        types.append(tensor((B,), "i32"))
+
+    def reference(q, k, v, f, lengths=None):
+        x = k[:, None].repeat_interleave(d // heads, 3) + \
+            conv_bias(f, grid).repeat_interleave(d // heads, 0).permute(1, 2, 0)
+        seen = torch.arange(T) < (torch.full((B,), T) if lengths is None else lengths)[:, None]
+        # Without a key there is no gradient: any finite x will do.
+        x = torch.where((seen | ~seen.any(1, keepdim=True))[:, None, :, None], x, -torch.inf)
+        y = torch.sigmoid(q) * (torch.softmax(x, 2) * v[:, None]).sum(2)
+        return torch.cat([y[b:b + 1] if n else y[b:b + 1].detach() * 0
+                          for b, n in enumerate(seen.any(1))])
+    shown = f" grid = {list(grid)}" if len(grid) > 1 else ""
+    body = f"""
+  %y = aft.conv %q, %k, %v, %f{clause}{shown} : ({', '.join(types)}) -> {types[0]}"""
+    case = Case(f"conv {name}", body, shapes["q"], reference, inputs=inputs, **shapes)
+    case.params["f"] *= scale
+    return case
+
+
 def cases():
     yield unary("exp", torch.exp)
     yield unary("tanh", torch.tanh)
@@ -308,6 +344,19 @@ def cases():
                    [torch.stack([(u[t] * r[t + j - 2]).sum() if t + j >= 2 else u.sum() * 0
                                  for j in range(3)]) for t in range(7)]), 7, 3, True)),
                **sizes, u=(7, 2), r=(7, 2))
+    yield conv("1-D", (9,), 8, 2, (3,))
+    yield conv("1-D, a key per channel", (9,), 12, 12, (4,), lengths=[9, 5])
+    yield conv("2-D", (3, 5), 8, 4, (3, 3))
+    yield conv("2-D, a key per channel", (4, 3), 12, 12, (2, 5))
+    yield conv("2-D, filter larger than the grid", (3, 2), 6, 3, (7, 5))
+    yield conv("2-D, lengths", (3, 4), 20, 2, (3, 2), lengths=[7, 12])
+    yield conv("2-D, heads of 24 channels", (3, 4), 48, 2, (3, 3))
+    yield conv("3-D", (2, 3, 4), 8, 4, (3, 2, 3))
+    yield conv("3-D, lengths", (3, 2, 3), 8, 8, (2, 3, 2), lengths=[11, 1])
+    yield conv("2-D, an entry without keys", (3, 4), 16, 4, (3, 3), lengths=[0, 5])
+    yield conv("2-D, filters of a large range", (4, 5), 24, 8, (3, 4), scale=60)
+    yield conv("2-D, rows longer than a block", (3, 19), 16, 1, (3, 17))
+    yield conv("3-D, filters of a large range", (2, 3, 4), 8, 4, (3, 2, 3), lengths=[24, 9], scale=60)
     yield mixer("full", "full", "", lambda q, k, v, w: aft(q, k, v, w), **sizes, w=(7, 7))
     yield mixer("full causal", "full", "causal",
                 lambda q, k, v, w: aft(q, k, v, mixer_weights(7, 7, w, True)), **sizes, w=(7, 7))

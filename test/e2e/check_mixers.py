@@ -144,6 +144,31 @@ def falling(q, k, v, w):
     k[:] -= np.linspace(0, 5000, k.shape[1])[None, :, None]
 
 
+def wide_rows(q, k, v, w):
+    w *= np.linspace(0, 200, len(w))[:, None] / np.ptp(w, axis=1, keepdims=True)
+
+
+def extremes(q, k, v, w):
+    for a in (k, w):
+        a[:] = rng.choice([-1e4, 1e4], size=a.shape)
+
+
+def hidden_giant(q, k, v, w):
+    k[:, 5] = 500
+    w[::2, 5] = -np.inf
+
+
+def nan_value(q, k, v, w):
+    v[0, 4, 1] = np.nan
+    w[1::2, 4] = -np.inf
+
+
+def wide_filter(q, k, v, w):
+    """Too wide a range for products of exponentials, in some of the heads."""
+    w[1::2] *= 50
+    k *= 20
+
+
 results = []
 for dtype in ("f32", "f64", "bf16"):
     for op, extra in (("full", {}), ("local", {}), ("simple", {}),
@@ -180,9 +205,28 @@ for causal in (False, True):
     results.append(case("local", 2, 300, 40, window=32, causal=causal))
     results.append(case("conv", 2, 40, 12, heads=12, taps=4, causal=causal))
     results.append(case("conv", 2, 9, 12, heads=1, taps=31, causal=causal))
+    # Blocks of queries and keys of the product, whole and in part; several of channels.
+    for T, S in ((1, 1), (1, 300), (8, 8), (127, 127), (128, 128), (257, 257), (300, 600), (520, 520)):
+        results.append(case("full", 2, T, 24, S=S, causal=causal))
+    results.append(case("full", 1, 130, 1100, causal=causal))
+    results.append(case("full", 2, 150, 24, causal=causal, dtype="f64", scale=300))
+    results.append(case("full", 2, 150, 24, causal=causal, lengths=[0, 150], dynamic=True))
+    for edit in (wide_rows, extremes, hidden_giant, nan_value, rising, falling):
+        results.append(case("full", 2, 300, 24, causal=causal, edit=edit))
 results.append(case("full", 2, 19, 12, S=5))
 results.append(case("conv", 2, 196, 24, heads=6, grid=(14, 14), taps=11))
 results.append(case("conv", 1, 24, 6, heads=3, grid=(2, 3, 4), taps=2))
 results.append(case("conv", 1, 24, 6, heads=3, grid=(4, 6), taps=4, scale=1e3, lengths=[10]))
+for dtype in ("f32", "f64", "bf16"):
+    results.append(case("conv", 2, 35, 48, dtype, heads=2, grid=(5, 7), taps=5, lengths=[0, 17]))
+    results.append(case("conv", 2, 35, 20, dtype, heads=20, grid=(7, 5), taps=3, lengths=[35, 1]))
+for edit in (rising, falling, nan_key, hidden_key, hidden_bias, wide_filter):
+    results.append(case("conv", 2, 36, 24, heads=6, grid=(4, 9), taps=3, edit=edit))
+results.append(case("conv", 2, 143, 40, heads=40, grid=(11, 13), taps=7, scale=1e4))
+results.append(case("conv", 1, 60, 36, heads=3, grid=(3, 4, 5), taps=3, scale=1e4, lengths=[37]))
+results.append(case("conv", 1, 60, 36, heads=12, grid=(3, 4, 5), taps=4, lengths=[41]))
+results.append(case("conv", 1, 8, 16, heads=4, grid=(1, 8), taps=3))
+results.append(case("conv", 1, 8, 16, heads=4, grid=(8, 1), taps=3))
+results.append(case("conv", 1, 1, 16, heads=4, grid=(1, 1), taps=3))
 print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
 sys.exit(0 if all(results) else 1)

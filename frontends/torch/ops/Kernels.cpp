@@ -45,6 +45,10 @@ at::ScalarType aft::ops::accumulationOf(at::ScalarType type) {
   return type == at::kDouble ? at::kDouble : at::kFloat;
 }
 
+int aft::ops::threads() {
+  return std::getenv("AFT_NUM_THREADS") ? 0 : at::get_num_threads();
+}
+
 Buffer aft::ops::bufferOf(const Tensor &tensor) {
   TORCH_INTERNAL_ASSERT(tensor.is_contiguous() && tensor.device().is_cpu());
   return {tensor.data_ptr(), dtypeOf(tensor.scalar_type()), tensor.sizes().vec()};
@@ -131,9 +135,7 @@ static std::shared_ptr<Program> compiled(const std::string &mnemonic, const std:
   static std::mutex mutex;
   static auto &programs = *new std::unordered_map<std::string, std::shared_ptr<Program>>();
   CompileOptions options;
-  // LibTorch's own setting counts, except where ours was made on purpose.
-  if (!std::getenv("AFT_NUM_THREADS"))
-    options.threads = at::get_num_threads();
+  options.threads = threads();
   std::string key = std::to_string(options.threads) + " " + text;
   std::lock_guard<std::mutex> lock(mutex);
   std::shared_ptr<Program> &program = programs[key];

@@ -21,6 +21,9 @@ at::ScalarType scalarTypeOf(DType type);
 at::ScalarType accumulationOf(at::ScalarType type);
 /// A contiguous CPU tensor's memory.
 Buffer bufferOf(const Tensor &tensor);
+/// LibTorch's number of threads; 0, our own default, where AFT_NUM_THREADS was
+/// set on purpose.
+int threads();
 
 /// Dimensions by letter. The first operand that names a letter binds it; every
 /// later one must agree.

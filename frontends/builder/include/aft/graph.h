@@ -160,18 +160,24 @@ public:
   Value neg(Value x);
   Value abs(Value x);
   Value exp(Value x);
+  Value expm1(Value x);
   Value log(Value x);
+  Value log1p(Value x);
   Value sqrt(Value x);
   Value rsqrt(Value x);
   Value tanh(Value x);
   Value erf(Value x);
   Value sin(Value x);
   Value cos(Value x);
+  Value floor(Value x);
+  Value trunc(Value x);
   Value sigmoid(Value x);
   Value relu(Value x);
   Value silu(Value x);
   Value gelu(Value x, bool tanhApproximation = false);
   Value cast(Value x, DType dtype);
+  /// x, through which training sends no gradient.
+  Value stopGradient(Value x);
 
   //===--- Reductions and scans ---------------------------------------------===//
   // No dims: all of them.

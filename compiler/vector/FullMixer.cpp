@@ -1,0 +1,198 @@
+//===- FullMixer.cpp - What aft.full and its derivative share -------------===//
+
+#include "compiler/vector/FullMixer.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace aft;
+
+/// Terms that are added one after the other.
+static constexpr int64_t kBlockTerms = 128;
+
+//===----------------------------------------------------------------------===//
+// Operands
+//===----------------------------------------------------------------------===//
+
+template <typename OpT> static void fill(FullMixer &mixer, OpT op) {
+  mixer.q = op.getQ();
+  mixer.k = op.getK();
+  mixer.v = op.getV();
+  mixer.w = op.getW();
+  mixer.lengths = op.getLengths();
+  mixer.inits = op.getInits();
+  mixer.gate = op.getGate();
+  mixer.causal = op.getCausal();
+}
+
+FullMixer::FullMixer(Operation *op, Emitter &e) : e(e) {
+  llvm::TypeSwitch<Operation *>(op)
+      .Case([&](FullOp full) { fill(*this, full); })
+      .Case([&](FullGradOp grad) {
+        fill(*this, grad);
+        dy = grad.getDy();
+        ratio = grad.getRatio();
+        logz = grad.getLogz();
+      });
+  channels = cast<MemRefType>(q.getType()).getDimSize(2);
+  perBatchBias = cast<MemRefType>(w.getType()).getRank() == 3;
+  element = accumulationOf(q);
+  batches = e.dim(q, 0);
+  queries = e.dim(q, 1);
+  keys = e.dim(k, 1);
+}
+
+Value FullMixer::keysSeenBy(Value t, Value visible) const {
+  if (!causal)
+    return visible;
+  // The last query sees the last key.
+  return e.min(e.add(e.add(t, e.sub(keys, queries)), 1), visible);
+}
+
+Value FullMixer::firstQueryOf(Value key) const {
+  if (!causal)
+    return e.index(0);
+  return e.max(e.sub(key, e.sub(keys, queries)), e.index(0));
+}
+
+SmallVector<Value> FullMixer::biasAt(Value batch, Value t, Value key) const {
+  if (perBatchBias)
+    return {batch, t, key};
+  return {t, key};
+}
+
+Value FullMixer::bias(LaneEmitter &group, Value t, Value key) const {
+  Value one = e.load(w, biasAt(group.batch, t, key), 0);
+  return e.broadcast(e.convert(one, element), group.type);
+}
+
+Value FullMixer::biases(Value batch, Value t, Value key, Value count, int64_t lanes) const {
+  return loadSome(e, w, biasAt(batch, t, key), element, lanes, count,
+                  -std::numeric_limits<double>::infinity());
+}
+
+Value FullMixer::gatedGradient(LaneEmitter &group, Value t) const {
+  return e.fmul(group.load(dy, t), group.gate(gate, group.load(q, t)));
+}
+
+//===----------------------------------------------------------------------===//
+// Numbers
+//===----------------------------------------------------------------------===//
+
+double aft::separableRange(Type accumulation) { return accumulation.isF64() ? 600 : 60; }
+
+static Value combineLanes(Emitter &e, vector::CombiningKind kind, Value condition) {
+  if (!isa<VectorType>(condition.getType()))
+    return condition;
+  return e.builder.create<vector::ReductionOp>(e.loc, kind, condition);
+}
+
+Value aft::inAllLanes(Emitter &e, Value condition) {
+  return combineLanes(e, vector::CombiningKind::AND, condition);
+}
+
+Value aft::inAnyLane(Emitter &e, Value condition) {
+  return combineLanes(e, vector::CombiningKind::OR, condition);
+}
+
+Value aft::compare(Emitter &e, arith::CmpFPredicate predicate, Value a, Value b) {
+  return e.builder.create<arith::CmpFOp>(e.loc, predicate, a, b);
+}
+
+Value aft::runningMax(Emitter &e, Value maximum, Value value) {
+  return e.select(compare(e, arith::CmpFPredicate::OGT, value, maximum), value, maximum);
+}
+
+static Value maskFor(Emitter &e, int64_t lanes, Value count) {
+  auto type = VectorType::get({lanes}, e.builder.getI1Type());
+  // Nothing at all where the count is negative.
+  return e.builder.create<vector::CreateMaskOp>(e.loc, type, e.max(count, e.index(0)));
+}
+
+Value aft::loadSome(Emitter &e, Value memref, ValueRange indices, Type accumulation,
+                    int64_t lanes, Value count, double other) {
+  Type stored = cast<MemRefType>(memref.getType()).getElementType();
+  auto type = VectorType::get({lanes}, stored);
+  Value loaded = e.builder.create<vector::MaskedLoadOp>(
+      e.loc, type, memref, indices, maskFor(e, lanes, count), e.number(type, other));
+  return e.convert(loaded, accumulation);
+}
+
+void aft::storeSome(Emitter &e, Value value, Value memref, ValueRange indices, Value count) {
+  int64_t lanes = cast<VectorType>(value.getType()).getDimSize(0);
+  value = e.convert(value, cast<MemRefType>(memref.getType()).getElementType());
+  e.builder.create<vector::MaskedStoreOp>(e.loc, memref, indices, maskFor(e, lanes, count),
+                                          value);
+}
+
+SmallVector<Value> aft::sumInBlocks(Emitter &e, Value first, Value last, ValueRange start,
+                                    llvm::function_ref<SmallVector<Value>(Value)> terms) {
+  auto plus = [&](ValueRange a, ValueRange b) {
+    SmallVector<Value> sums;
+    for (auto [left, right] : llvm::zip_equal(a, b))
+      sums.push_back(e.fadd(left, right));
+    return sums;
+  };
+  SmallVector<Value> zeros;
+  for (Value value : start)
+    zeros.push_back(e.number(value.getType(), 0));
+  return e.loop(first, last, e.index(kBlockTerms), start, [&](Value block, ValueRange sums) {
+    Value end = e.min(e.add(block, kBlockTerms), last);
+    SmallVector<Value> part =
+        e.loop(block, end, e.index(1), zeros,
+               [&](Value i, ValueRange carried) { return plus(carried, terms(i)); });
+    return plus(sums, part);
+  });
+}
+
+Value aft::exponentOf(LaneEmitter &group, Value k, Value bias) {
+  Emitter &e = group.e;
+  Value none = group.infinity(true);
+  Value hidden = e.builder.create<arith::OrIOp>(e.loc, e.equal(k, none), e.equal(bias, none));
+  return e.select(hidden, none, e.fadd(k, bias));
+}
+
+MixState aft::addExactly(LaneEmitter &group, Value first, Value last, const MixState &state,
+                         llvm::function_ref<Value(Value)> exponent,
+                         llvm::function_ref<Value(Value)> value) {
+  Emitter &e = group.e;
+  Value top = e.loop(first, last, e.index(1), state.m, [&](Value key, ValueRange carried) {
+    return Emitter::Values{runningMax(e, carried[0], exponent(key))};
+  })[0];
+  Value base = group.finite(top), factor = e.exp(e.fsub(state.m, base));
+  SmallVector<Value> start = {e.fmul(state.n, factor), e.fmul(state.z, factor)};
+  SmallVector<Value> total = sumInBlocks(e, first, last, start, [&](Value key) {
+    Value weight = e.exp(e.fsub(exponent(key), base));
+    // A key of weight 0 is hidden: its value must not be seen.
+    Value term =
+        e.select(e.equal(weight, group.number(0)), group.number(0), e.fmul(weight, value(key)));
+    return SmallVector<Value>{term, weight};
+  });
+  return {top, total[0], total[1]};
+}
+
+//===----------------------------------------------------------------------===//
+// PairedSums
+//===----------------------------------------------------------------------===//
+
+PairedSums::PairedSums(Emitter &e, int64_t rows, int64_t channels, int64_t lanes, Type element)
+    : e(e), rows(rows), groups((channels + lanes - 1) / lanes), lanes(lanes), element(element) {
+  memory = e.scratch({groups, rows, 2, lanes}, element);
+}
+
+void PairedSums::clear() {
+  Value zero = e.number(e.typeOf(element, lanes), 0);
+  e.loop(e.index(0), e.index(groups), e.index(1), [&](Value group) {
+    e.loop(e.index(0), e.index(rows), e.index(1), [&](Value row) {
+      for (int64_t part : {0, 1})
+        e.store(zero, memory, {group, row, e.index(part), e.index(0)});
+    });
+  });
+}
+
+SmallVector<Value> PairedSums::at(Value row, int64_t part, Value column) const {
+  Value group = e.div(column, lanes);
+  return {group, row, e.index(part), e.sub(column, e.mul(group, lanes))};
+}

@@ -1,0 +1,94 @@
+//===- FullMixer.h - What aft.full and its derivative share ---------------===//
+
+#ifndef AFT_COMPILER_VECTOR_FULLMIXER_H
+#define AFT_COMPILER_VECTOR_FULLMIXER_H
+
+#include "compiler/vector/MixerCommon.h"
+
+namespace aft {
+
+/// Operands of aft.full or aft.full_grad and the meaning of its bias.
+struct FullMixer {
+  using Value = mlir::Value;
+  FullMixer(mlir::Operation *op, Emitter &e);
+
+  Emitter &e;
+  Value q, k, v, w, lengths;
+  mlir::ValueRange inits;
+  Value dy, ratio, logz; ///< derivative only
+  Gate gate = Gate::sigmoid;
+  bool causal = false, perBatchBias = false;
+  int64_t channels = 0;
+  mlir::Type element; ///< the accumulation type
+  Value queries, keys, batches;
+
+  /// How many of the first `visible` keys query t sees.
+  Value keysSeenBy(Value t, Value visible) const;
+  /// The first query that sees key `key`.
+  Value firstQueryOf(Value key) const;
+  /// Place of the bias of query t for a key.
+  llvm::SmallVector<Value> biasAt(Value batch, Value t, Value key) const;
+  /// The bias of query t for one key, for all channels of a lane group.
+  Value bias(LaneEmitter &group, Value t, Value key) const;
+  /// The biases for `lanes` keys from `key` on, -inf beyond the first `count`.
+  Value biases(Value batch, Value t, Value key, Value count, int64_t lanes) const;
+  /// dy * g(q) of query t.
+  Value gatedGradient(LaneEmitter &group, Value t) const;
+};
+
+/// How small a sum of products exp(w - a) * exp(k - c), each factor at most 1,
+/// may be before what underflowed could matter: exp of minus this.
+double separableRange(mlir::Type accumulation);
+
+/// Whether the condition holds in all lanes; in any of them.
+mlir::Value inAllLanes(Emitter &e, mlir::Value condition);
+mlir::Value inAnyLane(Emitter &e, mlir::Value condition);
+mlir::Value compare(Emitter &e, mlir::arith::CmpFPredicate predicate, mlir::Value a,
+                    mlir::Value b);
+/// The larger of a number and a running maximum; a NaN is passed over.
+mlir::Value runningMax(Emitter &e, mlir::Value maximum, mlir::Value value);
+/// `lanes` elements from `indices` on in the accumulation type, `other` beyond
+/// the first `count`.
+mlir::Value loadSome(Emitter &e, mlir::Value memref, mlir::ValueRange indices,
+                     mlir::Type accumulation, int64_t lanes, mlir::Value count, double other);
+void storeSome(Emitter &e, mlir::Value value, mlir::Value memref, mlir::ValueRange indices,
+               mlir::Value count);
+
+/// Sums `terms` over [first, last) in blocks, so that rounding errors do not
+/// grow with the sequence.
+llvm::SmallVector<mlir::Value>
+sumInBlocks(Emitter &e, mlir::Value first, mlir::Value last, mlir::ValueRange start,
+            llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value i)> terms);
+
+/// k + w, and -inf where either one is -inf, whatever the other.
+mlir::Value exponentOf(LaneEmitter &group, mlir::Value k, mlir::Value bias);
+
+/// Adds the keys [first, last) to a state one by one, each relative to the
+/// largest term of all.
+MixState addExactly(LaneEmitter &group, mlir::Value first, mlir::Value last,
+                    const MixState &state,
+                    llvm::function_ref<mlir::Value(mlir::Value key)> exponent,
+                    llvm::function_ref<mlir::Value(mlir::Value key)> value);
+
+/// Sums of a block of rows for the channels of a work group: for each row and
+/// channel two numbers, in vectors of `lanes`.
+class PairedSums {
+public:
+  using Value = mlir::Value;
+  PairedSums(Emitter &e, int64_t rows, int64_t channels, int64_t lanes, mlir::Type element);
+  void clear();
+  /// Place of part 0 or 1 of a row at `column` channels into the block.
+  llvm::SmallVector<Value> at(Value row, int64_t part, Value column) const;
+  Value memory;
+
+private:
+  Emitter &e;
+  int64_t rows, groups, lanes;
+  mlir::Type element;
+};
+
+void emitFullBiasGrad(const FullMixer &mixer, unsigned vectorBits);
+
+} // namespace aft
+
+#endif // AFT_COMPILER_VECTOR_FULLMIXER_H

@@ -1,0 +1,23 @@
+//===- PackedProduct.h - The inner loop of a packed matrix product --------===//
+
+#ifndef AFT_COMPILER_VECTOR_PACKEDPRODUCT_H
+#define AFT_COMPILER_VECTOR_PACKEDPRODUCT_H
+
+#include "compiler/vector/Emitter.h"
+
+namespace aft {
+
+/// Rows of a strip whose products with a panel of two vectors stay in
+/// registers.
+int64_t stripRows(unsigned vectorBits);
+
+/// Adds the products left(row, i) * right(part, i) for i < `extent` to `sums`, row
+/// by row of `parts` values: `left` gives a scalar, `right` a value of their type.
+llvm::SmallVector<mlir::Value>
+emitStrip(Emitter &e, llvm::ArrayRef<mlir::Value> sums, int64_t parts, mlir::Value extent,
+          llvm::function_ref<mlir::Value(int64_t row, mlir::Value i)> left,
+          llvm::function_ref<mlir::Value(int64_t part, mlir::Value i)> right);
+
+} // namespace aft
+
+#endif // AFT_COMPILER_VECTOR_PACKEDPRODUCT_H

@@ -1,0 +1,240 @@
+//===- ProductScan.cpp - Windows without an exponential per tap -----------===//
+
+#include "compiler/vector/ProductScan.h"
+
+#include "compiler/vector/WindowWeights.h"
+
+using namespace mlir;
+using namespace aft;
+
+static constexpr int64_t kBlock = WindowScan::kBlockRows;
+static constexpr int64_t kRows = WindowWeights::kRows;
+
+namespace {
+
+/// Scratch of a block: item 0 is the one that leaves the window of its first
+/// output, the window of output r are the items r + 1 to r + taps.
+struct BlockMemory {
+  Value items;   ///< the two numbers of each item, relative to the block's scale
+  Value outside; ///< the sums outside of each output's window
+};
+
+/// Emits one block of one lane group.
+class BlockEmitter {
+public:
+  BlockEmitter(const WindowMixer &mixer, const WindowCode &code, WindowWeights &weights,
+               const BlockMemory &memory, LaneEmitter &group, WindowScan &scan, Value first)
+      : mixer(mixer), code(code), weights(weights), memory(memory), group(group), e(group.e),
+        scan(scan), first(first),
+        last(e.min(e.add(first, kBlock), scan.outputs)),
+        origin(e.sub(first, e.index(scan.before + 1))), count(kBlock + mixer.taps) {}
+
+  /// The items that left the windows of the block, added to `older`.
+  MixState run(const WindowScan::Memory &states, const MixState &older, Value areModerate);
+
+private:
+  using Pair = std::pair<Value, Value>;
+  struct Range {
+    Value top, width; ///< of the exponents; the width is NaN beside a NaN
+    Value hasItems;
+  };
+  Range range();
+  MixState products(const WindowScan::Memory &states, const MixState &older, Value top);
+  void fillItems(Value scale);
+  Pair loadPair(Value memref, Value index);
+  void storePair(Pair pair, Value memref, Value index);
+  Pair sumOutside(const MixState &older, const MixState &later, Value scale);
+  void rows(Value row, Value scale);
+
+  const WindowMixer &mixer;
+  const WindowCode &code;
+  WindowWeights &weights;
+  const BlockMemory &memory;
+  LaneEmitter &group;
+  Emitter &e;
+  WindowScan &scan;
+  Value first, last, origin;
+  int64_t count;
+};
+
+} // namespace
+
+BlockEmitter::Pair BlockEmitter::loadPair(Value memref, Value index) {
+  return {e.load(memref, {index, e.index(0), e.index(0)}, group.lanes),
+          e.load(memref, {index, e.index(1), e.index(0)}, group.lanes)};
+}
+
+void BlockEmitter::storePair(Pair pair, Value memref, Value index) {
+  e.store(pair.first, memref, {index, e.index(0), e.index(0)});
+  e.store(pair.second, memref, {index, e.index(1), e.index(0)});
+}
+
+BlockEmitter::Range BlockEmitter::range() {
+  Value lower = e.max(origin, e.index(0)), upper = e.min(e.add(origin, count), scan.items);
+  Value none = group.infinity(true), zero = group.number(0);
+  auto ends = e.loop(lower, upper, e.index(1), {none, none, zero},
+                     [&](Value i, ValueRange carried) {
+                       WindowCode::Item item = code.load(group, i);
+                       Value negative = e.fsub(zero, item.exponent);
+                       // 0 for numbers, NaN for anything else.
+                       Value odd = e.fadd(e.fsub(item.first, item.first),
+                                          e.fsub(item.second, item.second));
+                       return Emitter::Values{e.fmax(carried[0], item.exponent),
+                                              e.fmax(carried[1], negative),
+                                              e.fadd(carried[2], odd)};
+                     });
+  return {ends[0], e.fadd(e.fadd(ends[0], ends[1]), ends[2]), e.less(lower, upper)};
+}
+
+void BlockEmitter::fillItems(Value scale) {
+  Value zero = group.number(0);
+  e.loop(e.index(0), e.index(count), e.index(1), [&](Value place) {
+    Value i = e.add(origin, place);
+    Value exists = e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), i),
+                                                   e.less(i, scan.items));
+    auto pair = e.branch(
+        exists, {group.type, group.type},
+        [&] {
+          WindowCode::Item item = code.load(group, i);
+          Value weight = e.exp(e.fsub(item.exponent, scale));
+          return Emitter::Values{e.fmul(weight, item.first), e.fmul(weight, item.second)};
+        },
+        [&] { return Emitter::Values{zero, zero}; });
+    storePair({pair[0], pair[1]}, memory.items, place);
+  });
+}
+
+/// Sums outside the window of each output; returns those before the next block.
+BlockEmitter::Pair BlockEmitter::sumOutside(const MixState &older, const MixState &later,
+                                            Value scale) {
+  auto relative = [&](const MixState &state) {
+    Value factor = e.exp(e.fsub(state.m, scale));
+    return Emitter::Values{e.fmul(state.n, factor), e.fmul(state.z, factor)};
+  };
+  auto plus = [&](ValueRange sums, Value index) {
+    auto [one, two] = loadPair(memory.items, index);
+    return Emitter::Values{e.fadd(sums[0], one), e.fadd(sums[1], two)};
+  };
+  Emitter::Values none(2, group.number(0));
+  Value rows = e.index(kBlock);
+  auto left = e.loop(e.index(0), rows, e.index(1), none, [&](Value row, ValueRange carried) {
+    if (!scan.below) {
+      storePair({none[0], none[1]}, memory.outside, row);
+      return none;
+    }
+    auto sums = plus(carried, row), old = relative(older);
+    storePair({e.fadd(sums[0], old[0]), e.fadd(sums[1], old[1])}, memory.outside, row);
+    return sums;
+  });
+  if (scan.above)
+    e.loop(e.index(0), rows, e.index(1), relative(later), [&](Value i, ValueRange carried) {
+      Value row = e.sub(e.index(kBlock - 1), i);
+      auto [one, two] = loadPair(memory.outside, row);
+      storePair({e.fadd(one, carried[0]), e.fadd(two, carried[1])}, memory.outside, row);
+      return plus(carried, e.add(row, mixer.taps));
+    });
+  return {left[0], left[1]};
+}
+
+/// A few outputs at once: the items of their windows are loaded once for all.
+void BlockEmitter::rows(Value row, Value scale) {
+  Emitter::Values sums;
+  for (int64_t i = 0; i < kRows; ++i) {
+    auto [one, two] = loadPair(memory.outside, e.add(row, i));
+    sums.append({one, two});
+  }
+  if (mixer.taps > 0)
+    sums = e.loop(e.add(row, 1), e.add(row, mixer.taps + kRows), e.index(1), sums,
+                  [&](Value item, ValueRange carried) {
+                    auto [one, two] = loadPair(memory.items, item);
+                    Emitter::Values next;
+                    for (int64_t i = 0; i < kRows; ++i) {
+                      Value w = weights.at(group, e.add(row, i), item);
+                      next.push_back(e.fma(w, one, carried[2 * i]));
+                      next.push_back(e.fma(w, two, carried[2 * i + 1]));
+                    }
+                    return next;
+                  });
+  for (int64_t i = 0; i < kRows; ++i)
+    storePair({sums[2 * i], sums[2 * i + 1]}, memory.outside, e.add(row, i));
+}
+
+MixState BlockEmitter::products(const WindowScan::Memory &states, const MixState &older,
+                                Value top) {
+  MixState later = scan.above ? scan.later(states, e.add(first, kBlock))
+                              : group.emptyState();
+  Value scale = e.fmaxNumber(top, later.m);
+  if (scan.below)
+    scale = e.fmaxNumber(scale, older.m);
+  fillItems(scale);
+  auto [n, z] = sumOutside(older, later, scale);
+  Value outputs = e.sub(last, first);
+  e.loop(e.index(0), outputs, e.index(kRows), [&](Value row) { rows(row, scale); });
+  e.loop(e.index(0), outputs, e.index(1), [&](Value row) {
+    auto [one, two] = loadPair(memory.outside, row);
+    code.finish(group, e.add(first, row), {scale, one, two});
+  });
+  return group.merge(older, {scale, n, z});
+}
+
+MixState BlockEmitter::run(const WindowScan::Memory &states, const MixState &older,
+                           Value areModerate) {
+  Range exponents = range();
+  Value width = e.reduce(exponents.width, [&](Value a, Value b) { return e.fmax(a, b); });
+  Value isNarrow = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OLE, width,
+                                                   e.number(group.element, kModerate));
+  Value usable = e.builder.create<arith::AndIOp>(e.loc, areModerate, isNarrow);
+  usable = e.builder.create<arith::AndIOp>(e.loc, usable, exponents.hasItems);
+  return MixState::from(e.branch(
+      usable, SmallVector<Type>(3, group.type),
+      [&] { return products(states, older, exponents.top).values(); },
+      [&] { return scan.block(states, first, last, older).values(); }));
+}
+
+//===----------------------------------------------------------------------===//
+// Lane groups
+//===----------------------------------------------------------------------===//
+
+int64_t aft::sharedGroups(const WindowMixer &mixer, int64_t lanes) {
+  if (mixer.perHeadBias || mixer.taps == 0)
+    return 1;
+  // Some groups must remain for other threads.
+  for (int64_t count : {4, 2})
+    if (mixer.channels % (lanes * count) == 0 && mixer.channels >= 4 * lanes * count)
+      return count;
+  return 1;
+}
+
+void aft::emitWindows(const WindowMixer &mixer, const WindowCode &code, LaneEmitter &first,
+                      int64_t count) {
+  Emitter &e = first.e;
+  if (!WindowWeights::fits(mixer, first.element))
+    return code.exact(first, [](WindowScan &scan) { scan.run(); });
+  int64_t lanes = std::max<int64_t>(first.lanes, 1);
+  WindowWeights weights(mixer, first, code.mirrored, kBlock);
+  BlockMemory memory{e.scratch({kBlock + mixer.taps, 2, lanes}, first.element),
+                     e.scratch({kBlock, 2, lanes}, first.element)};
+  Value older = first.stateMemory(count);
+  WindowScan::Memory states;
+  code.exact(first, [&](WindowScan &scan) { states = scan.makeMemory(count); });
+  auto forEachGroup = [&](llvm::function_ref<void(LaneEmitter &, WindowScan &, Value)> body) {
+    e.loop(e.index(0), e.index(count), e.index(1), [&](Value i) {
+      LaneEmitter group = first;
+      group.channel = e.add(first.channel, e.mul(i, lanes));
+      states.number = i;
+      code.exact(group, [&](WindowScan &scan) { body(group, scan, i); });
+    });
+  };
+  forEachGroup([&](LaneEmitter &group, WindowScan &scan, Value i) {
+    scan.makeCheckpoints(states);
+    group.keep(group.emptyState(), older, i);
+  });
+  Value isSame = mixer.perHeadBias ? weights.fill(e.index(0)) : Value();
+  e.loop(e.index(0), e.dim(mixer.q, 1), e.index(kBlock), [&](Value block) {
+    Value areModerate = isSame ? isSame : weights.fill(block);
+    forEachGroup([&](LaneEmitter &group, WindowScan &scan, Value i) {
+      BlockEmitter emitter(mixer, code, weights, memory, group, scan, block);
+      group.keep(emitter.run(states, group.kept(older, i), areModerate), older, i);
+    });
+  });
+}

@@ -1,0 +1,78 @@
+//===- Arguments.cpp - Tensors on their way into a compiled program -------===//
+
+#include "frontends/torch/capture/Arguments.h"
+
+#include "frontends/torch/ops/Kernels.h"
+
+#include <ATen/ATen.h>
+
+using namespace aft;
+using namespace aft::capture;
+
+InputCheck::InputCheck(const Capture &capture) : extents(capture.extents()) {
+  for (int input = 0; input < capture.trace().inputs; ++input) {
+    types.push_back(typeOf(capture.trace().values[input].tensor));
+    for (size_t dim = 0; dim < types.back().shape.size(); ++dim)
+      if (capture.extentOf(input, static_cast<int>(dim)))
+        types.back().shape[dim] = kDynamic;
+  }
+}
+
+static std::string textOf(const TensorType &type) {
+  std::string text = std::string(nameOf(type.dtype)) + " [";
+  for (size_t dim = 0; dim < type.shape.size(); ++dim)
+    text += (dim ? ", " : "") +
+            (type.shape[dim] == kDynamic ? std::string("?") : std::to_string(type.shape[dim]));
+  return text + "]";
+}
+
+static void checkOne(size_t index, const TensorType &expected, const at::Tensor &found) {
+  TORCH_CHECK(found.defined(), "input ", index, " is undefined, expected ", textOf(expected));
+  TORCH_CHECK(found.device().is_cpu(), "input ", index, " must be on the CPU, found ",
+              found.device());
+  TensorType type = typeOf(found);
+  bool fits = type.dtype == expected.dtype && type.shape.size() == expected.shape.size();
+  for (size_t dim = 0; fits && dim < type.shape.size(); ++dim)
+    fits = expected.shape[dim] == kDynamic || expected.shape[dim] == type.shape[dim];
+  TORCH_CHECK(fits, "input ", index, " must be ", textOf(expected), ", found ", textOf(type));
+}
+
+Tensors InputCheck::operator()(const Tensors &inputs) const {
+  TORCH_CHECK(inputs.size() == types.size(), "expected ", types.size(), " inputs, found ",
+              inputs.size());
+  Tensors contiguous;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    checkOne(i, types[i], inputs[i]);
+    contiguous.push_back(inputs[i].contiguous());
+  }
+  for (const DynamicExtent &extent : extents) {
+    auto [first, dimension] = extent.axes.front();
+    int64_t size = inputs[first].size(dimension);
+    for (auto [input, other] : extent.axes)
+      TORCH_CHECK(inputs[input].size(other) == size, "input ", input, " must have size ", size,
+                  " in dimension ", other, ", as input ", first, " has in dimension ", dimension,
+                  ", found ", inputs[input].size(other));
+  }
+  return contiguous;
+}
+
+std::vector<Buffer> capture::buffersOf(const Tensors &tensors) {
+  std::vector<Buffer> buffers;
+  for (const at::Tensor &tensor : tensors)
+    buffers.push_back(ops::bufferOf(tensor));
+  return buffers;
+}
+
+CompileOptions capture::programOptions(const CompileModuleOptions &options) {
+  CompileOptions result = options.compile;
+  if (result.threads == 0)
+    result.threads = ops::threads();
+  return result;
+}
+
+std::shared_ptr<Program> capture::compileGraph(const Graph &graph, const CompileOptions &options) {
+  std::shared_ptr<Program> program;
+  Status status = graph.compile(options, program);
+  TORCH_CHECK(status.ok(), "the captured module cannot be compiled: ", status.message);
+  return program;
+}

@@ -1,0 +1,32 @@
+//===- Arguments.h - Tensors on their way into a compiled program ---------===//
+
+#ifndef AFT_TORCH_CAPTURE_ARGUMENTS_H
+#define AFT_TORCH_CAPTURE_ARGUMENTS_H
+
+#include "frontends/torch/capture/Translation.h"
+
+namespace aft::capture {
+
+/// The inputs of a captured module, as it expects them.
+class InputCheck {
+public:
+  explicit InputCheck(const Capture &capture);
+  /// The inputs, contiguous. Throws c10::Error with the input, what was expected
+  /// and found.
+  Tensors operator()(const Tensors &inputs) const;
+
+private:
+  std::vector<TensorType> types; ///< kDynamic where a size may change
+  std::vector<DynamicExtent> extents;
+};
+
+/// The memory of tensors, which must stay alive meanwhile.
+std::vector<Buffer> buffersOf(const Tensors &tensors);
+/// The program's options, with LibTorch's number of threads by default.
+CompileOptions programOptions(const CompileModuleOptions &options);
+/// Builds and compiles; throws c10::Error.
+std::shared_ptr<Program> compileGraph(const Graph &graph, const CompileOptions &options);
+
+} // namespace aft::capture
+
+#endif // AFT_TORCH_CAPTURE_ARGUMENTS_H

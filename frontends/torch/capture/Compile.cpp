@@ -1,0 +1,59 @@
+//===- Compile.cpp - Captured modules for inference -----------------------===//
+
+#include "frontends/torch/capture/Arguments.h"
+#include "frontends/torch/capture/Rules.h"
+#include "frontends/torch/ops/Kernels.h"
+
+#include <ATen/ATen.h>
+
+using namespace aft;
+using namespace aft::capture;
+
+static constexpr const char *kEntry = "forward";
+
+struct CompiledModule::Impl {
+  InputCheck check;
+  Tensors states; ///< parameters and buffers, after the inputs
+  std::shared_ptr<Program> program;
+  std::string text;
+};
+
+static bool hasRule(const std::string &name) { return ruleFor(name) != nullptr; }
+
+CompiledModule aft::compileComputation(torch::nn::Module &module, const Computation &computation,
+                                       const Tensors &examples,
+                                       const CompileModuleOptions &options) {
+  Capture capture(module, computation, examples, options.dynamic, hasRule);
+  Graph graph;
+  Translation translation(capture, graph.function(kEntry), /*training=*/false);
+  translation.run();
+  auto impl = std::make_shared<CompiledModule::Impl>(
+      CompiledModule::Impl{InputCheck(capture), {}, nullptr, graph.text()});
+  for (const TracedState &state : translation.states())
+    impl->states.push_back(state.tensor);
+  impl->program = compileGraph(graph, programOptions(options));
+  return CompiledModule(std::move(impl));
+}
+
+Tensors CompiledModule::run(const Tensors &inputs) const {
+  at::NoGradGuard noGradients;
+  Tensors arguments = impl->check(inputs);
+  for (const at::Tensor &state : impl->states)
+    arguments.push_back(state.contiguous());
+  std::vector<Buffer> in = buffersOf(arguments);
+  std::vector<std::vector<int64_t>> shapes;
+  Status status = impl->program->outputShapes(kEntry, in, shapes);
+  TORCH_CHECK(status.ok(), status.message);
+  Tensors results;
+  const EntryInfo &entry = *impl->program->entry(kEntry);
+  for (size_t i = 0; i < shapes.size(); ++i)
+    results.push_back(
+        at::empty(shapes[i], at::TensorOptions().dtype(
+                                 ops::scalarTypeOf(entry.outputs[i].type.dtype))));
+  status = impl->program->run(kEntry, in, buffersOf(results));
+  TORCH_CHECK(status.ok(), status.message);
+  return results;
+}
+
+const CompileStats &CompiledModule::stats() const { return impl->program->stats(); }
+const std::string &CompiledModule::text() const { return impl->text; }

@@ -1,0 +1,117 @@
+//===- Reductions.cpp - Rules of reductions and scans ---------------------===//
+
+#include "frontends/torch/capture/Rules.h"
+
+#include <limits>
+
+using namespace aft;
+using namespace aft::capture;
+
+using Reduction = Value (Function::*)(Value, const std::vector<int> &, bool);
+
+static constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// In the result's element type, over `dim` or all dimensions.
+static Rule reduction(Reduction operation) {
+  return [operation](Operation &op) -> Results {
+    return (op.f.*operation)(op.as("self"), op.dims("dim"), op.flag("keepdim"));
+  };
+}
+
+/// max and min: of two tensors, over everything, or over one dimension, then
+/// without the indices.
+static Rule extremum(Reduction over, Value (Function::*ofTwo)(Operand, Operand)) {
+  return [over, ofTwo](Operation &op) -> Results {
+    if (op.has("other"))
+      return (op.f.*ofTwo)(op.as("self"), op.as("other"));
+    return (op.f.*over)(op.as("self"), op.dims("dim"), op.flag("keepdim"));
+  };
+}
+
+/// The number of elements under `dims` as an operand.
+static Extent countOf(Operation &op, Value x, std::vector<int> dims) {
+  if (dims.empty())
+    for (int dim = 0; dim < x.rank(); ++dim)
+      dims.push_back(dim);
+  Extent count = 1;
+  for (int dim : dims)
+    count = count * op.f.extent(x, dim);
+  return count;
+}
+
+static Value variance(Operation &op) {
+  Value x = op.as("self");
+  std::vector<int> dims = op.dims("dim");
+  double correction = op.has("unbiased") ? op.flag("unbiased") : op.number("correction", 1);
+  Value biased = op.f.variance(x, dims, op.flag("keepdim"));
+  if (correction == 0)
+    return biased;
+  Extent count = countOf(op, x, dims);
+  if (count.isConstant()) {
+    double n = static_cast<double>(count.constant());
+    return op.f.mul(biased, n / (n - correction));
+  }
+  Value n = op.extentValue(count, op.dtype());
+  return op.f.mul(biased, op.f.div(n, op.f.sub(n, correction)));
+}
+
+static Results logSumExp(Operation &op) {
+  Value x = op.as("self");
+  std::vector<int> dims = op.dims("dim");
+  Value top = op.f.max(x, dims, true);
+  Value finite = op.f.where(op.f.compare(Compare::eq, op.f.abs(top), kInfinity), 0, top);
+  Value sum = op.f.log(op.f.sum(op.f.exp(op.f.sub(x, finite)), dims, true));
+  Value result = op.f.add(sum, finite);
+  return op.flag("keepdim") ? result : op.f.reshape(result, op.shape());
+}
+
+static Results norm(Operation &op) {
+  Value x = op.as("self");
+  double power = op.has("ord") ? op.number("ord", 2) : op.number("p", 2);
+  std::vector<int> dims = op.dims("dim");
+  bool keep = op.flag("keepdim");
+  if (power == 2)
+    return op.f.sqrt(op.f.sum(op.f.mul(x, x), dims, keep));
+  if (power == 1)
+    return op.f.sum(op.f.abs(x), dims, keep);
+  if (power == kInfinity)
+    return op.f.max(op.f.abs(x), dims, keep);
+  op.fail("norms of order 1, 2 and infinity are supported, found " + std::to_string(power));
+}
+
+static int onlyDim(Operation &op) { return static_cast<int>(op.integer("dim")); }
+
+/// Whether any (all) numbers are not 0.
+template <bool any> static Results truth(Operation &op) {
+  Value x = op.value("self");
+  Value hit = x.dtype() == DType::i1 ? x : op.f.compare(Compare::ne, x, 0);
+  Value number = op.f.cast(hit, DType::i32);
+  std::vector<int> dims = op.dims("dim");
+  bool keep = op.flag("keepdim");
+  Value result = any ? op.f.max(number, dims, keep) : op.f.min(number, dims, keep);
+  return op.f.compare(Compare::gt, result, 0);
+}
+
+void aft::capture::addReductionRules(Rules &rules) {
+  rules["aten::sum"] = reduction(&Function::sum);
+  rules["aten::mean"] = reduction(&Function::mean);
+  rules["aten::amax"] = reduction(&Function::max);
+  rules["aten::amin"] = reduction(&Function::min);
+  rules["aten::max"] = extremum(&Function::max, &Function::maximum);
+  rules["aten::min"] = extremum(&Function::min, &Function::minimum);
+  rules["aten::var"] = [](Operation &op) -> Results { return variance(op); };
+  rules["aten::std"] = [](Operation &op) -> Results { return op.f.sqrt(variance(op)); };
+  rules["aten::logsumexp"] = logSumExp;
+  rules["aten::norm"] = rules["aten::linalg_vector_norm"] = norm;
+  rules["aten::any"] = truth<true>;
+  rules["aten::all"] = truth<false>;
+  rules["aten::softmax"] = rules["aten::_softmax"] = [](Operation &op) -> Results {
+    return op.f.softmax(op.as("self"), onlyDim(op));
+  };
+  rules["aten::log_softmax"] = rules["aten::_log_softmax"] = [](Operation &op) -> Results {
+    return op.f.logSoftmax(op.as("self"), onlyDim(op));
+  };
+  rules["aten::cumsum"] = [](Operation &op) -> Results {
+    return op.f.cumsum(op.as("self"), onlyDim(op));
+  };
+}

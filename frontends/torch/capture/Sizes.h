@@ -1,0 +1,75 @@
+//===- Sizes.h - What in a captured module depends on its inputs' sizes ---===//
+// A module is recorded at several sizes of its inputs. What differs between the
+// runs is expressed by the extents that changed.
+
+#ifndef AFT_TORCH_CAPTURE_SIZES_H
+#define AFT_TORCH_CAPTURE_SIZES_H
+
+#include "frontends/torch/capture/Trace.h"
+
+#include <optional>
+
+namespace aft::capture {
+
+/// Input dimensions that change together from call to call.
+struct DynamicExtent {
+  int64_t size = 0; ///< of the examples
+  std::vector<std::pair<int, int>> axes; ///< (input, dimension)
+};
+
+/// (constant + sum of factor * extent + sum of factor * extent * extent) / divisor
+struct SizeFormula {
+  int64_t constant = 0, divisor = 1;
+  std::vector<int64_t> linear; ///< per dynamic extent
+  struct Product {
+    int first, second;
+    int64_t factor;
+  };
+  std::vector<Product> products;
+  bool isConstant() const;
+};
+
+/// A module recorded at the examples' sizes and at others.
+class Capture {
+public:
+  Capture(torch::nn::Module &module, const Computation &computation, const Tensors &examples,
+          bool dynamic, const std::function<bool(const std::string &)> &known);
+
+  /// The run at the examples' sizes.
+  const Trace &trace() const { return runs.front().trace; }
+  const std::vector<DynamicExtent> &extents() const { return dynamicExtents; }
+  /// The dynamic extent of an input's dimension; nothing where it is fixed.
+  std::optional<int> extentOf(int input, int dimension) const;
+  /// Number `index` of an integer argument.
+  SizeFormula sizeOf(size_t call, size_t arg, size_t index) const;
+  /// Whether a value is one and the same constant at all sizes.
+  bool isFixed(int value) const;
+  /// A dimension of a traced value.
+  SizeFormula dimOf(int value, int dimension) const;
+
+private:
+  struct Run {
+    std::vector<int64_t> sizes; ///< per dynamic extent
+    Trace trace;
+  };
+
+  bool tryRun(const std::vector<int64_t> &sizes);
+  bool addRun(const std::vector<std::vector<int64_t>> &candidates);
+  void findExtents();
+  void findExtents(std::vector<DynamicExtent> groups);
+  bool varies(const DynamicExtent &extent);
+  void checkRuns();
+  Tensors inputsAt(const std::vector<int64_t> &sizes) const;
+  std::optional<SizeFormula> fit(const std::vector<int64_t> &values) const;
+
+  torch::nn::Module &module;
+  const Computation &computation;
+  const Tensors &examples;
+  const std::function<bool(const std::string &)> &known;
+  std::vector<DynamicExtent> dynamicExtents;
+  std::vector<Run> runs; ///< the examples, each extent changed alone, all changed
+};
+
+} // namespace aft::capture
+
+#endif // AFT_TORCH_CAPTURE_SIZES_H

@@ -1,0 +1,557 @@
+//===- Trace.cpp - The operator calls of one run of a module --------------===//
+
+#include "frontends/torch/capture/Trace.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/library.h>
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+
+using namespace aft;
+using namespace aft::capture;
+using at::Tensor;
+using c10::IValue;
+
+const Arg *Call::arg(const std::string &wanted) const {
+  std::optional<int> index = schema->argumentIndexWithName(wanted);
+  return index ? &args[*index] : nullptr;
+}
+
+//===----------------------------------------------------------------------===//
+// The recorder
+//===----------------------------------------------------------------------===//
+
+/// Tensors from outside of up to this many numbers become part of the program.
+static constexpr int64_t kSmall = 16;
+/// Results of constants of up to this many numbers do.
+static constexpr int64_t kSmallResult = 1024;
+
+/// Operators whose result depends on the numbers in a tensor.
+static const std::set<std::string> &dataDependent() {
+  static const std::set<std::string> names = {
+      "aten::item",    "aten::_local_scalar_dense", "aten::is_nonzero", "aten::equal",
+      "aten::nonzero", "aten::nonzero_numpy",       "aten::allclose",   "aten::masked_select",
+      "aten::unique",  "aten::_unique2",            "aten::argwhere"};
+  return names;
+}
+
+namespace {
+
+class Recorder {
+public:
+  Recorder(torch::nn::Module &module, const Tensors &inputs,
+           const std::function<bool(const std::string &)> &known);
+  void call(const c10::OperatorHandle &op, torch::jit::Stack *stack);
+  Trace finish(const Tensors &outputs);
+  /// The first operator without a rule, described; "" if all have one.
+  std::string unknown() const;
+
+private:
+  void nameStates(torch::nn::Module &module);
+  void checkFresh(const Tensor &tensor);
+  int idOf(const Tensor &tensor);
+  bool isConstant(const c10::OperatorHandle &op, const Call &call) const;
+  void keepNumbers(const std::vector<int> &values);
+  int addValue(TracedValue::Source source, int number, const Tensor &tensor);
+  int addState(const Tensor &tensor);
+  std::optional<int> aliasOf(const Tensor &tensor);
+  Arg argOf(const IValue &value);
+  Call begin(const c10::FunctionSchema &schema, at::ArrayRef<IValue> arguments);
+  void checkWrite(Call &call, at::ArrayRef<IValue> arguments);
+  void run(const c10::OperatorHandle &op, const Call &call, bool isConstant,
+           torch::jit::Stack *stack);
+  void finishWrite(const Call &call, const Tensor &target, bool isConstant);
+  std::string nameOf(int id) const;
+
+  Trace trace;
+  const std::function<bool(const std::string &)> &known;
+  std::unordered_map<const void *, std::string> stateNames; ///< by TensorImpl
+  std::set<const void *> parameters;
+  std::unordered_map<const void *, int> ids; ///< TensorImpl to value
+  /// TensorImpls that share memory with something changed in place, and by what.
+  struct Change {
+    std::string by;
+    bool ofConstants; ///< then its memory still has the right numbers
+  };
+  std::unordered_map<const void *, Change> stale;
+  std::string refusal; ///< of the call that is being recorded
+};
+
+/// The recorder of this thread while a module runs.
+thread_local Recorder *active = nullptr;
+
+} // namespace
+
+Recorder::Recorder(torch::nn::Module &module, const Tensors &inputs,
+                   const std::function<bool(const std::string &)> &known)
+    : known(known) {
+  nameStates(module);
+  trace.inputs = static_cast<int>(inputs.size());
+  for (size_t i = 0; i < inputs.size(); ++i)
+    addValue(TracedValue::Source::Input, static_cast<int>(i), inputs[i]);
+}
+
+void Recorder::nameStates(torch::nn::Module &module) {
+  for (const auto &parameter : module.named_parameters()) {
+    // A parameter with two names has the first.
+    stateNames.try_emplace(parameter.value().unsafeGetTensorImpl(), parameter.key());
+    parameters.insert(parameter.value().unsafeGetTensorImpl());
+  }
+  for (const auto &buffer : module.named_buffers())
+    stateNames.try_emplace(buffer.value().unsafeGetTensorImpl(), buffer.key());
+}
+
+int Recorder::addValue(TracedValue::Source source, int number, const Tensor &tensor) {
+  int id = static_cast<int>(trace.values.size());
+  trace.values.emplace_back();
+  trace.values.back().source = source;
+  trace.values.back().number = number;
+  trace.values.back().tensor = tensor;
+  ids[tensor.unsafeGetTensorImpl()] = id;
+  return id;
+}
+
+int Recorder::addState(const Tensor &tensor) {
+  const void *impl = tensor.unsafeGetTensorImpl();
+  auto named = stateNames.find(impl);
+  TracedState state;
+  state.tensor = tensor;
+  state.isParameter = parameters.count(impl) != 0;
+  if (named != stateNames.end()) {
+    state.name = named->second;
+  } else {
+    state.name = "constant." + std::to_string(trace.states.size());
+    state.isConstant = tensor.numel() <= kSmall;
+  }
+  bool isConstant = state.isConstant;
+  int number = static_cast<int>(trace.states.size());
+  trace.states.push_back(std::move(state));
+  int id = addValue(TracedValue::Source::State, number, tensor);
+  trace.values[id].isConstant = isConstant;
+  return id;
+}
+
+/// A result or input that lies in the same memory in the same way: LibTorch makes
+/// a new tensor of it where it detaches one without an operator. What is made
+/// of a parameter in that way does not take part in its training.
+std::optional<int> Recorder::aliasOf(const Tensor &tensor) {
+  if (!tensor.has_storage() || tensor.numel() == 0)
+    return std::nullopt;
+  for (int id = static_cast<int>(trace.values.size()) - 1; id >= 0; --id) {
+    const Tensor &other = trace.values[id].tensor;
+    if (trace.values[id].source != TracedValue::Source::State && other.has_storage() &&
+        other.is_alias_of(tensor) && other.sizes() == tensor.sizes() &&
+        other.strides() == tensor.strides() && other.dtype() == tensor.dtype() &&
+        other.storage_offset() == tensor.storage_offset())
+      return id;
+  }
+  return std::nullopt;
+}
+
+/// What is wrong with using a tensor whose memory something else has changed.
+void Recorder::checkFresh(const Tensor &tensor) {
+  auto changed = stale.find(tensor.unsafeGetTensorImpl());
+  if (changed == stale.end())
+    return;
+  auto known = ids.find(tensor.unsafeGetTensorImpl());
+  refusal = "uses " + (known == ids.end() ? std::string("a tensor") : nameOf(known->second)) +
+            ", which shares memory with what " + changed->second.by +
+            " changed in place; write the change without the in-place operator";
+  TORCH_CHECK(changed->second.ofConstants, "capture: an operator ", refusal);
+}
+
+int Recorder::idOf(const Tensor &tensor) {
+  const void *impl = tensor.unsafeGetTensorImpl();
+  checkFresh(tensor);
+  auto found = ids.find(impl);
+  if (found != ids.end())
+    return found->second;
+  if (std::optional<int> alias = aliasOf(tensor)) {
+    trace.values.push_back(trace.values[*alias]);
+    trace.values.back().tensor = tensor; // keeps it alive
+    ids[impl] = *alias;
+    return *alias;
+  }
+  return addState(tensor);
+}
+
+std::string Recorder::nameOf(int id) const {
+  const TracedValue &value = trace.values[id];
+  switch (value.source) {
+  case TracedValue::Source::Input: return "input " + std::to_string(value.number);
+  case TracedValue::Source::State:
+    return (trace.states[value.number].isParameter ? "parameter '" : "buffer '") +
+           trace.states[value.number].name + "'";
+  case TracedValue::Source::Call: break;
+  }
+  for (const Call &call : trace.calls)
+    if (std::count(call.results.begin(), call.results.end(), id))
+      return "a result of " + call.name;
+  return "a tensor";
+}
+
+//===----------------------------------------------------------------------===//
+// Arguments
+//===----------------------------------------------------------------------===//
+
+Arg Recorder::argOf(const IValue &value) {
+  using Kind = Arg::Kind;
+  Arg arg;
+  if (value.isNone())
+    return arg;
+  if (value.isTensor()) {
+    if (!value.toTensor().defined())
+      return arg;
+    arg.kind = Kind::Value;
+    arg.values = {idOf(value.toTensor())};
+  } else if (value.isTensorList() || value.isOptionalTensorList()) {
+    arg.kind = Kind::Values;
+    for (const IValue &item : value.toListRef()) {
+      bool has = item.isTensor() && item.toTensor().defined();
+      arg.values.push_back(has ? idOf(item.toTensor()) : -1);
+    }
+  } else if (value.isBool()) {
+    arg.kind = Kind::Bool;
+    arg.ints = {value.toBool()};
+  } else if (value.isInt()) {
+    arg.kind = Kind::Int;
+    arg.ints = {value.toInt()};
+  } else if (value.isDouble()) {
+    arg.kind = Kind::Double;
+    arg.doubles = {value.toDouble()};
+  } else if (value.isSymInt()) {
+    arg.kind = Kind::Int;
+    arg.ints = {value.toSymInt().expect_int()};
+  } else if (value.isIntList()) {
+    arg.kind = Kind::Ints;
+    arg.ints = value.toIntVector();
+  } else if (value.isSymIntList()) {
+    arg.kind = Kind::Ints;
+    for (const c10::SymInt &item : value.toSymIntVector())
+      arg.ints.push_back(item.expect_int());
+  } else if (value.isBoolList()) {
+    arg.kind = Kind::Bools;
+    for (bool item : value.toBoolList())
+      arg.ints.push_back(item);
+  } else if (value.isDoubleList()) {
+    arg.kind = Kind::Doubles;
+    arg.doubles = value.toDoubleVector();
+  } else if (value.isString()) {
+    arg.kind = Kind::Text;
+    arg.text = value.toStringRef();
+  } else {
+    arg.kind = Kind::Other;
+    arg.text = value.tagKind();
+  }
+  return arg;
+}
+
+//===----------------------------------------------------------------------===//
+// Calls
+//===----------------------------------------------------------------------===//
+
+static std::string ownerOf(const std::string &parameter) {
+  size_t dot = parameter.rfind('.');
+  return dot == std::string::npos ? "" : parameter.substr(0, dot);
+}
+
+Call Recorder::begin(const c10::FunctionSchema &schema, at::ArrayRef<IValue> arguments) {
+  Call call;
+  call.name = schema.name();
+  call.schema = &schema;
+  call.differentiable = at::GradMode::is_enabled();
+  TORCH_CHECK(!dataDependent().count(call.name), "capture: ", call.name,
+              " reads numbers out of a tensor; what a captured module computes may not depend "
+              "on them");
+  for (const IValue &argument : arguments)
+    call.args.push_back(argOf(argument));
+  for (const Arg &arg : call.args)
+    for (int id : arg.values)
+      if (id >= 0 && trace.values[id].source == TracedValue::Source::State) {
+        const TracedState &state = trace.states[trace.values[id].number];
+        if (state.name.rfind("constant.", 0) != 0) {
+          call.module = ownerOf(state.name);
+          call.usesState = true;
+        }
+      }
+  return call;
+}
+
+/// Finds what the call changes in place and refuses what may not change.
+void Recorder::checkWrite(Call &call, at::ArrayRef<IValue> arguments) {
+  const auto &declared = call.schema->arguments();
+  for (size_t i = 0; i < declared.size(); ++i) {
+    if (!declared[i].alias_info() || !declared[i].alias_info()->isWrite())
+      continue;
+    TORCH_CHECK(call.written < 0 && call.args[i].kind == Arg::Kind::Value &&
+                    !declared[i].is_out(),
+                "capture: ", call.name, " writes into its argument '", declared[i].name(),
+                "', which is not supported; use the form that returns its result");
+    const TracedValue &target = trace.values[call.args[i].values[0]];
+    TORCH_CHECK(target.source == TracedValue::Source::Call || target.isConstant, "capture: ", call.name,
+                " changes ", nameOf(call.args[i].values[0]),
+                " in place; a captured module may only change what it has computed itself");
+    call.written = static_cast<int>(i);
+  }
+}
+
+static std::vector<Tensor> tensorsOf(at::ArrayRef<IValue> values) {
+  std::vector<Tensor> tensors;
+  for (const IValue &value : values) {
+    if (value.isTensor())
+      tensors.push_back(value.toTensor());
+    else if (value.isTensorList())
+      for (const Tensor &tensor : value.toTensorVector())
+        tensors.push_back(tensor);
+  }
+  return tensors;
+}
+
+static Tensor toMeta(const Tensor &tensor) {
+  if (!tensor.defined())
+    return tensor;
+  return at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options().device(at::kMeta));
+}
+
+static IValue toMeta(const IValue &value) {
+  if (value.isTensor())
+    return toMeta(value.toTensor());
+  if (value.isTensorList()) {
+    c10::List<Tensor> list;
+    for (const Tensor &tensor : value.toTensorVector())
+      list.push_back(toMeta(tensor));
+    return list;
+  }
+  if (value.isOptionalTensorList()) {
+    c10::List<std::optional<Tensor>> list;
+    for (const IValue &item : value.toListRef())
+      list.push_back(item.isTensor() ? std::optional<Tensor>(toMeta(item.toTensor()))
+                                     : std::nullopt);
+    return list;
+  }
+  return value;
+}
+
+/// Memory in the shape of a meta tensor. Numbers that may be used as indices
+/// are 0, others are whatever they are: pages nobody touches cost nothing.
+static Tensor fromMeta(const Tensor &meta) {
+  if (!meta.defined() || !meta.is_meta())
+    return meta;
+  Tensor tensor = at::empty_strided(meta.sizes(), meta.strides(), meta.options().device(at::kCPU));
+  return at::isIntegralType(meta.scalar_type(), /*includeBool=*/true) ? tensor.zero_() : tensor;
+}
+
+static IValue fromMeta(const IValue &value) {
+  if (value.isTensor())
+    return fromMeta(value.toTensor());
+  if (!value.isTensorList())
+    return value;
+  c10::List<Tensor> list;
+  for (const Tensor &tensor : value.toTensorVector())
+    list.push_back(fromMeta(tensor));
+  return list;
+}
+
+/// Whether the results are new tensors that only depend on tensor arguments.
+static bool isPure(const c10::FunctionSchema &schema, const Call &call) {
+  bool takesTensor = false;
+  for (const auto &argument : schema.arguments())
+    if (argument.alias_info())
+      return false;
+  for (const Arg &arg : call.args)
+    takesTensor |= arg.kind == Arg::Kind::Value || arg.kind == Arg::Kind::Values;
+  for (const auto &result : schema.returns())
+    if (result.alias_info())
+      return false;
+  return takesTensor;
+}
+
+/// Whether a call computes the same from run to run: from constants, without
+/// drawing random numbers.
+bool Recorder::isConstant(const c10::OperatorHandle &op, const Call &call) const {
+  if (op.hasTag(at::Tag::nondeterministic_seeded))
+    return false;
+  for (const Arg &arg : call.args)
+    for (int id : arg.values)
+      if (id >= 0 && !trace.values[id].isConstant)
+        return false;
+  return true;
+}
+
+/// Constants may be changed in place later: what they are when they are used
+/// counts.
+void Recorder::keepNumbers(const std::vector<int> &values) {
+  for (int id : values) {
+    if (id < 0 || !trace.values[id].isConstant || trace.values[id].numbers.defined())
+      continue;
+    if (trace.values[id].tensor.numel() <= kSmallResult)
+      trace.values[id].numbers = trace.values[id].tensor.detach().clone();
+  }
+}
+
+/// Runs the operator: with its meta kernel where that is enough.
+void Recorder::run(const c10::OperatorHandle &op, const Call &call, bool isConstant,
+                   torch::jit::Stack *stack) {
+  size_t count = call.schema->arguments().size();
+  if (!isConstant && isPure(*call.schema, call)) {
+    torch::jit::Stack meta;
+    for (size_t i = 0; i < count; ++i)
+      meta.push_back(toMeta((*stack)[stack->size() - count + i]));
+    bool ran = true;
+    try {
+      op.callBoxed(&meta);
+    } catch (const c10::NotImplementedError &) {
+      ran = false;
+    }
+    if (ran) {
+      torch::jit::drop(*stack, count);
+      for (const IValue &result : meta)
+        stack->push_back(fromMeta(result));
+      return;
+    }
+  }
+  op.callBoxed(stack);
+}
+
+/// What shares memory with the changed tensor no longer has the traced value.
+void Recorder::finishWrite(const Call &call, const Tensor &target, bool isConstant) {
+  for (const TracedValue &value : trace.values) {
+    const void *impl = value.tensor.unsafeGetTensorImpl();
+    if (impl != target.unsafeGetTensorImpl() && value.tensor.has_storage() &&
+        value.tensor.is_alias_of(target))
+      stale.insert_or_assign(impl, Change{call.name, isConstant});
+  }
+}
+
+void Recorder::call(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
+  const c10::FunctionSchema &schema = op.schema();
+  size_t count = schema.arguments().size();
+  at::ArrayRef<IValue> arguments(stack->data() + stack->size() - count, count);
+  refusal.clear();
+  Call call = begin(schema, arguments);
+  checkWrite(call, arguments);
+  bool constant = isConstant(op, call);
+  if (!constant)
+    for (const Arg &arg : call.args)
+      keepNumbers(arg.values);
+  call.refusal = refusal;
+  Tensor target = call.written >= 0 ? arguments[call.written].toTensor() : Tensor();
+  size_t place = trace.calls.size();
+  trace.calls.push_back(call);
+  run(op, call, constant, stack);
+  std::vector<Tensor> results = tensorsOf(
+      at::ArrayRef<IValue>(stack->data() + stack->size() - schema.returns().size(),
+                           schema.returns().size()));
+  if (call.written >= 0) {
+    finishWrite(call, target, constant);
+    results = {target};
+  }
+  for (const Tensor &result : results) {
+    int id = result.defined() ? addValue(TracedValue::Source::Call, static_cast<int>(place), result)
+                              : -1;
+    if (id >= 0)
+      trace.values[id].isConstant = constant;
+    trace.calls[place].results.push_back(id);
+  }
+}
+
+Trace Recorder::finish(const Tensors &outputs) {
+  for (const Tensor &output : outputs) {
+    TORCH_CHECK(output.defined(), "capture: a result of the module is undefined");
+    trace.outputs.push_back(idOf(output));
+  }
+  keepNumbers(trace.outputs);
+  return std::move(trace);
+}
+
+std::string Recorder::unknown() const {
+  for (size_t call = 0; call < trace.calls.size(); ++call)
+    if (!known(trace.calls[call].name))
+      return describe(trace, call);
+  return "";
+}
+
+//===----------------------------------------------------------------------===//
+// The dispatcher's side
+//===----------------------------------------------------------------------===//
+
+static void fallback(const c10::OperatorHandle &op, c10::DispatchKeySet,
+                     torch::jit::Stack *stack) {
+  c10::impl::ExcludeDispatchKeyGuard below(c10::DispatchKey::TESTING_ONLY_GenericMode);
+  if (active)
+    active->call(op, stack);
+  else
+    op.callBoxed(stack);
+}
+
+TORCH_LIBRARY_IMPL(_, TESTING_ONLY_GenericMode, m) {
+  m.fallback(torch::CppFunction::makeFromBoxedFunction<&fallback>());
+}
+
+Trace capture::record(torch::nn::Module &module, const Computation &computation,
+                      const Tensors &inputs,
+                      const std::function<bool(const std::string &)> &known) {
+  TORCH_CHECK(!active, "capture: a module that is being captured compiles another one");
+  at::AutoGradMode gradients(true); // so that what a module does without them shows
+  Recorder recorder(module, inputs, known);
+  struct Activation {
+    explicit Activation(Recorder &recorder) { active = &recorder; }
+    ~Activation() { active = nullptr; }
+  } activation(recorder);
+  Tensors outputs;
+  try {
+    c10::impl::IncludeDispatchKeyGuard on(c10::DispatchKey::TESTING_ONLY_GenericMode);
+    outputs = computation(inputs);
+  } catch (const c10::Error &) {
+    std::string unknown = recorder.unknown();
+    TORCH_CHECK(unknown.empty(), "capture: no rule for the operator ", unknown);
+    throw;
+  }
+  return recorder.finish(outputs);
+}
+
+//===----------------------------------------------------------------------===//
+// Where a call belongs
+//===----------------------------------------------------------------------===//
+
+static std::string commonPath(const std::string &a, const std::string &b) {
+  size_t end = 0, length = std::min(a.size(), b.size());
+  for (size_t i = 0; i <= length; ++i) {
+    bool stopA = i == a.size() || a[i] == '.', stopB = i == b.size() || b[i] == '.';
+    if (stopA && stopB)
+      end = i;
+    if (i == length || a[i] != b[i])
+      break;
+  }
+  return a.substr(0, end);
+}
+
+/// The nearest call on one side that uses a parameter or buffer, or nothing.
+static const Call *nearest(const Trace &trace, size_t call, int step) {
+  for (size_t place = call; place < trace.calls.size(); place += step)
+    if (trace.calls[place].usesState)
+      return &trace.calls[place];
+  return nullptr;
+}
+
+std::string capture::modulePath(const Trace &trace, size_t call) {
+  const Call *before = nearest(trace, call, -1), *after = nearest(trace, call, 1);
+  if (!before || !after)
+    return "";
+  // Between the parameters of two modules lies what contains both.
+  return before->module == after->module ? before->module
+                                         : commonPath(before->module, after->module);
+}
+
+std::string capture::describe(const Trace &trace, size_t call) {
+  std::string path = modulePath(trace, call);
+  std::string text = trace.calls[call].name + " in " +
+                     (path.empty() ? "the outermost module" : "module '" + path + "'");
+  const Call *before = nearest(trace, call, -1);
+  if (before && !trace.calls[call].usesState && !before->module.empty())
+    text += ", after '" + before->module + "'";
+  return text;
+}

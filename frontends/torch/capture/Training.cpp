@@ -1,0 +1,191 @@
+//===- Training.cpp - Captured modules with their training step -----------===//
+
+#include "frontends/torch/capture/Arguments.h"
+#include "frontends/torch/capture/Rules.h"
+#include "frontends/torch/ops/Kernels.h"
+
+#include <ATen/ATen.h>
+
+#include <map>
+
+using namespace aft;
+using namespace aft::capture;
+
+static constexpr const char *kLoss = "loss", *kStep = "train_step";
+
+/// The program's entry takes (parameters, first moments, second moments, step,
+/// learning rate, inputs, what else it uses) and returns
+/// (loss, parameters, moments, other results).
+struct TrainingModule::Impl {
+  explicit Impl(const Capture &capture) : check(capture) {}
+  InputCheck check;
+  std::vector<TracedState> parameters;
+  Tensors first, second; ///< moments
+  Tensors fixed;         ///< tensors that are not trained; undefined: the seed
+  std::shared_ptr<Program> program;
+  std::string text;
+  int64_t steps = 0, seed = 0;
+  double learningRate = 0;
+
+  Tensors arguments(const Tensors &inputs) const;
+};
+
+/// A different number for every seed and step (splitmix64).
+static int64_t mixed(int64_t seed, int64_t step) {
+  uint64_t x = static_cast<uint64_t>(seed) * 0x9E3779B97F4A7C15u + static_cast<uint64_t>(step);
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+  return static_cast<int64_t>(x ^ (x >> 31));
+}
+
+static void checkParameter(const TracedState &state) {
+  TORCH_CHECK(state.tensor.is_contiguous() && state.tensor.device().is_cpu(), "parameter '",
+              state.name, "' must be contiguous and on the CPU to be trained in place");
+}
+
+static void checkLoss(const Capture &capture) {
+  const Trace &trace = capture.trace();
+  TORCH_CHECK(!trace.outputs.empty(), "capture: expected a loss, found no result");
+  const at::Tensor &loss = trace.values[trace.outputs[0]].tensor;
+  TORCH_CHECK(loss.dim() == 0 && at::isFloatingType(loss.scalar_type()),
+              "capture: the loss must be a scalar of floats, found ", loss.scalar_type(), " ",
+              loss.sizes());
+}
+
+static std::shared_ptr<TrainingOptions> trainingOptions(const OptimizerOptions &optimizer) {
+  auto options = std::make_shared<TrainingOptions>();
+  options->lossEntry = kLoss;
+  options->beta1 = optimizer.beta1;
+  options->beta2 = optimizer.beta2;
+  options->eps = optimizer.eps;
+  options->weightDecay = optimizer.weightDecay;
+  options->clipNorm = optimizer.clipNorm;
+  return options;
+}
+
+static at::Tensor zeros(const TensorType &type) {
+  return at::zeros(type.shape, at::TensorOptions().dtype(ops::scalarTypeOf(type.dtype)));
+}
+
+static bool hasRule(const std::string &name) { return ruleFor(name) != nullptr; }
+
+TrainingModule aft::compileTrainingComputation(torch::nn::Module &module, const Computation &loss,
+                                               const OptimizerOptions &optimizer,
+                                               const Tensors &examples,
+                                               const CompileModuleOptions &options) {
+  Capture capture(module, loss, examples, options.dynamic, hasRule);
+  checkLoss(capture);
+  Graph graph;
+  Translation translation(capture, graph.function(kLoss), /*training=*/true);
+  translation.run();
+  auto impl = std::make_shared<TrainingModule::Impl>(capture);
+  for (const TracedState &state : translation.states()) {
+    if (!state.isParameter || !state.tensor.requires_grad()) {
+      impl->fixed.push_back(state.tensor);
+      continue;
+    }
+    checkParameter(state);
+    impl->parameters.push_back(state);
+  }
+  TORCH_CHECK(!impl->parameters.empty(),
+              "capture: the loss uses no parameter that requires a gradient");
+  impl->learningRate = optimizer.lr;
+  impl->text = graph.text();
+  CompileOptions program = programOptions(options);
+  program.training = trainingOptions(optimizer);
+  impl->program = compileGraph(graph, program);
+  const EntryInfo &entry = *impl->program->entry(kStep);
+  size_t count = impl->parameters.size();
+  for (size_t i = 0; i < count; ++i) {
+    impl->first.push_back(zeros(entry.inputs[count + i].type));
+    impl->second.push_back(zeros(entry.inputs[2 * count + i].type));
+  }
+  return TrainingModule(std::move(impl));
+}
+
+//===----------------------------------------------------------------------===//
+// Running
+//===----------------------------------------------------------------------===//
+
+Tensors TrainingModule::Impl::arguments(const Tensors &inputs) const {
+  Tensors all;
+  for (const TracedState &parameter : parameters)
+    all.push_back(parameter.tensor);
+  all.insert(all.end(), first.begin(), first.end());
+  all.insert(all.end(), second.begin(), second.end());
+  all.push_back(at::scalar_tensor(steps + 1, at::kLong));
+  all.push_back(at::scalar_tensor(learningRate, at::kFloat));
+  all.insert(all.end(), inputs.begin(), inputs.end());
+  for (const at::Tensor &tensor : fixed)
+    all.push_back(tensor.defined() ? tensor.contiguous()
+                                   : at::scalar_tensor(mixed(seed, steps), at::kLong));
+  return all;
+}
+
+at::Tensor TrainingModule::run(const Tensors &inputs) const {
+  at::NoGradGuard noGradients;
+  Tensors arguments = impl->arguments(impl->check(inputs));
+  std::vector<Buffer> in = buffersOf(arguments), out;
+  std::vector<std::vector<int64_t>> shapes;
+  Status status = impl->program->outputShapes(kStep, in, shapes);
+  TORCH_CHECK(status.ok(), status.message);
+  const EntryInfo &entry = *impl->program->entry(kStep);
+  Tensors results;
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    int alias = entry.outputs[i].alias;
+    if (alias < 0)
+      results.push_back(zeros({entry.outputs[i].type.dtype, shapes[i]}));
+    out.push_back(alias < 0 ? ops::bufferOf(results.back()) : in[alias]);
+  }
+  status = impl->program->run(kStep, in, out);
+  TORCH_CHECK(status.ok(), status.message);
+  for (const TracedState &parameter : impl->parameters)
+    parameter.tensor.unsafeGetTensorImpl()->bump_version();
+  ++impl->steps;
+  return results[0];
+}
+
+//===----------------------------------------------------------------------===//
+// State
+//===----------------------------------------------------------------------===//
+
+void TrainingModule::setLearningRate(double lr) const { impl->learningRate = lr; }
+double TrainingModule::learningRate() const { return impl->learningRate; }
+int64_t TrainingModule::steps() const { return impl->steps; }
+void TrainingModule::setSeed(int64_t seed) const { impl->seed = seed; }
+const CompileStats &TrainingModule::stats() const { return impl->program->stats(); }
+const std::string &TrainingModule::text() const { return impl->text; }
+
+std::vector<std::pair<std::string, at::Tensor>> TrainingModule::state() const {
+  std::vector<std::pair<std::string, at::Tensor>> all;
+  for (size_t i = 0; i < impl->parameters.size(); ++i) {
+    all.emplace_back("m." + impl->parameters[i].name, impl->first[i].clone());
+    all.emplace_back("v." + impl->parameters[i].name, impl->second[i].clone());
+  }
+  all.emplace_back("step", at::scalar_tensor(impl->steps, at::kLong));
+  return all;
+}
+
+void TrainingModule::loadState(
+    const std::vector<std::pair<std::string, at::Tensor>> &state) const {
+  std::map<std::string, at::Tensor> found(state.begin(), state.end());
+  auto take = [&](const std::string &name, const at::Tensor &like) {
+    auto entry = found.find(name);
+    TORCH_CHECK(entry != found.end(), "the state of the training has no '", name, "'");
+    TORCH_CHECK(entry->second.sizes() == like.sizes() &&
+                    entry->second.scalar_type() == like.scalar_type(),
+                "the state's '", name, "' must be ", like.scalar_type(), " ", like.sizes(),
+                ", found ", entry->second.scalar_type(), " ", entry->second.sizes());
+    return entry->second.clone();
+  };
+  Tensors first, second;
+  for (size_t i = 0; i < impl->parameters.size(); ++i) {
+    first.push_back(take("m." + impl->parameters[i].name, impl->first[i]));
+    second.push_back(take("v." + impl->parameters[i].name, impl->second[i]));
+  }
+  int64_t steps = take("step", at::scalar_tensor(0, at::kLong)).item<int64_t>();
+  TORCH_CHECK(steps >= 0, "the state's 'step' must not be negative, found ", steps);
+  impl->first = std::move(first);
+  impl->second = std::move(second);
+  impl->steps = steps;
+}

@@ -1,0 +1,175 @@
+//===- Translation.cpp - From recorded calls to a program -----------------===//
+
+#include "frontends/torch/capture/Translation.h"
+
+#include "frontends/torch/capture/Rules.h"
+#include "frontends/torch/ops/Kernels.h"
+
+#include <algorithm>
+
+using namespace aft;
+using namespace aft::capture;
+
+TensorType capture::typeOf(const at::Tensor &tensor) {
+  return {ops::dtypeOf(tensor.scalar_type()), tensor.sizes().vec()};
+}
+
+Translation::Translation(const Capture &capture, Function &function, bool training)
+    : capture(capture), function(function), training(training),
+      values(capture.trace().values.size()), stateValues(capture.trace().states.size()),
+      extentHomes(capture.extents().size()) {}
+
+void Translation::fail(size_t call, const std::string &message) const {
+  TORCH_CHECK(false, "capture: ", describe(capture.trace(), call), ": ", message);
+}
+
+//===----------------------------------------------------------------------===//
+// Arguments
+//===----------------------------------------------------------------------===//
+
+void Translation::declareInputs() {
+  for (int input = 0; input < capture.trace().inputs; ++input) {
+    TensorType type = typeOf(capture.trace().values[input].tensor);
+    std::vector<int> found;
+    for (int dim = 0; dim < static_cast<int>(type.shape.size()); ++dim)
+      if (std::optional<int> extent = capture.extentOf(input, dim)) {
+        type.shape[dim] = kDynamic;
+        found.push_back(*extent);
+      }
+    values[input] = function.input("input." + std::to_string(input), type);
+    for (int extent : found)
+      if (capture.extents()[extent].axes.front().first == input)
+        extentHomes[extent] = values[input];
+  }
+  for (const DynamicExtent &extent : capture.extents())
+    for (auto [input, dim] : extent.axes)
+      function.assumeEqual(
+          function.extent(values[extent.axes.front().first], extent.axes.front().second),
+          function.extent(values[input], dim));
+}
+
+Value Translation::declareState(int number) {
+  Value &value = stateValues[number];
+  if (value)
+    return value;
+  const TracedState &state = capture.trace().states[number];
+  TensorType type = typeOf(state.tensor);
+  if (state.isConstant) {
+    at::Tensor numbers = state.tensor.contiguous();
+    return value = function.constant(type, numbers.data_ptr());
+  }
+  bool trains = training && state.isParameter && state.tensor.requires_grad();
+  value = trains ? function.parameter(state.name, type) : function.input(state.name, type);
+  used.push_back(state);
+  return value;
+}
+
+Value Translation::seed() {
+  if (seedValue)
+    return seedValue;
+  used.emplace_back();
+  used.back().name = "dropout.seed";
+  return seedValue = function.input(used.back().name, {DType::i64, {}});
+}
+
+Value Translation::valueOf(int id) {
+  const TracedValue &value = capture.trace().values[id];
+  if (!values[id] && value.source == TracedValue::Source::State)
+    values[id] = declareState(value.number);
+  if (!values[id] && capture.isFixed(id))
+    values[id] = function.constant(typeOf(value.numbers), value.numbers.contiguous().data_ptr());
+  return values[id];
+}
+
+Extent Translation::extent(const SizeFormula &formula) {
+  auto home = [&](int extent) {
+    auto [input, dimension] = capture.extents()[extent].axes.front();
+    return function.extent(extentHomes[extent], dimension);
+  };
+  Extent total = formula.constant;
+  for (size_t i = 0; i < formula.linear.size(); ++i)
+    if (formula.linear[i] != 0)
+      total = total + home(static_cast<int>(i)) * formula.linear[i];
+  for (const SizeFormula::Product &product : formula.products)
+    total = total + home(product.first) * home(product.second) * product.factor;
+  return formula.divisor == 1 ? total : total / formula.divisor;
+}
+
+//===----------------------------------------------------------------------===//
+// Calls
+//===----------------------------------------------------------------------===//
+
+/// Marks the calls that the outputs depend on.
+std::vector<char> Translation::neededCalls() const {
+  const Trace &trace = capture.trace();
+  std::vector<char> needed(trace.calls.size());
+  std::vector<int> wanted = trace.outputs;
+  while (!wanted.empty()) {
+    int id = wanted.back();
+    wanted.pop_back();
+    if (id < 0 || trace.values[id].source != TracedValue::Source::Call || capture.isFixed(id))
+      continue;
+    char &mark = needed[trace.values[id].number];
+    if (mark)
+      continue;
+    mark = 1;
+    for (const Arg &arg : trace.calls[trace.values[id].number].args)
+      wanted.insert(wanted.end(), arg.values.begin(), arg.values.end());
+  }
+  return needed;
+}
+
+/// A rule that gives something else than LibTorch does is an error of its own.
+void Translation::checkResult(size_t call, size_t result, Value value) const {
+  const at::Tensor &expected = capture.trace().values[capture.trace().calls[call].results[result]].tensor;
+  TensorType type = typeOf(expected);
+  bool fits = value.dtype() == type.dtype && value.type().shape.size() == type.shape.size();
+  for (size_t dim = 0; fits && dim < type.shape.size(); ++dim)
+    fits = value.type().shape[dim] == kDynamic || value.type().shape[dim] == type.shape[dim];
+  if (!fits)
+    fail(call, std::string("translated to element type ") + nameOf(value.dtype()) + " and rank " +
+                   std::to_string(value.rank()) + ", expected " + nameOf(type.dtype) +
+                   " and rank " + std::to_string(type.shape.size()) +
+                   "; this is an error of the compiler");
+}
+
+void Translation::translate(size_t place) {
+  const Call &call = capture.trace().calls[place];
+  const Rule *rule = ruleFor(call.name);
+  TORCH_CHECK(rule, "capture: no rule for the operator ", describe(capture.trace(), place));
+  if (!call.refusal.empty())
+    fail(place, call.refusal);
+  std::string path = modulePath(capture.trace(), place);
+  function.setLocation(path.empty() ? call.name : path + ":" + call.name);
+  Operation operation(*this, place);
+  Results results = (*rule)(operation);
+  if (call.written >= 0) {
+    // The changed tensor keeps its element type and shape.
+    results.resize(1);
+    results[0] = function.cast(results[0], operation.dtype());
+    results[0] = function.expand(results[0], operation.shape());
+  }
+  for (size_t i = 0; i < call.results.size() && i < results.size(); ++i) {
+    if (call.results[i] < 0 || !results[i])
+      continue;
+    if (training && !call.differentiable)
+      results[i] = function.stopGradient(results[i]);
+    checkResult(place, i, results[i]);
+    values[call.results[i]] = results[i];
+  }
+}
+
+void Translation::run() {
+  const Trace &trace = capture.trace();
+  declareInputs();
+  std::vector<char> needed = neededCalls();
+  for (size_t call = 0; call < needed.size(); ++call)
+    if (needed[call])
+      translate(call);
+  for (int output : trace.outputs) {
+    Value value = valueOf(output);
+    TORCH_CHECK(value, "capture: a result of the module is a part of an operator's results that "
+                       "is not supported");
+    function.output(value);
+  }
+}

@@ -1,0 +1,270 @@
+//===- CaptureTest.cpp - Whole modules, captured and compiled -------------===//
+
+#include "CaptureHarness.h"
+
+#include "aft/nn.h"
+
+#include <thread>
+
+using namespace aft;
+using namespace aft::test;
+using at::Tensor;
+
+namespace {
+
+/// What somebody may write: a pre-norm block of softmax attention.
+struct AttentionImpl : torch::nn::Module {
+  AttentionImpl(int64_t dim, int64_t heads)
+      : heads(heads), norm(register_module("norm", torch::nn::LayerNorm(
+                                                       torch::nn::LayerNormOptions({dim})))),
+        qkv(register_module("qkv", torch::nn::Linear(dim, 3 * dim))),
+        out(register_module("out", torch::nn::Linear(dim, dim))) {
+    mask = register_buffer("mask", at::ones({64, 64}).tril().to(at::kBool));
+  }
+  Tensor forward(Tensor x) {
+    int64_t batch = x.size(0), length = x.size(1), dim = x.size(2);
+    auto parts = qkv(norm(x)).view({batch, length, 3, heads, dim / heads}).unbind(2);
+    Tensor q = parts[0].transpose(1, 2), k = parts[1].transpose(1, 2), v = parts[2].transpose(1, 2);
+    Tensor scores = at::matmul(q, k.transpose(-2, -1)) / std::sqrt(double(dim) / double(heads));
+    scores = scores.masked_fill(mask.slice(0, 0, length).slice(1, 0, length).logical_not(),
+                                -std::numeric_limits<double>::infinity());
+    Tensor y = at::matmul(at::softmax(scores, -1), v).transpose(1, 2).contiguous();
+    return x + out(y.view({batch, length, dim}));
+  }
+  int64_t heads;
+  torch::nn::LayerNorm norm;
+  torch::nn::Linear qkv, out;
+  Tensor mask;
+};
+TORCH_MODULE(Attention);
+
+/// AFT-full by hand, with the maxima subtracted in place.
+struct NaiveImpl : torch::nn::Module {
+  NaiveImpl() : query(register_module("query", torch::nn::Linear(12, 12))),
+                key(register_module("key", torch::nn::Linear(12, 12))) {
+    w = register_parameter("w", at::randn({32, 32}) * 0.1);
+  }
+  Tensor forward(Tensor x) {
+    int64_t length = x.size(1);
+    Tensor k = key(x);
+    k = k - std::get<0>(k.max(1, true));
+    Tensor bias = w.slice(0, 0, length).slice(1, 0, length);
+    Tensor weights = at::exp(bias), e = at::exp(k);
+    Tensor top = at::matmul(weights, e * x), bottom = at::matmul(weights, e);
+    top.div_(bottom);
+    return at::sigmoid(query(x)) * top;
+  }
+  torch::nn::Linear query, key;
+  Tensor w;
+};
+TORCH_MODULE(Naive);
+
+/// A module that uses an operator without a rule, deep inside.
+struct StrangeImpl : torch::nn::Module {
+  StrangeImpl() : scale(register_parameter("scale", at::ones({4}))) {}
+  Tensor forward(Tensor x) { return at::special_bessel_j0(x) * at::digamma(scale.abs() + x); }
+  Tensor scale;
+};
+TORCH_MODULE(Strange);
+
+struct OuterImpl : torch::nn::Module {
+  OuterImpl() : first(register_module("first", torch::nn::Linear(4, 4))),
+                strange(register_module("strange", Strange())) {}
+  Tensor forward(Tensor x) { return strange(first(x)); }
+  torch::nn::Linear first;
+  Strange strange;
+};
+TORCH_MODULE(Outer);
+
+} // namespace
+
+static void expectModule(const std::function<Tensor(const Tensor &)> &compiled,
+                         const std::function<Tensor(const Tensor &)> &eager,
+                         const std::vector<Tensor> &inputs, double tolerance) {
+  at::NoGradGuard noGradients;
+  for (const Tensor &input : inputs)
+    expectClose(compiled(input), eager(input), tolerance);
+}
+
+TEST(Capture, AttentionAtAnySize) {
+  torch::manual_seed(3);
+  Attention module(16, 2);
+  auto compiled = compile(module, {at::randn({2, 9, 16})}, withoutCache());
+  EXPECT_NE(compiled.text().find("tensor<?x?x16xf32>"), std::string::npos) << compiled.text();
+  expectModule([&](const Tensor &x) { return compiled(x); },
+               [&](const Tensor &x) { return module->forward(x); },
+               {at::randn({2, 9, 16}), at::randn({1, 1, 16}), at::randn({5, 64, 16}),
+                at::randn({3, 17, 16})},
+               1e-5);
+}
+
+TEST(Capture, NaiveAftInPlace) {
+  torch::manual_seed(4);
+  Naive module;
+  auto compiled = compile(module, {at::randn({2, 16, 12})}, withoutCache());
+  expectModule([&](const Tensor &x) { return compiled(x); },
+               [&](const Tensor &x) { return module->forward(x); },
+               {at::randn({2, 16, 12}), at::randn({4, 31, 12})}, 1e-5);
+}
+
+TEST(Capture, SequentialAndParametersThatChange) {
+  torch::manual_seed(5);
+  torch::nn::Sequential module(torch::nn::Linear(6, 10), torch::nn::GELU(),
+                               torch::nn::Linear(10, 3));
+  auto compiled = compile(module, {at::randn({4, 6})}, withoutCache());
+  Tensor x = at::randn({7, 6});
+  expectClose(compiled(x), module->forward(x), 1e-5);
+  {
+    at::NoGradGuard noGradients;
+    for (Tensor &parameter : module->parameters())
+      parameter.mul_(1.5);
+  }
+  expectClose(compiled(x), module->forward(x), 1e-5);
+}
+
+TEST(Capture, LanguageModels) {
+  for (const char *mixer : {"local", "simple", "conv", "full"}) {
+    SCOPED_TRACE(mixer);
+    torch::manual_seed(6);
+    nn::LanguageModel model(nn::LanguageModelOptions().layers(2).dim(16).context(24).mixer(mixer)
+                                .window(4).rank(6).heads(4).vocabulary(20));
+    model->eval();
+    auto compiled = compile(model, {at::randint(20, {2, 11}, at::kLong)}, withoutCache());
+    expectModule([&](const Tensor &x) { return compiled(x); },
+                 [&](const Tensor &x) { return model->forward(x); },
+                 {at::randint(20, {2, 11}, at::kLong), at::randint(20, {3, 24}, at::kLong),
+                  at::randint(20, {1, 1}, at::kLong)},
+                 2e-5);
+  }
+}
+
+TEST(Capture, ImageClassifiers) {
+  for (const char *mixer : {"full", "conv"}) {
+    SCOPED_TRACE(mixer);
+    torch::manual_seed(7);
+    nn::ImageClassifier model(nn::ImageClassifierOptions().image(32).patch(8).classes(5).layers(2)
+                                  .dim(16).rank(4).heads(4).filter(3).mixer(mixer));
+    model->eval();
+    auto compiled = compile(model, {at::randn({2, 3, 32, 32})}, withoutCache());
+    expectModule([&](const Tensor &x) { return compiled(x); },
+                 [&](const Tensor &x) { return model->forward(x); },
+                 {at::randn({2, 3, 32, 32}), at::randn({5, 3, 32, 32})}, 2e-5);
+  }
+}
+
+TEST(Capture, DecodingGivesWhatTheWholeSequenceGives) {
+  for (const char *mixer : {"local", "simple", "conv"}) {
+    SCOPED_TRACE(mixer);
+    torch::manual_seed(8);
+    nn::LanguageModel model(nn::LanguageModelOptions().layers(2).dim(16).context(32).mixer(mixer)
+                                .window(4).rank(6).heads(4).vocabulary(20));
+    model->eval();
+    at::NoGradGuard noGradients;
+    Tensors examples = {at::zeros({2, 3}, at::kLong), at::arange(3, at::kLong)};
+    for (Tensor &part : model->initialState(2))
+      examples.push_back(part);
+    CompiledModule step = compileComputation(
+        *model, [&](const Tensors &in) { return model->step(in); }, examples, withoutCache());
+    Tensor ids = at::randint(20, {3, 13}, at::kLong), whole = model->forward(ids);
+    Tensors state = model->initialState(3);
+    int64_t place = 0;
+    for (int64_t length : {5, 1, 1, 4, 2}) {
+      Tensors inputs = {ids.slice(1, place, place + length),
+                        at::arange(place, place + length, at::kLong)};
+      inputs.insert(inputs.end(), state.begin(), state.end());
+      Tensors outputs = step.run(inputs);
+      place += length;
+      expectClose(outputs[0], whole.select(1, place - 1), 2e-5);
+      state.assign(outputs.begin() + 1, outputs.end());
+    }
+  }
+}
+
+TEST(Capture, SeveralInputsAndResults) {
+  expectSame(
+      [](const Tensors &in) -> Tensors {
+        // in[2] may have a length of its own.
+        return {at::cat({in[0], in[2]}, 1), in[0] + in[1], in[0]};
+      },
+      {at::randn({2, 5, 3}), at::randn({2, 5, 3}), at::randn({2, 7, 3})},
+      {{at::randn({4, 6, 3}), at::randn({4, 6, 3}), at::randn({4, 9, 3})}});
+}
+
+TEST(Capture, SizesThatMustStay) {
+  Tensor mask = at::randn({5, 5});
+  torch::nn::Module none;
+  CompiledModule compiled = compileComputation(
+      none, [&](const Tensors &in) -> Tensors { return {at::matmul(mask, in[0])}; },
+      {at::randn({2, 5, 3})}, withoutCache());
+  EXPECT_EQ(compiled.run({at::randn({4, 5, 3})})[0].size(0), 4);
+  std::string message = refusal([&] { compiled.run({at::randn({4, 6, 3})}); });
+  EXPECT_NE(message.find("input 0 must be f32 [?, 5, 3], found f32 [4, 6, 3]"), std::string::npos)
+      << message;
+}
+
+TEST(Capture, WrongInputs) {
+  torch::nn::Module none;
+  CompiledModule compiled = compileComputation(
+      none, [&](const Tensors &in) -> Tensors { return {in[0] * in[1]}; },
+      {at::randn({2, 5}), at::randn({2, 5})}, withoutCache());
+  EXPECT_NE(refusal([&] { compiled.run({at::randn({2, 5})}); }).find("expected 2 inputs, found 1"),
+            std::string::npos);
+  std::string message =
+      refusal([&] { compiled.run({at::randn({2, 5}), at::ones({2, 5}, at::kLong)}); });
+  EXPECT_NE(message.find("input 1 must be f32 [?, ?], found i64 [2, 5]"), std::string::npos)
+      << message;
+  message = refusal([&] { compiled.run({at::randn({2, 5}), at::randn({2, 6})}); });
+  EXPECT_NE(message.find("input 1 must have size 5 in dimension 1, as input 0"), std::string::npos)
+      << message;
+}
+
+TEST(Capture, RefusesWhatItCannotTranslate) {
+  Outer module;
+  std::string message = refusal([&] { compile(module, {at::randn({2, 4})}); });
+  EXPECT_NE(message.find("no rule for the operator aten::special_bessel_j0"), std::string::npos)
+      << message;
+  EXPECT_NE(message.find("after 'first'"), std::string::npos) << message;
+
+  auto refused = [&](const std::function<Tensor(Tensor)> &body) {
+    torch::nn::Module none;
+    return refusal([&] {
+      compileComputation(
+          none, [&](const Tensors &in) -> Tensors { return {body(in[0])}; }, {at::randn({2, 4})},
+          withoutCache());
+    });
+  };
+  EXPECT_NE(refused([](Tensor x) { return x * x.sum().item<float>(); }).find("reads numbers"),
+            std::string::npos);
+  EXPECT_NE(refused([](Tensor x) { return x.add_(1); }).find("changes input 0 in place"),
+            std::string::npos);
+  EXPECT_NE(refused([](Tensor x) {
+              Tensor y = x * 2;
+              y.select(1, 0).zero_();
+              return y;
+            }).find("shares memory with what aten::zero_ changed"),
+            std::string::npos);
+  EXPECT_NE(refused([](Tensor x) { return at::dropout(x, 0.5, true); }).find("call eval()"),
+            std::string::npos);
+}
+
+TEST(Capture, CallsFromSeveralThreads) {
+  torch::manual_seed(9);
+  Attention module(16, 2);
+  auto compiled = compile(module, {at::randn({2, 9, 16})}, withoutCache());
+  at::NoGradGuard noGradients;
+  std::vector<Tensor> inputs, expected, found(4);
+  for (int i = 0; i < 4; ++i) {
+    inputs.push_back(at::randn({1 + i, 8 + 5 * i, 16}));
+    expected.push_back(module->forward(inputs.back()));
+  }
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&, i] {
+      for (int repeat = 0; repeat < 20; ++repeat)
+        found[i] = compiled(inputs[i]);
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  for (int i = 0; i < 4; ++i)
+    expectClose(found[i], expected[i], 1e-5);
+}

@@ -1,0 +1,177 @@
+//===- TrainingTest.cpp - Compiled training steps against LibTorch's ------===//
+
+#include "CaptureHarness.h"
+
+#include "aft/nn.h"
+
+#include <torch/nn/utils/clip_grad.h>
+#include <torch/optim/adamw.h>
+
+using namespace aft;
+using namespace aft::test;
+using at::Tensor;
+
+static Tensor lossOf(Tensor logits, Tensor targets) {
+  return at::cross_entropy_loss(logits.flatten(0, 1), targets.flatten());
+}
+
+static void copyParameters(torch::nn::Module &from, torch::nn::Module &to) {
+  at::NoGradGuard noGradients;
+  auto source = from.named_parameters();
+  for (auto &parameter : to.named_parameters())
+    parameter.value().copy_(source[parameter.key()]);
+}
+
+/// Trains both for some steps of other sizes and compares losses and parameters.
+template <typename Model>
+static void expectSameTraining(Model compiledModel, Model eagerModel, double clip,
+                               double tolerance) {
+  copyParameters(*compiledModel, *eagerModel);
+  OptimizerOptions options;
+  options.lr = 0x1p-7; // exact in f32, as the step takes it
+  options.weightDecay = 0.125;
+  options.clipNorm = clip;
+  auto batch = [](int64_t b, int64_t t) {
+    return std::pair(at::randint(20, {b, t}, at::kLong), at::randint(20, {b, t}, at::kLong));
+  };
+  auto [ids, targets] = batch(2, 9);
+  auto step = compileTraining(compiledModel, lossOf, options, {ids, targets}, withoutCache());
+  torch::optim::AdamW optimizer(eagerModel->parameters(),
+                                torch::optim::AdamWOptions(0x1p-7).weight_decay(0.125));
+  for (auto [b, t] : std::vector<std::pair<int64_t, int64_t>>{{2, 9}, {3, 12}, {1, 5}}) {
+    auto [x, y] = batch(b, t);
+    optimizer.zero_grad();
+    Tensor expected = lossOf(eagerModel->forward(x), y);
+    expected.backward();
+    if (clip > 0)
+      torch::nn::utils::clip_grad_norm_(eagerModel->parameters(), clip);
+    optimizer.step();
+    expectClose(step(x, y), expected, tolerance);
+  }
+  EXPECT_EQ(step.steps(), 3);
+  auto found = compiledModel->named_parameters();
+  for (auto &parameter : eagerModel->named_parameters()) {
+    SCOPED_TRACE(parameter.key());
+    expectClose(found[parameter.key()], parameter.value(), 100 * tolerance);
+  }
+}
+
+TEST(Training, LanguageModels) {
+  for (const char *mixer : {"local", "simple", "full"}) {
+    SCOPED_TRACE(mixer);
+    torch::manual_seed(10);
+    auto options = nn::LanguageModelOptions().layers(2).dim(16).context(16).mixer(mixer).window(4)
+                       .rank(6).vocabulary(20).dropout(0);
+    nn::LanguageModel compiled(options), eager(options);
+    compiled->to(at::kDouble);
+    eager->to(at::kDouble);
+    expectSameTraining(compiled, eager, 0.5, 1e-9);
+  }
+}
+
+namespace {
+/// A small model that detaches, freezes and branches.
+struct MixedImpl : torch::nn::Module {
+  MixedImpl() : table(register_module("table", torch::nn::Embedding(20, 12))),
+                frozen(register_module("frozen", torch::nn::Linear(12, 12))),
+                head(register_module("head", torch::nn::Linear(12, 20))) {
+    for (Tensor &parameter : frozen->parameters())
+      parameter.set_requires_grad(false);
+  }
+  Tensor forward(Tensor ids) {
+    Tensor x = table(ids);
+    Tensor scale = (x * x).mean(-1, true).detach();
+    Tensor y = at::tanh(frozen(x)) / (scale + 1);
+    {
+      at::NoGradGuard noGradients;
+      y = y + x * 0.5;
+    }
+    return head(y + at::silu(x));
+  }
+  torch::nn::Embedding table;
+  torch::nn::Linear frozen, head;
+};
+TORCH_MODULE(Mixed);
+} // namespace
+
+TEST(Training, DetachesAndFreezes) {
+  torch::manual_seed(11);
+  Mixed compiled, eager;
+  compiled->to(at::kDouble);
+  eager->to(at::kDouble);
+  for (auto *model : {&compiled, &eager})
+    for (Tensor &parameter : (*model)->frozen->parameters())
+      parameter.set_requires_grad(false);
+  Tensor before = compiled->frozen->weight.clone();
+  copyParameters(*compiled, *eager);
+  expectSameTraining(compiled, eager, 0, 1e-9);
+}
+
+TEST(Training, DropoutIsRepeatableAndDiffersByStep) {
+  auto train = [](int64_t seed) {
+    torch::manual_seed(12);
+    nn::LanguageModel model(nn::LanguageModelOptions().layers(1).dim(16).context(16).window(4)
+                                .rank(4).vocabulary(20).dropout(0.5));
+    OptimizerOptions options;
+    options.lr = 0; // the same parameters at every step
+    options.weightDecay = 0;
+    Tensor ids = at::randint(20, {2, 16}, at::kLong);
+    auto step = compileTraining(model, lossOf, options, {ids, ids}, withoutCache());
+    step.setSeed(seed);
+    std::vector<double> losses;
+    for (int i = 0; i < 3; ++i)
+      losses.push_back(step(ids, ids).item<double>());
+    return losses;
+  };
+  std::vector<double> first = train(1), again = train(1), other = train(2);
+  EXPECT_EQ(first, again);
+  EXPECT_NE(first[0], first[1]);
+  EXPECT_NE(first[0], other[0]);
+}
+
+TEST(Training, StateGoesOnBitForBit) {
+  torch::manual_seed(13);
+  auto options = nn::LanguageModelOptions().layers(1).dim(16).context(16).window(4).rank(4)
+                     .vocabulary(20).dropout(0.1);
+  nn::LanguageModel straight(options), resumed(options);
+  copyParameters(*straight, *resumed);
+  Tensor ids = at::randint(20, {2, 16}, at::kLong);
+  auto a = compileTraining(straight, lossOf, OptimizerOptions(), {ids, ids}, withoutCache());
+  auto b = compileTraining(resumed, lossOf, OptimizerOptions(), {ids, ids}, withoutCache());
+  for (int i = 0; i < 4; ++i)
+    a(ids, ids);
+  b(ids, ids);
+  b(ids, ids);
+  nn::LanguageModel third(options);
+  copyParameters(*resumed, *third);
+  auto c = compileTraining(third, lossOf, OptimizerOptions(), {ids, ids}, withoutCache());
+  c.loadState(b.state());
+  c(ids, ids);
+  c(ids, ids);
+  auto expected = straight->named_parameters();
+  for (auto &parameter : third->named_parameters())
+    EXPECT_TRUE(parameter.value().equal(expected[parameter.key()])) << parameter.key();
+
+  auto broken = b.state();
+  broken.pop_back();
+  EXPECT_NE(refusal([&] { c.loadState(broken); }).find("has no 'step'"), std::string::npos);
+  broken = b.state();
+  broken[0].second = at::zeros({3});
+  EXPECT_NE(refusal([&] { c.loadState(broken); }).find("must be Float"), std::string::npos);
+  EXPECT_EQ(c.steps(), 4);
+}
+
+TEST(Training, RefusesWhatIsNoLoss) {
+  torch::nn::Linear module(4, 4);
+  auto vector = [](Tensor y) { return y; };
+  EXPECT_NE(refusal([&] {
+              compileTraining(module, vector, OptimizerOptions(), {at::randn({2, 4})});
+            }).find("the loss must be a scalar"),
+            std::string::npos);
+  auto constant = [](Tensor y) { return y.detach().sum(); };
+  torch::nn::GELU nothing;
+  EXPECT_NE(refusal([&] {
+              compileTraining(nothing, constant, OptimizerOptions(), {at::randn({2, 4})});
+            }).find("uses no parameter"),
+            std::string::npos);
+}

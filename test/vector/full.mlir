@@ -1,0 +1,82 @@
+// RUN: aft-opt %s -split-input-file -aft-vectorize-mixers="vector-bits=512" -canonicalize -cse | FileCheck %s
+// aft.full becomes a packed product in registers with an exact path beside it.
+
+// CHECK-LABEL: func.func @whole
+// CHECK-SAME: (%[[Q:.*]]: memref<?x?x32xf32>, %[[K:.*]]: memref<?x?x32xf32>, %[[V:.*]]: memref<?x?x32xf32>, %[[W:.*]]: memref<?x?xf32>, %[[Y:.*]]: memref<?x?x32xf32>)
+// Scratch of a work group: the sums of 256 queries, their weights for 256 keys,
+// and the keys of 16 channels as [exp(k - c) v | exp(k - c)].
+// CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<2x256x2x16xf32>
+// CHECK-DAG: %[[WEIGHTS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<256x272xf32>
+// CHECK-DAG: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<256x2x16xf32>
+// CHECK: scf.forall
+// The weights exp(w - a).
+// CHECK: vector.maskedload %[[W]]
+// CHECK: math.exp %{{.*}} : vector<16xf32>
+// CHECK: vector.store %{{.*}}, %[[WEIGHTS]]
+// The keys.
+// CHECK: vector.load %[[K]]
+// CHECK: vector.store %{{.*}}, %[[PANEL]]
+// Eight queries by two vectors stay in registers.
+// CHECK: scf.for {{.*}} iter_args({{(%[^ ]+ = %[^ ]+, ){15}%[^ ]+ = %[^ ]+}}) -> ({{(vector<16xf32>, ){15}vector<16xf32>}})
+// CHECK: memref.load %[[WEIGHTS]]
+// CHECK: math.fma
+// A query is good when the sums of all channels are.
+// CHECK: vector.reduction <and>, %{{.*}} : vector<16xi1> into i1
+// Else its keys are added one by one.
+// CHECK: scf.if
+// CHECK: memref.load %[[W]]
+// CHECK: vector.store %{{.*}}, %[[Y]]
+// No triangle: keys are packed in one place.
+// CHECK-NOT: vector.store %{{.*}}, %[[PANEL]]
+func.func @whole(%q: memref<?x?x32xf32>, %k: memref<?x?x32xf32>, %v: memref<?x?x32xf32>, %w: memref<?x?xf32>, %y: memref<?x?x32xf32>) attributes {aft.kernel} {
+  aft.full %q, %k, %v, %w outs(%y) : (memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?xf32>, memref<?x?x32xf32>) -> ()
+  return
+}
+
+// -----
+
+// The triangle of a causal block is walked query by query: one is finished, then
+// the key that only later ones see joins the panel, which is scaled anew where
+// that key raises a maximum.
+// CHECK-LABEL: func.func @causal
+// CHECK: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<256x2x16xf32>
+// CHECK: scf.forall
+// CHECK: vector.store %{{.*}}, %[[PANEL]]
+// CHECK: vector.reduction <and>
+// CHECK: %[[RAISED:.*]] = vector.reduction <or>
+// CHECK: scf.if %[[RAISED]]
+// CHECK: vector.store %{{.*}}, %[[PANEL]]
+// CHECK: vector.store %{{.*}}, %[[PANEL]]
+func.func @causal(%q: memref<?x?x32xf32>, %k: memref<?x?x32xf32>, %v: memref<?x?x32xf32>, %w: memref<?x?xf32>, %y: memref<?x?x32xf32>) attributes {aft.kernel} {
+  aft.full %q, %k, %v, %w causal outs(%y) : (memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?xf32>, memref<?x?x32xf32>) -> ()
+  return
+}
+
+// -----
+
+// The derivative is three grids: dw, then dk and dv, then dq.
+// CHECK-LABEL: func.func @gradient
+// CHECK-SAME: %[[DQ:[^:]*]]: memref<?x?x32xf32>, %[[DK:[^:]*]]: memref<?x?x32xf32>, %[[DV:[^:]*]]: memref<?x?x32xf32>, %[[DW:[^:]*]]: memref<?x?xf32>) attributes
+// CHECK: scf.forall
+// CHECK: vector.transpose %{{.*}}, [1, 0] : vector<16x16xf32> to vector<16x16xf32>
+// CHECK: vector.maskedstore %[[DW]]
+// CHECK: scf.forall
+// CHECK-DAG: vector.store %{{.*}}, %[[DK]]
+// CHECK-DAG: vector.store %{{.*}}, %[[DV]]
+// CHECK: scf.forall
+// CHECK: vector.store %{{.*}}, %[[DQ]]
+// CHECK-NOT: scf.forall
+func.func @gradient(%dy: memref<?x?x32xf32>, %q: memref<?x?x32xf32>, %k: memref<?x?x32xf32>, %v: memref<?x?x32xf32>, %w: memref<?x?xf32>, %r: memref<?x?x32xf32>, %z: memref<?x?x32xf32>, %dq: memref<?x?x32xf32>, %dk: memref<?x?x32xf32>, %dv: memref<?x?x32xf32>, %dw: memref<?x?xf32>) attributes {aft.kernel} {
+  aft.full_grad %dy, %q, %k, %v, %w, %r, %z outs(%dq, %dk, %dv, %dw) : (memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?xf32>, memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?xf32>) -> ()
+  return
+}
+
+// -----
+
+// A function that is no kernel stays.
+// CHECK-LABEL: func.func @other
+// CHECK: aft.full
+func.func @other(%q: memref<?x?x32xf32>, %k: memref<?x?x32xf32>, %v: memref<?x?x32xf32>, %w: memref<?x?xf32>, %y: memref<?x?x32xf32>) {
+  aft.full %q, %k, %v, %w outs(%y) : (memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?xf32>, memref<?x?x32xf32>) -> ()
+  return
+}

@@ -1,0 +1,67 @@
+// RUN: aft-opt %s -pass-pipeline='builtin.module(func.func(aft-vectorize-mixers{vector-bits=256}))' -split-input-file | FileCheck %s
+
+// A moderate filter takes products of exponentials: 6 neighbouring outputs with
+// two sums each are accumulated over the taps without an exponential; sums over
+// whole rows and columns stand for everything outside of the window.
+
+// CHECK-LABEL: func.func @forward
+// CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<64x2x8xf32>
+// CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<9x8xf32>
+// CHECK: %[[FLAT:.*]] = memref.collapse_shape %arg3 {{\[}}[0], [1, 2]] : memref<16x3x3xf32> into memref<16x9xf32>
+// CHECK: scf.forall (%{{.*}}, %{{.*}}) in
+// CHECK: %[[MODERATE:.*]] = arith.cmpf olt
+// CHECK: scf.if %[[MODERATE]] {
+// Six outputs in registers: planes, rows, taps.
+// CHECK: scf.for {{.*}} iter_args({{.*}}) -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>)
+// CHECK: scf.for
+// CHECK: scf.for
+// CHECK-COUNT-12: math.fma
+// CHECK-NOT: math.exp
+// CHECK: scf.yield
+// CHECK: } else {
+// CHECK: arith.maxnumf
+// CHECK: math.exp
+func.func @forward(%q: memref<?x24x16xf32>, %k: memref<?x24x16xf32>, %v: memref<?x24x16xf32>,
+                   %f: memref<16x3x3xf32>, %y: memref<?x24x16xf32>) attributes {aft.kernel} {
+  aft.conv %q, %k, %v, %f grid = [4, 6] outs(%y)
+    : (memref<?x24x16xf32>, memref<?x24x16xf32>, memref<?x24x16xf32>, memref<16x3x3xf32>,
+       memref<?x24x16xf32>) -> ()
+  return
+}
+
+// -----
+
+// The derivative: dk of a head is summed in scratch; the filter's is a grid of
+// its own, whose groups go through the batch.
+
+// CHECK-LABEL: func.func @backward
+// CHECK: memref.collapse_shape %arg10
+// CHECK: scf.forall (%{{.*}}, %{{.*}}) in
+// CHECK: scf.forall (%{{.*}}) in (1)
+// CHECK-NOT: aft.conv_grad
+func.func @backward(%dy: memref<?x24x24xf32>, %q: memref<?x24x24xf32>, %k: memref<?x24x2xf32>,
+                    %v: memref<?x24x24xf32>, %f: memref<2x3x3xf32>, %r: memref<?x24x24xf32>,
+                    %z: memref<?x24x2xf32>, %dq: memref<?x24x24xf32>, %dk: memref<?x24x2xf32>,
+                    %dv: memref<?x24x24xf32>, %df: memref<2x3x3xf32>) attributes {aft.kernel} {
+  aft.conv_grad %dy, %q, %k, %v, %f, %r, %z grid = [4, 6] outs(%dq, %dk, %dv, %df)
+    : (memref<?x24x24xf32>, memref<?x24x24xf32>, memref<?x24x2xf32>, memref<?x24x24xf32>,
+       memref<2x3x3xf32>, memref<?x24x24xf32>, memref<?x24x2xf32>, memref<?x24x24xf32>,
+       memref<?x24x2xf32>, memref<?x24x24xf32>, memref<2x3x3xf32>) -> ()
+  return
+}
+
+// -----
+
+// A grid whose numbers do not fit into scratch takes exponentials at once.
+
+// CHECK-LABEL: func.func @large
+// CHECK-NOT: memref<{{.*}}x2x8xf32>
+// CHECK: return
+func.func @large(%q: memref<?x65536x16xf32>, %k: memref<?x65536x16xf32>,
+                 %v: memref<?x65536x16xf32>, %f: memref<16x3x3xf32>,
+                 %y: memref<?x65536x16xf32>) attributes {aft.kernel} {
+  aft.conv %q, %k, %v, %f grid = [256, 256] outs(%y)
+    : (memref<?x65536x16xf32>, memref<?x65536x16xf32>, memref<?x65536x16xf32>,
+       memref<16x3x3xf32>, memref<?x65536x16xf32>) -> ()
+  return
+}
