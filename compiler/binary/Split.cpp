@@ -6,6 +6,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/IR/Threading.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
@@ -68,6 +69,15 @@ static std::vector<Part> split(ModuleOp module) {
   return parts;
 }
 
+/// A kernel written by hand may have any name.
+static std::string fileName(StringRef part, StringRef suffix) {
+  std::string name = ("06-binary-" + part + suffix).str();
+  for (char &c : name)
+    if (!llvm::isAlnum(c) && !StringRef("-_.").contains(c))
+      c = '_';
+  return name;
+}
+
 static void writeText(ModuleOp module, const std::string &folder, StringRef file,
                       const std::string &text) {
   llvm::SmallString<128> path(folder);
@@ -97,8 +107,8 @@ FailureOr<std::vector<NamedObject>> aft::compileObjects(ModuleOp module,
   std::vector<NamedObject> objects;
   for (Part &part : parts) {
     if (keepText) {
-      writeText(module, options.dumpDir, "06-binary-" + part.name + ".ll", part.code.llvmIR);
-      writeText(module, options.dumpDir, "06-binary-" + part.name + ".s", part.code.assembly);
+      writeText(module, options.dumpDir, fileName(part.name, ".ll"), part.code.llvmIR);
+      writeText(module, options.dumpDir, fileName(part.name, ".s"), part.code.assembly);
     }
     objects.push_back({part.name, std::move(part.code.object)});
   }

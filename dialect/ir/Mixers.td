@@ -127,8 +127,8 @@ def AFT_ConvOp : AFT_MixerBase<"conv",
     Constraints: C1 to C4 of `aft.full`, and
     - C5: grid has 1 to 3 positive extents whose product is T.
     - C6: causal only in one dimension.
-    - C7: d is a multiple of h.
-    - C8: the filter has a tap on every axis.
+    - C7: h is static, and d a multiple of it.
+    - C8: the filter has a static number of taps on every axis, at least one.
 
     Example:
     ```mlir

@@ -149,8 +149,8 @@ def AFT_ConvOnlineOp : AFT_Op<"conv_online"> {
       bf16; the filter has the same or the accumulation type.
     - C3: m, n and z are in the accumulation type (f32 for bf16), before and
       after; the other state keeps its type.
-    - C4: the filter has at least one tap.
-    - C5: d is a multiple of h.
+    - C4: the filter has a static number of taps, at least one.
+    - C5: h is static, and d a multiple of it.
 
     Example:
     ```mlir

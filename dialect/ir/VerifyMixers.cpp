@@ -169,8 +169,9 @@ static FailureOr<Layout> convLayout(OpT op, ShapeCheck &check) {
 /// C7 and C8 of conv: heads of equal size, and a filter with taps.
 template <typename OpT> static LogicalResult verifyConv(OpT op, ShapeCheck &check) {
   int64_t channels = check.extent('d'), heads = check.extent('h');
-  if (!ShapedType::isDynamic(channels) && !ShapedType::isDynamic(heads) &&
-      (heads < 1 || channels % heads != 0))
+  if (ShapedType::isDynamic(heads))
+    return op.emitOpError() << "the number of heads h must be static";
+  if (heads < 1 || (!ShapedType::isDynamic(channels) && channels % heads != 0))
     return op.emitOpError() << "the number of channels d must be a multiple of the number of "
                                "heads h, found d = " << channels << " and h = " << heads;
   Value filter = op.getFilter();
@@ -178,6 +179,9 @@ template <typename OpT> static LogicalResult verifyConv(OpT op, ShapeCheck &chec
     if (extentOf(filter, dim) == 0)
       return op.emitOpError() << "'filter' must have at least one tap on every axis, found 0 "
                                  "on axis " << dim - 1;
+    else if (ShapedType::isDynamic(extentOf(filter, dim)))
+      return op.emitOpError() << "'filter' must have a static number of taps on every axis, "
+                                 "found a dynamic one on axis " << dim - 1;
   return success();
 }
 

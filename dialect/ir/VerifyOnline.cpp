@@ -114,14 +114,14 @@ LogicalResult ConvOnlineOp::verify() {
       failed(check.shape("filter", getFilter(), "hL")) ||
       failed(check.bias("filter", getFilter(), getQ())))
     return failure();
-  if (int64_t taps = check.extent('L'); !ShapedType::isDynamic(taps)) {
-    if (taps < 1) // C4
-      return emitOpError() << "'filter' must have at least one tap, found 0";
-    check.bind('R', taps - 1, "taps - 1");
-  }
+  int64_t taps = check.extent('L');
+  if (taps < 1) // C4; a dynamic extent is negative
+    return emitOpError() << "'filter' must have a static number of taps, at least one";
+  check.bind('R', taps - 1, "taps - 1");
   int64_t channels = check.extent('d'), heads = check.extent('h');
-  if (!ShapedType::isDynamic(channels) && !ShapedType::isDynamic(heads) &&
-      (heads < 1 || channels % heads != 0)) // C5
+  if (ShapedType::isDynamic(heads)) // C5
+    return emitOpError() << "the number of heads h must be static";
+  if (heads < 1 || (!ShapedType::isDynamic(channels) && channels % heads != 0))
     return emitOpError() << "the number of channels d must be a multiple of the number of "
                             "heads h, found d = " << channels << " and h = " << heads;
   return verifyRecent(*this, check, "BRh", "Bh");

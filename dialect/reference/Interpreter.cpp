@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 using namespace aft;
@@ -68,6 +69,8 @@ static FailureOr<RTensors> unsupported(Operation *op) {
   return failure();
 }
 
+static constexpr int kMostCalls = 256;
+
 static FailureOr<RTensors> evaluateConstant(arith::ConstantOp constant) {
   Attribute value = constant.getValue();
   if (auto real = dyn_cast<FloatAttr>(value)) {
@@ -101,6 +104,12 @@ static FailureOr<RTensors> evaluateConstant(arith::ConstantOp constant) {
 }
 
 static FailureOr<RTensors> evaluateFunction(func::FuncOp function, ArrayRef<RTensor> inputs) {
+  // Calls nest in the native stack.
+  static thread_local int depth = 0;
+  llvm::SaveAndRestore<int> deeper(depth, depth + 1);
+  if (depth > kMostCalls)
+    return function.emitError() << "calls nest deeper than " << kMostCalls
+                                << ", the reference interpreter's limit";
   Frame frame;
   for (auto [argument, input] : llvm::zip_equal(function.getArguments(), inputs))
     frame.set(argument, input);
@@ -128,6 +137,8 @@ static FailureOr<RTensors> evaluateLoop(scf::ForOp loop, const Frame &frame) {
   int64_t first = frame.index(OpFoldResult(loop.getLowerBound())),
           last = frame.index(OpFoldResult(loop.getUpperBound())),
           step = frame.index(OpFoldResult(loop.getStep()));
+  if (step < 1)
+    return loop.emitError() << "the step of a loop must be positive, found " << step;
   for (int64_t i = first; i < last; i += step) {
     RTensor index = RTensor::zeros({}, false);
     index.integers[0] = i;
@@ -164,6 +175,8 @@ static Evaluated evaluateControl(Operation *op, const Frame &frame) {
 
 LogicalResult aft::evaluateBlock(Block &block, Frame &frame) {
   for (Operation &op : block.without_terminator()) {
+    if (failed(checkShapes(&op, frame)))
+      return failure();
     Evaluated result;
     for (auto evaluate : {evaluateControl, evaluateStructured, evaluateShape, evaluateMixer,
                           evaluateMixerGrad, evaluateOnline, evaluateModel}) {

@@ -81,6 +81,10 @@ Evaluated evaluateMixerGrad(mlir::Operation *op, const Frame &frame);
 Evaluated evaluateOnline(mlir::Operation *op, const Frame &frame);
 Evaluated evaluateModel(mlir::Operation *op, const Frame &frame);
 
+/// Whether the shapes of the operands fit the operation and each other; what
+/// does not is reported as the verifier would.
+llvm::LogicalResult checkShapes(mlir::Operation *op, const Frame &frame);
+
 /// Evaluates the operations of a block up to its terminator.
 llvm::LogicalResult evaluateBlock(mlir::Block &block, Frame &frame);
 

@@ -139,6 +139,9 @@ static FailureOr<RTensors> embedding(EmbeddingOp op, const Frame &frame) {
 static FailureOr<RTensors> embeddingGrad(EmbeddingGradOp op, const Frame &frame) {
   const RTensor &ids = frame.get(op.getIds()), &dy = frame.get(op.getDy());
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  if (!type.hasStaticShape())
+    return op.emitError() << "the shape of 'dtable' must be static in the reference "
+                             "interpreter, found " << type;
   RTensor dtable = RTensor::zeros(type.getShape());
   int64_t width = dy.shape.back();
   for (auto [row, id] : llvm::enumerate(ids.integers)) {

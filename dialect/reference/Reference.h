@@ -6,6 +6,9 @@
 #define AFT_DIALECT_REFERENCE_REFERENCE_H
 
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <limits>
 
 namespace aft {
 
@@ -17,10 +20,12 @@ struct ReferenceTensor {
   std::vector<double> reals;
   std::vector<int64_t> integers;
 
+  /// What 64 bits cannot count is more than any memory holds.
   int64_t size() const {
     int64_t count = 1;
     for (int64_t extent : shape)
-      count *= extent;
+      if (llvm::MulOverflow(count, extent, count))
+        return std::numeric_limits<int64_t>::max();
     return count;
   }
   /// A tensor of zeros.

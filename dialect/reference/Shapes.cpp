@@ -236,6 +236,17 @@ static FailureOr<RTensors> insert(tensor::InsertOp op, const Frame &frame) {
   return RTensors{result};
 }
 
+static FailureOr<RTensors> castTo(tensor::CastOp op, const RTensor &source) {
+  auto type = dyn_cast<RankedTensorType>(op.getType());
+  bool fits = !type || type.getRank() == static_cast<int64_t>(source.shape.size());
+  for (size_t dim = 0; type && fits && dim < source.shape.size(); ++dim)
+    fits = type.isDynamicDim(dim) || type.getDimSize(dim) == source.shape[dim];
+  if (!fits)
+    return op.emitError() << "cannot make " << type << " of the shape ["
+                          << llvm::make_range(source.shape.begin(), source.shape.end()) << "]";
+  return RTensors{source};
+}
+
 Evaluated aft::evaluateShape(Operation *op, const Frame &frame) {
   return llvm::TypeSwitch<Operation *, Evaluated>(op)
       .Case<tensor::EmptyOp>([&](tensor::EmptyOp empty) {
@@ -252,7 +263,7 @@ Evaluated aft::evaluateShape(Operation *op, const Frame &frame) {
         return FailureOr<RTensors>(RTensors{result});
       })
       .Case<tensor::CastOp>([&](tensor::CastOp cast) {
-        return FailureOr<RTensors>(RTensors{frame.get(cast.getSource())});
+        return castTo(cast, frame.get(cast.getSource()));
       })
       .Case<tensor::ExtractSliceOp>([&](auto slice) { return extractSlice(slice, frame); })
       .Case<tensor::InsertSliceOp>([&](auto slice) { return insertSlice(slice, frame); })

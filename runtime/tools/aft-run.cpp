@@ -169,7 +169,7 @@ static std::vector<Array> runCompiled(const Options &options, const Program &pro
   for (size_t i = 0; i < shapes.size(); ++i) {
     if (Status status = makeArray(entry.outputs[i].type.dtype, shapes[i], outputs[i]);
         !status.ok())
-      fail("result " + std::to_string(i) + ": " + status.message);
+      fail(options.file + ": result " + std::to_string(i) + ": " + status.message);
     int alias = entry.outputs[i].alias;
     outputBuffers.push_back(alias >= 0 ? inputBuffers[alias] : outputs[i].buffer());
   }
@@ -240,7 +240,12 @@ int main(int argc, char **argv) {
   bool good = true;
   if (options.reference || options.compare) {
     ReferenceFacts facts;
-    status = runReference(text, options.file, entry.name, buffers, expected, facts);
+    try {
+      status = runReference(text, options.file, entry.name, buffers, expected, facts);
+    } catch (const std::exception &error) {
+      fail(options.file + ": the reference interpreter needs more memory than there is (" +
+           error.what() + ")");
+    }
     if (!status.ok())
       fail(status.message);
     if (options.compare)

@@ -200,7 +200,7 @@ func.func @f(%q: tensor<2x1x8xf32>, %k: tensor<2x1x4xf32>, %v: tensor<2x1x8xf32>
 
 // conv_online C4
 func.func @f(%q: tensor<2x1x8xf32>, %k: tensor<2x1x4xf32>, %v: tensor<2x1x8xf32>, %f: tensor<4x0xf32>, %m: tensor<2x4xf32>, %n: tensor<2x8xf32>, %z: tensor<2x4xf32>, %recent_k: tensor<2x2x4xf32>, %recent_v: tensor<2x2x8xf32>) {
-  // expected-error @below {{'filter' must have at least one tap, found 0}}
+  // expected-error @below {{'filter' must have a static number of taps, at least one}}
   %y, %m1, %n1, %z1, %k1, %v1 = aft.conv_online %q, %k, %v, %f state(%m, %n, %z, %recent_k, %recent_v) : (tensor<2x1x8xf32>, tensor<2x1x4xf32>, tensor<2x1x8xf32>, tensor<4x0xf32>, tensor<2x4xf32>, tensor<2x8xf32>, tensor<2x4xf32>, tensor<2x2x4xf32>, tensor<2x2x8xf32>) -> (tensor<2x1x8xf32>, tensor<2x4xf32>, tensor<2x8xf32>, tensor<2x4xf32>, tensor<2x2x4xf32>, tensor<2x2x8xf32>)
   return
 }

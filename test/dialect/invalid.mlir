@@ -226,6 +226,24 @@ func.func @f(%a: tensor<2x16x8xf32>, %b: tensor<2x16x4xf32>, %c: tensor<2x16x8xf
 
 // -----
 
+// conv C7
+func.func @f(%a: tensor<2x16x8xf32>, %k: tensor<2x16x?xf32>, %d: tensor<?x3xf32>) {
+  // expected-error @below {{the number of heads h must be static}}
+  %y = aft.conv %a, %k, %a, %d : (tensor<2x16x8xf32>, tensor<2x16x?xf32>, tensor<2x16x8xf32>, tensor<?x3xf32>) -> tensor<2x16x8xf32>
+  return
+}
+
+// -----
+
+// conv C8
+func.func @f(%a: tensor<2x16x8xf32>, %d: tensor<8x?xf32>) {
+  // expected-error @below {{'filter' must have a static number of taps on every axis, found a dynamic one on axis 0}}
+  %y = aft.conv %a, %a, %a, %d : (tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<8x?xf32>) -> tensor<2x16x8xf32>
+  return
+}
+
+// -----
+
 // Destinations
 func.func @f(%a: tensor<2x16x8xf32>, %b: tensor<2x16x8xf32>, %c: tensor<2x16x8xf32>, %d: tensor<2x16x8xf32>, %e: tensor<2x16x8xf32>) {
   // expected-error @below {{must have one destination for each of its 1 results, found 2}}
