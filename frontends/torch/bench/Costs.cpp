@@ -11,8 +11,7 @@ using namespace aft::bench;
 static double axisPairs(int64_t length, int64_t before, int64_t after) {
   double pairs = 0;
   for (int64_t offset = -before; offset <= after; ++offset)
-    pairs +=
-        static_cast<double>(std::max<int64_t>(0, length - std::abs(offset)));
+    pairs += static_cast<double>(std::max<int64_t>(0, length - std::abs(offset)));
   return pairs;
 }
 
@@ -28,8 +27,7 @@ double aft::bench::weightedPairs(const Options &o) {
   if (o.causal)
     return axisPairs(o.length, o.window - 1, 0);
   double pairs = 1;
-  for (int64_t extent :
-       o.grid.empty() ? std::vector<int64_t>{o.length} : o.grid)
+  for (int64_t extent : o.grid.empty() ? std::vector<int64_t>{o.length} : o.grid)
     pairs *= axisPairs(extent, (o.window - 1) / 2, o.window / 2);
   return pairs;
 }
@@ -37,14 +35,12 @@ double aft::bench::weightedPairs(const Options &o) {
 /// Work of the mixer on `pairs` weighted pairs and `positions` of a sequence.
 static double mixerFlops(const Options &o, double pairs, double positions) {
   double batch = static_cast<double>(o.batch), dim = static_cast<double>(o.dim);
-  double denominators =
-      o.mixerName() == "conv" ? static_cast<double>(o.heads) : dim;
+  double denominators = o.mixerName() == "conv" ? static_cast<double>(o.heads) : dim;
   return 2 * batch * pairs * (dim + denominators) + 8 * batch * positions * dim;
 }
 
 double aft::bench::forwardFlops(const Options &o) {
-  double length = static_cast<double>(o.length),
-         dim = static_cast<double>(o.dim);
+  double length = static_cast<double>(o.length), dim = static_cast<double>(o.dim);
   if (o.op == "matmul")
     return 2 * static_cast<double>(o.batch) * length * dim * dim;
   return mixerFlops(o, weightedPairs(o), length);
@@ -52,15 +48,12 @@ double aft::bench::forwardFlops(const Options &o) {
 
 /// The same for the whole model.
 static double modelFlops(const Options &o, double pairs, double positions) {
-  double dim = static_cast<double>(o.dim),
-         tokens = static_cast<double>(o.batch) * positions;
+  double dim = static_cast<double>(o.dim), tokens = static_cast<double>(o.batch) * positions;
   double keys = o.mixer == "conv" ? static_cast<double>(o.heads) : dim;
-  double layer = tokens * (22 * dim * dim + 2 * dim * keys) +
-                 mixerFlops(o, pairs, positions);
+  double layer = tokens * (22 * dim * dim + 2 * dim * keys) + mixerFlops(o, pairs, positions);
   if (o.mixer == "local" || o.mixer == "full")
     layer += 2 * static_cast<double>(o.rank) * pairs;
-  return static_cast<double>(o.layers) * layer +
-         2 * tokens * dim * static_cast<double>(o.vocab);
+  return static_cast<double>(o.layers) * layer + 2 * tokens * dim * static_cast<double>(o.vocab);
 }
 
 double aft::bench::modelFlops(const Options &o) {
@@ -68,9 +61,8 @@ double aft::bench::modelFlops(const Options &o) {
 }
 
 double aft::bench::tokenFlops(const Options &o) {
-  double pairs = o.mixer == "full" ? static_cast<double>(o.length)
-                 : o.mixer == "simple"
-                     ? 0
-                     : static_cast<double>(std::min(o.window, o.length));
+  double pairs = o.mixer == "full"     ? static_cast<double>(o.length)
+                 : o.mixer == "simple" ? 0
+                                       : static_cast<double>(std::min(o.window, o.length));
   return ::modelFlops(o, pairs, 1);
 }

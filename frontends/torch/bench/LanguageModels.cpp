@@ -11,8 +11,8 @@ aft::nn::LanguageModel aft::bench::makeLanguageModel(const Options &o) {
                               .vocabulary(o.vocab)
                               .layers(o.layers)
                               .dim(o.dim)
-                              // Decoding is captured with three positions.
-                              .context(std::max<int64_t>(o.length, 3))
+                              // Decoding is captured after some positions.
+                              .context(std::max<int64_t>(o.length, 32))
                               .mixer(o.mixer)
                               .window(o.window)
                               .rank(o.rank)
@@ -23,9 +23,8 @@ aft::nn::LanguageModel aft::bench::makeLanguageModel(const Options &o) {
   return model;
 }
 
-aft::nn::LanguageModel
-aft::bench::plainCopy(nn::LanguageModel model,
-                      std::optional<at::ScalarType> dtype) {
+aft::nn::LanguageModel aft::bench::plainCopy(nn::LanguageModel model,
+                                             std::optional<at::ScalarType> dtype) {
   at::NoGradGuard guard;
   nn::LanguageModelOptions options = model->options;
   nn::LanguageModel copy(options.plain(true));

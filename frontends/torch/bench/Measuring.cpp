@@ -38,8 +38,7 @@ static double milliseconds(const Work &work, int64_t times = 1) {
   auto start = std::chrono::steady_clock::now();
   for (int64_t i = 0; i < times; ++i)
     work();
-  return std::chrono::duration<double, std::milli>(
-             std::chrono::steady_clock::now() - start)
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
       .count();
 }
 
@@ -50,8 +49,7 @@ struct Side {
   explicit Side(const Work &work) : work(work) {
     for (int i = 0; i < 3; ++i)
       last = milliseconds(work);
-    inner = std::max<int64_t>(
-        1, static_cast<int64_t>(kSample / std::max(last, 1e-3)));
+    inner = std::max<int64_t>(1, static_cast<int64_t>(kSample / std::max(last, 1e-3)));
   }
 
   /// The idle threads of one side's pool spin for some milliseconds and the
@@ -89,8 +87,7 @@ struct Side {
 /// The largest resident memory of the process while `work` runs.
 static double peakOf(const Work &work) {
   ::malloc_trim(0);
-  std::ofstream("/proc/self/clear_refs")
-      << "5"; // sets the peak to what is resident now
+  std::ofstream("/proc/self/clear_refs") << "5"; // sets the peak to what is resident now
   work();
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);)
@@ -128,8 +125,7 @@ TemporaryFolder::TemporaryFolder() {
   std::filesystem::path place = std::filesystem::temp_directory_path(error);
   folder = (error ? std::filesystem::path("/tmp") : place) / "aft-bench-XXXXXX";
   if (!::mkdtemp(folder.data()))
-    throw std::runtime_error(folder +
-                             ": cannot be made: " + std::strerror(errno));
+    throw std::runtime_error(folder + ": cannot be made: " + std::strerror(errno));
 }
 
 TemporaryFolder::~TemporaryFolder() {

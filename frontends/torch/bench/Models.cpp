@@ -17,38 +17,31 @@ static constexpr double kLearningRate = 3e-3, kWeightDecay = 0.1;
 
 /// Compiles twice with a cache folder of its own; `make` takes the options.
 template <typename Make>
-static auto compileTwice(const Options &o, CompileTimes &times,
-                         const Make &make) {
+static auto compileTwice(const Options &o, CompileTimes &times, const Make &make) {
   TemporaryFolder cache;
   aft::CompileModuleOptions options;
   options.compile.threads = static_cast<int>(o.threads);
   options.compile.cacheDir = cache.path();
   auto start = std::chrono::steady_clock::now();
   auto module = make(options);
-  std::chrono::duration<double, std::milli> all =
-      std::chrono::steady_clock::now() - start;
+  std::chrono::duration<double, std::milli> all = std::chrono::steady_clock::now() - start;
   times.cold = module.stats().milliseconds;
   times.capture = all.count() - times.cold;
   auto again = make(options);
   if (!again.stats().fromCache)
-    throw std::runtime_error("the program was not found in the cache folder " +
-                             cache.path());
+    throw std::runtime_error("the program was not found in the cache folder " + cache.path());
   times.cached = again.stats().milliseconds;
   return module;
 }
 
 /// Largest difference, relative to the largest expected number or `floor`.
-static double distance(const at::Tensor &found, const at::Tensor &expected,
-                       double floor = 0) {
-  at::Tensor a = found.detach().to(at::kDouble),
-             b = expected.detach().to(at::kDouble);
+static double distance(const at::Tensor &found, const at::Tensor &expected, double floor = 0) {
+  at::Tensor a = found.detach().to(at::kDouble), b = expected.detach().to(at::kDouble);
   double size = std::max({b.abs().max().item<double>(), floor, 1e-300});
   return (a - b).abs().max().item<double>() / size;
 }
 
-static double logitsLimit(const Options &o) {
-  return o.dtype == "bf16" ? 5e-2 : 1e-4;
-}
+static double logitsLimit(const Options &o) { return o.dtype == "bf16" ? 5e-2 : 1e-4; }
 
 static Check newCheck(const Options &o) {
   Check check;
@@ -67,18 +60,14 @@ static Subject makeForward(const Options &o) {
   model->eval();
   at::Tensor ids = at::randint(0, o.vocab, {o.batch, o.length}, at::kLong);
   at::NoGradGuard guard;
-  auto compiled = compileTwice(o, subject.compile,
-                               [&](const aft::CompileModuleOptions &options) {
-                                 return aft::compile(model, {ids}, options);
-                               });
+  auto compiled = compileTwice(o, subject.compile, [&](const aft::CompileModuleOptions &options) {
+    return aft::compile(model, {ids}, options);
+  });
   at::Tensor logits = compiled(ids);
   subject.check = newCheck(o);
-  subject.check.add(
-      distance(logits, plainCopy(model, at::kDouble)->forward(ids)),
-      logitsLimit(o));
+  subject.check.add(distance(logits, plainCopy(model, at::kDouble)->forward(ids)), logitsLimit(o));
   subject.cost.flops = modelFlops(o);
-  subject.cost.bytes = parameterBytes(model) +
-                       static_cast<double>(ids.nbytes() + logits.nbytes());
+  subject.cost.bytes = parameterBytes(model) + static_cast<double>(ids.nbytes() + logits.nbytes());
   subject.compiled = [compiled, ids] { compiled(ids); };
   if (o.eager())
     subject.eager = [eager = plainCopy(model), ids]() mutable {
@@ -103,8 +92,7 @@ static torch::optim::AdamWOptions adamW() {
 /// Checks the first step of `model`: `before` has its weights before that and
 /// the gradients, in f64.
 static void checkStep(const Options &o, const aft::TrainingModule &step,
-                      aft::nn::LanguageModel &model,
-                      aft::nn::LanguageModel &before, Check &check) {
+                      aft::nn::LanguageModel &model, aft::nn::LanguageModel &before, Check &check) {
   bool rough = o.dtype == "bf16";
   auto old = before->named_parameters(), updated = model->named_parameters();
   std::map<std::string, at::Tensor> moments;
@@ -116,24 +104,20 @@ static void checkStep(const Options &o, const aft::TrainingModule &step,
     if (parameter->grad().defined())
       largest = std::max(largest, parameter->grad().abs().max().item<double>());
   for (auto &parameter : old) {
-    at::Tensor expected = parameter->grad().defined()
-                              ? parameter->grad()
-                              : at::zeros_like(*parameter);
+    at::Tensor expected =
+        parameter->grad().defined() ? parameter->grad() : at::zeros_like(*parameter);
     // After one step the first moment is the gradient but for a factor.
     at::Tensor gradient = moments.at("m." + parameter.key()) / (1 - adam.beta1);
-    check.add(distance(gradient, expected, 1e-3 * largest),
-              rough ? 2e-1 : 1e-3);
+    check.add(distance(gradient, expected, 1e-3 * largest), rough ? 2e-1 : 1e-3);
     at::Tensor weight = parameter->detach() * (1 - adam.lr * adam.weightDecay) -
                         adam.lr * gradient / (gradient.abs() + adam.eps);
-    check.add(distance(updated[parameter.key()], weight, adam.lr),
-              rough ? 1e-2 : 1e-6);
+    check.add(distance(updated[parameter.key()], weight, adam.lr), rough ? 1e-2 : 1e-6);
   }
 }
 
-static std::function<void()> eagerStep(aft::nn::LanguageModel eager,
-                                       at::Tensor ids, at::Tensor targets) {
-  auto optimizer =
-      std::make_shared<torch::optim::AdamW>(eager->parameters(), adamW());
+static std::function<void()> eagerStep(aft::nn::LanguageModel eager, at::Tensor ids,
+                                       at::Tensor targets) {
+  auto optimizer = std::make_shared<torch::optim::AdamW>(eager->parameters(), adamW());
   return [=]() mutable {
     optimizer->zero_grad();
     lossOf(eager->forward(ids), targets).backward();
@@ -141,11 +125,9 @@ static std::function<void()> eagerStep(aft::nn::LanguageModel eager,
   };
 }
 
-static double stepBytes(aft::nn::LanguageModel &model,
-                        const aft::TrainingModule &step,
+static double stepBytes(aft::nn::LanguageModel &model, const aft::TrainingModule &step,
                         const at::Tensor &ids) {
-  double bytes =
-      2 * parameterBytes(model) + 2 * static_cast<double>(ids.nbytes());
+  double bytes = 2 * parameterBytes(model) + 2 * static_cast<double>(ids.nbytes());
   for (auto &[name, tensor] : step.state())
     bytes += 2 * static_cast<double>(tensor.nbytes());
   return bytes;
@@ -153,20 +135,15 @@ static double stepBytes(aft::nn::LanguageModel &model,
 
 static Subject makeTraining(const Options &o) {
   Subject subject;
-  aft::nn::LanguageModel model = makeLanguageModel(o),
-                         before = plainCopy(model, at::kDouble);
+  aft::nn::LanguageModel model = makeLanguageModel(o), before = plainCopy(model, at::kDouble);
   at::Tensor all = at::randint(0, o.vocab, {o.batch, o.length + 1}, at::kLong);
-  at::Tensor ids = all.slice(1, 0, o.length).contiguous(),
-             targets = all.slice(1, 1).contiguous();
-  auto step = compileTwice(
-      o, subject.compile, [&](const aft::CompileModuleOptions &options) {
-        return aft::compileTraining(model, lossOf, adamW(), {ids, targets},
-                                    options);
-      });
+  at::Tensor ids = all.slice(1, 0, o.length).contiguous(), targets = all.slice(1, 1).contiguous();
+  auto step = compileTwice(o, subject.compile, [&](const aft::CompileModuleOptions &options) {
+    return aft::compileTraining(model, lossOf, adamW(), {ids, targets}, options);
+  });
   if (o.eager())
     subject.eager = eagerStep(plainCopy(model), ids, targets);
-  at::Tensor loss = step(ids, targets),
-             expected = lossOf(before->forward(ids), targets);
+  at::Tensor loss = step(ids, targets), expected = lossOf(before->forward(ids), targets);
   expected.backward();
   subject.check = newCheck(o);
   subject.check.add(distance(loss, expected), o.dtype == "bf16" ? 1e-2 : 1e-5);
@@ -182,20 +159,46 @@ static Subject makeTraining(const Options &o) {
 // Decoding
 //===----------------------------------------------------------------------===//
 
-static aft::CompiledModule
-compileStep(aft::nn::LanguageModel model,
-            const aft::CompileModuleOptions &options) {
+static aft::CompiledModule compileStep(aft::nn::LanguageModel model, const aft::Tensors &state,
+                                       const aft::CompileModuleOptions &options) {
   // Two sequences and three positions: different, so that both may change.
-  aft::Tensors examples = {at::zeros({2, 3}, at::kLong),
-                           at::arange(3, at::kLong)};
-  for (at::Tensor &part : model->initialState(2))
-    examples.push_back(std::move(part));
+  aft::Tensors examples = {at::zeros({2, 3}, at::kLong), at::arange(3, at::kLong)};
+  examples.insert(examples.end(), state.begin(), state.end());
   return aft::compileComputation(
-      *model,
-      [model](const aft::Tensors &inputs) mutable {
-        return model->step(inputs);
-      },
-      examples, options);
+      *model, [model](const aft::Tensors &inputs) mutable { return model->step(inputs); }, examples,
+      options);
+}
+
+/// A state of two sequences after some positions, as the step itself returns it:
+/// in bf16 its sums are f32, and full has keys then.
+static aft::Tensors exampleState(aft::nn::LanguageModel &model, int64_t positions) {
+  aft::Tensors inputs = {at::zeros({2, positions}, at::kLong), at::arange(positions, at::kLong)};
+  for (at::Tensor &part : model->initialState(2))
+    inputs.push_back(std::move(part));
+  aft::Tensors outputs = model->step(inputs);
+  return {outputs.begin() + 1, outputs.end()};
+}
+
+/// How many positions an example has: none of its sizes is another's by chance.
+static int64_t examplePositions(const Options &o) {
+  std::vector<int64_t> others = {o.dim,  4 * o.dim,    o.heads, o.window, o.window - 1,
+                                 o.rank, o.window - 2, o.vocab, o.length};
+  int64_t positions = 5;
+  auto taken = [&](int64_t size) {
+    return std::find(others.begin(), others.end(), size) != others.end();
+  };
+  while (taken(positions) || taken(positions + 3))
+    ++positions;
+  return positions;
+}
+
+/// The state before the first position, in the element types of `like`.
+static aft::Tensors startState(aft::nn::LanguageModel &model, int64_t batch,
+                               const aft::Tensors &like) {
+  aft::Tensors state = model->initialState(batch);
+  for (size_t i = 0; i < state.size(); ++i)
+    state[i] = state[i].to(like[i].scalar_type());
+  return state;
 }
 
 namespace {
@@ -209,10 +212,9 @@ struct Decoding {
         count(std::min<int64_t>(16, o.length)) {}
 
   /// Takes in the tokens from `first` on, in one chunk.
-  static at::Tensor advance(const Step &step, const at::Tensor &ids,
-                            int64_t first, aft::Tensors &state) {
-    aft::Tensors inputs = {ids,
-                           at::arange(first, first + ids.size(1), at::kLong)};
+  static at::Tensor advance(const Step &step, const at::Tensor &ids, int64_t first,
+                            aft::Tensors &state) {
+    aft::Tensors inputs = {ids, at::arange(first, first + ids.size(1), at::kLong)};
     inputs.insert(inputs.end(), state.begin(), state.end());
     aft::Tensors outputs = step(inputs);
     state.assign(outputs.begin() + 1, outputs.end());
@@ -226,13 +228,11 @@ struct Decoding {
       tokens.push_back(ids.slice(1, t, t + 1).contiguous());
   }
 
-  /// Logits of the last tokens, one by one.
-  std::vector<at::Tensor> run(const Step &step) const {
-    aft::Tensors current = state;
+  /// Logits of the last tokens, one by one; `current` is the state before them.
+  std::vector<at::Tensor> run(const Step &step, aft::Tensors current) const {
     std::vector<at::Tensor> logits;
     for (int64_t i = 0; i < count; ++i)
-      logits.push_back(advance(step, tokens[static_cast<size_t>(i)],
-                               length - count + i, current));
+      logits.push_back(advance(step, tokens[static_cast<size_t>(i)], length - count + i, current));
     return logits;
   }
 
@@ -245,10 +245,8 @@ struct Decoding {
 
 static double decodeBytes(const Options &o, aft::nn::LanguageModel &model,
                           const Decoding &decoding) {
-  double bytes = 0,
-         keys = o.mixer == "full"
-                    ? static_cast<double>(o.length)
-                    : static_cast<double>(std::min(o.window, o.length));
+  double bytes = 0, keys = o.mixer == "full" ? static_cast<double>(o.length)
+                                             : static_cast<double>(std::min(o.window, o.length));
   for (auto &parameter : model->named_parameters()) {
     std::string name = parameter.key(), last = name.substr(name.rfind('.') + 1);
     double size = static_cast<double>(parameter->nbytes());
@@ -265,37 +263,42 @@ static double decodeBytes(const Options &o, aft::nn::LanguageModel &model,
   return bytes;
 }
 
+/// Plain operators do not mix element types.
+static std::function<void()> eagerDecoding(std::shared_ptr<Decoding> decoding,
+                                           aft::nn::LanguageModel eager) {
+  aft::Tensors state = decoding->state;
+  for (at::Tensor &part : state)
+    part = part.to(eager->head->weight.scalar_type());
+  return [=]() mutable {
+    at::NoGradGuard guard;
+    decoding->run([&](const aft::Tensors &inputs) { return eager->step(inputs); }, state);
+  };
+}
+
 static Subject makeDecoding(const Options &o) {
   Subject subject;
   aft::nn::LanguageModel model = makeLanguageModel(o);
   model->eval();
   at::NoGradGuard guard;
-  auto compiled = compileTwice(o, subject.compile,
-                               [&](const aft::CompileModuleOptions &options) {
-                                 return compileStep(model, options);
-                               });
+  aft::Tensors examples = exampleState(model, examplePositions(o));
+  auto compiled = compileTwice(o, subject.compile, [&](const aft::CompileModuleOptions &options) {
+    return compileStep(model, examples, options);
+  });
   at::Tensor ids = at::randint(0, o.vocab, {o.batch, o.length}, at::kLong);
-  auto decoding =
-      std::make_shared<Decoding>(o, ids, model->initialState(o.batch));
-  auto step = [compiled](const aft::Tensors &inputs) {
-    return compiled.run(inputs);
-  };
+  auto decoding = std::make_shared<Decoding>(o, ids, startState(model, o.batch, examples));
+  auto step = [compiled](const aft::Tensors &inputs) { return compiled.run(inputs); };
   decoding->prefill(step);
   at::Tensor whole = plainCopy(model, at::kDouble)->forward(ids);
   at::Tensor expected = whole.slice(1, o.length - decoding->count);
   subject.check = newCheck(o);
-  subject.check.add(distance(at::stack(decoding->run(step), 1), expected),
+  subject.check.add(distance(at::stack(decoding->run(step, decoding->state), 1), expected),
                     logitsLimit(o));
   subject.calls = decoding->count;
   subject.cost.flops = tokenFlops(o);
   subject.cost.bytes = decodeBytes(o, model, *decoding);
-  subject.compiled = [decoding, model, step] { decoding->run(step); };
+  subject.compiled = [decoding, model, step] { decoding->run(step, decoding->state); };
   if (o.eager())
-    subject.eager = [decoding, eager = plainCopy(model)]() mutable {
-      at::NoGradGuard guard;
-      decoding->run(
-          [&](const aft::Tensors &inputs) { return eager->step(inputs); });
-    };
+    subject.eager = eagerDecoding(decoding, plainCopy(model));
   return subject;
 }
 

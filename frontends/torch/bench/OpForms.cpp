@@ -42,8 +42,7 @@ static void buildMatmul(aft::Function &f, const Options &o, aft::DType dtype) {
   f.output(f.matmul(a, dy, true, false), "db");
 }
 
-static aft::Value forward(aft::Function &f, const Options &o,
-                          const std::vector<aft::Value> &in,
+static aft::Value forward(aft::Function &f, const Options &o, const std::vector<aft::Value> &in,
                           const aft::MixerOptions &mixer) {
   if (o.op == "full")
     return f.full(in[0], in[1], in[2], in[3], mixer);
@@ -54,19 +53,15 @@ static aft::Value forward(aft::Function &f, const Options &o,
   return f.simple(in[0], in[1], in[2], mixer);
 }
 
-static aft::MixerGrads gradients(aft::Function &f, const Options &o,
-                                 aft::Value dy,
-                                 const std::vector<aft::Value> &in,
-                                 aft::Value ratio, aft::Value logz,
-                                 const aft::MixerOptions &mixer) {
+static aft::MixerGrads gradients(aft::Function &f, const Options &o, aft::Value dy,
+                                 const std::vector<aft::Value> &in, aft::Value ratio,
+                                 aft::Value logz, const aft::MixerOptions &mixer) {
   if (o.op == "full")
     return f.fullGrad(dy, in[0], in[1], in[2], in[3], ratio, logz, mixer);
   if (o.op == "local")
-    return f.localGrad(dy, in[0], in[1], in[2], in[3], ratio, logz, o.window,
-                       mixer);
+    return f.localGrad(dy, in[0], in[1], in[2], in[3], ratio, logz, o.window, mixer);
   if (o.op == "conv")
-    return f.convGrad(dy, in[0], in[1], in[2], in[3], ratio, logz, o.grid,
-                      mixer);
+    return f.convGrad(dy, in[0], in[1], in[2], in[3], ratio, logz, o.grid, mixer);
   return f.simpleGrad(dy, in[0], in[1], in[2], ratio, logz, mixer);
 }
 
@@ -75,8 +70,7 @@ static void buildMixer(aft::Function &f, const Options &o, aft::DType dtype) {
   aft::TensorType wide{dtype, {aft::kDynamic, length, o.dim}}, keys = wide;
   if (o.op == "conv")
     keys.shape[2] = o.heads;
-  std::vector<aft::Value> in = {f.input("q", wide), f.input("k", keys),
-                                f.input("v", wide)};
+  std::vector<aft::Value> in = {f.input("q", wide), f.input("k", keys), f.input("v", wide)};
   if (std::vector<int64_t> shape = biasShape(o, length); !shape.empty())
     in.push_back(f.input("w", {dtype, shape}));
   aft::Value dy, ratio, logz;
@@ -101,8 +95,7 @@ static void buildMixer(aft::Function &f, const Options &o, aft::DType dtype) {
 
 aft::Graph aft::bench::makeProgram(const Options &options) {
   aft::Graph graph;
-  aft::DType dtype =
-      options.dtype == "bf16" ? aft::DType::bf16 : aft::DType::f32;
+  aft::DType dtype = options.dtype == "bf16" ? aft::DType::bf16 : aft::DType::f32;
   aft::Function &f = graph.function("main");
   if (options.op == "matmul")
     buildMatmul(f, options, dtype);
@@ -126,8 +119,7 @@ Tensors aft::bench::makeInputs(const Options &o) {
   if (o.op == "matmul") {
     inputs.push_back(random({o.dim, o.dim}));
   } else {
-    inputs.push_back(
-        random({o.batch, o.length, o.op == "conv" ? o.heads : o.dim}));
+    inputs.push_back(random({o.batch, o.length, o.op == "conv" ? o.heads : o.dim}));
     inputs.push_back(random(wide));
     if (std::vector<int64_t> shape = biasShape(o, o.length); !shape.empty())
       inputs.push_back(random(shape));
@@ -137,12 +129,10 @@ Tensors aft::bench::makeInputs(const Options &o) {
   return inputs;
 }
 
-Tensors aft::bench::shortened(const Options &o, const Tensors &inputs,
-                              int64_t length) {
+Tensors aft::bench::shortened(const Options &o, const Tensors &inputs, int64_t length) {
   Tensors all = inputs;
   for (at::Tensor &tensor : all)
-    if (tensor.dim() == 3 && tensor.size(0) == o.batch &&
-        tensor.size(1) == o.length)
+    if (tensor.dim() == 3 && tensor.size(0) == o.batch && tensor.size(1) == o.length)
       tensor = tensor.slice(0, 0, 1).slice(1, 0, length).contiguous();
   if (o.op == "matmul")
     for (size_t i = 0; i < all.size(); i += 2)
@@ -173,8 +163,7 @@ static at::Tensor plainForward(const Options &o, const Tensors &in) {
 static Tensors matmulResults(const Options &o, const Tensors &in) {
   if (!o.backward())
     return {at::matmul(in[0], in[1])};
-  return {at::matmul(in[0], in[1]), at::matmul(in[2], in[1].t()),
-          at::matmul(in[0].t(), in[2])};
+  return {at::matmul(in[0], in[1]), at::matmul(in[2], in[1].t()), at::matmul(in[0].t(), in[2])};
 }
 
 Tensors aft::bench::eagerResults(const Options &o, const Tensors &inputs) {
@@ -189,8 +178,7 @@ Tensors aft::bench::eagerResults(const Options &o, const Tensors &inputs) {
     leaves.push_back(inputs[i].detach().requires_grad_());
   at::Tensor y = plainForward(o, leaves);
   Tensors results = {y.detach()};
-  for (at::Tensor &gradient :
-       torch::autograd::grad({y}, leaves, {inputs.back()}))
+  for (at::Tensor &gradient : torch::autograd::grad({y}, leaves, {inputs.back()}))
     results.push_back(std::move(gradient));
   return results;
 }

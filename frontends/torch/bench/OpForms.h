@@ -24,8 +24,7 @@ Graph makeProgram(const Options &options);
 Tensors makeInputs(const Options &options);
 
 /// The inputs of the first sequence cut to `length` positions.
-Tensors shortened(const Options &options, const Tensors &inputs,
-                  int64_t length);
+Tensors shortened(const Options &options, const Tensors &inputs, int64_t length);
 
 /// The same results in plain LibTorch, in the inputs' element type.
 Tensors eagerResults(const Options &options, const Tensors &inputs);

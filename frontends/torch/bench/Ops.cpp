@@ -29,12 +29,9 @@ static void expectOk(const aft::Status &status) {
 
 static aft::DType dtypeOf(const at::Tensor &tensor) {
   switch (tensor.scalar_type()) {
-  case at::kBFloat16:
-    return aft::DType::bf16;
-  case at::kDouble:
-    return aft::DType::f64;
-  default:
-    return aft::DType::f32;
+  case at::kBFloat16: return aft::DType::bf16;
+  case at::kDouble: return aft::DType::f64;
+  default: return aft::DType::f32;
   }
 }
 
@@ -51,8 +48,7 @@ static std::vector<aft::Buffer> buffersOf(const Tensors &tensors) {
 
 static aft::Array arrayOf(const at::Tensor &tensor) {
   at::Tensor dense = tensor.contiguous();
-  aft::Array array{dtypeOf(dense), dense.sizes().vec(),
-                   std::vector<char>(dense.nbytes())};
+  aft::Array array{dtypeOf(dense), dense.sizes().vec(), std::vector<char>(dense.nbytes())};
   std::memcpy(array.bytes.data(), dense.data_ptr(), dense.nbytes());
   return array;
 }
@@ -78,9 +74,8 @@ static Tensors runCompiled(const aft::Program &program, const Tensors &inputs) {
 
 /// Compares results: that of a mixer against the contract relative to v, all
 /// others as gradients are.
-static void compare(const Options &o, const Tensors &inputs,
-                    const Tensors &found, std::vector<aft::Array> expected,
-                    Check &check) {
+static void compare(const Options &o, const Tensors &inputs, const Tensors &found,
+                    std::vector<aft::Array> expected, Check &check) {
   bool mixer = o.op != "matmul";
   Tensors operands(inputs.begin(), inputs.end() - (o.backward() ? 1 : 0));
   for (size_t i = 0; i < found.size(); ++i) {
@@ -100,18 +95,16 @@ static void compare(const Options &o, const Tensors &inputs,
   }
 }
 
-static void checkByReference(const Options &o, const std::string &text,
-                             const aft::Program &program, const Tensors &inputs,
-                             Check &check) {
+static void checkByReference(const Options &o, const std::string &text, const aft::Program &program,
+                             const Tensors &inputs, Check &check) {
   aft::ReferenceFacts facts;
   std::vector<aft::Array> expected;
-  expectOk(aft::runReference(text, o.op, "main", buffersOf(inputs), expected,
-                             facts));
+  expectOk(aft::runReference(text, o.op, "main", buffersOf(inputs), expected, facts));
   compare(o, inputs, runCompiled(program, inputs), std::move(expected), check);
 }
 
-static void checkByLibTorch(const Options &o, const aft::Program &program,
-                            const Tensors &inputs, Check &check) {
+static void checkByLibTorch(const Options &o, const aft::Program &program, const Tensors &inputs,
+                            Check &check) {
   Tensors wide;
   for (const at::Tensor &input : inputs)
     wide.push_back(input.to(at::kDouble));
@@ -128,13 +121,12 @@ static double referenceTerms(const Options &o, double length) {
   return pairs * dim * passes;
 }
 
-static Check checkOp(const Options &o, const std::string &text,
-                     const aft::Program &program, const Tensors &inputs) {
+static Check checkOp(const Options &o, const std::string &text, const aft::Program &program,
+                     const Tensors &inputs) {
   Check check;
   check.cap = o.maxError;
   double length = static_cast<double>(o.length);
-  if (referenceTerms(o, length) * static_cast<double>(o.batch) <=
-      kMostReferenceTerms) {
+  if (referenceTerms(o, length) * static_cast<double>(o.batch) <= kMostReferenceTerms) {
     check.against = "reference";
     checkByReference(o, text, program, inputs, check);
     return check;
@@ -145,8 +137,7 @@ static Check checkOp(const Options &o, const std::string &text,
   check.against = "libtorch-f64";
   if (o.grid.empty() || share >= 1) {
     check.against = "reference+libtorch-f64";
-    checkByReference(o, text, program,
-                     shortened(o, inputs, o.grid.empty() ? cut : o.length),
+    checkByReference(o, text, program, shortened(o, inputs, o.grid.empty() ? cut : o.length),
                      check);
   }
   checkByLibTorch(o, program, inputs, check);
@@ -157,8 +148,8 @@ static Check checkOp(const Options &o, const std::string &text,
 // The subject
 //===----------------------------------------------------------------------===//
 
-static std::shared_ptr<aft::Program>
-compileTwice(const Options &o, const aft::Graph &graph, CompileTimes &times) {
+static std::shared_ptr<aft::Program> compileTwice(const Options &o, const aft::Graph &graph,
+                                                  CompileTimes &times) {
   TemporaryFolder cache;
   aft::CompileOptions options;
   options.threads = static_cast<int>(o.threads);
@@ -167,8 +158,7 @@ compileTwice(const Options &o, const aft::Graph &graph, CompileTimes &times) {
   expectOk(graph.compile(options, program));
   expectOk(graph.compile(options, again));
   if (!again->stats().fromCache)
-    throw std::runtime_error("the program was not found in the cache folder " +
-                             cache.path());
+    throw std::runtime_error("the program was not found in the cache folder " + cache.path());
   times.cold = program->stats().milliseconds;
   times.cached = again->stats().milliseconds;
   return program;
@@ -208,8 +198,7 @@ Subject aft::bench::makeOp(const Options &o) {
   Tensors outputs = makeOutputs(*program, inputs);
   subject.cost.flops = forwardFlops(o) * (o.backward() ? 3 : 1);
   subject.cost.bytes = bytesOf(inputs) + bytesOf(outputs);
-  subject.compiled = [program, inputs, outputs, in = buffersOf(inputs),
-                      out = buffersOf(outputs)] {
+  subject.compiled = [program, inputs, outputs, in = buffersOf(inputs), out = buffersOf(outputs)] {
     expectOk(program->run("main", in, out));
   };
   if (o.eager())

@@ -70,13 +70,11 @@ capturing the module took besides. peak_rss_mb: of the process while the compile
 } // namespace
 
 [[noreturn]] static void usageError(const std::string &message) {
-  std::fprintf(stderr, "aft-bench: %s\naft-bench: see aft-bench --help\n",
-               message.c_str());
+  std::fprintf(stderr, "aft-bench: %s\naft-bench: see aft-bench --help\n", message.c_str());
   std::exit(2);
 }
 
-[[noreturn]] static void expected(const std::string &flag,
-                                  const std::string &what,
+[[noreturn]] static void expected(const std::string &flag, const std::string &what,
                                   const std::string &found) {
   usageError("--" + flag + " expects " + what + ", found '" + found + "'");
 }
@@ -85,8 +83,7 @@ capturing the module took besides. peak_rss_mb: of the process while the compile
 // Flags
 //===----------------------------------------------------------------------===//
 
-static int64_t integerOf(const std::string &flag, const std::string &text,
-                         int64_t most) {
+static int64_t integerOf(const std::string &flag, const std::string &text, int64_t most) {
   errno = 0;
   char *end = nullptr;
   long long value = std::strtoll(text.c_str(), &end, 10);
@@ -95,15 +92,13 @@ static int64_t integerOf(const std::string &flag, const std::string &text,
   return value;
 }
 
-static Flag integer(const char *name, int64_t &target, const char *help,
-                    int64_t most = 1 << 24) {
-  return {name, "N", help, [&target, name, most](const std::string &text) {
-            target = integerOf(name, text, most);
-          }};
+static Flag integer(const char *name, int64_t &target, const char *help, int64_t most = 1 << 24) {
+  return {name, "N", help,
+          [&target, name, most](const std::string &text) { target = integerOf(name, text, most); }};
 }
 
-static Flag choice(const char *name, std::string &target,
-                   std::vector<std::string> values, const char *help) {
+static Flag choice(const char *name, std::string &target, std::vector<std::string> values,
+                   const char *help) {
   std::string all;
   for (const std::string &value : values)
     all += (all.empty() ? "" : "|") + value;
@@ -142,32 +137,25 @@ static std::vector<Flag> makeFlags(Options &o) {
     ops.push_back(op.name);
   return {
       choice("op", o.op, ops, "what to measure"),
-      choice("pass", o.pass, {"fwd", "fwdbwd"},
-             "forward, or forward and all gradients"),
+      choice("pass", o.pass, {"fwd", "fwdbwd"}, "forward, or forward and all gradients"),
       integer("batch", o.batch, "B (4; matmul, model, train, decode: 1)"),
       integer("length", o.length, "T (1024, or that of the grid)"),
       integer("dim", o.dim, "d (512)"),
-      integer("heads", o.heads,
-              "heads of conv (32, or the next smaller divisor of d)"),
-      integer("window", o.window,
-              "window of local, filter of conv (32; on a grid 11)"),
+      integer("heads", o.heads, "heads of conv (32, or the next smaller divisor of d)"),
+      integer("window", o.window, "window of local, filter of conv (32; on a grid 11)"),
       {"grid", "ROWSxCOLUMNS", "conv: positions on a grid",
        [&o](const std::string &text) { parseGrid(o.grid, text); }},
-      toggle("causal", o.causal,
-             "mixers: only earlier keys (the models always are)"),
+      toggle("causal", o.causal, "mixers: only earlier keys (the models always are)"),
       integer("layers", o.layers, "model, train, decode: blocks (12)", 1 << 12),
       integer("vocab", o.vocab, "model, train, decode: vocabulary (256)"),
-      integer("rank", o.rank,
-              "model, train, decode: rank of the position bias (256)"),
+      integer("rank", o.rank, "model, train, decode: rank of the position bias (256)"),
       choice("mixer", o.mixer, {"full", "local", "simple", "conv"},
              "model, train, decode: the mixer (local)"),
       choice("dtype", o.dtype, {"f32", "bf16"}, "element type (f32)"),
-      integer("threads", o.threads,
-              "threads of both sides (AFT_NUM_THREADS or all CPUs)", 4096),
+      integer("threads", o.threads, "threads of both sides (AFT_NUM_THREADS or all CPUs)", 4096),
       choice("target", o.target, {"cpu"}, "where to run"),
       integer("repeat", o.repeat, "timed calls (10)"),
-      choice("vs", o.vs, {"eager"},
-             "also the best plain LibTorch formulation, in turns"),
+      choice("vs", o.vs, {"eager"}, "also the best plain LibTorch formulation, in turns"),
       {"max-error", "X", "a limit below that of the accuracy contract",
        [&o](const std::string &text) { parseError(o.maxError, text); }},
       toggle("json", o.json, "print one JSON object"),
@@ -175,17 +163,14 @@ static std::vector<Flag> makeFlags(Options &o) {
 }
 
 [[noreturn]] static void printHelp(const std::vector<Flag> &flags) {
-  std::printf(
-      "usage: aft-bench [options]     measures compiled code\n\noptions:\n");
+  std::printf("usage: aft-bench [options]     measures compiled code\n\noptions:\n");
   for (const Flag &flag : flags) {
-    std::string form =
-        "--" + flag.name + (flag.argument.empty() ? "" : "=" + flag.argument);
+    std::string form = "--" + flag.name + (flag.argument.empty() ? "" : "=" + flag.argument);
     if (form.size() > 27)
       form += "\n" + std::string(29, ' ');
     std::printf("  %-27s %s\n", form.c_str(), flag.help.c_str());
   }
-  std::printf("  %-27s %s\n%s", "--list",
-              "the values of --op and what they are", kNotes);
+  std::printf("  %-27s %s\n%s", "--list", "the values of --op and what they are", kNotes);
   std::exit(0);
 }
 
@@ -195,21 +180,18 @@ static std::vector<Flag> makeFlags(Options &o) {
   std::exit(0);
 }
 
-static void setFlag(const std::vector<Flag> &flags,
-                    const std::string &argument) {
+static void setFlag(const std::vector<Flag> &flags, const std::string &argument) {
   if (argument.rfind("--", 0) != 0)
     usageError("unexpected argument '" + argument + "', expected options only");
   size_t equals = argument.find('=');
   bool hasValue = equals != std::string::npos;
-  std::string name =
-      argument.substr(2, hasValue ? equals - 2 : std::string::npos);
-  auto flag = std::find_if(flags.begin(), flags.end(),
-                           [&](const Flag &flag) { return flag.name == name; });
+  std::string name = argument.substr(2, hasValue ? equals - 2 : std::string::npos);
+  auto flag =
+      std::find_if(flags.begin(), flags.end(), [&](const Flag &flag) { return flag.name == name; });
   if (flag == flags.end())
     usageError("unknown option '--" + name + "'");
   if (flag->argument.empty() && hasValue)
-    usageError("--" + name + " takes no value, found '" +
-               argument.substr(equals + 1) + "'");
+    usageError("--" + name + " takes no value, found '" + argument.substr(equals + 1) + "'");
   if (!flag->argument.empty() && !hasValue)
     usageError("--" + name + " expects =" + flag->argument + ", found nothing");
   flag->set(hasValue ? argument.substr(equals + 1) : "");
@@ -220,8 +202,7 @@ static void setFlag(const std::vector<Flag> &flags,
 //===----------------------------------------------------------------------===//
 
 static void checkGrid(Options &o) {
-  std::string text =
-      std::to_string(o.grid[0]) + "x" + std::to_string(o.grid[1]);
+  std::string text = std::to_string(o.grid[0]) + "x" + std::to_string(o.grid[1]);
   if (o.op != "conv")
     usageError("--grid expects --op=conv, found --op=" + o.op);
   if (o.causal)
@@ -229,8 +210,7 @@ static void checkGrid(Options &o) {
                ": positions on a grid have no order");
   int64_t length = o.grid[0] * o.grid[1];
   if (o.length && o.length != length)
-    expected("length", std::to_string(length) + " with --grid=" + text,
-             std::to_string(o.length));
+    expected("length", std::to_string(length) + " with --grid=" + text, std::to_string(o.length));
   o.length = length;
 }
 
@@ -251,8 +231,7 @@ static void complete(Options &o) {
     checkGrid(o);
   bool conv = o.mixerName() == "conv";
   if (conv && o.heads && o.dim % o.heads)
-    expected("heads", "a divisor of --dim=" + std::to_string(o.dim),
-             std::to_string(o.heads));
+    expected("heads", "a divisor of --dim=" + std::to_string(o.dim), std::to_string(o.heads));
   if (!o.heads)
     for (o.heads = std::min<int64_t>(32, o.dim); o.dim % o.heads;)
       --o.heads;

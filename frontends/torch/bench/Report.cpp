@@ -11,12 +11,8 @@ namespace {
 /// Writes the members of an object; no text here needs escapes.
 class Json {
 public:
-  void add(const std::string &key, const std::string &value) {
-    raw(key, '"' + value + '"');
-  }
-  void add(const std::string &key, int64_t value) {
-    raw(key, std::to_string(value));
-  }
+  void add(const std::string &key, const std::string &value) { raw(key, '"' + value + '"'); }
+  void add(const std::string &key, int64_t value) { raw(key, std::to_string(value)); }
   void add(const std::string &key, double value) {
     char text[32];
     std::snprintf(text, sizeof text, "%.9g", value);
@@ -51,8 +47,7 @@ static void addSizes(Json &json, const Options &o) {
   if (mixer == "conv" || mixer == "local")
     json.add("window", o.window);
   if (!o.grid.empty())
-    json.raw("grid", "[" + std::to_string(o.grid[0]) + ", " +
-                         std::to_string(o.grid[1]) + "]");
+    json.raw("grid", "[" + std::to_string(o.grid[0]) + ", " + std::to_string(o.grid[1]) + "]");
   if (!mixer.empty())
     json.raw("causal", o.causal ? "true" : "false");
   json.add("dtype", o.dtype);
@@ -65,8 +60,7 @@ static double tokensPerSecond(const Options &o, double milliseconds) {
   return static_cast<double>(o.batch * o.length) / milliseconds * 1e3;
 }
 
-static void printJson(const Options &o, const Subject &subject,
-                      const Measurement &m) {
+static void printJson(const Options &o, const Subject &subject, const Measurement &m) {
   Json json;
   addSizes(json, o);
   json.add("ms", m.compiled.median);
@@ -113,27 +107,23 @@ static std::string sizesOf(const Options &o) {
   std::string positions = std::to_string(o.length);
   if (!o.grid.empty())
     positions = std::to_string(o.grid[0]) + "x" + std::to_string(o.grid[1]);
-  return std::to_string(o.batch) + ", " + positions + ", " +
-         std::to_string(o.dim) + " " + o.dtype;
+  return std::to_string(o.batch) + ", " + positions + ", " + std::to_string(o.dim) + " " + o.dtype;
 }
 
-static void printRow(const Options &o, const Subject &subject,
-                     const Measurement &m) {
+static void printRow(const Options &o, const Subject &subject, const Measurement &m) {
   std::printf("| %-24s | %-21s | %7s | %10s | %10s | %10s | %7s | %7s | %9s | "
               "%10s | %5s |\n",
-              "op", "B, T, d", "threads", "ms", "min", "max", "GFLOP/s", "GB/s",
-              "max error", "eager ms", "ratio");
+              "op", "B, T, d", "threads", "ms", "min", "max", "GFLOP/s", "GB/s", "max error",
+              "eager ms", "ratio");
   std::printf("|---|---|---|---|---|---|---|---|---|---|---|\n");
-  std::printf(
-      "| %-24s | %-21s | %7lld | %10.4g | %10.4g | %10.4g | %7.4g | %7.4g | "
-      "%9.2e |",
-      titleOf(o).c_str(), sizesOf(o).c_str(), static_cast<long long>(o.threads),
-      m.compiled.median, m.compiled.least, m.compiled.most,
-      subject.cost.flops / m.compiled.median * 1e-6,
-      subject.cost.bytes / m.compiled.median * 1e-6, subject.check.error);
+  std::printf("| %-24s | %-21s | %7lld | %10.4g | %10.4g | %10.4g | %7.4g | %7.4g | "
+              "%9.2e |",
+              titleOf(o).c_str(), sizesOf(o).c_str(), static_cast<long long>(o.threads),
+              m.compiled.median, m.compiled.least, m.compiled.most,
+              subject.cost.flops / m.compiled.median * 1e-6,
+              subject.cost.bytes / m.compiled.median * 1e-6, subject.check.error);
   if (o.eager())
-    std::printf(" %10.4g | %5.2f |\n", m.eager.median,
-                m.eager.median / m.compiled.median);
+    std::printf(" %10.4g | %5.2f |\n", m.eager.median, m.eager.median / m.compiled.median);
   else
     std::printf(" %10s | %5s |\n", "", "");
   std::printf("\ncompile %.0f ms, from the cache %.1f ms; peak memory %.0f "

@@ -8,8 +8,7 @@
 namespace aft::bench {
 
 /// One JSON object on a line of its own, or a table of one row.
-void report(const Options &options, const Subject &subject,
-            const Measurement &measurement);
+void report(const Options &options, const Subject &subject, const Measurement &measurement);
 
 } // namespace aft::bench
 

@@ -22,8 +22,8 @@ static int run(const Options &options) {
                  "aft-bench: error: %s: max_error against %s must be at most "
                  "%.3g, found %.3g; no "
                  "timing of a wrong result\n",
-                 options.op.c_str(), subject.check.against.c_str(),
-                 subject.check.limit, subject.check.error);
+                 options.op.c_str(), subject.check.against.c_str(), subject.check.limit,
+                 subject.check.error);
     return 1;
   }
   report(options, subject, measure(subject, options.repeat));
@@ -35,8 +35,7 @@ int main(int argc, char **argv) {
   try {
     return run(options);
   } catch (const c10::Error &error) {
-    std::fprintf(stderr, "aft-bench: error: %s\n",
-                 error.what_without_backtrace());
+    std::fprintf(stderr, "aft-bench: error: %s\n", error.what_without_backtrace());
   } catch (const std::exception &error) {
     std::fprintf(stderr, "aft-bench: error: %s\n", error.what());
   }
