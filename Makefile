@@ -15,6 +15,9 @@ configure: setup
 test: all
 	ctest --preset $(PRESET)
 
+bench: configure
+	cmake --build --preset $(PRESET) --target bench
+
 docs: configure
 	cmake --build --preset $(PRESET) --target docs
 

@@ -66,3 +66,20 @@ double aft::bench::tokenFlops(const Options &o) {
                                        : static_cast<double>(std::min(o.window, o.length));
   return ::modelFlops(o, pairs, 1);
 }
+
+double aft::bench::leastMemory(const Options &o) {
+  double batch = static_cast<double>(o.batch), length = static_cast<double>(o.length),
+         dim = static_cast<double>(o.dim), window = static_cast<double>(o.window);
+  double size = o.dtype == "bf16" ? 2 : 4, tokens = batch * length;
+  std::string mixer = o.mixerName();
+  // The f64 evaluation takes twice the memory of f32.
+  if (o.isModel())
+    return (size + 8) * (static_cast<double>(o.layers) * (12 * dim * dim + tokens * dim) +
+                         (tokens + dim) * static_cast<double>(o.vocab) +
+                         (mixer == "full" ? length * length : 0));
+  double bias = mixer == "full"    ? length * length
+                : mixer == "local" ? length * window
+                : mixer == "conv"  ? static_cast<double>(o.heads) * window
+                                   : dim * dim;
+  return size * (4 * tokens * dim + bias);
+}

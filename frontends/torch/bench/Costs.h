@@ -24,6 +24,9 @@ double modelFlops(const Options &options);
 /// Work of the language model for the last token of the sequences.
 double tokenFlops(const Options &options);
 
+/// Bytes that measuring takes at the very least.
+double leastMemory(const Options &options);
+
 } // namespace aft::bench
 
 #endif // AFT_TORCH_BENCH_COSTS_H

@@ -12,7 +12,7 @@ aft::nn::LanguageModel aft::bench::makeLanguageModel(const Options &o) {
                               .layers(o.layers)
                               .dim(o.dim)
                               // Decoding is captured after some positions.
-                              .context(std::max<int64_t>(o.length, 32))
+                              .context(std::max<int64_t>(o.length, 64))
                               .mixer(o.mixer)
                               .window(o.window)
                               .rank(o.rank)

@@ -159,37 +159,53 @@ static Subject makeTraining(const Options &o) {
 // Decoding
 //===----------------------------------------------------------------------===//
 
-static aft::CompiledModule compileStep(aft::nn::LanguageModel model, const aft::Tensors &state,
-                                       const aft::CompileModuleOptions &options) {
-  // Two sequences and three positions: different, so that both may change.
-  aft::Tensors examples = {at::zeros({2, 3}, at::kLong), at::arange(3, at::kLong)};
-  examples.insert(examples.end(), state.begin(), state.end());
-  return aft::compileComputation(
-      *model, [model](const aft::Tensors &inputs) mutable { return model->step(inputs); }, examples,
-      options);
-}
+namespace {
 
-/// A state of two sequences after some positions, as the step itself returns it:
-/// in bf16 its sums are f32, and full has keys then.
-static aft::Tensors exampleState(aft::nn::LanguageModel &model, int64_t positions) {
-  aft::Tensors inputs = {at::zeros({2, positions}, at::kLong), at::arange(positions, at::kLong)};
-  for (at::Tensor &part : model->initialState(2))
+/// The sizes of an example: none is another's by chance.
+struct ExampleSizes {
+  explicit ExampleSizes(const Options &o)
+      : taken{o.dim,    4 * o.dim, o.heads, o.window - 2, o.window - 1,
+              o.window, o.rank,    o.vocab, o.length,     std::max<int64_t>(o.length, 64)} {
+    batch = next(2);
+    chunk = next(batch + 1);
+    positions = next(chunk + 1);
+    while (isTaken(positions + chunk))
+      positions = next(positions + 1);
+  }
+  bool isTaken(int64_t size) const {
+    return std::find(taken.begin(), taken.end(), size) != taken.end();
+  }
+  int64_t next(int64_t size) const {
+    while (isTaken(size))
+      ++size;
+    return size;
+  }
+  std::vector<int64_t> taken;
+  int64_t batch, chunk, positions;
+};
+
+} // namespace
+
+/// A state after some positions, as the step itself returns it: in bf16 its sums
+/// are f32, and full has keys then.
+static aft::Tensors exampleState(aft::nn::LanguageModel &model, const ExampleSizes &sizes) {
+  aft::Tensors inputs = {at::zeros({sizes.batch, sizes.positions}, at::kLong),
+                         at::arange(sizes.positions, at::kLong)};
+  for (at::Tensor &part : model->initialState(sizes.batch))
     inputs.push_back(std::move(part));
   aft::Tensors outputs = model->step(inputs);
   return {outputs.begin() + 1, outputs.end()};
 }
 
-/// How many positions an example has: none of its sizes is another's by chance.
-static int64_t examplePositions(const Options &o) {
-  std::vector<int64_t> others = {o.dim,  4 * o.dim,    o.heads, o.window, o.window - 1,
-                                 o.rank, o.window - 2, o.vocab, o.length};
-  int64_t positions = 5;
-  auto taken = [&](int64_t size) {
-    return std::find(others.begin(), others.end(), size) != others.end();
-  };
-  while (taken(positions) || taken(positions + 3))
-    ++positions;
-  return positions;
+static aft::CompiledModule compileStep(aft::nn::LanguageModel model, const ExampleSizes &sizes,
+                                       const aft::Tensors &state,
+                                       const aft::CompileModuleOptions &options) {
+  aft::Tensors examples = {at::zeros({sizes.batch, sizes.chunk}, at::kLong),
+                           at::arange(sizes.chunk, at::kLong)};
+  examples.insert(examples.end(), state.begin(), state.end());
+  return aft::compileComputation(
+      *model, [model](const aft::Tensors &inputs) mutable { return model->step(inputs); }, examples,
+      options);
 }
 
 /// The state before the first position, in the element types of `like`.
@@ -280,9 +296,10 @@ static Subject makeDecoding(const Options &o) {
   aft::nn::LanguageModel model = makeLanguageModel(o);
   model->eval();
   at::NoGradGuard guard;
-  aft::Tensors examples = exampleState(model, examplePositions(o));
+  ExampleSizes sizes(o);
+  aft::Tensors examples = exampleState(model, sizes);
   auto compiled = compileTwice(o, subject.compile, [&](const aft::CompileModuleOptions &options) {
-    return compileStep(model, examples, options);
+    return compileStep(model, sizes, examples, options);
   });
   at::Tensor ids = at::randint(0, o.vocab, {o.batch, o.length}, at::kLong);
   auto decoding = std::make_shared<Decoding>(o, ids, startState(model, o.batch, examples));

@@ -9,11 +9,24 @@
 
 #include <cstdio>
 #include <exception>
+#include <stdexcept>
+#include <unistd.h>
 
 using namespace aft::bench;
 
+/// Larger work would end the process without a word, or another one.
+static void expectMemory(const Options &options) {
+  double physical =
+      static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+  double needed = leastMemory(options);
+  if (needed > physical)
+    throw std::runtime_error(options.op + ": takes at least " + std::to_string(needed / 0x1p30) +
+                             " GiB of memory, found " + std::to_string(physical / 0x1p30) + " GiB");
+}
+
 /// Prints a timing only of what is right.
 static int run(const Options &options) {
+  expectMemory(options);
   at::set_num_threads(static_cast<int>(options.threads));
   at::manual_seed(1);
   Subject subject = options.isModel() ? makeModel(options) : makeOp(options);
