@@ -26,7 +26,8 @@ public:
                const BlockMemory &memory, LaneEmitter &group, WindowScan &scan, Value first)
       : mixer(mixer), code(code), weights(weights), memory(memory), group(group), e(group.e),
         scan(scan), first(first), last(e.min(e.add(first, kBlock), scan.outputs)),
-        origin(e.sub(first, e.index(scan.before + 1))), count(kBlock + mixer.taps) {}
+        origin(e.sub(first, e.index(scan.before + 1))), count(kBlock + mixer.taps),
+        shared(mixer.causal && !code.mirrored ? mixer.taps + 1 : count) {}
 
   /// The items that left the windows of the block, added to `older`.
   MixState run(const WindowScan::Memory &states, const MixState &older, Value areModerate);
@@ -37,9 +38,18 @@ private:
     Value top, width; ///< of the exponents; the width is NaN beside a NaN
     Value hasItems;
   };
+  /// What products gave: how many outputs, from the first on, and the items that
+  /// left the windows.
+  struct Part {
+    Value outputs;
+    MixState older;
+  };
   Range loadItems();
-  MixState products(const WindowScan::Memory &states, const MixState &older, Value top);
-  void scaleItems(Value scale);
+  Part products(const WindowScan::Memory &states, const MixState &older, Value top);
+  MixState exactly(const WindowScan::Memory &states, const MixState &older, Value done);
+  Value oddness(Value a, Value b);
+  Value isModerate(Value number);
+  Value scaleItems(Value scale);
   Pair loadPair(Value memref, Value index);
   void storePair(Pair pair, Value memref, Value index);
   Pair sumOutside(const MixState &older, const MixState &later, Value scale);
@@ -54,6 +64,10 @@ private:
   WindowScan &scan;
   Value first, last, origin;
   int64_t count;
+  /// Items that every output of the block sees. Where later ones are hidden from
+  /// earlier outputs, these alone decide how an output is computed: so it has
+  /// the same bits whatever comes after it.
+  int64_t shared;
 };
 
 } // namespace
@@ -68,46 +82,80 @@ void BlockEmitter::storePair(Pair pair, Value memref, Value index) {
   e.store(pair.second, memref, {index, e.index(1), e.index(0)});
 }
 
-/// Loads the items and finds the range of their exponents.
+/// Loads the items and finds the range of the shared ones' exponents.
 BlockEmitter::Range BlockEmitter::loadItems() {
   Value none = group.infinity(true), zero = group.number(0);
   auto keep = [&](const WindowCode::Item &item, Value place) {
     storePair({item.first, item.second}, memory.items, place);
     e.store(item.exponent, memory.items, {place, e.index(2), e.index(0)});
   };
-  auto ends = e.loop(
-      e.index(0), e.index(count), e.index(1), {none, none, zero},
-      [&](Value place, ValueRange carried) {
-        Value i = e.add(origin, place);
-        Value exists =
-            e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), i), e.less(i, scan.items));
-        return e.branch(
-            exists, SmallVector<Type>(3, group.type),
-            [&] {
-              WindowCode::Item item = code.load(group, i);
-              keep(item, place);
-              Value negative = e.fsub(zero, item.exponent);
-              // 0 for numbers, NaN for anything else.
-              Value odd = e.fadd(e.fsub(item.first, item.first), e.fsub(item.second, item.second));
-              return Emitter::Values{e.fmax(carried[0], item.exponent),
-                                     e.fmax(carried[1], negative), e.fadd(carried[2], odd)};
-            },
-            [&] {
-              keep({none, zero, zero}, place);
-              return Emitter::Values(carried);
-            });
-      });
-  Value lower = e.max(origin, e.index(0)), upper = e.min(e.add(origin, count), scan.items);
+  auto load = [&](Value place, ValueRange carried) {
+    Value i = e.add(origin, place);
+    Value exists =
+        e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), i), e.less(i, scan.items));
+    return e.branch(
+        exists, SmallVector<Type>(carried.size(), group.type),
+        [&] {
+          WindowCode::Item item = code.load(group, i);
+          keep(item, place);
+          if (carried.empty())
+            return Emitter::Values();
+          Value negative = e.fsub(zero, item.exponent);
+          return Emitter::Values{e.fmax(carried[0], item.exponent), e.fmax(carried[1], negative),
+                                 e.fadd(carried[2], oddness(item.first, item.second))};
+        },
+        [&] {
+          keep({none, zero, zero}, place);
+          return Emitter::Values(carried);
+        });
+  };
+  auto ends = e.loop(e.index(0), e.index(shared), e.index(1), {none, none, zero}, load);
+  if (shared < count)
+    e.loop(e.index(shared), e.index(count), e.index(1), {}, load);
+  Value lower = e.max(origin, e.index(0)), upper = e.min(e.add(origin, shared), scan.items);
   return {ends[0], e.fadd(e.fadd(ends[0], ends[1]), ends[2]), e.less(lower, upper)};
 }
 
-void BlockEmitter::scaleItems(Value scale) {
-  e.loop(e.index(0), e.index(count), e.index(1), [&](Value place) {
+/// 0 for numbers, NaN for anything else.
+Value BlockEmitter::oddness(Value a, Value b) { return e.fadd(e.fsub(a, a), e.fsub(b, b)); }
+
+Value BlockEmitter::isModerate(Value number) {
+  Value most = e.reduce(number, [&](Value a, Value b) { return e.fmax(a, b); });
+  return e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OLE, most,
+                                         e.number(group.element, kModerate));
+}
+
+/// Multiplies the items by their weights. Returns the place of the first that is
+/// not moderate; from there on the items become 0, so that the outputs before it
+/// do not see them.
+Value BlockEmitter::scaleItems(Value scale) {
+  auto scaled = [&](Value place, llvm::function_ref<Value(Value, const Pair &)> checked) {
     Value exponent = e.load(memory.items, {place, e.index(2), e.index(0)}, group.lanes);
-    Value weight = e.exp(e.fsub(exponent, scale));
-    auto [one, two] = loadPair(memory.items, place);
-    storePair({e.fmul(weight, one), e.fmul(weight, two)}, memory.items, place);
+    Value relative = e.fsub(exponent, scale), weight = e.exp(relative);
+    Pair pair = loadPair(memory.items, place);
+    Value good = checked(relative, pair);
+    auto item = [&](Value number) {
+      Value product = e.fmul(weight, number);
+      return good ? e.select(good, product, group.number(0)) : product;
+    };
+    storePair({item(pair.first), item(pair.second)}, memory.items, place);
+    return good;
+  };
+  e.loop(e.index(0), e.index(shared), e.index(1), [&](Value place) {
+    scaled(place, [](Value, const Pair &) { return Value(); });
   });
+  if (shared == count)
+    return e.index(count);
+  return e.loop(e.index(shared), e.index(count), e.index(1), {e.index(shared)},
+                [&](Value place, ValueRange end) {
+                  Value good = scaled(place, [&](Value relative, const Pair &pair) -> Value {
+                    Value own = isModerate(e.fadd(relative, oddness(pair.first, pair.second)));
+                    Value follows = e.builder.create<arith::CmpIOp>(
+                        e.loc, arith::CmpIPredicate::eq, end[0], place);
+                    return e.builder.create<arith::AndIOp>(e.loc, own, follows);
+                  });
+                  return Emitter::Values{e.select(good, e.add(place, 1), end[0])};
+                })[0];
 }
 
 /// Sums outside the window of each output; returns those before the next block.
@@ -165,35 +213,57 @@ void BlockEmitter::rows(Value row, Value scale) {
     storePair({sums[2 * i], sums[2 * i + 1]}, memory.outside, e.add(row, i));
 }
 
-MixState BlockEmitter::products(const WindowScan::Memory &states, const MixState &older,
-                                Value top) {
+BlockEmitter::Part BlockEmitter::products(const WindowScan::Memory &states,
+                                          const MixState &older, Value top) {
   MixState later = scan.above ? scan.later(states, e.add(first, kBlock)) : group.emptyState();
   Value scale = e.fmaxNumber(top, later.m);
   if (scan.below)
     scale = e.fmaxNumber(scale, older.m);
-  scaleItems(scale);
+  Value end = scaleItems(scale);
   auto [n, z] = sumOutside(older, later, scale);
+  // Output r sees the items up to r + taps.
   Value outputs = e.sub(last, first);
+  if (shared < count)
+    outputs = e.min(outputs, e.sub(end, e.index(mixer.taps)));
   e.loop(e.index(0), outputs, e.index(kRows), [&](Value row) { rows(row, scale); });
   e.loop(e.index(0), outputs, e.index(1), [&](Value row) {
     auto [one, two] = loadPair(memory.outside, row);
     code.finish(group, e.add(first, row), {scale, one, two});
   });
-  return group.merge(older, {scale, n, z});
+  return {outputs, group.merge(older, {scale, n, z})};
+}
+
+/// The outputs from number `done` on, for any numbers.
+MixState BlockEmitter::exactly(const WindowScan::Memory &states, const MixState &older,
+                               Value done) {
+  WindowScan rest = scan;
+  Value start = e.add(first, done);
+  rest.finish = [&](Value i, ArrayRef<MixState> sums) {
+    Value isOpen = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::sge, i, start);
+    e.when(isOpen, [&] { scan.finish(i, sums); });
+  };
+  return rest.block(states, first, last, older);
 }
 
 MixState BlockEmitter::run(const WindowScan::Memory &states, const MixState &older,
                            Value areModerate) {
   Range exponents = loadItems();
-  Value width = e.reduce(exponents.width, [&](Value a, Value b) { return e.fmax(a, b); });
-  Value isNarrow = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OLE, width,
-                                                   e.number(group.element, kModerate));
-  Value usable = e.builder.create<arith::AndIOp>(e.loc, areModerate, isNarrow);
+  Value usable =
+      e.builder.create<arith::AndIOp>(e.loc, areModerate, isModerate(exponents.width));
   usable = e.builder.create<arith::AndIOp>(e.loc, usable, exponents.hasItems);
+  SmallVector<Type> types(4, group.type);
+  types[0] = e.builder.getIndexType();
+  auto part = e.branch(
+      usable, types,
+      [&] {
+        auto [outputs, state] = products(states, older, exponents.top);
+        return Emitter::Values{outputs, state.m, state.n, state.z};
+      },
+      [&] { return Emitter::Values{e.index(0), older.m, older.n, older.z}; });
   return MixState::from(e.branch(
-      usable, SmallVector<Type>(3, group.type),
-      [&] { return products(states, older, exponents.top).values(); },
-      [&] { return scan.block(states, first, last, older).values(); }));
+      e.less(part[0], e.sub(last, first)), SmallVector<Type>(3, group.type),
+      [&] { return exactly(states, older, part[0]).values(); },
+      [&] { return Emitter::Values{part[1], part[2], part[3]}; }));
 }
 
 //===----------------------------------------------------------------------===//

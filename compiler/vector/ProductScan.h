@@ -1,9 +1,10 @@
 //===- ProductScan.h - Windows of a sequence without an exponential per tap ===//
 // In a block of outputs whose items and biases are moderate, a weight exp(w + x)
-// is the product of exp(w) and exp(x - c), c the largest exponent of the block: a
-// window becomes a row of a banded matrix product. Any other block goes through
-// WindowScan. As every output sees items of its own block, the largest term of
-// each sum stays far above the smallest number.
+// is the product of exp(w) and exp(x - c), c the largest exponent of the block (of
+// those that all outputs see, where it is causal): a window becomes a row of a
+// banded matrix product. Other blocks, and outputs after an item that is too large,
+// go through WindowScan. As every output sees items of its own block, the largest
+// term of each sum stays far above the smallest number.
 
 #ifndef AFT_COMPILER_VECTOR_PRODUCTSCAN_H
 #define AFT_COMPILER_VECTOR_PRODUCTSCAN_H

@@ -171,7 +171,7 @@ def hidden_giant(q, k, v, w):
     w[::2, 5] = -np.inf
 
 
-def nan_value(q, k, v, w):
+def hidden_nan(q, k, v, w):
     v[0, 4, 1] = np.nan
     w[1::2, 4] = -np.inf
 
@@ -226,7 +226,7 @@ for causal in (False, True):
     results.append(case("full", 1, 130, 1100, causal=causal))
     results.append(case("full", 2, 150, 24, causal=causal, dtype="f64", scale=300))
     results.append(case("full", 2, 150, 24, causal=causal, lengths=[0, 150], dynamic=True))
-    for edit in (wide_rows, extremes, hidden_giant, nan_value, rising, falling):
+    for edit in (wide_rows, extremes, hidden_giant, hidden_nan, rising, falling):
         results.append(case("full", 2, 300, 24, causal=causal, edit=edit))
 results.append(case("full", 2, 19, 12, S=5))
 results.append(case("conv", 2, 196, 24, heads=6, grid=(14, 14), taps=11))

@@ -1,0 +1,114 @@
+//===- ModulesTest.cpp - The layers and models as LibTorch modules --------===//
+
+#include "CaptureHarness.h"
+
+#include "aft/nn.h"
+
+#include <sstream>
+#include <torch/optim/adam.h>
+#include <torch/serialize.h>
+
+using namespace aft;
+using namespace aft::test;
+using at::Tensor;
+
+static double millions(const torch::nn::Module &module) {
+  int64_t count = 0;
+  for (const Tensor &parameter : module.parameters())
+    count += parameter.numel();
+  return static_cast<double>(count) / 1e6;
+}
+
+TEST(Modules, ImageClassifiersHaveThePapersParameterCounts) {
+  struct Row {
+    const char *mixer;
+    int64_t dim, filter, heads;
+    double millions;
+  };
+  // Tables 4 and 5 of the paper.
+  for (const Row &row : std::vector<Row>{{"full", 192, 0, 0, 6.3},
+                                         {"full", 384, 0, 0, 22.6},
+                                         {"conv", 192, 11, 32, 5.4},
+                                         {"conv", 192, 11, 192, 5.9},
+                                         {"conv", 384, 11, 16, 20.3},
+                                         {"conv", 384, 11, 384, 22.5},
+                                         {"conv", 384, 15, 384, 23.0}}) {
+    nn::ImageClassifierOptions options;
+    options.mixer(row.mixer).dim(row.dim);
+    if (row.heads)
+      options.heads(row.heads).filter(row.filter);
+    nn::ImageClassifier model(options);
+    EXPECT_NEAR(millions(*model), row.millions, 0.05)
+        << row.mixer << " " << row.dim << " " << row.filter << " " << row.heads;
+  }
+}
+
+TEST(Modules, ConvModelsRunAtAnotherResolution) {
+  nn::ImageClassifier model(nn::ImageClassifierOptions().image(32).patch(8).classes(3).layers(1)
+                                .dim(16).heads(4).filter(3).mixer("conv"));
+  model->eval();
+  EXPECT_EQ(model->forward(at::randn({2, 3, 32, 32})).sizes(), (std::vector<int64_t>{2, 3}));
+  model->resize(48);
+  EXPECT_EQ(model->forward(at::randn({2, 3, 48, 48})).sizes(), (std::vector<int64_t>{2, 3}));
+}
+
+TEST(Modules, ConvBeginsAsSimple) {
+  torch::manual_seed(1);
+  nn::AFTConv conv(nn::MixerOptions(8).heads(8).filter(5));
+  Tensor q = at::randn({2, 9, 8}), k = at::randn({2, 9, 8}), v = at::randn({2, 9, 8});
+  nn::AFTSimple simple(nn::MixerOptions(8));
+  at::NoGradGuard noGradients;
+  expectClose(conv->mix(q, k, v), simple->mix(q, k, v), 2e-6);
+}
+
+TEST(Modules, SaveLoadAndPrint) {
+  torch::manual_seed(2);
+  auto options = nn::LanguageModelOptions().layers(1).dim(8).context(12).window(3).rank(2)
+                     .vocabulary(11);
+  nn::LanguageModel saved(options), loaded(options);
+  saved->eval();
+  loaded->eval();
+  Tensor ids = at::randint(11, {2, 12}, at::kLong);
+  at::NoGradGuard noGradients;
+  EXPECT_FALSE(saved->forward(ids).equal(loaded->forward(ids)));
+  std::stringstream file;
+  torch::save(saved, file);
+  torch::load(loaded, file);
+  EXPECT_TRUE(saved->forward(ids).equal(loaded->forward(ids)));
+  std::ostringstream text;
+  text << *saved;
+  EXPECT_NE(text.str().find("(blocks)"), std::string::npos) << text.str();
+}
+
+TEST(Modules, TrainEagerly) {
+  for (const char *mixer : {"full", "local", "simple", "conv"}) {
+    SCOPED_TRACE(mixer);
+    torch::manual_seed(3);
+    nn::LanguageModel model(nn::LanguageModelOptions().layers(1).dim(16).context(12).window(3)
+                                .rank(4).heads(4).vocabulary(7).mixer(mixer).dropout(0));
+    torch::optim::Adam optimizer(model->parameters(), torch::optim::AdamOptions(1e-2));
+    Tensor ids = at::arange(24, at::kLong).remainder(5).view({2, 12});
+    Tensor targets = (ids + 1).remainder(5);
+    double first = 0, last = 0;
+    for (int step = 0; step < 30; ++step) {
+      optimizer.zero_grad();
+      Tensor loss = at::cross_entropy_loss(model->forward(ids).flatten(0, 1), targets.flatten());
+      loss.backward();
+      optimizer.step();
+      (step ? last : first) = loss.item<double>();
+    }
+    EXPECT_LT(last, first / 3);
+  }
+}
+
+TEST(Modules, RefuseWhatTheyWereNotMadeFor) {
+  nn::LanguageModel model(nn::LanguageModelOptions().layers(1).dim(8).context(12).window(3).rank(2));
+  EXPECT_NE(refusal([&] { model->forward(at::zeros({1, 13}, at::kLong)); })
+                .find("at most 12 positions (context), found 13"),
+            std::string::npos);
+  EXPECT_NE(refusal([] { nn::makeLayer("linear", nn::MixerOptions(8)); })
+                .find("mixer must be full, local, simple or conv, found 'linear'"),
+            std::string::npos);
+  EXPECT_NE(refusal([] { nn::AFTConv(nn::MixerOptions(8).heads(3)); }).find("multiple of heads"),
+            std::string::npos);
+}
