@@ -301,7 +301,12 @@ def AFT_StopGradientOp : Op<AFT_Dialect, "stop_gradient",
                             [Pure, SameOperandsAndResultType]> {
   let summary = "its operand, through which no gradient flows";
   let description = [{
-    Constraint C1: operand and result have the same tensor type.
+    `y = x`; the derivative takes y for a constant.
+
+    Shapes: x, y [...].
+
+    Constraints:
+    - C1: x and y have the same tensor type.
 
     Example:
     ```mlir

@@ -27,7 +27,11 @@ static ValueRange destinationsOf(Operation *op) {
       .Case<
 #define GET_OP_LIST
 #include "dialect/ir/AFTOps.cpp.inc"
-          >([](auto own) { return own.getInits(); })
+          >([](auto own) -> ValueRange {
+        if constexpr (requires { own.getInits(); })
+          return own.getInits();
+        return {};
+      })
       .Default(ValueRange());
 }
 

@@ -483,3 +483,12 @@ func.func @f(%param: tensor<8x8xf32>, %grad: tensor<8x8xf32>, %m: tensor<8x8xf32
   %param1, %m1, %v1 = aft.adamw %param, %grad, %m, %v lr(%lr) step(%step) scale(%scale) {beta1 = 1.0 : f64, weight_decay = 5.000000e-01 : f64} : (tensor<8x8xf32>, tensor<8x8xf32>, tensor<8x8xf32>, tensor<8x8xf32>, tensor<f32>, tensor<i64>, tensor<f32>) -> (tensor<8x8xf32>, tensor<8x8xf32>, tensor<8x8xf32>)
   return
 }
+
+// -----
+
+// stop_gradient C1
+func.func @f(%x: tensor<4xf32>) {
+  // expected-error @below {{requires the same type for all operands and results}}
+  %y = "aft.stop_gradient"(%x) : (tensor<4xf32>) -> tensor<8xf32>
+  return
+}
