@@ -15,6 +15,9 @@ configure: setup
 test: all
 	ctest --preset $(PRESET)
 
+demo: configure
+	cmake --build --preset $(PRESET) --target demo
+
 docs: configure
 	cmake --build --preset $(PRESET) --target docs
 

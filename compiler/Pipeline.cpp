@@ -55,6 +55,7 @@ static void buildGraph(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(createInliner());
   passes.addPass(createCanonicalize());
   passes.addPass(createCSEPass());
+  passes.addPass(createFoldTransposes());
   if (options.training) {
     const AdamWOptions &adamw = *options.training;
     passes.addPass(createBuildTraining({adamw.lossEntry, adamw.beta1, adamw.beta2, adamw.eps,

@@ -5,6 +5,17 @@
 
 include "mlir/Pass/PassBase.td"
 
+def FoldTransposes : Pass<"aft-fold-transposes", "::mlir::ModuleOp"> {
+  let summary = "Lets matrix products read transposed operands where they are";
+  let description = [{
+    `linalg.matmul` of a copy with the last two dimensions swapped becomes
+    `linalg.matmul_transpose_a` or `_b` of the original, `linalg.batch_matmul`
+    likewise, also through a collapse_shape of the batch. Runs before
+    differentiation, so that the derivative needs no copy either.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def Differentiate : Pass<"aft-differentiate", "::mlir::ModuleOp"> {
   let summary = "Adds the gradient of an entry as a function of its own";
   let description = [{

@@ -3,6 +3,7 @@
 #include "compiler/kernels/Interface.h"
 #include "compiler/kernels/Passes.h"
 #include "dialect/ir/AFT.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "llvm/ADT/StringMap.h"
 
 using namespace mlir;
@@ -31,7 +32,7 @@ struct DedupKernels : aft::impl::DedupKernelsBase<DedupKernels> {
       StringAttr name = kernel.getNameAttr();
       auto [it, isNew] = bodies.try_emplace(textOf(kernel), kernel);
       if (isNew) {
-        renamed[name] = freshName(module, count, name);
+        renamed[name] = freshName(module, count, kernel);
         kept.push_back(kernel);
       } else {
         renamed[name] = renamed.lookup(it->second.getNameAttr());
@@ -58,11 +59,26 @@ struct DedupKernels : aft::impl::DedupKernelsBase<DedupKernels> {
     return text;
   }
 
-  /// kernel_0, kernel_1, … but never the name of a function that stays.
-  static StringAttr freshName(ModuleOp module, unsigned &count,
-                              StringAttr old) {
+  /// What a profile should call the kernel: its mixer or product, else its kind.
+  static std::string labelOf(func::FuncOp kernel) {
+    std::string label;
+    kernel.walk([&](Operation *op) {
+      if (isa<AFTDialect>(op->getDialect()) || linalg::isaContractionOpInterface(
+                                                   dyn_cast<linalg::LinalgOp>(op)))
+        label = op->getName().stripDialect().str();
+    });
+    if (label == "generic" || label.empty())
+      if (auto kind = kernel->getAttrOfType<StringAttr>(kindAttrName))
+        label = kind.str();
+    return label;
+  }
+
+  /// kernel_0_matmul, kernel_1_local, … but never the name of a function that
+  /// stays.
+  static StringAttr freshName(ModuleOp module, unsigned &count, func::FuncOp kernel) {
+    std::string label = labelOf(kernel);
     while (true) {
-      std::string name = "kernel_" + std::to_string(count++);
+      std::string name = "kernel_" + std::to_string(count++) + (label.empty() ? "" : "_" + label);
       auto taken = module.lookupSymbol<func::FuncOp>(name);
       if (!taken || taken->hasAttr(kernelAttrName))
         return StringAttr::get(module.getContext(), name);

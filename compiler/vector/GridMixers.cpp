@@ -2,6 +2,7 @@
 // A lane group whose filter is moderate takes the plain sums of PlainGrid, any
 // other one exponentials of every pair in a window (WindowMixers).
 
+#include "compiler/vector/BiasGradient.h"
 #include "compiler/vector/MixerEmission.h"
 #include "compiler/vector/PlainGrid.h"
 
@@ -29,10 +30,10 @@ static void choose(const WindowMixer &mixer, LaneEmitter &group, llvm::function_
 /// The largest exponent of the first `count` places, finite in any case.
 static Value largest(LaneEmitter &group, Value count, llvm::function_ref<Value(Value)> exponent) {
   Emitter &e = group.e;
-  Value top = e.loop(e.index(0), count, e.index(1), group.infinity(true),
-                     [&](Value t, ValueRange carried) {
-                       return Emitter::Values{e.fmaxNumber(carried[0], exponent(t))};
-                     })[0];
+  Value top =
+      e.loop(e.index(0), count, e.index(1), group.infinity(true), [&](Value t, ValueRange carried) {
+        return Emitter::Values{e.fmaxNumber(carried[0], exponent(t))};
+      })[0];
   return group.finite(top);
 }
 
@@ -56,9 +57,8 @@ static Value fillKeys(const WindowMixer &mixer, LaneEmitter &group, PlacePairs &
 /// G / Z and G R / Z of all queries; returns the logarithm of their scale.
 static Value fillQueries(const WindowMixer &mixer, LaneEmitter &group, PlacePairs &pairs) {
   Emitter &e = group.e;
-  Value base = largest(group, e.dim(mixer.q, 1), [&](Value t) {
-    return loadQueryRow(mixer, group, t).exponent;
-  });
+  Value base = largest(group, e.dim(mixer.q, 1),
+                       [&](Value t) { return loadQueryRow(mixer, group, t).exponent; });
   pairs.fill([&](Value t) -> PlacePairs::Pair {
     QueryRow row = loadQueryRow(mixer, group, t);
     Value weight = e.exp(e.fsub(row.exponent, base));
@@ -76,20 +76,17 @@ static void plainRows(const WindowMixer &mixer, LaneEmitter &group) {
   PlainGrid grid(mixer, group, /*mirrored=*/false);
   Value base = fillKeys(mixer, group, keys);
   Value scale = group.e.fadd(base, grid.makeWeights());
-  grid.scan(keys, [&](Value t, Value n, Value z) {
-    storeRow(mixer, group, t, {scale, n, z});
-  });
+  grid.scan(keys, [&](Value t, Value n, Value z) { storeRow(mixer, group, t, {scale, n, z}); });
 }
 
 void aft::emitGridMixer(Operation *op, OpBuilder &builder, unsigned vectorBits) {
   WindowMixer mixer(op, builder);
   Emitter e(builder, op->getLoc());
-  forEachLaneGroup(e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels,
-                   mixer.perHead(), [&](LaneEmitter &group) {
-                     choose(
-                         mixer, group, [&] { plainRows(mixer, group); },
-                         [&] { emitGridRows(mixer, group); });
-                   });
+  forEachLaneGroup(
+      e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels, mixer.perHead(),
+      [&](LaneEmitter &group) {
+        choose(mixer, group, [&] { plainRows(mixer, group); }, [&] { emitGridRows(mixer, group); });
+      });
 }
 
 //===----------------------------------------------------------------------===//
@@ -104,8 +101,8 @@ static void plainKeys(const WindowMixer &mixer, LaneEmitter &group, const StoreK
   grid.scan(queries, [&](Value t, Value g, Value gr) {
     Value k = group.loadPerHead(mixer.k, t), v = group.load(mixer.v, t);
     Value scale = e.exp(e.fadd(e.fadd(k, base), top));
-    storeKeyGradients(mixer, group, t, e.fmul(scale, g),
-                      e.fmul(scale, e.fsub(e.fmul(v, g), gr)), store);
+    storeKeyGradients(mixer, group, t, e.fmul(scale, g), e.fmul(scale, e.fsub(e.fmul(v, g), gr)),
+                      store);
   });
 }
 
@@ -114,8 +111,7 @@ namespace {
 /// destination where a large grid would need too much of it.
 class HeadSums {
 public:
-  HeadSums(const WindowMixer &mixer, const LaneBlocks &blocks, Emitter &e, Value batch,
-           Value block)
+  HeadSums(const WindowMixer &mixer, const LaneBlocks &blocks, Emitter &e, Value batch, Value block)
       : mixer(mixer), e(e), element(blocks.accumulation), heads(blocks.heads()), batch(batch),
         firstHead(e.mul(block, heads)) {
     int64_t length = mixer.grid[0].extent * mixer.grid[1].extent * mixer.grid[2].extent;
@@ -209,68 +205,14 @@ static void addTapsExactly(const WindowMixer &mixer, LaneEmitter &group, Value s
   });
 }
 
-static void forEachTap(const WindowMixer &mixer, Emitter &e, llvm::function_ref<void(Value)> body) {
-  e.loop(e.index(0), e.index(mixer.taps), e.index(1), body);
-}
-
-/// Sums of a lane group's channels over the batch: the filter of each channel,
-/// or added to `ofHeads`.
-static void addGroup(const WindowMixer &mixer, LaneEmitter &first, Value firstHead,
-                     Value ofHeads) {
-  Emitter &e = first.e;
-  SmallVector<int64_t> shape = {mixer.taps, std::max<int64_t>(first.lanes, 1)};
-  Value sums = e.scratch(shape, first.element), zero = first.number(0);
-  forEachTap(mixer, e, [&](Value tap) { e.store(zero, sums, {tap, e.index(0)}); });
-  e.loop(e.index(0), e.dim(mixer.q, 0), e.index(1), [&](Value batch) {
-    LaneEmitter group = first;
-    group.batch = batch;
-    choose(
-        mixer, group, [&] { addTapsPlain(mixer, group, sums); },
-        [&] { addTapsExactly(mixer, group, sums); });
-  });
-  forEachTap(mixer, e, [&](Value tap) {
-    Value total = e.load(sums, {tap, e.index(0)}, first.lanes);
-    if (!ofHeads)
-      return first.scatterHeads(total, [&](Value number, Value head) {
-        e.store(number, mixer.inits[3], {head, tap});
-      });
-    first.reduceHeads(total, [&](Value sum, Value head) {
-      Value place[] = {e.sub(head, firstHead), tap};
-      e.store(e.fadd(e.load(ofHeads, place, 0), sum), ofHeads, place);
-    });
-  });
-}
-
-/// dfilter: a work group per block of channels.
-static void emitFilterOfGrid(const WindowMixer &mixer, const LaneBlocks &blocks, Emitter &e) {
-  e.grid({e.index(blocks.count())}, [&](ArrayRef<Value> block) {
-    Value firstHead = e.mul(block[0], blocks.heads()), sums;
-    auto forEach = [&](llvm::function_ref<void(Value head, Value tap)> body) {
-      e.loop(e.index(0), e.index(blocks.heads()), e.index(1), [&](Value head) {
-        forEachTap(mixer, e, [&](Value tap) { body(head, tap); });
-      });
-    };
-    if (blocks.perHead > 1) {
-      sums = e.scratch({blocks.heads(), mixer.taps}, blocks.accumulation);
-      forEach([&](Value head, Value tap) {
-        e.store(e.number(blocks.accumulation, 0), sums, {head, tap});
-      });
-    }
-    blocks.forEachGroup(e, e.index(0), block[0], [&](LaneEmitter &group) {
-      addGroup(mixer, group, firstHead, sums);
-    });
-    if (sums)
-      forEach([&](Value head, Value tap) {
-        Value place[] = {e.add(firstHead, head), tap};
-        e.store(e.load(sums, {head, tap}, 0), mixer.inits[3], place);
-      });
-  });
-}
-
 void aft::emitGridMixerGrad(Operation *op, OpBuilder &builder, unsigned vectorBits) {
   WindowMixer mixer(op, builder);
   Emitter e(builder, op->getLoc());
   LaneBlocks blocks(accumulationOf(mixer.q), vectorBits, mixer.channels, mixer.perHead());
   emitKeysOfGrid(mixer, blocks, e);
-  emitFilterOfGrid(mixer, blocks, e);
+  emitFilterSums(mixer, blocks, e, [&](LaneEmitter &group, Value sums) {
+    choose(
+        mixer, group, [&] { addTapsPlain(mixer, group, sums); },
+        [&] { addTapsExactly(mixer, group, sums); });
+  });
 }

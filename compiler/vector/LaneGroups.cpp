@@ -83,15 +83,13 @@ void LaneEmitter::reduceHeads(Value value, llvm::function_ref<void(Value, Value)
 Value LaneEmitter::loadPerHead(Value memref, Value t) {
   if (perHead == 1)
     return load(memref, t);
-  return gatherHeads(
-      [&](Value head) { return withElement(e.load(memref, {batch, t, head}, 0)); });
+  return gatherHeads([&](Value head) { return withElement(e.load(memref, {batch, t, head}, 0)); });
 }
 
 void LaneEmitter::storePerHead(Value value, Value memref, Value t) {
   if (perHead == 1)
     return store(value, memref, t);
-  scatterHeads(value,
-               [&](Value number, Value head) { e.store(number, memref, {batch, t, head}); });
+  scatterHeads(value, [&](Value number, Value head) { e.store(number, memref, {batch, t, head}); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -161,8 +159,8 @@ void aft::forEachLaneGroupOfHead(Emitter &e, Type accumulation, unsigned vectorB
   });
 }
 
-void aft::forEachLaneGroupOfBatch(Emitter &e, Type accumulation, unsigned vectorBits,
-                                  Value batch, int64_t channels, int64_t perHead,
+void aft::forEachLaneGroupOfBatch(Emitter &e, Type accumulation, unsigned vectorBits, Value batch,
+                                  int64_t channels, int64_t perHead,
                                   llvm::function_ref<void(LaneEmitter &)> body) {
   int64_t lanes = chooseLanes(accumulation, vectorBits, channels);
   e.loop(e.index(0), e.index(channels), e.index(lanes), [&](Value channel) {

@@ -55,9 +55,8 @@ Value ChunkEmitter::loadState(Value memref, bool isPerHead) {
 void ChunkEmitter::storeState(Value value, Value memref, bool isPerHead) {
   if (!isPerHead || group.perHead == 1)
     return e.store(value, memref, {group.batch, group.channel});
-  group.scatterHeads(value, [&](Value number, Value head) {
-    e.store(number, memref, {group.batch, head});
-  });
+  group.scatterHeads(
+      value, [&](Value number, Value head) { e.store(number, memref, {group.batch, head}); });
 }
 
 /// Key and value i of the recent ones followed by the chunk's.

@@ -37,13 +37,13 @@ static int64_t placesOf(const WindowMixer &mixer) {
 Value aft::isModerate(const WindowMixer &mixer, LaneEmitter &group) {
   Emitter &e = group.e;
   Value zero = group.number(0);
-  auto ends = e.loop(e.index(0), e.index(mixer.taps), e.index(1), {zero, zero},
-                     [&](Value tap, ValueRange carried) {
-                       Value w = mixer.weight(group, e.index(0), tap);
-                       // Propagates a NaN.
-                       return Emitter::Values{e.fmax(carried[0], w),
-                                              e.fmax(carried[1], e.fsub(zero, w))};
-                     });
+  auto ends =
+      e.loop(e.index(0), e.index(mixer.taps), e.index(1), {zero, zero},
+             [&](Value tap, ValueRange carried) {
+               Value w = mixer.weight(group, e.index(0), tap);
+               // Propagates a NaN.
+               return Emitter::Values{e.fmax(carried[0], w), e.fmax(carried[1], e.fsub(zero, w))};
+             });
   Value range = e.reduce(e.fadd(ends[0], ends[1]), [&](Value a, Value b) { return e.fmax(a, b); });
   return e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OLT, range,
                                          e.number(group.element, kModerateRange));
@@ -58,8 +58,8 @@ bool PlacePairs::fits(const WindowMixer &mixer, Type element, int64_t lanes) {
 }
 
 PlacePairs::PlacePairs(const WindowMixer &mixer, LaneEmitter &group)
-    : group(group), rows(mixer.grid[0].extent * mixer.grid[1].extent),
-      width(mixer.grid[2].extent), padding(paddingOf(mixer)),
+    : group(group), rows(mixer.grid[0].extent * mixer.grid[1].extent), width(mixer.grid[2].extent),
+      padding(paddingOf(mixer)),
       memory(group.e.scratch({placesOf(mixer), 2, std::max<int64_t>(group.lanes, 1)},
                              group.element)) {}
 
@@ -111,17 +111,15 @@ PlainGrid::PlainGrid(const WindowMixer &mixer, LaneEmitter &group, bool mirrored
 
 Value PlainGrid::weight(Value tap) { return e.load(table, {tap, e.index(0)}, group.lanes); }
 
-Emitter::Values PlainGrid::zeros(int64_t count) {
-  return Emitter::Values(count, group.number(0));
-}
+Emitter::Values PlainGrid::zeros(int64_t count) { return Emitter::Values(count, group.number(0)); }
 
 Value PlainGrid::makeWeights() {
   Value taps = e.index(mixer.taps);
   auto w = [&](Value tap) { return mixer.weight(group, e.index(0), tap); };
-  Value top = e.loop(e.index(0), taps, e.index(1), group.number(0),
-                     [&](Value tap, ValueRange carried) {
-                       return Emitter::Values{e.fmaxNumber(carried[0], w(tap))};
-                     })[0];
+  Value top =
+      e.loop(e.index(0), taps, e.index(1), group.number(0), [&](Value tap, ValueRange carried) {
+        return Emitter::Values{e.fmaxNumber(carried[0], w(tap))};
+      })[0];
   e.loop(e.index(0), taps, e.index(1), [&](Value tap) {
     // Seen from a key the window is turned around.
     Value place = mirrored ? e.sub(e.index(mixer.taps - 1), tap) : tap;
@@ -147,8 +145,8 @@ void PlainGrid::blockOfOutputs(PlacePairs &items, Value plane, Value row, Value 
   Value lower = e.max(e.sub(e.index(line.before - count + 1), first), e.index(0));
   Value upper = e.min(e.sub(e.index(line.extent + line.before), first), e.index(line.taps()));
   auto addRow = [&](Value z, Value y, ValueRange sums) {
-    Value start = items.indexOf(e.add(e.mul(z, axes[1].extent), y),
-                                e.sub(first, e.index(line.before)));
+    Value start =
+        items.indexOf(e.add(e.mul(z, axes[1].extent), y), e.sub(first, e.index(line.before)));
     Value tapZ = e.add(e.sub(z, plane), axes[0].before);
     Value tapY = e.add(e.sub(y, row), axes[1].before);
     Value taps = e.mul(e.add(e.mul(tapZ, axes[1].taps()), tapY), line.taps());
@@ -163,12 +161,12 @@ void PlainGrid::blockOfOutputs(PlacePairs &items, Value plane, Value row, Value 
       return next;
     });
   };
-  auto sums = e.loop(
-      firstPlane, lastPlane, e.index(1), zeros(2 * count),
-      [&, firstRow = firstRow, lastRow = lastRow](Value z, ValueRange carried) {
-        return e.loop(firstRow, lastRow, e.index(1), carried,
-                      [&](Value y, ValueRange carried) { return addRow(z, y, carried); });
-      });
+  auto sums =
+      e.loop(firstPlane, lastPlane, e.index(1), zeros(2 * count),
+             [&, firstRow = firstRow, lastRow = lastRow](Value z, ValueRange carried) {
+               return e.loop(firstRow, lastRow, e.index(1), carried,
+                             [&](Value y, ValueRange carried) { return addRow(z, y, carried); });
+             });
   for (int64_t i = 0; i < 2 * count; ++i)
     e.store(sums[i], rowSums, {e.add(first, i / 2), e.index(i % 2), e.index(0)});
 }
@@ -236,18 +234,18 @@ void PlainGrid::blockOfTaps(PlacePairs &queries, PlacePairs &keys, Value factor,
   auto [firstZ, lastZ, shiftZ] = range(axes[0], tapZ);
   auto [firstY, lastY, shiftY] = range(axes[1], tapY);
   Value distance = e.add(e.mul(shiftZ, axes[1].extent), shiftY);
-  auto total = e.loop(
-      firstZ, lastZ, e.index(1), zeros(count),
-      [&, firstY = firstY, lastY = lastY](Value z, ValueRange carried) {
-        return e.loop(firstY, lastY, e.index(1), carried, [&](Value y, ValueRange carried) {
-          Value row = e.add(e.mul(z, axes[1].extent), y);
-          auto ofRow = correlateRow(queries, keys, row, e.add(row, distance), first);
-          Emitter::Values next;
-          for (auto [sum, value] : llvm::zip_equal(carried, ofRow))
-            next.push_back(e.fadd(sum, value));
-          return next;
-        });
-      });
+  auto total =
+      e.loop(firstZ, lastZ, e.index(1), zeros(count),
+             [&, firstY = firstY, lastY = lastY](Value z, ValueRange carried) {
+               return e.loop(firstY, lastY, e.index(1), carried, [&](Value y, ValueRange carried) {
+                 Value row = e.add(e.mul(z, axes[1].extent), y);
+                 auto ofRow = correlateRow(queries, keys, row, e.add(row, distance), first);
+                 Emitter::Values next;
+                 for (auto [sum, value] : llvm::zip_equal(carried, ofRow))
+                   next.push_back(e.fadd(sum, value));
+                 return next;
+               });
+             });
   Value taps = e.mul(e.add(e.mul(tapZ, axes[1].taps()), tapY), axes[2].taps());
   for (int64_t i = 0; i < count; ++i) {
     Value column = e.add(first, i);
@@ -266,9 +264,8 @@ void PlainGrid::correlate(PlacePairs &queries, PlacePairs &keys, Value factor, V
   };
   over(0, 1, [&](Value tapZ) {
     over(1, 1, [&](Value tapY) {
-      over(2, blockFor(axes[2].taps()), [&](Value first) {
-        blockOfTaps(queries, keys, factor, sums, tapZ, tapY, first);
-      });
+      over(2, blockFor(axes[2].taps()),
+           [&](Value first) { blockOfTaps(queries, keys, factor, sums, tapZ, tapY, first); });
     });
   });
 }

@@ -15,7 +15,7 @@ namespace {
 /// Scratch of a block: item 0 is the one that leaves the window of its first
 /// output, the window of output r are the items r + 1 to r + taps.
 struct BlockMemory {
-  Value items;   ///< the two numbers of each item, relative to the block's scale
+  Value items;   ///< the two numbers of each item, and its exponent
   Value outside; ///< the sums outside of each output's window
 };
 
@@ -25,8 +25,7 @@ public:
   BlockEmitter(const WindowMixer &mixer, const WindowCode &code, WindowWeights &weights,
                const BlockMemory &memory, LaneEmitter &group, WindowScan &scan, Value first)
       : mixer(mixer), code(code), weights(weights), memory(memory), group(group), e(group.e),
-        scan(scan), first(first),
-        last(e.min(e.add(first, kBlock), scan.outputs)),
+        scan(scan), first(first), last(e.min(e.add(first, kBlock), scan.outputs)),
         origin(e.sub(first, e.index(scan.before + 1))), count(kBlock + mixer.taps) {}
 
   /// The items that left the windows of the block, added to `older`.
@@ -38,9 +37,9 @@ private:
     Value top, width; ///< of the exponents; the width is NaN beside a NaN
     Value hasItems;
   };
-  Range range();
+  Range loadItems();
   MixState products(const WindowScan::Memory &states, const MixState &older, Value top);
-  void fillItems(Value scale);
+  void scaleItems(Value scale);
   Pair loadPair(Value memref, Value index);
   void storePair(Pair pair, Value memref, Value index);
   Pair sumOutside(const MixState &older, const MixState &later, Value scale);
@@ -69,38 +68,45 @@ void BlockEmitter::storePair(Pair pair, Value memref, Value index) {
   e.store(pair.second, memref, {index, e.index(1), e.index(0)});
 }
 
-BlockEmitter::Range BlockEmitter::range() {
-  Value lower = e.max(origin, e.index(0)), upper = e.min(e.add(origin, count), scan.items);
+/// Loads the items and finds the range of their exponents.
+BlockEmitter::Range BlockEmitter::loadItems() {
   Value none = group.infinity(true), zero = group.number(0);
-  auto ends = e.loop(lower, upper, e.index(1), {none, none, zero},
-                     [&](Value i, ValueRange carried) {
-                       WindowCode::Item item = code.load(group, i);
-                       Value negative = e.fsub(zero, item.exponent);
-                       // 0 for numbers, NaN for anything else.
-                       Value odd = e.fadd(e.fsub(item.first, item.first),
-                                          e.fsub(item.second, item.second));
-                       return Emitter::Values{e.fmax(carried[0], item.exponent),
-                                              e.fmax(carried[1], negative),
-                                              e.fadd(carried[2], odd)};
-                     });
+  auto keep = [&](const WindowCode::Item &item, Value place) {
+    storePair({item.first, item.second}, memory.items, place);
+    e.store(item.exponent, memory.items, {place, e.index(2), e.index(0)});
+  };
+  auto ends = e.loop(
+      e.index(0), e.index(count), e.index(1), {none, none, zero},
+      [&](Value place, ValueRange carried) {
+        Value i = e.add(origin, place);
+        Value exists =
+            e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), i), e.less(i, scan.items));
+        return e.branch(
+            exists, SmallVector<Type>(3, group.type),
+            [&] {
+              WindowCode::Item item = code.load(group, i);
+              keep(item, place);
+              Value negative = e.fsub(zero, item.exponent);
+              // 0 for numbers, NaN for anything else.
+              Value odd = e.fadd(e.fsub(item.first, item.first), e.fsub(item.second, item.second));
+              return Emitter::Values{e.fmax(carried[0], item.exponent),
+                                     e.fmax(carried[1], negative), e.fadd(carried[2], odd)};
+            },
+            [&] {
+              keep({none, zero, zero}, place);
+              return Emitter::Values(carried);
+            });
+      });
+  Value lower = e.max(origin, e.index(0)), upper = e.min(e.add(origin, count), scan.items);
   return {ends[0], e.fadd(e.fadd(ends[0], ends[1]), ends[2]), e.less(lower, upper)};
 }
 
-void BlockEmitter::fillItems(Value scale) {
-  Value zero = group.number(0);
+void BlockEmitter::scaleItems(Value scale) {
   e.loop(e.index(0), e.index(count), e.index(1), [&](Value place) {
-    Value i = e.add(origin, place);
-    Value exists = e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), i),
-                                                   e.less(i, scan.items));
-    auto pair = e.branch(
-        exists, {group.type, group.type},
-        [&] {
-          WindowCode::Item item = code.load(group, i);
-          Value weight = e.exp(e.fsub(item.exponent, scale));
-          return Emitter::Values{e.fmul(weight, item.first), e.fmul(weight, item.second)};
-        },
-        [&] { return Emitter::Values{zero, zero}; });
-    storePair({pair[0], pair[1]}, memory.items, place);
+    Value exponent = e.load(memory.items, {place, e.index(2), e.index(0)}, group.lanes);
+    Value weight = e.exp(e.fsub(exponent, scale));
+    auto [one, two] = loadPair(memory.items, place);
+    storePair({e.fmul(weight, one), e.fmul(weight, two)}, memory.items, place);
   });
 }
 
@@ -161,12 +167,11 @@ void BlockEmitter::rows(Value row, Value scale) {
 
 MixState BlockEmitter::products(const WindowScan::Memory &states, const MixState &older,
                                 Value top) {
-  MixState later = scan.above ? scan.later(states, e.add(first, kBlock))
-                              : group.emptyState();
+  MixState later = scan.above ? scan.later(states, e.add(first, kBlock)) : group.emptyState();
   Value scale = e.fmaxNumber(top, later.m);
   if (scan.below)
     scale = e.fmaxNumber(scale, older.m);
-  fillItems(scale);
+  scaleItems(scale);
   auto [n, z] = sumOutside(older, later, scale);
   Value outputs = e.sub(last, first);
   e.loop(e.index(0), outputs, e.index(kRows), [&](Value row) { rows(row, scale); });
@@ -179,7 +184,7 @@ MixState BlockEmitter::products(const WindowScan::Memory &states, const MixState
 
 MixState BlockEmitter::run(const WindowScan::Memory &states, const MixState &older,
                            Value areModerate) {
-  Range exponents = range();
+  Range exponents = loadItems();
   Value width = e.reduce(exponents.width, [&](Value a, Value b) { return e.fmax(a, b); });
   Value isNarrow = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OLE, width,
                                                    e.number(group.element, kModerate));
@@ -212,7 +217,7 @@ void aft::emitWindows(const WindowMixer &mixer, const WindowCode &code, LaneEmit
     return code.exact(first, [](WindowScan &scan) { scan.run(); });
   int64_t lanes = std::max<int64_t>(first.lanes, 1);
   WindowWeights weights(mixer, first, code.mirrored, kBlock);
-  BlockMemory memory{e.scratch({kBlock + mixer.taps, 2, lanes}, first.element),
+  BlockMemory memory{e.scratch({kBlock + mixer.taps, 3, lanes}, first.element),
                      e.scratch({kBlock, 2, lanes}, first.element)};
   Value older = first.stateMemory(count);
   WindowScan::Memory states;

@@ -5,6 +5,7 @@
 // Outside the window w = 0, so that the sums over t are those of
 // exp(-logz) G and exp(-logz) G R, again relative to their largest term.
 
+#include "compiler/vector/BiasGradient.h"
 #include "compiler/vector/MixerEmission.h"
 #include "compiler/vector/ProductScan.h"
 #include "compiler/vector/WindowMixers.h"
@@ -129,71 +130,6 @@ Value aft::biasTerm(const WindowMixer &mixer, LaneEmitter &group, Value t, Value
   return e.select(hidden, group.number(0), term);
 }
 
-/// Adds the terms of query t's taps to row `row` of `sums`, one batch entry and
-/// lane group at a time.
-static void addTaps(const WindowMixer &mixer, LaneEmitter &group, Value t, Value keys,
-                    Value sums) {
-  Emitter &e = group.e;
-  mixer.keysOf(e, t, keys, {}, [&](Value key, Value tap, ValueRange) {
-    Value term = e.reduce(biasTerm(mixer, group, t, key, tap),
-                          [&](Value a, Value b) { return e.fadd(a, b); });
-    e.store(e.fadd(e.load(sums, tap, 0), term), sums, tap);
-    return Emitter::Values{};
-  });
-}
-
-static void clear(Emitter &e, Value sums, int64_t count, Type element) {
-  e.loop(e.index(0), e.index(count), e.index(1),
-         [&](Value i) { e.store(e.number(element, 0), sums, i); });
-}
-
-/// dband[t, :]: one row per work group, summed over batch and channels.
-static void emitBandGradient(const WindowMixer &mixer, Emitter &e, unsigned vectorBits) {
-  Type element = accumulationOf(mixer.q);
-  Value length = e.dim(mixer.q, 1), batches = e.dim(mixer.q, 0);
-  e.grid({length}, [&](ArrayRef<Value> row) {
-    Value sums = e.scratch({mixer.taps}, element);
-    clear(e, sums, mixer.taps, element);
-    e.loop(e.index(0), batches, e.index(1), [&](Value batch) {
-      Value keys = visibleKeys(e, mixer.lengths, batch, length);
-      forEachLaneGroupOfBatch(e, element, vectorBits, batch, mixer.channels, 1,
-                              [&](LaneEmitter &group) {
-                                addTaps(mixer, group, row[0], keys, sums);
-                              });
-    });
-    e.loop(e.index(0), e.index(mixer.taps), e.index(1), [&](Value tap) {
-      e.store(e.load(sums, tap, 0), mixer.inits[3], {row[0], tap});
-    });
-  });
-}
-
-/// dfilter[head, :]: one head per work group, summed over batch, positions and
-/// the head's channels.
-static void emitFilterGradient(const WindowMixer &mixer, Emitter &e, unsigned vectorBits) {
-  Type element = accumulationOf(mixer.q);
-  Value length = e.dim(mixer.q, 1), batches = e.dim(mixer.q, 0);
-  e.grid({e.index(mixer.heads)}, [&](ArrayRef<Value> head) {
-    // Positions are summed in runs, so that rounding errors stay small.
-    Value sums = e.scratch({mixer.taps}, element), run = e.scratch({mixer.taps}, element);
-    clear(e, sums, mixer.taps, element);
-    e.loop(e.index(0), batches, e.index(1), [&](Value batch) {
-      Value keys = visibleKeys(e, mixer.lengths, batch, length);
-      forEachLaneGroupOfHead(
-          e, element, vectorBits, batch, head[0], mixer.perHead(), [&](LaneEmitter &group) {
-            clear(e, run, mixer.taps, element);
-            e.loop(e.index(0), length, e.index(1),
-                   [&](Value t) { addTaps(mixer, group, t, keys, run); });
-            e.loop(e.index(0), e.index(mixer.taps), e.index(1), [&](Value tap) {
-              e.store(e.fadd(e.load(sums, tap, 0), e.load(run, tap, 0)), sums, tap);
-            });
-          });
-    });
-    e.loop(e.index(0), e.index(mixer.taps), e.index(1), [&](Value tap) {
-      e.store(e.load(sums, tap, 0), mixer.inits[3], {head[0], tap});
-    });
-  });
-}
-
 /// Stores dk of a lane group, or adds it to that of its head.
 static StoreKey storeKeyOf(const WindowMixer &mixer, LaneEmitter &group) {
   return [&](Value value, Value t) {
@@ -219,8 +155,7 @@ static WindowCode backwardCode(const WindowMixer &mixer) {
     Value scale = e.exp(e.fadd(group.loadPerHead(mixer.k, key), sums.m));
     Value v = group.load(mixer.v, key);
     storeKeyGradients(mixer, group, key, e.fmul(scale, sums.n),
-                      e.fmul(scale, e.fsub(e.fmul(v, sums.n), sums.z)),
-                      storeKeyOf(mixer, group));
+                      e.fmul(scale, e.fsub(e.fmul(v, sums.n), sums.z)), storeKeyOf(mixer, group));
   };
   code.exact = [&](LaneEmitter &group, llvm::function_ref<void(WindowScan &)> use) {
     StoreKey store = storeKeyOf(mixer, group);

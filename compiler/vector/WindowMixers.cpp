@@ -203,9 +203,14 @@ SmallVector<GridAxis> WindowMixer::axesOf(bool mirrored) const {
 
 WindowScan WindowMixer::scanOf(LaneEmitter &group, bool mirrored, Value items, Add add,
                                Finish finish) const {
-  return {group, items, group.e.dim(q, 1), mirrored ? after : before,
+  return {group,
+          items,
+          group.e.dim(q, 1),
+          mirrored ? after : before,
           mirrored ? before : after,
-          /*below=*/!(causal && mirrored), /*above=*/!(causal && !mirrored), std::move(add),
+          /*below=*/!(causal && mirrored),
+          /*above=*/!(causal && !mirrored),
+          std::move(add),
           std::move(finish)};
 }
 
@@ -263,8 +268,7 @@ Value aft::gatedRatio(const WindowMixer &mixer, LaneEmitter &group, Value t,
   return e.select(e.equal(state.z, group.number(0)), group.number(0), gated);
 }
 
-void aft::storeRow(const WindowMixer &mixer, LaneEmitter &group, Value t,
-                   const MixState &state) {
+void aft::storeRow(const WindowMixer &mixer, LaneEmitter &group, Value t, const MixState &state) {
   group.store(gatedRatio(mixer, group, t, state), mixer.inits[0], t);
   if (mixer.inits.size() == 3) {
     group.store(group.ratio(state), mixer.inits[1], t);
@@ -346,7 +350,6 @@ void aft::emitWindowMixer(Operation *op, OpBuilder &builder, unsigned vectorBits
   WindowCode code = forwardCode(mixer);
   int64_t shared = sharedGroups(mixer, lanesFor(accumulationOf(mixer.q), vectorBits));
   forEachLaneGroup(
-      e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels,
-      mixer.perHead(),
+      e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels, mixer.perHead(),
       [&](LaneEmitter &group) { emitWindows(mixer, code, group, shared); }, shared);
 }

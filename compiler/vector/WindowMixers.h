@@ -47,8 +47,7 @@ struct WindowMixer {
   /// `mirrored`. For a sequence, and for a grid.
   WindowScan scanOf(LaneEmitter &group, bool mirrored, mlir::Value items, Add add,
                     Finish finish) const;
-  void scanGrid(LaneEmitter &group, bool mirrored, mlir::Value items, Add add,
-                Finish finish) const;
+  void scanGrid(LaneEmitter &group, bool mirrored, mlir::Value items, Add add, Finish finish) const;
 
 private:
   Emitter::Values overWindow(Emitter &e, mlir::Value at, mlir::Value limit, bool mirrored,
@@ -75,8 +74,7 @@ mlir::Value gatedRatio(const WindowMixer &mixer, LaneEmitter &group, mlir::Value
                        const MixState &state);
 
 /// Writes query t's results.
-void storeRow(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t,
-              const MixState &state);
+void storeRow(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t, const MixState &state);
 
 /// All rows of a lane group on a grid, for any bias.
 void emitGridRows(const WindowMixer &mixer, LaneEmitter &group);
@@ -98,12 +96,12 @@ using StoreKey = std::function<void(mlir::Value value, mlir::Value t)>;
 void emitGridKeys(const WindowMixer &mixer, LaneEmitter &group, const StoreKey &storeKey);
 
 /// Writes dv and dk of one position, 0 where the key is hidden.
-void storeKeyGradients(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t,
-                       mlir::Value dv, mlir::Value dk, const StoreKey &storeKey);
+void storeKeyGradients(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t, mlir::Value dv,
+                       mlir::Value dk, const StoreKey &storeKey);
 
 /// G (v[t'] - R[t]) p of one pair, a number per channel.
-mlir::Value biasTerm(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t,
-                     mlir::Value key, mlir::Value tap);
+mlir::Value biasTerm(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t, mlir::Value key,
+                     mlir::Value tap);
 
 } // namespace aft
 

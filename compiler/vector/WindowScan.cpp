@@ -27,8 +27,9 @@ void WindowScan::makeCheckpoints(const Memory &memory) {
   if (!above)
     return;
   Emitter &e = group.e;
-  e.loop(e.index(0), e.index(kCheckpoints + 2), e.index(1),
-         [&](Value i) { group.keep(group.emptyState(), memory.checkpoints, checkpoint(memory, i)); });
+  e.loop(e.index(0), e.index(kCheckpoints + 2), e.index(1), [&](Value i) {
+    group.keep(group.emptyState(), memory.checkpoints, checkpoint(memory, i));
+  });
   Emitter::Values empty = pairOf(group.emptyState(), group.emptyState());
   e.loop(e.index(0), items, e.index(1), empty, [&](Value i, ValueRange carried) {
     Value item = e.sub(e.sub(items, e.index(1)), i);
@@ -55,10 +56,9 @@ WindowScan::Memory WindowScan::makeMemory(int64_t groups) {
   if (!above)
     return {};
   Emitter &e = group.e;
-  Value spacing =
-      e.max(e.ceilDiv(e.max(items, outputs), kCheckpoints), e.index(kBlockRows));
-  return {group.stateMemory(groups * (kCheckpoints + 2)), spacing,
-          group.stateMemory(kBlockRows), {}};
+  Value spacing = e.max(e.ceilDiv(e.max(items, outputs), kCheckpoints), e.index(kBlockRows));
+  return {
+      group.stateMemory(groups * (kCheckpoints + 2)), spacing, group.stateMemory(kBlockRows), {}};
 }
 
 MixState WindowScan::later(const Memory &memory, Value last) {
@@ -67,7 +67,8 @@ MixState WindowScan::later(const Memory &memory, Value last) {
   Value index = e.builder.create<arith::CeilDivUIOp>(e.loc, from, memory.spacing);
   // Beyond the last item there is nothing.
   Value end = e.min(e.mul(index, memory.spacing), items);
-  MixState state = group.kept(memory.checkpoints, checkpoint(memory, e.min(index, e.index(kCheckpoints + 1))));
+  MixState state =
+      group.kept(memory.checkpoints, checkpoint(memory, e.min(index, e.index(kCheckpoints + 1))));
   Value count = e.max(e.sub(end, from), e.index(0));
   return group.loop(e.index(0), count, state, [&](Value i, MixState state) {
     return add(state, e.sub(e.sub(end, i), e.index(1)));
@@ -81,14 +82,13 @@ void WindowScan::makeSuffixes(const Memory &memory, Value first, Value last) {
     Value i = e.sub(e.sub(last, e.index(1)), e.sub(up, first));
     group.keep(state, memory.suffixes, e.sub(i, first));
     Value item = e.add(i, after);
-    Value exists = e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), item),
-                                                   e.less(item, items));
+    Value exists =
+        e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), item), e.less(item, items));
     return group.when(exists, state, [&] { return add(state, item); });
   });
 }
 
-MixState WindowScan::block(const Memory &memory, Value first, Value last,
-                           const MixState &older) {
+MixState WindowScan::block(const Memory &memory, Value first, Value last, const MixState &older) {
   Emitter &e = group.e;
   if (above)
     makeSuffixes(memory, first, last);
@@ -97,8 +97,8 @@ MixState WindowScan::block(const Memory &memory, Value first, Value last,
     if (below) {
       // The item that leaves the window with this output.
       Value leaving = e.sub(i, e.index(before + 1));
-      Value exists = e.builder.create<arith::AndIOp>(
-          e.loc, e.less(e.index(-1), leaving), e.less(leaving, items));
+      Value exists = e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), leaving),
+                                                     e.less(leaving, items));
       run = group.when(exists, run, [&] { return add(run, leaving); });
       sums = {older, run};
     }

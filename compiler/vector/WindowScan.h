@@ -41,8 +41,7 @@ struct WindowScan {
   void makeCheckpoints(const Memory &memory);
   /// Outputs [first, last), one block; `older` are the items that left the window
   /// of the output before `first`. Returns those that left it at the end.
-  MixState block(const Memory &memory, mlir::Value first, mlir::Value last,
-                 const MixState &older);
+  MixState block(const Memory &memory, mlir::Value first, mlir::Value last, const MixState &older);
   /// The items after the window of the output before `last`.
   MixState later(const Memory &memory, mlir::Value last);
 

@@ -12,9 +12,7 @@ static constexpr int64_t kPadding = WindowWeights::kRows - 1;
 /// Longer windows take exponentials of pairs.
 static constexpr int64_t kMostTaps = 1024;
 
-bool WindowWeights::fits(const WindowMixer &mixer, Type element) {
-  return mixer.taps <= kMostTaps;
-}
+bool WindowWeights::fits(const WindowMixer &mixer, Type element) { return mixer.taps <= kMostTaps; }
 
 /// A filter's weights are the same for all outputs, a vector each; those of a
 /// band are numbers, a row for each output. Seen from a key the rows are items:
@@ -40,14 +38,13 @@ WindowWeights::WindowWeights(const WindowMixer &mixer, LaneEmitter &group, bool 
 static Value size(Emitter &e, Value w) { return e.builder.create<math::AbsFOp>(e.loc, w); }
 
 Value WindowWeights::fillHead() {
-  Value largest =
-      e.loop(e.index(0), e.index(mixer.taps), e.index(1), group.number(0),
-             [&](Value tap, ValueRange carried) {
-               Value w = mixer.weight(group, e.index(0), tap);
-               Value place = mirrored ? e.sub(e.index(mixer.taps - 1), tap) : tap;
-               e.store(e.exp(w), table, {e.add(place, kPadding), e.index(0)});
-               return Emitter::Values{e.fmax(carried[0], size(e, w))};
-             })[0];
+  Value largest = e.loop(e.index(0), e.index(mixer.taps), e.index(1), group.number(0),
+                         [&](Value tap, ValueRange carried) {
+                           Value w = mixer.weight(group, e.index(0), tap);
+                           Value place = mirrored ? e.sub(e.index(mixer.taps - 1), tap) : tap;
+                           e.store(e.exp(w), table, {e.add(place, kPadding), e.index(0)});
+                           return Emitter::Values{e.fmax(carried[0], size(e, w))};
+                         })[0];
   return e.reduce(largest, [&](Value a, Value b) { return e.fmax(a, b); });
 }
 
@@ -91,8 +88,8 @@ Value WindowWeights::fillBand(Value first) {
       end = e.min(e.add(shift, outputs), taps);
       place = e.sub(tap, shift);
     }
-    Value exists = e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), query),
-                                                   e.less(query, length));
+    Value exists =
+        e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), query), e.less(query, length));
     return e.branch(
         exists, {group.element},
         [&] { return Emitter::Values{fillRow(query, tap, end, row, place, carried[0])}; },

@@ -301,21 +301,17 @@ def AFT_StopGradientOp : Op<AFT_Dialect, "stop_gradient",
                             [Pure, SameOperandsAndResultType]> {
   let summary = "its operand, through which no gradient flows";
   let description = [{
-    `y = x`; the derivative takes y for a constant.
-
-    Shapes: x, y [...].
-
     Constraints:
-    - C1: x and y have the same tensor type.
+    - C1: operand and result have the same tensor type.
 
     Example:
     ```mlir
-    %y = aft.stop_gradient %x : tensor<4x8xf32>
+    %y = aft.stop_gradient %x : (tensor<4x8xf32>) -> tensor<4x8xf32>
     ```
   }];
   let arguments = (ins AnyRankedTensor:$x);
   let results = (outs AnyRankedTensor:$y);
-  let assemblyFormat = "$x attr-dict `:` type($y)";
+  let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
 }
 
 } // opDocGroup

@@ -329,7 +329,7 @@ Value Function::stopGradient(Value x) {
   if (!impl->check("stopGradient", {x}))
     return {};
   Value source = impl->refined(x);
-  return impl->define("aft.stop_gradient " + impl->nameOf(source) + " : " +
-                          impl->typeTextOf(source),
+  std::string type = impl->typeTextOf(source);
+  return impl->define("aft.stop_gradient " + impl->nameOf(source) + " : (" + type + ") -> " + type,
                       x.dtype(), impl->shapeOf(source));
 }

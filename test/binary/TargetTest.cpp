@@ -129,13 +129,13 @@ TEST(ObjectTest, OnePerKernelAndOneForTheHost) {
     for (const std::string &symbol : symbolsOf(object, /*defined=*/true))
       EXPECT_TRUE(defined.insert(symbol).second) << symbol << " is defined twice";
   }
-  EXPECT_EQ(names, (std::set<std::string>{"kernel_0", "kernel_1", "host"}));
-  for (const char *symbol : {"kernel_0", "kernel_1", "main", "main.plan"})
+  EXPECT_EQ(names, (std::set<std::string>{"kernel_0_simple", "kernel_1_band", "host"}));
+  for (const char *symbol : {"kernel_0_simple", "kernel_1_band", "main", "main.plan"})
     EXPECT_TRUE(defined.count(symbol)) << symbol;
   // The host knows the kernels; a kernel knows no other function of the program.
   for (const NamedObject &object : *objects) {
     std::set<std::string> wanted = symbolsOf(object, /*defined=*/false);
-    EXPECT_EQ(wanted.count("kernel_0"), object.name == "host" ? 1u : 0u);
+    EXPECT_EQ(wanted.count("kernel_0_simple"), object.name == "host" ? 1u : 0u);
     EXPECT_EQ(wanted.count("main"), 0u);
   }
 }
@@ -145,7 +145,7 @@ TEST(ObjectTest, DumpsAreWritten) {
   ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("aft-target-test", folder));
   Lowered lowered(kProgram, folder.str().str());
   ASSERT_TRUE(succeeded(compileObjects(*lowered.module, lowered.options)));
-  for (const char *name : {"host.ll", "host.s", "kernel_0.ll", "kernel_0.s", "kernel_1.ll"})
+  for (const char *name : {"host.ll", "host.s", "kernel_0_simple.ll", "kernel_0_simple.s", "kernel_1_band.ll"})
     EXPECT_TRUE(llvm::sys::fs::exists(folder.str() + "/06-binary-" + name)) << name;
   llvm::sys::fs::remove_directories(folder);
 }

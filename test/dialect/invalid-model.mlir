@@ -486,9 +486,9 @@ func.func @f(%param: tensor<8x8xf32>, %grad: tensor<8x8xf32>, %m: tensor<8x8xf32
 
 // -----
 
-// stop_gradient C1
-func.func @f(%x: tensor<4xf32>) {
+// StopGradient C1.
+func.func @stop_gradient(%x: tensor<4x8xf32>) -> tensor<4x8xf64> {
   // expected-error @below {{requires the same type for all operands and results}}
-  %y = "aft.stop_gradient"(%x) : (tensor<4xf32>) -> tensor<8xf32>
-  return
+  %y = aft.stop_gradient %x : (tensor<4x8xf32>) -> tensor<4x8xf64>
+  return %y : tensor<4x8xf64>
 }

@@ -337,6 +337,15 @@ def cases():
                 lambda q, k, v, band: aft(q, k, v, local_bias(band, 7, 3, False)), **sizes, band=(7, 5))
     yield mixer("local causal", "local", "window = 3 causal",
                 lambda q, k, v, band: aft(q, k, v, local_bias(band, 7, 3, True)), **sizes, band=(7, 3))
+    long = {"q": (1, 70, 6), "k": (1, 70, 6), "v": (1, 70, 6)}
+    for causal in (False, True):
+        for scale in (1, 40):
+            case = mixer(f"local of several blocks, scale {scale}{' causal' * causal}", "local",
+                         "window = 3" + " causal" * causal,
+                         lambda q, k, v, band, causal=causal: aft(q, k, v, local_bias(band, 70, 3, causal)),
+                         **long, band=(70, 3 if causal else 5))
+            case.params["band"] *= scale
+            yield case
     yield Case("factorised local", """
   %band = aft.band %u, %r window = 3 causal : (tensor<7x2xf64>, tensor<7x2xf64>) -> tensor<7x3xf64>
   %y = aft.local %q, %k, %v, %band window = 3 causal : (tensor<2x7x4xf64>, tensor<2x7x4xf64>, tensor<2x7x4xf64>, tensor<7x3xf64>) -> tensor<2x7x4xf64>""",

@@ -70,7 +70,8 @@ def run(name, op, attrs, arrays, expected, k, w, v, dtype, dynamic=False, length
         y = np.load(output).astype(np.float64)
     scale = np.abs(v[np.isfinite(v)]).max(initial=0) or 1
     same = np.isnan(y) == np.isnan(expected)
-    error = np.nanmax(np.abs(y - expected), initial=0) / scale
+    with np.errstate(invalid="ignore"):
+        error = np.nanmax(np.abs(y - expected), initial=0) / scale
     limit = tolerance(dtype, k, w)
     good = bool(same.all()) and error <= limit
     print(f"{'ok  ' if good else 'FAIL'} {name}: error {error:.2e}, limit {limit:.2e}"
@@ -136,6 +137,18 @@ def nan_key(q, k, v, w):
     k[0, k.shape[1] // 2, 1] = np.nan
 
 
+def nan_value(q, k, v, w):
+    v[0, v.shape[1] // 2, 1] = np.nan
+    v[0, v.shape[1] // 2 + 3, 2] = np.inf
+
+
+def large_key(q, k, v, w):
+    """Moderate numbers but for one key and one bias."""
+    k[:, k.shape[1] // 2, ::3] = 500
+    if w is not None:
+        w[w.shape[0] // 3, 1] = 200
+
+
 def rising(q, k, v, w):
     k[:] += np.linspace(0, 5000, k.shape[1])[None, :, None]
 
@@ -194,6 +207,8 @@ for op, extra in (("full", {}), ("local", {}), ("simple", {}), ("conv", dict(hea
         case_(2, 16, 12, edit=opposed)
         case_(2, 16, 12, edit=nan_key)
         case_(2, 16, 12, edit=hidden_key)
+        case_(2, 75, 12, edit=nan_value)
+        case_(2, 75, 12, edit=large_key)
 for causal in (False, True):
     results.append(case("full", 2, 16, 12, causal=causal, edit=hidden_bias))
     results.append(case("full", 2, 16, 12, causal=causal, edit=hidden_row))
@@ -217,6 +232,13 @@ results.append(case("full", 2, 19, 12, S=5))
 results.append(case("conv", 2, 196, 24, heads=6, grid=(14, 14), taps=11))
 results.append(case("conv", 1, 24, 6, heads=3, grid=(2, 3, 4), taps=2))
 results.append(case("conv", 1, 24, 6, heads=3, grid=(4, 6), taps=4, scale=1e3, lengths=[10]))
+for causal in (False, True):
+    for d, dtype in ((128, "f32"), (256, "bf16"), (128, "f64")):
+        results.append(case("local", 2, 70, d, dtype, window=7, causal=causal, lengths=[70, 33]))
+        results.append(case("local", 1, 70, d, dtype, window=7, causal=causal, edit=large_key))
+    results.append(case("local", 1, 200, 32, window=70, causal=causal))
+    results.append(case("local", 1, 40, 16, window=1100, causal=causal))
+    results.append(case("conv", 1, 150, 48, heads=2, taps=50, causal=causal))
 for dtype in ("f32", "f64", "bf16"):
     results.append(case("conv", 2, 35, 48, dtype, heads=2, grid=(5, 7), taps=5, lengths=[0, 17]))
     results.append(case("conv", 2, 35, 20, dtype, heads=20, grid=(7, 5), taps=3, lengths=[35, 1]))

@@ -8,7 +8,7 @@
 // CHECK-LABEL: func.func @main(
 // CHECK-SAME: memref<?x?x16xf32>
 // CHECK-SAME: %[[OUT:[a-z0-9]+]]: memref<?x?x16xf32>, %[[ARENA:[a-z0-9]+]]: memref<?xi8>) attributes {aft.entry, aft.interface = {inputs = [{name = "x", type = tensor<?x?x16xf32>}
-// CHECK: aft.launch @[[FIRST:kernel_[0-9]+]] ins
+// CHECK: aft.launch @[[FIRST:kernel_[0-9a-z_]+]] ins
 // CHECK: aft.launch @[[FIRST]]
 // CHECK: aft.launch @[[FIRST]]
 // CHECK: %[[RESULT:.*]] = memref.reinterpret_cast %[[OUT]]

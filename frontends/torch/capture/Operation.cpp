@@ -183,3 +183,9 @@ std::vector<Extent> Operation::shape(size_t result) const {
 bool Operation::isTraining() const { return translation.training; }
 
 Value Operation::seed() { return translation.seed(); }
+
+Value Operation::source() { return f.cast(translation.valueOf(call.source), dtype()); }
+
+Extent Operation::sourceExtent(int dim) const {
+  return translation.extent(translation.capture.dimOf(call.source, dim));
+}

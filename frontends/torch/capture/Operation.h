@@ -49,6 +49,10 @@ public:
   size_t resultCount() const;
   /// The result's shape as expressions over the inputs' extents.
   std::vector<Extent> shape(size_t result = 0) const;
+  /// Of a kWriteBack: the view operator, the new part and a length of it.
+  const std::string &view() const { return call.view; }
+  Value source();
+  Extent sourceExtent(int dim) const;
   /// An argument's tensor as it was recorded; its numbers are undefined.
   const at::Tensor &recorded(const char *name) const;
   /// The element type that LibTorch computes the two arguments in.

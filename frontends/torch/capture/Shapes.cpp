@@ -211,6 +211,26 @@ static Results pad(Operation &op) {
   return op.f.pad(x, low, high, op.number("value", 0));
 }
 
+/// x with `part` in the place of what select, slice or narrow showed.
+static Results writeBack(Operation &op) {
+  Function &f = op.f;
+  Value x = op.value("self"), part = op.source();
+  if (op.view() != "aten::select" && op.view() != "aten::slice" && op.view() != "aten::narrow")
+    return f.reshape(part, op.shape());
+  int dim = fromFront(dimOf(op, "dim"), x.rank());
+  bool selects = op.view() == "aten::select";
+  if (op.integer("step", 1) != 1)
+    op.fail("a change in place through a slice with a step is not supported");
+  Extent start = op.extent(selects ? "index" : "start", 0);
+  if (start.isConstant() && start.constant() < 0)
+    start = f.extent(x, dim) + start;
+  Extent length = selects ? Extent(1) : op.sourceExtent(dim);
+  if (selects)
+    part = f.unsqueeze(part, dim);
+  Value before = f.slice(x, dim, 0, start), after = f.slice(x, dim, start + length);
+  return f.concat({before, part, after}, dim);
+}
+
 //===----------------------------------------------------------------------===//
 // By index
 //===----------------------------------------------------------------------===//
@@ -307,6 +327,7 @@ void aft::capture::addShapeRules(Rules &rules) {
   rules["aten::pad"] = rules["aten::constant_pad_nd"] = pad;
   rules["aten::index_select"] = indexSelect;
   rules["aten::index"] = indexByTensor;
+  rules[kWriteBack] = writeBack;
   rules["aten::gather"] = gather;
   rules["aten::one_hot"] = oneHot;
   rules["aten::tril"] = [](Operation &op) -> Results {

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <numeric>
 #include <set>
@@ -48,7 +49,8 @@ static bool sameStructure(const Trace &a, const Trace &b) {
       return false;
   for (size_t i = 0; i < a.calls.size(); ++i) {
     const Call &x = a.calls[i], &y = b.calls[i];
-    if (x.schema != y.schema || x.args.size() != y.args.size() || x.results != y.results)
+    if (x.schema != y.schema || x.args.size() != y.args.size() || x.results != y.results ||
+        x.name != y.name || x.source != y.source)
       return false;
     for (size_t j = 0; j < x.args.size(); ++j) {
       const Arg &p = x.args[j], &q = y.args[j];
@@ -133,6 +135,8 @@ bool Capture::varies(const DynamicExtent &extent) {
 
 /// More dimensions than this are not tried one by one.
 static constexpr size_t kTriedAlone = 16;
+/// Of more groups than this no unions are tried.
+static constexpr size_t kTriedTogether = 6;
 
 using Axes = std::vector<std::pair<int, int>>;
 
@@ -161,8 +165,41 @@ static Axes candidates(const Tensors &examples) {
   return axes;
 }
 
+/// The union of the groups that the bits of `choice` name.
+static DynamicExtent chosen(const std::vector<DynamicExtent> &groups, unsigned choice) {
+  DynamicExtent all;
+  for (size_t group = 0; group < groups.size(); ++group)
+    if (choice >> group & 1) {
+      all.size = groups[group].size;
+      all.axes.insert(all.axes.end(), groups[group].axes.begin(), groups[group].axes.end());
+    }
+  return all;
+}
+
+/// Finds a smallest set of groups that can change together and takes it out.
+std::optional<DynamicExtent> Capture::takeUnion(std::vector<DynamicExtent> &groups) {
+  if (groups.size() < 2 || groups.size() > kTriedTogether)
+    return std::nullopt;
+  std::vector<unsigned> choices;
+  for (unsigned choice = 0; choice < 1u << groups.size(); ++choice)
+    if (std::popcount(choice) >= 2)
+      choices.push_back(choice);
+  std::stable_sort(choices.begin(), choices.end(),
+                   [](unsigned a, unsigned b) { return std::popcount(a) < std::popcount(b); });
+  for (unsigned choice : choices) {
+    DynamicExtent together = chosen(groups, choice);
+    if (!varies(together))
+      continue;
+    for (size_t group = groups.size(); group-- > 0;)
+      if (choice >> group & 1)
+        groups.erase(groups.begin() + static_cast<long>(group));
+    return together;
+  }
+  return std::nullopt;
+}
+
 /// What cannot change alone may change with others of its size and place; what
-/// cannot even then, with all others of its size.
+/// cannot even then, with some others of its size.
 void Capture::findExtents() {
   std::vector<DynamicExtent> found;
   Axes rest = candidates(examples);
@@ -180,7 +217,13 @@ void Capture::findExtents() {
   tryGroups(grouped(examples, rest, [&](auto axis) {
     return std::tuple(sizeOf(axis), axis.second, examples[axis.first].dim() == 1);
   }));
-  tryGroups(grouped(examples, rest, sizeOf));
+  for (const DynamicExtent &sameSize : grouped(examples, rest, sizeOf)) {
+    std::vector<DynamicExtent> alike = grouped(examples, sameSize.axes, [&](auto axis) {
+      return std::pair(examples[axis.first].sizes().vec(), axis.second);
+    });
+    while (std::optional<DynamicExtent> together = takeUnion(alike))
+      found.push_back(*together);
+  }
   std::sort(found.begin(), found.end(), [](const DynamicExtent &a, const DynamicExtent &b) {
     return a.axes.front() < b.axes.front();
   });

@@ -58,6 +58,7 @@ private:
   void findExtents();
   void findExtents(std::vector<DynamicExtent> groups);
   bool varies(const DynamicExtent &extent);
+  std::optional<DynamicExtent> takeUnion(std::vector<DynamicExtent> &groups);
   void checkRuns();
   Tensors inputsAt(const std::vector<int64_t> &sizes) const;
   std::optional<SizeFormula> fit(const std::vector<int64_t> &values) const;

@@ -63,6 +63,9 @@ private:
   void checkWrite(Call &call, at::ArrayRef<IValue> arguments);
   void run(const c10::OperatorHandle &op, const Call &call, bool isConstant,
            torch::jit::Stack *stack);
+  std::vector<std::pair<size_t, int>> viewsBehind(const Tensor &target) const;
+  void noteView(size_t place);
+  void writeBack(const std::vector<std::pair<size_t, int>> &views, int source);
   void finishWrite(const Call &call, const Tensor &target, bool isConstant);
   std::string nameOf(int id) const;
 
@@ -77,6 +80,7 @@ private:
     bool ofConstants; ///< then its memory still has the right numbers
   };
   std::unordered_map<const void *, Change> stale;
+  std::unordered_map<const void *, size_t> viewCalls; ///< by the view's TensorImpl
   std::string refusal; ///< of the call that is being recorded
 };
 
@@ -416,6 +420,61 @@ void Recorder::run(const c10::OperatorHandle &op, const Call &call, bool isConst
   op.callBoxed(stack);
 }
 
+/// Views through which a change can be carried back to what they show.
+static bool canWriteBack(const std::string &name) {
+  static const std::set<std::string> names = {
+      "aten::select",  "aten::slice",   "aten::narrow",    "aten::view",   "aten::reshape",
+      "aten::flatten", "aten::squeeze", "aten::unsqueeze", "aten::unflatten"};
+  return names.count(name) != 0;
+}
+
+/// Remembers a result that is a view of the first argument.
+void Recorder::noteView(size_t place) {
+  const Call &call = trace.calls[place];
+  if (!canWriteBack(call.name) || call.args[0].kind != Arg::Kind::Value)
+    return;
+  const Tensor &shown = trace.values[call.args[0].values[0]].tensor;
+  const Tensor &view = trace.values[call.results[0]].tensor;
+  if (!view.is_same(shown) && view.is_alias_of(shown))
+    viewCalls.emplace(view.unsafeGetTensorImpl(), place);
+}
+
+/// The calls that made a tensor as a view, innermost first, and what each shows.
+std::vector<std::pair<size_t, int>> Recorder::viewsBehind(const Tensor &target) const {
+  std::vector<std::pair<size_t, int>> views;
+  auto made = viewCalls.find(target.unsafeGetTensorImpl());
+  while (made != viewCalls.end()) {
+    int shown = trace.calls[made->second].args[0].values[0];
+    views.emplace_back(made->second, shown);
+    TORCH_CHECK(trace.values[shown].source == TracedValue::Source::Call ||
+                    trace.values[shown].isConstant,
+                "capture: an operator changes ", nameOf(shown),
+                " in place through a view; a captured module may only change what it has "
+                "computed itself");
+    made = viewCalls.find(trace.values[shown].tensor.unsafeGetTensorImpl());
+  }
+  return views;
+}
+
+/// Gives what the views show the value that it has after a part, now `source`,
+/// was changed.
+void Recorder::writeBack(const std::vector<std::pair<size_t, int>> &views, int source) {
+  for (auto [place, shown] : views) {
+    Tensor base = trace.values[shown].tensor;
+    Call call = trace.calls[place];
+    call.view = call.name;
+    call.name = kWriteBack;
+    call.source = source;
+    call.args[0].values = {ids.at(base.unsafeGetTensorImpl())};
+    call.refusal.clear();
+    stale.erase(base.unsafeGetTensorImpl());
+    size_t own = trace.calls.size();
+    source = addValue(TracedValue::Source::Call, static_cast<int>(own), base);
+    call.results = {source};
+    trace.calls.push_back(std::move(call));
+  }
+}
+
 /// What shares memory with the changed tensor no longer has the traced value.
 void Recorder::finishWrite(const Call &call, const Tensor &target, bool isConstant) {
   for (const TracedValue &value : trace.values) {
@@ -438,6 +497,11 @@ void Recorder::call(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
     for (const Arg &arg : call.args)
       keepNumbers(arg.values);
   call.refusal = refusal;
+  std::vector<std::pair<size_t, int>> views;
+  if (call.written >= 0 && !constant)
+    views = viewsBehind(arguments[call.written].toTensor());
+  for (auto [place, shown] : views)
+    keepNumbers({shown});
   Tensor target = call.written >= 0 ? arguments[call.written].toTensor() : Tensor();
   size_t place = trace.calls.size();
   trace.calls.push_back(call);
@@ -456,6 +520,10 @@ void Recorder::call(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
       trace.values[id].isConstant = constant;
     trace.calls[place].results.push_back(id);
   }
+  if (call.written < 0)
+    noteView(place);
+  if (!views.empty())
+    writeBack(views, trace.calls[place].results[0]);
 }
 
 Trace Recorder::finish(const Tensors &outputs) {

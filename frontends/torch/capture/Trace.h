@@ -48,12 +48,19 @@ struct TracedState {
   bool isParameter = false;
 };
 
+/// Its result is the first argument with a part replaced.
+constexpr const char *kWriteBack = "write_back";
+
 struct Call {
-  std::string name; ///< "aten::add"
+  std::string name; ///< "aten::add", or kWriteBack
   const c10::FunctionSchema *schema;
   std::vector<Arg> args;
   std::vector<int> results;
   int written = -1;     ///< the argument changed in place
+  /// Of a call that stands for no operator, kWriteBack: the view operator that
+  /// `schema` and `args` are of, and the value that what it showed has now.
+  std::string view;
+  int source = -1;
   std::string refusal;  ///< why it cannot be translated, if its result is needed
   std::string module;   ///< path of the module whose parameter it uses, or ""
   bool usesState = false;

@@ -113,6 +113,7 @@ std::vector<char> Translation::neededCalls() const {
     if (mark)
       continue;
     mark = 1;
+    wanted.push_back(trace.calls[trace.values[id].number].source);
     for (const Arg &arg : trace.calls[trace.values[id].number].args)
       wanted.insert(wanted.end(), arg.values.begin(), arg.values.end());
   }

@@ -190,6 +190,21 @@ TEST(Capture, SeveralInputsAndResults) {
       {{at::randn({4, 6, 3}), at::randn({4, 6, 3}), at::randn({4, 9, 3})}});
 }
 
+TEST(Capture, ChangesThroughViews) {
+  expectSame(
+      [](const Tensors &in) -> Tensors {
+        using namespace at::indexing;
+        Tensor x = in[0], y = x * 2, z = at::zeros({x.size(0), x.size(1), 6});
+        y.select(1, 0).zero_();
+        y.index_put_({Slice(), Slice(), -1}, x.select(2, 0));
+        y.slice(2, 1, 3).add_(x.slice(2, 0, 2)).mul_(3);
+        z.narrow(2, 2, 3).copy_(x.slice(2, 0, 3));
+        y.view({x.size(0), -1}).select(1, 1).fill_(7);
+        return {y, z};
+      },
+      {at::randn({3, 5, 4})}, {{at::randn({2, 7, 4})}});
+}
+
 TEST(Capture, SizesThatMustStay) {
   Tensor mask = at::randn({5, 5});
   torch::nn::Module none;
@@ -238,10 +253,15 @@ TEST(Capture, RefusesWhatItCannotTranslate) {
   EXPECT_NE(refused([](Tensor x) { return x.add_(1); }).find("changes input 0 in place"),
             std::string::npos);
   EXPECT_NE(refused([](Tensor x) {
-              Tensor y = x * 2;
+              Tensor y = x * 2, part = y.slice(1, 1);
               y.select(1, 0).zero_();
-              return y;
+              return part;
             }).find("shares memory with what aten::zero_ changed"),
+            std::string::npos);
+  EXPECT_NE(refused([](Tensor x) {
+              x.select(1, 0).zero_();
+              return x * 2;
+            }).find("changes input 0 in place through a view"),
             std::string::npos);
   EXPECT_NE(refused([](Tensor x) { return at::dropout(x, 0.5, true); }).find("call eval()"),
             std::string::npos);

@@ -1,0 +1,26 @@
+//===- BiasGradient.h - Gradients of biases in a window -------------------===//
+// dw[t,t'] sums G (v[t'] - R[t]) exp(k[t'] + w - logz[t]) over channels, batch
+// and, for a filter, positions. Where keys and biases are moderate, the factor
+// exp(w) comes last and what remains is a product of two numbers per pair.
+
+#ifndef AFT_COMPILER_VECTOR_BIASGRADIENT_H
+#define AFT_COMPILER_VECTOR_BIASGRADIENT_H
+
+#include "compiler/vector/WindowMixers.h"
+
+namespace aft {
+
+/// dband[t, :] of a sequence.
+void emitBandGradient(const WindowMixer &mixer, Emitter &e, unsigned vectorBits);
+
+/// dfilter of a sequence.
+void emitFilterGradient(const WindowMixer &mixer, Emitter &e, unsigned vectorBits);
+
+/// dfilter: a work group per block of channels goes through the batch, and
+/// `addEntry` adds one entry's part to sums[tap], a number per lane.
+void emitFilterSums(const WindowMixer &mixer, const LaneBlocks &blocks, Emitter &e,
+                    llvm::function_ref<void(LaneEmitter &, mlir::Value sums)> addEntry);
+
+} // namespace aft
+
+#endif // AFT_COMPILER_VECTOR_BIASGRADIENT_H

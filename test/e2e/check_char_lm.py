@@ -1,0 +1,132 @@
+"""The character language model's commands end to end, on a tiny model.
+
+usage: check_char_lm.py CHAR-LM
+
+Training learns, an interrupted run goes on bit for bit, generation is
+repeatable, and what is refused gets one line and leaves nothing half written.
+"""
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+CHAR_LM = sys.argv[1]
+MODEL = ["--layers=1", "--dim=16", "--context=16", "--window=4", "--rank=4", "--batch=4",
+         "--dropout=0.1", "--threads=1", "--plain"]
+results = []
+
+
+def check(name, good, detail=""):
+    print(f"{'ok  ' if good else 'FAIL'} {name}" + ("" if good else f": {detail}"))
+    results.append(bool(good))
+
+
+def run(*arguments, **options):
+    return subprocess.run([CHAR_LM, *arguments], capture_output=True, text=True, errors="replace",
+                          timeout=300, **options)
+
+
+def refused(name, pattern, *arguments, status=1, **options):
+    done = run(*arguments, **options)
+    lines = done.stderr.strip().splitlines()
+    good = done.returncode == status and lines and re.search(pattern, lines[0])
+    # A usage error is followed by a pointer to the help.
+    check(name, good and len(lines) <= (1 if status == 1 else 2),
+          f"exit {done.returncode}: {done.stderr[:300]}")
+
+
+def held_out(text, when):
+    return float(re.search(rf"held out {when}: ([0-9.]+) bits/char", text).group(1))
+
+
+def limit_file_size():
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+with tempfile.TemporaryDirectory() as folder:
+    os.environ["AFT_CACHE_DIR"] = os.path.join(folder, "cache")
+    data = os.path.join(folder, "data.bin")
+    with open(data, "wb") as file:  # any bytes, with something to learn
+        file.write(b"abcabd\xff\x00 " * 2000)
+    train = ["train", f"--data={data}", *MODEL]
+    steps = ["--steps=400", "--lr=0.01"]
+
+    whole = os.path.join(folder, "whole")
+    done = run(*train, *steps, f"--model-dir={whole}")
+    check("training runs", done.returncode == 0, done.stderr)
+    before, after = held_out(done.stdout, "before"), held_out(done.stdout, "after")
+    check("training learns", before > 7 and after < 1, f"{before} to {after} bits/char")
+    check("progress says steps, loss, rate and time left",
+          re.search(r"training 400/400 .*bits/char, \d+ tokens/s .* left", done.stdout), done.stdout)
+
+    parts = os.path.join(folder, "parts")
+    process = subprocess.Popen([CHAR_LM, *train, *steps, f"--model-dir={parts}",
+                                "--checkpoint-every=1"], stdout=subprocess.PIPE, text=True)
+    checkpoint = os.path.join(parts, "checkpoint.pt")
+    while not os.path.exists(checkpoint) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=300)
+    stopped = re.search(r"interrupted after step (\d+)", output)
+    check("an interrupt stops after a step", process.returncode == 130 and stopped
+          and int(stopped.group(1)) < 400, output)
+    done = run(*train, *steps, f"--model-dir={parts}", "--resume")
+    check("resuming finishes", done.returncode == 0 and "resumed after step" in done.stdout,
+          done.stdout + done.stderr)
+    check("and is the uninterrupted run bit for bit",
+          read(checkpoint) == read(os.path.join(whole, "checkpoint.pt")), "checkpoints differ")
+
+    generate = ["generate", f"--model-dir={whole}", "--prompt=abcab", "--length=40", "--seed=3"]
+    first, again = run(*generate), run(*generate)
+    check("generation is repeatable", first.returncode == 0 and first.stdout == again.stdout,
+          first.stderr)
+    check("and begins with the prompt", first.stdout.startswith("abcab"), first.stdout)
+    greedy = run(*generate, "--temperature=0").stdout
+    check("and has learned the text", "abcabd" in greedy[5:], greedy)
+
+    bench = run("bench", *MODEL[:5], "--batch=2", "--threads=1")
+    check("bench compares", bench.returncode == 0 and
+          re.search(r"training step +\| +[\d.]+ ms \| +[\d.]+ ms", bench.stdout), bench.stderr)
+
+    empty, short = os.path.join(folder, "empty"), os.path.join(folder, "short")
+    open(empty, "w").close()
+    with open(short, "w") as file:
+        file.write("short")
+    for name, path in (("an empty file", empty), ("a short file", short)):
+        refused(name, r"too short: expected at least \d+ bytes .* found \d", "train",
+                f"--data={path}", *MODEL)
+    refused("no file", "cannot be opened: No such file", "train", "--data=/nowhere/x", *MODEL)
+    refused("a folder as data", "data|folder|directory|read", "train", f"--data={folder}", *MODEL)
+    refused("no checkpoint", "no checkpoint there", "generate", f"--model-dir={folder}/none")
+    refused("a checkpoint of another model", "another model: dim is 16 there, expected 32",
+            *train, *steps, f"--model-dir={whole}", "--resume", "--dim=32")
+    broken = os.path.join(folder, "broken")
+    os.mkdir(broken)
+    with open(os.path.join(broken, "checkpoint.pt"), "wb") as file:
+        file.write(read(checkpoint)[:1000])
+    refused("a damaged checkpoint", "not a checkpoint of char-lm, or damaged", "generate",
+            f"--model-dir={broken}")
+
+    kept = read(checkpoint)
+    refused("a full disk", "checkpoint could not be written", *train, "--steps=3",
+            f"--model-dir={parts}", preexec_fn=limit_file_size)
+    check("leaves the old checkpoint and nothing else",
+          read(checkpoint) == kept and os.listdir(parts) == ["checkpoint.pt"], os.listdir(parts))
+    refused("a loss that is not a number", "loss of step .* is not a number", *train,
+            "--steps=200", "--lr=9", "--clip=0", "--weight-decay=10", f"--model-dir={folder}/nan")
+    refused("an unknown option", "unknown option --speed", "train", "--speed=1", status=2)
+    refused("a wrong number", "--steps expects", *train, "--steps=none", status=2)
+    refused("no command", "expected a command", status=2)
+
+print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
+sys.exit(0 if all(results) else 1)
