@@ -18,6 +18,9 @@ test: all
 demo: configure
 	cmake --build --preset $(PRESET) --target demo
 
+bench: configure
+	cmake --build --preset $(PRESET) --target bench
+
 docs: configure
 	cmake --build --preset $(PRESET) --target docs
 

@@ -1,0 +1,85 @@
+//===- Costs.cpp - The work that cannot be avoided ------------------------===//
+
+#include "frontends/torch/bench/Costs.h"
+
+#include <algorithm>
+
+using namespace aft::bench;
+
+/// Pairs under a filter along an axis: taps from `before` keys back to `after`
+/// keys ahead.
+static double axisPairs(int64_t length, int64_t before, int64_t after) {
+  double pairs = 0;
+  for (int64_t offset = -before; offset <= after; ++offset)
+    pairs += static_cast<double>(std::max<int64_t>(0, length - std::abs(offset)));
+  return pairs;
+}
+
+double aft::bench::weightedPairs(const Options &o) {
+  double length = static_cast<double>(o.length);
+  std::string mixer = o.mixerName();
+  if (mixer == "full")
+    return o.causal ? length * (length + 1) / 2 : length * length;
+  if (mixer == "local")
+    return axisPairs(o.length, o.window - 1, o.causal ? 0 : o.window - 1);
+  if (mixer != "conv")
+    return 0;
+  if (o.causal)
+    return axisPairs(o.length, o.window - 1, 0);
+  double pairs = 1;
+  for (int64_t extent : o.grid.empty() ? std::vector<int64_t>{o.length} : o.grid)
+    pairs *= axisPairs(extent, (o.window - 1) / 2, o.window / 2);
+  return pairs;
+}
+
+/// Work of the mixer on `pairs` weighted pairs and `positions` of a sequence.
+static double mixerFlops(const Options &o, double pairs, double positions) {
+  double batch = static_cast<double>(o.batch), dim = static_cast<double>(o.dim);
+  double denominators = o.mixerName() == "conv" ? static_cast<double>(o.heads) : dim;
+  return 2 * batch * pairs * (dim + denominators) + 8 * batch * positions * dim;
+}
+
+double aft::bench::forwardFlops(const Options &o) {
+  double length = static_cast<double>(o.length), dim = static_cast<double>(o.dim);
+  if (o.op == "matmul")
+    return 2 * static_cast<double>(o.batch) * length * dim * dim;
+  return mixerFlops(o, weightedPairs(o), length);
+}
+
+/// The same for the whole model.
+static double modelFlops(const Options &o, double pairs, double positions) {
+  double dim = static_cast<double>(o.dim), tokens = static_cast<double>(o.batch) * positions;
+  double keys = o.mixer == "conv" ? static_cast<double>(o.heads) : dim;
+  double layer = tokens * (22 * dim * dim + 2 * dim * keys) + mixerFlops(o, pairs, positions);
+  if (o.mixer == "local" || o.mixer == "full")
+    layer += 2 * static_cast<double>(o.rank) * pairs;
+  return static_cast<double>(o.layers) * layer + 2 * tokens * dim * static_cast<double>(o.vocab);
+}
+
+double aft::bench::modelFlops(const Options &o) {
+  return ::modelFlops(o, weightedPairs(o), static_cast<double>(o.length));
+}
+
+double aft::bench::tokenFlops(const Options &o) {
+  double pairs = o.mixer == "full"     ? static_cast<double>(o.length)
+                 : o.mixer == "simple" ? 0
+                                       : static_cast<double>(std::min(o.window, o.length));
+  return ::modelFlops(o, pairs, 1);
+}
+
+double aft::bench::leastMemory(const Options &o) {
+  double batch = static_cast<double>(o.batch), length = static_cast<double>(o.length),
+         dim = static_cast<double>(o.dim), window = static_cast<double>(o.window);
+  double size = o.dtype == "bf16" ? 2 : 4, tokens = batch * length;
+  std::string mixer = o.mixerName();
+  // The f64 evaluation takes twice the memory of f32.
+  if (o.isModel())
+    return (size + 8) * (static_cast<double>(o.layers) * (12 * dim * dim + tokens * dim) +
+                         (tokens + dim) * static_cast<double>(o.vocab) +
+                         (mixer == "full" ? length * length : 0));
+  double bias = mixer == "full"    ? length * length
+                : mixer == "local" ? length * window
+                : mixer == "conv"  ? static_cast<double>(o.heads) * window
+                                   : dim * dim;
+  return size * (4 * tokens * dim + bias);
+}

@@ -1,0 +1,26 @@
+//===- LanguageModels.h - The models that are measured --------------------===//
+
+#ifndef AFT_TORCH_BENCH_LANGUAGEMODELS_H
+#define AFT_TORCH_BENCH_LANGUAGEMODELS_H
+
+#include "aft/nn.h"
+#include "aft/torch.h"
+#include "frontends/torch/bench/Options.h"
+
+#include <optional>
+
+namespace aft::bench {
+
+/// The model that the options describe, without dropout.
+nn::LanguageModel makeLanguageModel(const Options &options);
+
+/// The same model and weights computed with plain LibTorch operators, without
+/// an element type in that of `model`.
+nn::LanguageModel plainCopy(nn::LanguageModel model,
+                            std::optional<at::ScalarType> dtype = std::nullopt);
+
+double parameterBytes(nn::LanguageModel model);
+
+} // namespace aft::bench
+
+#endif // AFT_TORCH_BENCH_LANGUAGEMODELS_H

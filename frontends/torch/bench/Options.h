@@ -1,0 +1,35 @@
+//===- Options.h - The command line of aft-bench --------------------------===//
+
+#ifndef AFT_TORCH_BENCH_OPTIONS_H
+#define AFT_TORCH_BENCH_OPTIONS_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace aft::bench {
+
+/// What to measure; 0 and empty stand for "not given" until parse() has filled
+/// in what suits the op.
+struct Options {
+  std::string op = "full", pass, mixer = "local", dtype = "f32", target = "cpu", vs;
+  int64_t batch = 0, length = 0, dim = 512, heads = 0, window = 0;
+  int64_t layers = 12, vocab = 256, rank = 256, threads = 0, repeat = 10;
+  std::vector<int64_t> grid;
+  double maxError = 0;
+  bool causal = false, json = false;
+
+  bool isModel() const { return op == "model" || op == "train" || op == "decode"; }
+  bool backward() const { return pass == "fwdbwd"; }
+  bool eager() const { return !vs.empty(); }
+  /// The mixer that is measured, alone or inside the model; empty: matmul.
+  std::string mixerName() const { return isModel() ? mixer : op == "matmul" ? "" : op; }
+};
+
+/// Parses the command line. Prints a usage error and exits with 2; answers
+/// --help and --list and exits with 0.
+Options parse(int argc, char **argv);
+
+} // namespace aft::bench
+
+#endif // AFT_TORCH_BENCH_OPTIONS_H

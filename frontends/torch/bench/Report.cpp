@@ -1,0 +1,144 @@
+//===- Report.cpp - JSON and a table --------------------------------------===//
+
+#include "frontends/torch/bench/Report.h"
+
+#include <cstdio>
+
+using namespace aft::bench;
+
+namespace {
+
+/// Writes the members of an object; no text here needs escapes.
+class Json {
+public:
+  void add(const std::string &key, const std::string &value) { raw(key, '"' + value + '"'); }
+  void add(const std::string &key, int64_t value) { raw(key, std::to_string(value)); }
+  void add(const std::string &key, double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.9g", value);
+    raw(key, text);
+  }
+  void raw(const std::string &key, const std::string &value) {
+    text += (text.empty() ? "{\"" : ", \"") + key + "\": " + value;
+  }
+  void print() const { std::printf("%s}\n", text.c_str()); }
+
+private:
+  std::string text;
+};
+
+} // namespace
+
+static void addSizes(Json &json, const Options &o) {
+  json.add("op", o.op);
+  json.add("pass", o.pass);
+  json.add("batch", o.batch);
+  json.add("length", o.length);
+  json.add("dim", o.dim);
+  if (o.isModel()) {
+    json.add("mixer", o.mixer);
+    json.add("layers", o.layers);
+    json.add("vocab", o.vocab);
+    json.add("rank", o.rank);
+  }
+  std::string mixer = o.mixerName();
+  if (mixer == "conv")
+    json.add("heads", o.heads);
+  if (mixer == "conv" || mixer == "local")
+    json.add("window", o.window);
+  if (!o.grid.empty())
+    json.raw("grid", "[" + std::to_string(o.grid[0]) + ", " + std::to_string(o.grid[1]) + "]");
+  if (!mixer.empty())
+    json.raw("causal", o.causal ? "true" : "false");
+  json.add("dtype", o.dtype);
+  json.add("target", o.target);
+  json.add("threads", o.threads);
+  json.add("repeat", o.repeat);
+}
+
+static double tokensPerSecond(const Options &o, double milliseconds) {
+  return static_cast<double>(o.batch * o.length) / milliseconds * 1e3;
+}
+
+static void printJson(const Options &o, const Subject &subject, const Measurement &m) {
+  Json json;
+  addSizes(json, o);
+  json.add("ms", m.compiled.median);
+  json.add("ms_min", m.compiled.least);
+  json.add("ms_max", m.compiled.most);
+  json.add("flops", subject.cost.flops);
+  json.add("bytes", subject.cost.bytes);
+  json.add("gflops", subject.cost.flops / m.compiled.median * 1e-6);
+  json.add("gbps", subject.cost.bytes / m.compiled.median * 1e-6);
+  json.add("compile_ms", subject.compile.cold);
+  json.add("cached_compile_ms", subject.compile.cached);
+  if (o.isModel())
+    json.add("capture_ms", subject.compile.capture);
+  json.add("peak_rss_mb", m.peakMiB);
+  json.add("max_error", subject.check.error);
+  json.add("max_error_limit", subject.check.limit);
+  json.add("checked_against", subject.check.against);
+  if (o.op == "train")
+    json.add("tokens_per_s", tokensPerSecond(o, m.compiled.median));
+  if (o.op == "decode")
+    json.add("ms_per_token", m.compiled.median);
+  if (o.eager()) {
+    json.add("eager_ms", m.eager.median);
+    json.add("eager_ms_min", m.eager.least);
+    json.add("ratio", m.eager.median / m.compiled.median);
+  }
+  json.print();
+}
+
+/// What was measured, in a few words.
+static std::string titleOf(const Options &o) {
+  std::string title = o.op;
+  if (o.isModel())
+    title += " " + o.mixer + " x" + std::to_string(o.layers);
+  std::string mixer = o.mixerName();
+  if (mixer == "local" || mixer == "conv")
+    title += "-" + std::to_string(o.window);
+  if (!o.isModel())
+    title += " " + o.pass + (o.causal ? " causal" : "");
+  return title;
+}
+
+static std::string sizesOf(const Options &o) {
+  std::string positions = std::to_string(o.length);
+  if (!o.grid.empty())
+    positions = std::to_string(o.grid[0]) + "x" + std::to_string(o.grid[1]);
+  return std::to_string(o.batch) + ", " + positions + ", " + std::to_string(o.dim) + " " + o.dtype;
+}
+
+static void printRow(const Options &o, const Subject &subject, const Measurement &m) {
+  std::printf("| %-24s | %-21s | %7s | %10s | %10s | %10s | %7s | %7s | %9s | "
+              "%10s | %5s |\n",
+              "op", "B, T, d", "threads", "ms", "min", "max", "GFLOP/s", "GB/s", "max error",
+              "eager ms", "ratio");
+  std::printf("|---|---|---|---|---|---|---|---|---|---|---|\n");
+  std::printf("| %-24s | %-21s | %7lld | %10.4g | %10.4g | %10.4g | %7.4g | %7.4g | "
+              "%9.2e |",
+              titleOf(o).c_str(), sizesOf(o).c_str(), static_cast<long long>(o.threads),
+              m.compiled.median, m.compiled.least, m.compiled.most,
+              subject.cost.flops / m.compiled.median * 1e-6,
+              subject.cost.bytes / m.compiled.median * 1e-6, subject.check.error);
+  if (o.eager())
+    std::printf(" %10.4g | %5.2f |\n", m.eager.median, m.eager.median / m.compiled.median);
+  else
+    std::printf(" %10s | %5s |\n", "", "");
+  std::printf("\ncompile %.0f ms, from the cache %.1f ms; peak memory %.0f "
+              "MiB; checked against %s",
+              subject.compile.cold, subject.compile.cached, m.peakMiB,
+              subject.check.against.c_str());
+  if (o.op == "train")
+    std::printf("; %.0f tokens/s", tokensPerSecond(o, m.compiled.median));
+  std::printf("\n");
+}
+
+void aft::bench::report(const Options &options, const Subject &subject,
+                        const Measurement &measurement) {
+  if (options.json)
+    printJson(options, subject, measurement);
+  else
+    printRow(options, subject, measurement);
+}
