@@ -24,8 +24,8 @@ def split_types(text):
 
 
 def wrap(name, line):
-    operation, types = line.split(" : (", 1)
-    operands, _ = ("(" + types).split(" -> ")
+    operation, types = line.rsplit(" : ", 1)
+    operands = types.split(" -> ")[0]
     used = re.findall(r"%\w+", operation.split("=", 1)[1])
     found = split_types(operands)
     if len(used) != len(found):
