@@ -129,7 +129,8 @@ static double stepBytes(aft::nn::LanguageModel &model, const aft::TrainingModule
                         const at::Tensor &ids) {
   double bytes = 2 * parameterBytes(model) + 2 * static_cast<double>(ids.nbytes());
   for (auto &[name, tensor] : step.state())
-    bytes += 2 * static_cast<double>(tensor.nbytes());
+    if (name != "step")
+      bytes += 2 * static_cast<double>(tensor.nbytes());
   return bytes;
 }
 
