@@ -58,11 +58,17 @@ double charlm::learningRateAt(const Options &options, int64_t step) {
 
 aft::CompiledModule charlm::compileDecode(aft::nn::LanguageModel model, const Options &options) {
   model->eval();
-  // Two sequences and three positions: different, so that both may change.
-  int64_t batch = 2, chunk = std::min<int64_t>(3, model->options.context());
-  aft::Tensors examples = {at::zeros({batch, chunk}, at::kLong), at::arange(chunk, at::kLong)};
+  // Two sequences and three positions after the first: different, so that both
+  // may change. Full keeps all earlier keys, of which there must be some.
+  at::NoGradGuard noGradients;
+  int64_t batch = 2, seen = 1, chunk = std::min<int64_t>(3, model->options.context() - seen);
+  aft::Tensors inputs = {at::zeros({batch, seen}, at::kLong), at::arange(seen, at::kLong)};
   for (at::Tensor &part : model->initialState(batch))
-    examples.push_back(std::move(part));
+    inputs.push_back(std::move(part));
+  aft::Tensors state = model->step(inputs);
+  aft::Tensors examples = {at::zeros({batch, chunk}, at::kLong),
+                           at::arange(seen, seen + chunk, at::kLong)};
+  examples.insert(examples.end(), state.begin() + 1, state.end());
   return aft::compileComputation(
       *model, [model](const aft::Tensors &inputs) mutable { return model->step(inputs); },
       examples, compileOptions(options));

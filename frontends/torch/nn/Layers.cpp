@@ -43,9 +43,17 @@ Tensor AFTLayer::zeros(std::vector<int64_t> shape, double value) const {
   return at::full(shape, value, query->weight.options().requires_grad(false));
 }
 
-/// m, n and z of no key at all.
-static MixerState emptyState(const std::vector<Tensor> &like) {
-  return {at::full_like(like[0], -std::numeric_limits<double>::infinity()), like[1], like[2]};
+/// m, n and z of no key at all, kept in f32 or wider; by plain operators in the
+/// element type.
+MixerState AFTLayer::emptySums(int64_t batch, int64_t keyChannels) const {
+  at::ScalarType type = query->weight.scalar_type();
+  if (type == at::kBFloat16 && !options.plain())
+    type = at::kFloat;
+  auto sums = [&](int64_t channels, double value) {
+    return zeros({batch, channels}, value).to(type);
+  };
+  return {sums(keyChannels, -std::numeric_limits<double>::infinity()), sums(options.dim(), 0),
+          sums(keyChannels, 0)};
 }
 
 //===----------------------------------------------------------------------===//
@@ -120,8 +128,7 @@ Tensor AFTLocalImpl::mix(Tensor q, Tensor k, Tensor value) {
 
 MixerState AFTLocalImpl::initialState(int64_t batch) const {
   int64_t dim = options.dim(), recent = options.window() - 1;
-  MixerState state =
-      emptyState({zeros({batch, dim}), zeros({batch, dim}), zeros({batch, dim})});
+  MixerState state = emptySums(batch, dim);
   state.push_back(zeros({batch, recent, dim}, -std::numeric_limits<double>::infinity()));
   state.push_back(zeros({batch, recent, dim}));
   return state;
@@ -161,8 +168,7 @@ Tensor AFTSimpleImpl::mix(Tensor q, Tensor k, Tensor value) {
 }
 
 MixerState AFTSimpleImpl::initialState(int64_t batch) const {
-  int64_t dim = options.dim();
-  return emptyState({zeros({batch, dim}), zeros({batch, dim}), zeros({batch, dim})});
+  return emptySums(batch, options.dim());
 }
 
 Tensor AFTSimpleImpl::mixStep(Tensor q, Tensor k, Tensor value, Tensor positions,
@@ -213,8 +219,7 @@ Tensor AFTConvImpl::mix(Tensor q, Tensor k, Tensor value) {
 
 MixerState AFTConvImpl::initialState(int64_t batch) const {
   int64_t dim = options.dim(), heads = options.heads(), recent = options.filter() - 1;
-  MixerState state =
-      emptyState({zeros({batch, heads}), zeros({batch, dim}), zeros({batch, heads})});
+  MixerState state = emptySums(batch, heads);
   state.push_back(zeros({batch, recent, heads}, -std::numeric_limits<double>::infinity()));
   state.push_back(zeros({batch, recent, dim}));
   return state;

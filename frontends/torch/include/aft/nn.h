@@ -71,6 +71,7 @@ protected:
   virtual torch::Tensor mixStep(torch::Tensor q, torch::Tensor k, torch::Tensor v,
                                 torch::Tensor positions, MixerState &state) = 0;
   torch::Tensor zeros(std::vector<int64_t> shape, double value = 0) const;
+  MixerState emptySums(int64_t batch, int64_t keyChannels) const;
 };
 
 /// AFT-full (Eq 2): a learned bias for every pair of positions.
