@@ -111,7 +111,8 @@ struct TileKernels : aft::impl::TileKernelsBase<TileKernels> {
     if (!kernel->hasAttr(kernelAttrName) || kernel.isExternal())
       return;
     linalg::LinalgOp root = rootOf(kernel);
-    if (!root)
+    // MLIR's tiling divides by the extents of the loops.
+    if (!root || llvm::is_contained(root.getStaticLoopRanges(), 0))
       return;
     SmallVector<int64_t> sizes = chooseTileSizes(describe(kernel, root));
     if (llvm::any_of(sizes, [](int64_t size) { return size != 0; }) &&
