@@ -12,14 +12,32 @@ using namespace aft;
 
 namespace {
 
-/// 1 / N as a scalar outside the loops.
-Value inverseOfRows(Generic &g, OpFoldResult rows, Type type) {
-  if (std::optional<int64_t> count = getConstantIntValue(rows))
-    return number(g.b, type, 1.0 / *count);
-  Value index = g.b.create<arith::IndexCastOp>(g.b.getI64Type(),
-                                               cast<Value>(rows));
-  Value count = g.b.create<arith::SIToFPOp>(type, index);
-  return g.b.create<arith::DivFOp>(number(g.b, type, 1), count);
+/// Whether a row counts: one with a negative target does not.
+Value counts(ImplicitLocOpBuilder &b, Value target) {
+  Value zero = b.create<arith::ConstantOp>(b.getZeroAttr(target.getType()));
+  return b.create<arith::CmpIOp>(arith::CmpIPredicate::sge, target, zero);
+}
+
+/// How many rows count, as a tensor of rank 0.
+Value countedRows(Generic &g, Value targets, Type type) {
+  return g.reduce({g.leading(targets, 1)}, {g.scalar(g.filled({}, type, 0), 1)},
+                  {0}, [&](ImplicitLocOpBuilder &b, ValueRange args) {
+                    Value one = b.create<arith::SelectOp>(
+                        counts(b, args[0]), number(b, type, 1),
+                        number(b, type, 0));
+                    return SmallVector<Value>{
+                        b.create<arith::AddFOp>(args[1], one)};
+                  })[0];
+}
+
+/// value / count, both of rank 0.
+Value perCountedRow(Generic &g, Value value, Value count, Type type) {
+  return g.parallel({g.leading(value, 0), g.leading(count, 0)},
+                    {g.leading(g.empty({}, type), 0)},
+                    [&](ImplicitLocOpBuilder &b, ValueRange args) {
+                      return SmallVector<Value>{
+                          b.create<arith::DivFOp>(args[0], args[1])};
+                    })[0];
 }
 
 /// max + log(sum(exp(x - max))) of every row.
@@ -52,7 +70,8 @@ Value logSumExp(Generic &g, Value logits, ArrayRef<OpFoldResult> sizes,
                     })[0];
 }
 
-/// lse - logits[target] of every row; NaN where the target is no class.
+/// lse - logits[target] of every row; 0 where it does not count, NaN where the
+/// target is no class.
 Value rowLosses(Generic &g, CrossEntropyOp op, Value lse, OpFoldResult rows,
                 Type acc) {
   Value logits = op.getLogits();
@@ -74,8 +93,9 @@ Value rowLosses(Generic &g, CrossEntropyOp op, Value lse, OpFoldResult rows,
             b.create<arith::SubFOp>(args[1], toFloat(b, picked, acc));
         Value nan =
             number(b, acc, std::numeric_limits<double>::quiet_NaN());
-        return SmallVector<Value>{
-            b.create<arith::SelectOp>(valid, loss, nan)};
+        Value known = b.create<arith::SelectOp>(valid, loss, nan);
+        return SmallVector<Value>{b.create<arith::SelectOp>(
+            counts(b, args[0]), known, number(b, acc, 0))};
       })[0];
 }
 
@@ -92,15 +112,14 @@ struct DecomposeCrossEntropy : OpRewritePattern<CrossEntropyOp> {
         tensor::getMixedSizes(g.b, g.b.getLoc(), op.getLogits());
     Value lse = logSumExp(g, op.getLogits(), sizes, acc);
     Value losses = rowLosses(g, op, lse, sizes[0], acc);
-    Value share = inverseOfRows(g, sizes[0], acc);
-    Value loss =
+    Value count = countedRows(g, op.getTargets(), acc);
+    Value total =
         g.reduce({g.leading(losses, 1)}, {g.scalar(g.filled({}, acc, 0), 1)},
                  {0}, [&](ImplicitLocOpBuilder &b, ValueRange args) {
-                   Value part = b.create<arith::MulFOp>(args[0], share);
                    return SmallVector<Value>{
-                       b.create<arith::AddFOp>(args[1], part)};
+                       b.create<arith::AddFOp>(args[1], args[0])};
                  })[0];
-    SmallVector<Value> results = {loss};
+    SmallVector<Value> results = {perCountedRow(g, total, count, acc)};
     if (op.getNumResults() == 2)
       results.push_back(lse);
     replaceWithCasts(rewriter, op, results);
@@ -108,7 +127,8 @@ struct DecomposeCrossEntropy : OpRewritePattern<CrossEntropyOp> {
   }
 };
 
-/// (exp(x - lse) - [class is the target]) * dloss / N
+/// (exp(x - lse) - [class is the target]) * dloss / count; 0 in rows that do not
+/// count
 struct DecomposeCrossEntropyGrad : OpRewritePattern<CrossEntropyGradOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -121,10 +141,11 @@ struct DecomposeCrossEntropyGrad : OpRewritePattern<CrossEntropyGradOp> {
     Type acc = accumulationType(element);
     SmallVector<OpFoldResult> sizes =
         tensor::getMixedSizes(g.b, g.b.getLoc(), op.getLogits());
-    Value share = inverseOfRows(g, sizes[0], acc);
+    Value count = countedRows(g, op.getTargets(), acc);
+    Value share = perCountedRow(g, op.getDloss(), count, acc);
     Value gradient = g.parallel(
         {g.leading(op.getLogits(), 2), g.leading(op.getTargets(), 2),
-         g.leading(op.getLse(), 2), g.scalar(op.getDloss(), 2)},
+         g.leading(op.getLse(), 2), g.scalar(share, 2)},
         {g.leading(g.empty(sizes, element), 2)},
         [&](ImplicitLocOpBuilder &b, ValueRange args) {
           Value d = b.create<arith::SubFOp>(toFloat(b, args[0], acc), args[2]);
@@ -135,9 +156,10 @@ struct DecomposeCrossEntropyGrad : OpRewritePattern<CrossEntropyGradOp> {
               b.create<arith::CmpIOp>(arith::CmpIPredicate::eq,
                                       b.create<linalg::IndexOp>(1), target);
           Value less = b.create<arith::SubFOp>(p, number(b, acc, 1));
-          Value factor = b.create<arith::MulFOp>(args[3], share);
           Value chosen = b.create<arith::SelectOp>(hit, less, p);
-          Value result = b.create<arith::MulFOp>(chosen, factor);
+          Value part = b.create<arith::MulFOp>(chosen, args[3]);
+          Value result = b.create<arith::SelectOp>(counts(b, args[1]), part,
+                                                   number(b, acc, 0));
           return SmallVector<Value>{toFloat(b, result, element)};
         })[0];
     replaceWithCasts(rewriter, op, gradient);

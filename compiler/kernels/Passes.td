@@ -12,7 +12,7 @@ def Decompose : Pass<"aft-decompose", "::mlir::func::FuncOp"> {
     finish become linalg.generic; so do arith and math operations on tensors,
     pad, concat, insert_slice and all named linalg operations but fill and the
     matmuls. An id outside the table of an embedding reads row 0 and gives NaN;
-    a target outside the classes of a cross_entropy gives a NaN loss.
+    a target past the classes of a cross_entropy gives a NaN loss.
   }];
   let dependentDialects = ["::aft::AFTDialect", "::mlir::arith::ArithDialect",
     "::mlir::math::MathDialect", "::mlir::linalg::LinalgDialect",

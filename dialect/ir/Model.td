@@ -173,12 +173,13 @@ def AFT_EmbeddingGradOp : AFT_Op<"embedding_grad"> {
 }
 
 def AFT_CrossEntropyOp : AFT_Op<"cross_entropy"> {
-  let summary = "mean over rows of logsumexp(logits[i]) - logits[i, target[i]]";
+  let summary = "mean over counted rows of logsumexp(logits[i]) - logits[i, target[i]]";
   let description = [{
     `lse[i] = log sum_c exp(logits[i, c])`, computed with the row's maximum
-    subtracted, and `loss = sum_i (lse[i] - logits[i, targets[i]]) / N`. A target
-    outside [0,v) gives a loss of NaN in compiled code and an error in the
-    reference interpreter.
+    subtracted, and `loss = sum_i (lse[i] - logits[i, targets[i]]) / n`, summed over
+    the n rows whose target is not negative: a negative target leaves its row out
+    of the mean. With no row left the loss is NaN. A target of v or more gives a
+    loss of NaN in compiled code and an error in the reference interpreter.
 
     Shapes: logits [N,v]; targets [N]; loss []; lse [N].
 
@@ -202,7 +203,8 @@ def AFT_CrossEntropyOp : AFT_Op<"cross_entropy"> {
 def AFT_CrossEntropyGradOp : AFT_Op<"cross_entropy_grad"> {
   let summary = "derivative of aft.cross_entropy: dlogits";
   let description = [{
-    `dlogits[i, c] = dloss / N * (exp(logits[i, c] - lse[i]) - (c == targets[i]))`.
+    `dlogits[i, c] = dloss / n * (exp(logits[i, c] - lse[i]) - (c == targets[i]))`
+    in the n rows whose target is not negative, 0 in the others.
 
     Shapes: dloss []; logits, dlogits [N,v]; targets, lse [N].
 

@@ -153,20 +153,27 @@ static FailureOr<RTensors> embeddingGrad(EmbeddingGradOp op, const Frame &frame)
   return RTensors{dtable};
 }
 
+/// The rows of a loss that count: those without a negative target.
+static double countedRows(const RTensor &targets) {
+  return static_cast<double>(llvm::count_if(targets.integers, [](int64_t t) { return t >= 0; }));
+}
+
 static FailureOr<RTensors> crossEntropy(CrossEntropyOp op, const Frame &frame) {
   const RTensor &logits = frame.get(op.getLogits()), &targets = frame.get(op.getTargets());
   auto [rows, classes] = rowsOf(logits);
   RTensor loss = RTensor::zeros({}), lse = RTensor::zeros({rows});
   for (int64_t row = 0; row < rows; ++row) {
     int64_t target = targets.integers[row];
-    if (target < 0 || target >= classes)
+    if (target >= classes)
       return wrongIndex(op, target, classes);
     Sums sums;
     for (int64_t c = 0; c < classes; ++c)
       sums.add(logits.reals[row * classes + c], 1);
     lse.reals[row] = sums.logz();
-    loss.reals[0] += (lse.reals[row] - logits.reals[row * classes + target]) / rows;
+    if (target >= 0)
+      loss.reals[0] += lse.reals[row] - logits.reals[row * classes + target];
   }
+  loss.reals[0] /= countedRows(targets);
   RTensors results = {loss, lse};
   results.resize(op->getNumResults());
   return results;
@@ -175,13 +182,13 @@ static FailureOr<RTensors> crossEntropy(CrossEntropyOp op, const Frame &frame) {
 static FailureOr<RTensors> crossEntropyGrad(CrossEntropyGradOp op, const Frame &frame) {
   const RTensor &logits = frame.get(op.getLogits()), &targets = frame.get(op.getTargets()),
                 &lse = frame.get(op.getLse());
-  double dloss = frame.get(op.getDloss()).reals[0];
+  double dloss = frame.get(op.getDloss()).reals[0] / countedRows(targets);
   auto [rows, classes] = rowsOf(logits);
   RTensor dlogits = RTensor::zeros(logits.shape);
   for (int64_t row = 0; row < rows; ++row)
-    for (int64_t c = 0; c < classes; ++c) {
+    for (int64_t c = 0; c < classes && targets.integers[row] >= 0; ++c) {
       double share = std::exp(logits.reals[row * classes + c] - lse.reals[row]);
-      dlogits.reals[row * classes + c] = dloss / rows * (share - (c == targets.integers[row]));
+      dlogits.reals[row * classes + c] = dloss * (share - (c == targets.integers[row]));
     }
   return RTensors{dlogits};
 }

@@ -189,10 +189,14 @@ Value Function::concat(const std::vector<Value> &values, int dim) {
                                       impl->typeTextOf(value));
     shape[*along] = shape[*along] + other[*along];
   }
-  if (values.size() == 1)
-    return values[0];
+  std::vector<Value> parts;
+  for (Value value : values)
+    if (value.dim(*along) != 0)
+      parts.push_back(value);
+  if (parts.size() < 2)
+    return parts.empty() ? values[0] : parts[0];
   Strings names, types;
-  for (Value value : values) {
+  for (Value value : parts) {
     Value known = impl->refined(value);
     names.push_back(impl->nameOf(known));
     types.push_back(impl->typeTextOf(known));

@@ -25,7 +25,7 @@ CompiledModule aft::compileComputation(torch::nn::Module &module, const Computat
                                        const CompileModuleOptions &options) {
   Capture capture(module, computation, examples, options.dynamic, hasRule);
   Graph graph;
-  Translation translation(capture, graph.function(kEntry), /*training=*/false);
+  Translation translation(capture, graph, kEntry, /*training=*/false);
   translation.run();
   auto impl = std::make_shared<CompiledModule::Impl>(
       CompiledModule::Impl{InputCheck(capture), {}, nullptr, graph.text()});

@@ -139,6 +139,18 @@ static Value asProduct(Operation &op, const Convolution &c, Value x) {
   return channelsSecond(op, y);
 }
 
+/// Every group of channels on its own.
+static Value byGroups(Operation &op, const Convolution &c, Value x) {
+  int64_t in = c.channels / c.groups, out = c.weight.dim(0) / c.groups;
+  std::vector<Value> parts;
+  for (int64_t group = 0; group < c.groups; ++group) {
+    Convolution own = c;
+    own.weight = op.f.slice(c.weight, 0, group * out, (group + 1) * out);
+    parts.push_back(asProduct(op, own, op.f.slice(x, 1, group * in, (group + 1) * in)));
+  }
+  return op.f.concat(parts, 1);
+}
+
 static Rule convolution(size_t axes) {
   return [axes](Operation &op) -> Results {
     Convolution c = read(op, axes);
@@ -148,8 +160,7 @@ static Rule convolution(size_t axes) {
     else if (c.groups == c.channels && c.weight.dim(0) == c.channels)
       y = depthwise(op, c, x);
     else
-      op.fail("groups must be 1 or the number of channels in and out, found " +
-              std::to_string(c.groups));
+      y = byGroups(op, c, x);
     if (!c.bias)
       return y;
     std::vector<Extent> shape(y.rank(), 1);

@@ -38,6 +38,11 @@ static Results arange(Operation &op) {
 
 static Results linspace(Operation &op) {
   double start = op.number("start"), end = op.number("end");
+  if (Extent count = op.extent("steps"); !count.isConstant()) {
+    Value last = op.f.maximum(op.f.sub(op.extentValue(count, op.dtype()), 1), 1);
+    Value place = op.f.div(op.f.arange(op.shape()[0], op.dtype()), last);
+    return op.f.add(op.f.mul(place, end - start), start);
+  }
   double steps = static_cast<double>(op.integer("steps"));
   return op.f.arange(op.shape()[0], op.dtype(), start, steps > 1 ? (end - start) / (steps - 1) : 0);
 }

@@ -55,11 +55,20 @@ static Value scaledAndShifted(Operation &op, Value y, int rank) {
 }
 
 static Results batchNorm(Operation &op) {
-  Value x = op.as("input");
-  if (op.flag("training") || !op.has("running_mean"))
-    op.fail("batch normalisation with the batch's own statistics is not supported; call eval()");
-  Value mean = perChannel(op, op.as("running_mean"), x.rank());
-  Value variance = perChannel(op, op.as("running_var"), x.rank());
+  Value x = op.as("input"), mean, variance;
+  bool own = op.flag("training");
+  if (own && op.has("running_mean"))
+    op.fail("batch normalisation that updates its running statistics is not supported; call eval()");
+  if (own) {
+    std::vector<int> dims = {0};
+    for (int dim = 2; dim < x.rank(); ++dim)
+      dims.push_back(dim);
+    mean = op.f.mean(x, dims, true);
+    variance = op.f.variance(x, dims, true);
+  } else {
+    mean = perChannel(op, op.as("running_mean"), x.rank());
+    variance = perChannel(op, op.as("running_var"), x.rank());
+  }
   Value scale = op.f.rsqrt(op.f.add(variance, op.number("eps", 1e-5)));
   return scaledAndShifted(op, op.f.mul(op.f.sub(x, mean), scale), x.rank());
 }
@@ -115,17 +124,22 @@ static Value classesLast(Operation &op, Value x) {
 }
 
 /// Mean or sum over the targets that are not to be ignored of
-/// -(logp[target] * (1 - smoothing) + mean(logp) * smoothing).
+/// -(logp[target] * (1 - smoothing) + mean(logp) * smoothing), each class with
+/// its weight; the mean is over the weights of the targets.
 static Results negativeLogLikelihood(Operation &op, Value logp, double smoothing) {
   Function &f = op.f;
-  if (op.has("weight"))
-    op.fail("class weights are not supported");
-  Value target = op.value("target");
+  Value target = op.value("target"), weight;
   int64_t classes = logp.dim(-1);
   Value hot = f.oneHot(target, classes, logp.dtype());
-  Value loss = f.neg(f.sum(f.mul(logp, hot), {-1}));
+  Value weighted = logp, share = f.cast(f.compare(Compare::ge, target, 0), logp.dtype());
+  if (op.has("weight")) {
+    weight = op.as("weight", logp.dtype());
+    weighted = f.mul(logp, weight);
+    share = f.sum(f.mul(hot, weight), {-1});
+  }
+  Value loss = f.neg(f.sum(f.mul(weighted, hot), {-1}));
   if (smoothing > 0)
-    loss = f.add(f.mul(loss, 1 - smoothing), f.mul(f.mean(logp, {-1}), -smoothing));
+    loss = f.add(f.mul(loss, 1 - smoothing), f.mul(f.mean(weighted, {-1}), -smoothing));
   Value counts = f.compare(Compare::ne, target, op.integer("ignore_index", -100));
   loss = f.where(counts, loss, 0);
   int64_t reduction = op.integer("reduction", at::Reduction::Mean);
@@ -133,24 +147,35 @@ static Results negativeLogLikelihood(Operation &op, Value logp, double smoothing
     return loss;
   Value total = f.sum(loss);
   return reduction == at::Reduction::Sum ? total
-                                         : f.div(total, f.sum(f.cast(counts, logp.dtype())));
+                                         : f.div(total, f.sum(f.where(counts, share, 0)));
+}
+
+/// Against class probabilities: the mean over rows of -sum(p * logp).
+static Value probabilityLoss(Operation &op, Value logp, Value target, double smoothing) {
+  Function &f = op.f;
+  target = classesLast(op, f.cast(target, logp.dtype()));
+  if (smoothing > 0)
+    target = f.add(f.mul(target, 1 - smoothing), smoothing / static_cast<double>(logp.dim(-1)));
+  if (op.has("weight"))
+    logp = f.mul(logp, op.as("weight", logp.dtype()));
+  return reducedLoss(op, f.neg(f.sum(f.mul(logp, target), {-1})));
 }
 
 static Results crossEntropy(Operation &op) {
   Function &f = op.f;
   Value logits = classesLast(op, op.value("self")), target = op.value("target");
-  if (target.dtype() != DType::i64 && target.dtype() != DType::i32)
-    op.fail("targets must be class numbers; class probabilities are not supported");
+  bool numbers = target.dtype() == DType::i64 || target.dtype() == DType::i32;
   double smoothing = op.number("label_smoothing");
-  bool plain = !op.has("weight") && smoothing == 0 && op.integer("ignore_index", -100) < 0 &&
+  bool plain = numbers && !op.has("weight") && smoothing == 0 && op.integer("ignore_index", -100) < 0 &&
                op.integer("reduction", at::Reduction::Mean) == at::Reduction::Mean;
-  // Rows with a negative target do not count, in LibTorch only those of -100.
+  // Rows with any negative target do not count; LibTorch refuses all but one.
   if (plain && logits.rank() >= 2)
     return f.cast(f.crossEntropy(logits, target), op.dtype());
   DType wide = logits.dtype() == DType::f64 ? DType::f64 : DType::f32;
   Value logp = f.logSoftmax(f.cast(logits, wide), -1);
-  Results loss = negativeLogLikelihood(op, logp, smoothing);
-  return f.cast(loss[0], op.dtype());
+  Value loss = numbers ? negativeLogLikelihood(op, logp, smoothing)[0]
+                       : probabilityLoss(op, logp, target, smoothing);
+  return f.cast(loss, op.dtype());
 }
 
 static Results nllLoss(Operation &op) {
@@ -166,14 +191,46 @@ static Results absoluteLoss(Operation &op) {
   return reducedLoss(op, op.f.abs(op.f.sub(op.as("self"), op.as("target"))));
 }
 
+/// Squared up to a distance, then straight; `slope` scales the straight part.
+static Value bentLoss(Operation &op, double width, double slope) {
+  Function &f = op.f;
+  Value size = f.abs(f.sub(op.as("self"), op.as("target")));
+  Value straight = f.mul(f.sub(size, 0.5 * width), slope);
+  Value bent = f.mul(f.mul(size, size), 0.5 * slope / width);
+  return reducedLoss(op, f.where(f.compare(Compare::lt, size, width), bent, straight));
+}
+
+static Results smoothAbsoluteLoss(Operation &op) {
+  double beta = op.number("beta", 1);
+  return beta == 0 ? absoluteLoss(op) : Results(bentLoss(op, beta, 1));
+}
+
+static Results huberLoss(Operation &op) {
+  double delta = op.number("delta", 1);
+  return bentLoss(op, delta, delta);
+}
+
+/// Of probabilities; logarithms are at least -100, as in LibTorch.
+static Results binaryCrossEntropyOfShares(Operation &op) {
+  Function &f = op.f;
+  Value x = op.as("self"), y = op.as("target");
+  Value yes = f.maximum(f.log(x), -100), no = f.maximum(f.log1p(f.neg(x)), -100);
+  Value loss = f.neg(f.add(f.mul(y, yes), f.mul(f.sub(1, y), no)));
+  return reducedLoss(op, op.has("weight") ? f.mul(loss, op.as("weight")) : loss);
+}
+
 /// max(x, 0) - x * y + log(1 + exp(-|x|))
 static Results binaryCrossEntropy(Operation &op) {
   Function &f = op.f;
-  if (op.has("weight") || op.has("pos_weight"))
-    op.fail("weights are not supported");
   Value x = op.as("self"), y = op.as("target");
   Value tail = f.log1p(f.exp(f.neg(f.abs(x))));
-  return reducedLoss(op, f.add(f.sub(f.relu(x), f.mul(x, y)), tail));
+  Value loss = f.add(f.sub(f.relu(x), f.mul(x, y)), tail);
+  if (op.has("pos_weight")) {
+    // (1 - y) x + (1 + (p - 1) y) (log(1 + exp(-|x|)) + max(-x, 0))
+    Value factor = f.add(f.mul(f.sub(op.as("pos_weight"), 1), y), 1);
+    loss = f.add(f.mul(f.sub(1, y), x), f.mul(factor, f.add(tail, f.relu(f.neg(x)))));
+  }
+  return reducedLoss(op, op.has("weight") ? f.mul(loss, op.as("weight")) : loss);
 }
 
 void aft::capture::addLayerRules(Rules &rules) {
@@ -187,5 +244,8 @@ void aft::capture::addLayerRules(Rules &rules) {
   rules["aten::nll_loss"] = rules["aten::nll_loss_nd"] = nllLoss;
   rules["aten::mse_loss"] = squaredLoss;
   rules["aten::l1_loss"] = absoluteLoss;
+  rules["aten::smooth_l1_loss"] = smoothAbsoluteLoss;
+  rules["aten::huber_loss"] = huberLoss;
+  rules["aten::binary_cross_entropy"] = binaryCrossEntropyOfShares;
   rules["aten::binary_cross_entropy_with_logits"] = binaryCrossEntropy;
 }

@@ -180,6 +180,10 @@ std::vector<Extent> Operation::shape(size_t result) const {
   return extents;
 }
 
+bool Operation::isFloat(DType dtype) {
+  return dtype == DType::f32 || dtype == DType::f64 || dtype == DType::bf16;
+}
+
 bool Operation::isTraining() const { return translation.training; }
 
 Value Operation::seed() { return translation.seed(); }

@@ -61,6 +61,7 @@ public:
   /// In training the program is run with another seed at each step.
   Value seed();
   bool isTraining() const;
+  static bool isFloat(DType dtype);
 
   [[noreturn]] void fail(const std::string &message) const;
 

@@ -41,12 +41,24 @@ static Results dot(Operation &op) {
   return op.f.sum(op.f.mul(op.as("self"), op.as("tensor")));
 }
 
+/// The heads of keys or values, dimension -3, one for each head of the queries.
+static Value repeatedHeads(Operation &op, Value x, Value q) {
+  std::vector<Extent> shape = op.f.shape(x);
+  size_t heads = shape.size() - 3;
+  Extent times = op.f.extent(q, -3) / shape[heads];
+  shape.insert(shape.begin() + static_cast<long>(heads) + 1, times);
+  Value wide = op.f.expand(op.f.unsqueeze(x, static_cast<int>(heads) + 1), shape);
+  return op.f.flatten(wide, static_cast<int>(heads), static_cast<int>(heads) + 1);
+}
+
 /// softmax(q k^T * scale + mask) v
 static Results attention(Operation &op) {
   Function &f = op.f;
   Value q = op.as("query"), k = op.as("key"), v = op.as("value");
-  if (op.flag("enable_gqa"))
-    op.fail("grouped queries (enable_gqa) are not supported");
+  if (op.flag("enable_gqa")) {
+    k = repeatedHeads(op, k, q);
+    v = repeatedHeads(op, v, q);
+  }
   if (op.number("dropout_p") > 0)
     op.fail("dropout inside of the attention is not supported");
   double scale = op.number("scale", 1 / std::sqrt(static_cast<double>(q.dim(-1))));
@@ -135,14 +147,49 @@ static Term contracted(Function &f, const Term &a, const Term &b, const std::str
   return {f.reshape(y, extents(letters)), letters};
 }
 
+/// Letters of their own for what the ellipses stand for; where no output is
+/// given it begins with them.
+static std::string withoutEllipsis(Operation &op, const std::string &equation,
+                                   const std::vector<Value> &values) {
+  size_t arrow = equation.find("->"), operand = 0, letters = 0;
+  std::string unused, spelled, inputs = equation.substr(0, arrow);
+  for (char letter = 'A'; letter <= 'z'; ++letter)
+    if (std::isalpha(letter) && !contains(equation, letter))
+      unused += letter;
+  for (size_t begin = 0; begin <= inputs.size(); ++operand) {
+    size_t end = std::min(inputs.find(',', begin), inputs.size());
+    std::string term = inputs.substr(begin, end - begin);
+    begin = end + 1;
+    if (size_t dots = term.find("..."); dots != std::string::npos) {
+      size_t count = static_cast<size_t>(values.at(operand).rank()) - (term.size() - 3);
+      if (letters != 0 && count != letters)
+        op.fail("ellipses of different ranks in '" + equation + "' are not supported");
+      letters = count;
+      term.replace(dots, 3, unused.substr(0, count));
+    }
+    spelled += (operand ? "," : "") + term;
+  }
+  std::string rest = unused.substr(0, letters);
+  if (arrow == std::string::npos) {
+    for (char letter = 'A'; letter <= 'z'; ++letter)
+      if (std::isalpha(letter) && std::count(inputs.begin(), inputs.end(), letter) == 1)
+        rest += letter;
+    return spelled + "->" + rest;
+  }
+  std::string output = equation.substr(arrow + 2);
+  if (size_t dots = output.find("..."); dots != std::string::npos)
+    output.replace(dots, 3, rest);
+  return spelled + "->" + output;
+}
+
 static Results einsum(Operation &op) {
   std::string equation = op.text("equation");
   equation.erase(std::remove(equation.begin(), equation.end(), ' '), equation.end());
+  std::vector<Value> values = op.values("tensors");
   if (contains(equation, '.'))
-    op.fail("an ellipsis in the equation '" + equation + "' is not supported");
+    equation = withoutEllipsis(op, equation, values);
   size_t arrow = equation.find("->");
   std::string inputs = equation.substr(0, arrow), output;
-  std::vector<Value> values = op.values("tensors");
   std::vector<Term> terms(1);
   for (char letter : inputs) {
     if (letter == ',')

@@ -18,14 +18,83 @@ static Rule reduction(Reduction operation) {
   };
 }
 
-/// max and min: of two tensors, over everything, or over one dimension, then
-/// without the indices.
+/// The first place along a dimension that holds the extremum `top`, or a NaN.
+static Value placeOf(Operation &op, Value x, Value top, int dim, bool keep) {
+  Function &f = op.f;
+  Value hit = f.compare(Compare::eq, x, top);
+  if (op.isFloat(x.dtype()))
+    hit = f.logicalOr(hit, f.logicalNot(f.compare(Compare::eq, x, x)));
+  std::vector<Extent> shape(x.rank(), 1);
+  shape[dim < 0 ? dim + x.rank() : dim] = f.extent(x, dim);
+  Value places = f.reshape(f.arange(f.extent(x, dim), DType::i64), shape);
+  Value last = f.sub(op.extentValue(f.extent(x, dim), DType::i64), 1);
+  return f.min(f.where(hit, places, last), {dim}, keep);
+}
+
+/// max and min: of two tensors, over everything, or over one dimension with the
+/// indices.
 static Rule extremum(Reduction over, Value (Function::*ofTwo)(Operand, Operand)) {
   return [over, ofTwo](Operation &op) -> Results {
     if (op.has("other"))
       return (op.f.*ofTwo)(op.as("self"), op.as("other"));
-    return (op.f.*over)(op.as("self"), op.dims("dim"), op.flag("keepdim"));
+    Value x = op.as("self");
+    std::vector<int> dims = op.dims("dim");
+    Value top = (op.f.*over)(x, dims, op.flag("keepdim"));
+    if (op.resultCount() < 2 || x.rank() == 0)
+      return top;
+    Value kept = (op.f.*over)(x, dims, true);
+    return std::vector{top, placeOf(op, x, kept, dims[0], op.flag("keepdim"))};
   };
+}
+
+static Rule extremumPlace(Reduction over) {
+  return [over](Operation &op) -> Results {
+    Value x = op.value("self");
+    int dim = op.has("dim") ? static_cast<int>(op.integer("dim")) : 0;
+    if (!op.has("dim"))
+      x = op.f.flatten(x);
+    return placeOf(op, x, (op.f.*over)(x, {dim}, true), dim, op.has("dim") && op.flag("keepdim"));
+  };
+}
+
+/// The k largest numbers, one after the other: for small k.
+static Results topK(Operation &op) {
+  Function &f = op.f;
+  Value x = op.as("self");
+  int64_t count = op.integer("k");
+  int dim = static_cast<int>(op.integer("dim", -1));
+  if (!op.flag("largest", true) || count > 16 || !op.isFloat(x.dtype()))
+    op.fail("supported are up to 16 of the largest floats");
+  std::vector<Extent> shape(x.rank(), 1);
+  shape[dim < 0 ? dim + x.rank() : dim] = f.extent(x, dim);
+  Value places = f.reshape(f.arange(f.extent(x, dim), DType::i64), shape), rest = x;
+  std::vector<Value> numbers, indices;
+  for (int64_t i = 0; i < count; ++i) {
+    Value top = f.max(rest, {dim}, true), place = placeOf(op, rest, top, dim, true);
+    numbers.push_back(top);
+    indices.push_back(place);
+    rest = f.where(f.compare(Compare::eq, places, place), -kInfinity, rest);
+  }
+  return std::vector{f.concat(numbers, dim), f.concat(indices, dim)};
+}
+
+static Results extrema(Operation &op) {
+  Value x = op.as("self");
+  std::vector<int> dims = op.dims("dim");
+  bool keep = op.flag("keepdim");
+  return std::vector{op.f.min(x, dims, keep), op.f.max(x, dims, keep)};
+}
+
+static Results countNonzero(Operation &op) {
+  Value x = op.value("self");
+  Value hit = x.dtype() == DType::i1 ? x : op.f.compare(Compare::ne, x, 0);
+  return op.f.sum(op.f.cast(hit, DType::i64), op.dims("dim"));
+}
+
+static Results sumOfNumbers(Operation &op) {
+  Value x = op.as("self");
+  x = op.f.where(op.f.compare(Compare::eq, x, x), x, 0);
+  return op.f.sum(x, op.dims("dim"), op.flag("keepdim"));
 }
 
 /// The number of elements under `dims` as an operand.
@@ -76,7 +145,10 @@ static Results norm(Operation &op) {
     return op.f.sum(op.f.abs(x), dims, keep);
   if (power == kInfinity)
     return op.f.max(op.f.abs(x), dims, keep);
-  op.fail("norms of order 1, 2 and infinity are supported, found " + std::to_string(power));
+  if (power <= 0)
+    op.fail("norms of positive order are supported, found " + std::to_string(power));
+  Value sum = op.f.sum(op.f.pow(op.f.abs(x), power), dims, keep);
+  return op.f.pow(sum, 1 / power);
 }
 
 static int onlyDim(Operation &op) { return static_cast<int>(op.integer("dim")); }
@@ -101,6 +173,19 @@ void aft::capture::addReductionRules(Rules &rules) {
   rules["aten::min"] = extremum(&Function::min, &Function::minimum);
   rules["aten::var"] = [](Operation &op) -> Results { return variance(op); };
   rules["aten::std"] = [](Operation &op) -> Results { return op.f.sqrt(variance(op)); };
+  rules["aten::var_mean"] = [](Operation &op) -> Results {
+    return std::vector{variance(op), op.f.mean(op.as("self"), op.dims("dim"), op.flag("keepdim"))};
+  };
+  rules["aten::std_mean"] = [](Operation &op) -> Results {
+    return std::vector{op.f.sqrt(variance(op)),
+                       op.f.mean(op.as("self"), op.dims("dim"), op.flag("keepdim"))};
+  };
+  rules["aten::argmax"] = extremumPlace(&Function::max);
+  rules["aten::argmin"] = extremumPlace(&Function::min);
+  rules["aten::topk"] = topK;
+  rules["aten::aminmax"] = extrema;
+  rules["aten::count_nonzero"] = countNonzero;
+  rules["aten::nansum"] = sumOfNumbers;
   rules["aten::logsumexp"] = logSumExp;
   rules["aten::norm"] = rules["aten::linalg_vector_norm"] = norm;
   rules["aten::any"] = truth<true>;

@@ -21,6 +21,18 @@ bool SizeFormula::isConstant() const {
          std::all_of(linear.begin(), linear.end(), [](int64_t factor) { return factor == 0; });
 }
 
+static int64_t floorDivide(int64_t a, int64_t b) { return a / b - (a % b != 0 && a < 0); }
+
+/// The numerator of a formula.
+static int64_t evaluate(const SizeFormula &formula, const std::vector<int64_t> &sizes) {
+  int64_t total = formula.constant;
+  for (size_t i = 0; i < sizes.size(); ++i)
+    total += formula.linear[i] * sizes[i];
+  for (const SizeFormula::Product &product : formula.products)
+    total += product.factor * sizes[product.first] * sizes[product.second];
+  return total;
+}
+
 //===----------------------------------------------------------------------===//
 // Comparing two runs
 //===----------------------------------------------------------------------===//
@@ -198,8 +210,28 @@ std::optional<DynamicExtent> Capture::takeUnion(std::vector<DynamicExtent> &grou
   return std::nullopt;
 }
 
+/// Lets axes that cannot change alone change with an extent of their size that
+/// can, such as the lengths of a batch with the batch.
+void Capture::joinFound(Axes &rest, std::vector<DynamicExtent> &found) {
+  Axes left;
+  for (auto axis : rest) {
+    auto joined = std::find_if(found.begin(), found.end(), [&](const DynamicExtent &extent) {
+      if (extent.size != examples[axis.first].size(axis.second))
+        return false;
+      DynamicExtent together = extent;
+      together.axes.push_back(axis);
+      return varies(together);
+    });
+    if (joined == found.end())
+      left.push_back(axis);
+    else
+      joined->axes.push_back(axis);
+  }
+  rest = std::move(left);
+}
+
 /// What cannot change alone may change with others of its size and place; what
-/// cannot even then, with some others of its size.
+/// cannot even then, with some others of its size, or with one that can alone.
 void Capture::findExtents() {
   std::vector<DynamicExtent> found;
   Axes rest = candidates(examples);
@@ -217,13 +249,19 @@ void Capture::findExtents() {
   tryGroups(grouped(examples, rest, [&](auto axis) {
     return std::tuple(sizeOf(axis), axis.second, examples[axis.first].dim() == 1);
   }));
+  Axes left;
   for (const DynamicExtent &sameSize : grouped(examples, rest, sizeOf)) {
     std::vector<DynamicExtent> alike = grouped(examples, sameSize.axes, [&](auto axis) {
       return std::pair(examples[axis.first].sizes().vec(), axis.second);
     });
     while (std::optional<DynamicExtent> together = takeUnion(alike))
       found.push_back(*together);
+    for (const DynamicExtent &group : alike)
+      left.insert(left.end(), group.axes.begin(), group.axes.end());
   }
+  joinFound(left, found);
+  for (DynamicExtent &extent : found)
+    std::sort(extent.axes.begin(), extent.axes.end());
   std::sort(found.begin(), found.end(), [](const DynamicExtent &a, const DynamicExtent &b) {
     return a.axes.front() < b.axes.front();
   });
@@ -313,10 +351,75 @@ void Capture::checkRuns() {
 Capture::Capture(torch::nn::Module &module, const Computation &computation,
                  const Tensors &examples, bool dynamic,
                  const std::function<bool(const std::string &)> &known)
-    : module(module), computation(computation), examples(examples), known(known) {
-  runs.push_back({{}, record(module, computation, examples, known)});
+    : module(module), computation(computation), known(known) {
+  // A tensor given twice counts as two inputs.
+  for (const at::Tensor &example : examples) {
+    bool again = std::any_of(this->examples.begin(), this->examples.end(),
+                             [&](const at::Tensor &other) { return other.is_same(example); });
+    this->examples.push_back(again ? example.clone() : example);
+  }
+  runs.push_back({{}, record(module, computation, this->examples, known)});
   if (dynamic)
     findExtents();
+  findLimits();
+}
+
+//===----------------------------------------------------------------------===//
+// Limits of the extents
+//===----------------------------------------------------------------------===//
+
+/// Sizes at which it is tried whether the module still does the same.
+static constexpr int64_t kSmallSizes[] = {1, 2, 3, 4, 6, 8}, kLargeSize = 300;
+
+/// Whether the formulas give what a run at other sizes shows.
+bool Capture::foretells(const std::vector<int64_t> &sizes, const Trace &found) const {
+  auto holds = [&](const SizeFormula &formula, int64_t value) {
+    return floorDivide(evaluate(formula, sizes), formula.divisor) == value;
+  };
+  for (size_t call = 0; call < found.calls.size(); ++call)
+    for (size_t arg = 0; arg < found.calls[call].args.size(); ++arg)
+      for (size_t i = 0; i < found.calls[call].args[arg].ints.size(); ++i)
+        if (!holds(sizeOf(call, arg, i), found.calls[call].args[arg].ints[i]))
+          return false;
+  for (size_t value = 0; value < found.values.size(); ++value)
+    for (int dim = 0; dim < found.values[value].tensor.dim(); ++dim)
+      if (!holds(dimOf(static_cast<int>(value), dim), found.values[value].tensor.size(dim)))
+        return false;
+  return true;
+}
+
+Capture::Fit Capture::tryAt(size_t extent, int64_t size) const {
+  std::vector<int64_t> sizes = runs.front().sizes;
+  sizes[extent] = size;
+  try {
+    Trace found = record(module, computation, inputsAt(sizes), known);
+    return sameStructure(trace(), found) && foretells(sizes, found) ? Fit::Same : Fit::Other;
+  } catch (const std::exception &) {
+    return Fit::Refused;
+  }
+}
+
+/// A module may do something else for small or large inputs: then those are
+/// refused.
+void Capture::findLimits() {
+  for (size_t extent = 0; extent < dynamicExtents.size(); ++extent) {
+    DynamicExtent &own = dynamicExtents[extent];
+    int64_t smallest = own.size, largest = own.size;
+    for (const Run &run : runs) {
+      smallest = std::min(smallest, run.sizes[extent]);
+      largest = std::max(largest, run.sizes[extent]);
+    }
+    for (int64_t size : kSmallSizes) {
+      if (size >= smallest || tryAt(extent, size) == Fit::Same)
+        break;
+      own.least = std::min(size + 1, smallest);
+    }
+    for (int64_t size : {own.size - 1, own.size + 1})
+      if (size > 1 && tryAt(extent, size) == Fit::Other)
+        own.least = own.most = own.size;
+    if (kLargeSize > largest && tryAt(extent, kLargeSize) == Fit::Other)
+      own.most = largest;
+  }
 }
 
 std::optional<int> Capture::extentOf(int input, int dimension) const {
@@ -330,18 +433,6 @@ std::optional<int> Capture::extentOf(int input, int dimension) const {
 //===----------------------------------------------------------------------===//
 // Formulas
 //===----------------------------------------------------------------------===//
-
-static int64_t floorDivide(int64_t a, int64_t b) { return a / b - (a % b != 0 && a < 0); }
-
-/// The numerator of a formula.
-static int64_t evaluate(const SizeFormula &formula, const std::vector<int64_t> &sizes) {
-  int64_t total = formula.constant;
-  for (size_t i = 0; i < sizes.size(); ++i)
-    total += formula.linear[i] * sizes[i];
-  for (const SizeFormula::Product &product : formula.products)
-    total += product.factor * sizes[product.first] * sizes[product.second];
-  return total;
-}
 
 /// A formula for the numbers that the runs show, in their order.
 std::optional<SizeFormula> Capture::fit(const std::vector<int64_t> &values) const {

@@ -7,6 +7,7 @@
 
 #include "frontends/torch/capture/Trace.h"
 
+#include <limits>
 #include <optional>
 
 namespace aft::capture {
@@ -14,6 +15,8 @@ namespace aft::capture {
 /// Input dimensions that change together from call to call.
 struct DynamicExtent {
   int64_t size = 0; ///< of the examples
+  /// Beyond these the module does something else than what was captured.
+  int64_t least = 0, most = std::numeric_limits<int64_t>::max();
   std::vector<std::pair<int, int>> axes; ///< (input, dimension)
 };
 
@@ -58,6 +61,11 @@ private:
   void findExtents();
   void findExtents(std::vector<DynamicExtent> groups);
   bool varies(const DynamicExtent &extent);
+  void joinFound(std::vector<std::pair<int, int>> &rest, std::vector<DynamicExtent> &found);
+  enum class Fit { Same, Other, Refused };
+  Fit tryAt(size_t extent, int64_t size) const;
+  bool foretells(const std::vector<int64_t> &sizes, const Trace &found) const;
+  void findLimits();
   std::optional<DynamicExtent> takeUnion(std::vector<DynamicExtent> &groups);
   void checkRuns();
   Tensors inputsAt(const std::vector<int64_t> &sizes) const;
@@ -65,7 +73,7 @@ private:
 
   torch::nn::Module &module;
   const Computation &computation;
-  const Tensors &examples;
+  Tensors examples;
   const std::function<bool(const std::string &)> &known;
   std::vector<DynamicExtent> dynamicExtents;
   std::vector<Run> runs; ///< the examples, each extent changed alone, all changed

@@ -32,9 +32,9 @@ static constexpr int64_t kSmallResult = 1024;
 /// Operators whose result depends on the numbers in a tensor.
 static const std::set<std::string> &dataDependent() {
   static const std::set<std::string> names = {
-      "aten::item",    "aten::_local_scalar_dense", "aten::is_nonzero", "aten::equal",
-      "aten::nonzero", "aten::nonzero_numpy",       "aten::allclose",   "aten::masked_select",
-      "aten::unique",  "aten::_unique2",            "aten::argwhere"};
+      "aten::item",   "aten::_local_scalar_dense", "aten::is_nonzero",    "aten::nonzero",
+      "aten::unique", "aten::nonzero_numpy",       "aten::masked_select", "aten::argwhere",
+      "aten::allclose", "aten::_unique2"};
   return names;
 }
 
@@ -44,6 +44,8 @@ class Recorder {
 public:
   Recorder(torch::nn::Module &module, const Tensors &inputs,
            const std::function<bool(const std::string &)> &known);
+  /// Records a call and runs it; one without a rule that is made of others runs
+  /// as these.
   void call(const c10::OperatorHandle &op, torch::jit::Stack *stack);
   Trace finish(const Tensors &outputs);
   /// The first operator without a rule, described; "" if all have one.
@@ -65,7 +67,10 @@ private:
            torch::jit::Stack *stack);
   std::vector<std::pair<size_t, int>> viewsBehind(const Tensor &target) const;
   void noteView(size_t place);
-  void writeBack(const std::vector<std::pair<size_t, int>> &views, int source);
+  void writeBack(const std::vector<std::pair<size_t, int>> &views, int source, bool isConstant);
+  void renew(const Tensor &tensor, int id);
+  bool sameValue(const Tensor &a, const Tensor &b);
+  void record(const c10::OperatorHandle &op, torch::jit::Stack *stack);
   void finishWrite(const Call &call, const Tensor &target, bool isConstant);
   std::string nameOf(int id) const;
 
@@ -138,20 +143,23 @@ int Recorder::addState(const Tensor &tensor) {
   return id;
 }
 
+/// Whether two tensors show the same memory in the same way.
+static bool showsSame(const Tensor &a, const Tensor &b) {
+  return a.has_storage() && b.has_storage() && a.is_alias_of(b) && a.sizes() == b.sizes() &&
+         a.strides() == b.strides() && a.dtype() == b.dtype() &&
+         a.storage_offset() == b.storage_offset();
+}
+
 /// A result or input that lies in the same memory in the same way: LibTorch makes
 /// a new tensor of it where it detaches one without an operator. What is made
 /// of a parameter in that way does not take part in its training.
 std::optional<int> Recorder::aliasOf(const Tensor &tensor) {
-  if (!tensor.has_storage() || tensor.numel() == 0)
+  if (tensor.numel() == 0)
     return std::nullopt;
-  for (int id = static_cast<int>(trace.values.size()) - 1; id >= 0; --id) {
-    const Tensor &other = trace.values[id].tensor;
-    if (trace.values[id].source != TracedValue::Source::State && other.has_storage() &&
-        other.is_alias_of(tensor) && other.sizes() == tensor.sizes() &&
-        other.strides() == tensor.strides() && other.dtype() == tensor.dtype() &&
-        other.storage_offset() == tensor.storage_offset())
+  for (int id = static_cast<int>(trace.values.size()) - 1; id >= 0; --id)
+    if (trace.values[id].source != TracedValue::Source::State &&
+        showsSame(trace.values[id].tensor, tensor))
       return id;
-  }
   return std::nullopt;
 }
 
@@ -423,8 +431,9 @@ void Recorder::run(const c10::OperatorHandle &op, const Call &call, bool isConst
 /// Views through which a change can be carried back to what they show.
 static bool canWriteBack(const std::string &name) {
   static const std::set<std::string> names = {
-      "aten::select",  "aten::slice",   "aten::narrow",    "aten::view",   "aten::reshape",
-      "aten::flatten", "aten::squeeze", "aten::unsqueeze", "aten::unflatten"};
+      "aten::select",  "aten::slice",    "aten::narrow",   "aten::view",      "aten::reshape",
+      "aten::flatten", "aten::squeeze",  "aten::alias",    "aten::unsqueeze", "aten::unflatten",
+      "aten::t",       "aten::swapaxes", "aten::swapdims", "aten::transpose", "aten::permute"};
   return names.count(name) != 0;
 }
 
@@ -456,9 +465,19 @@ std::vector<std::pair<size_t, int>> Recorder::viewsBehind(const Tensor &target) 
   return views;
 }
 
+/// A changed tensor and all that show the same of its memory have a new value.
+void Recorder::renew(const Tensor &tensor, int id) {
+  for (const TracedValue &value : trace.values)
+    if (showsSame(value.tensor, tensor)) {
+      ids[value.tensor.unsafeGetTensorImpl()] = id;
+      stale.erase(value.tensor.unsafeGetTensorImpl());
+    }
+}
+
 /// Gives what the views show the value that it has after a part, now `source`,
 /// was changed.
-void Recorder::writeBack(const std::vector<std::pair<size_t, int>> &views, int source) {
+void Recorder::writeBack(const std::vector<std::pair<size_t, int>> &views, int source,
+                         bool isConstant) {
   for (auto [place, shown] : views) {
     Tensor base = trace.values[shown].tensor;
     Call call = trace.calls[place];
@@ -467,9 +486,10 @@ void Recorder::writeBack(const std::vector<std::pair<size_t, int>> &views, int s
     call.source = source;
     call.args[0].values = {ids.at(base.unsafeGetTensorImpl())};
     call.refusal.clear();
-    stale.erase(base.unsafeGetTensorImpl());
     size_t own = trace.calls.size();
     source = addValue(TracedValue::Source::Call, static_cast<int>(own), base);
+    trace.values[source].isConstant = isConstant;
+    renew(base, source);
     call.results = {source};
     trace.calls.push_back(std::move(call));
   }
@@ -485,7 +505,27 @@ void Recorder::finishWrite(const Call &call, const Tensor &target, bool isConsta
   }
 }
 
+/// LibTorch's attention asks whether its arguments are one tensor, for a
+/// shortcut. Two tensors that only hold the same numbers count as different.
+bool Recorder::sameValue(const Tensor &a, const Tensor &b) { return idOf(a) == idOf(b); }
+
 void Recorder::call(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
+  const std::string &name = op.schema().name();
+  if (name == "aten::equal") {
+    bool same = sameValue(torch::jit::peek(*stack, 0, 2).toTensor(),
+                          torch::jit::peek(*stack, 1, 2).toTensor());
+    torch::jit::drop(*stack, 2);
+    torch::jit::push(*stack, same);
+    return;
+  }
+  constexpr auto composite = c10::DispatchKey::CompositeImplicitAutograd;
+  if (!known(name) && !dataDependent().count(name) && op.hasKernelForDispatchKey(composite))
+    return op.callBoxedForDispatchKey(composite, *stack);
+  c10::impl::ExcludeDispatchKeyGuard below(c10::DispatchKey::TESTING_ONLY_GenericMode);
+  record(op, stack);
+}
+
+void Recorder::record(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
   const c10::FunctionSchema &schema = op.schema();
   size_t count = schema.arguments().size();
   at::ArrayRef<IValue> arguments(stack->data() + stack->size() - count, count);
@@ -498,7 +538,7 @@ void Recorder::call(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
       keepNumbers(arg.values);
   call.refusal = refusal;
   std::vector<std::pair<size_t, int>> views;
-  if (call.written >= 0 && !constant)
+  if (call.written >= 0)
     views = viewsBehind(arguments[call.written].toTensor());
   for (auto [place, shown] : views)
     keepNumbers({shown});
@@ -513,17 +553,20 @@ void Recorder::call(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
     finishWrite(call, target, constant);
     results = {target};
   }
+  bool written = call.written >= 0;
   for (const Tensor &result : results) {
     int id = result.defined() ? addValue(TracedValue::Source::Call, static_cast<int>(place), result)
                               : -1;
     if (id >= 0)
       trace.values[id].isConstant = constant;
     trace.calls[place].results.push_back(id);
+    if (id >= 0 && written)
+      renew(result, id);
   }
-  if (call.written < 0)
+  if (!written)
     noteView(place);
   if (!views.empty())
-    writeBack(views, trace.calls[place].results[0]);
+    writeBack(views, trace.calls[place].results[0], constant);
 }
 
 Trace Recorder::finish(const Tensors &outputs) {
@@ -548,11 +591,10 @@ std::string Recorder::unknown() const {
 
 static void fallback(const c10::OperatorHandle &op, c10::DispatchKeySet,
                      torch::jit::Stack *stack) {
-  c10::impl::ExcludeDispatchKeyGuard below(c10::DispatchKey::TESTING_ONLY_GenericMode);
   if (active)
-    active->call(op, stack);
-  else
-    op.callBoxed(stack);
+    return active->call(op, stack);
+  c10::impl::ExcludeDispatchKeyGuard below(c10::DispatchKey::TESTING_ONLY_GenericMode);
+  op.callBoxed(stack);
 }
 
 TORCH_LIBRARY_IMPL(_, TESTING_ONLY_GenericMode, m) {

@@ -76,7 +76,7 @@ TrainingModule aft::compileTrainingComputation(torch::nn::Module &module, const 
   Capture capture(module, loss, examples, options.dynamic, hasRule);
   checkLoss(capture);
   Graph graph;
-  Translation translation(capture, graph.function(kLoss), /*training=*/true);
+  Translation translation(capture, graph, kLoss, /*training=*/true);
   translation.run();
   auto impl = std::make_shared<TrainingModule::Impl>(capture);
   for (const TracedState &state : translation.states()) {

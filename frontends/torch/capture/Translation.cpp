@@ -14,8 +14,9 @@ TensorType capture::typeOf(const at::Tensor &tensor) {
   return {ops::dtypeOf(tensor.scalar_type()), tensor.sizes().vec()};
 }
 
-Translation::Translation(const Capture &capture, Function &function, bool training)
-    : capture(capture), function(function), training(training),
+Translation::Translation(const Capture &capture, Graph &graph, const std::string &name,
+                         bool training)
+    : capture(capture), function(graph.function(name)), training(training), graph(graph),
       values(capture.trace().values.size()), stateValues(capture.trace().states.size()),
       extentHomes(capture.extents().size()) {}
 
@@ -144,6 +145,8 @@ void Translation::translate(size_t place) {
   function.setLocation(path.empty() ? call.name : path + ":" + call.name);
   Operation operation(*this, place);
   Results results = (*rule)(operation);
+  if (Status status = graph.status(); !status.ok())
+    fail(place, status.message);
   if (call.written >= 0) {
     // The changed tensor keeps its element type and shape.
     results.resize(1);

@@ -14,7 +14,7 @@ namespace aft::capture {
 /// tensors that it uses, and for training with dropout a seed, all by name.
 class Translation {
 public:
-  Translation(const Capture &capture, Function &function, bool training);
+  Translation(const Capture &capture, Graph &graph, const std::string &name, bool training);
 
   /// Translates what the outputs need. Throws c10::Error naming the operator
   /// and its module where one has no rule or is used in an unsupported way.
@@ -41,6 +41,7 @@ private:
   void translate(size_t call);
   void checkResult(size_t call, size_t result, Value value) const;
 
+  const Graph &graph;
   std::vector<Value> values;        ///< by number of the traced value
   std::vector<Value> stateValues;   ///< by number of the state
   std::vector<Value> extentHomes;   ///< per dynamic extent: an input that has it

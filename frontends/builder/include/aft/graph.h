@@ -281,7 +281,8 @@ public:
   /// Over the last dimension; without gamma 1, without beta 0.
   Value layerNorm(Value x, Value gamma = {}, Value beta = {}, double eps = 1e-5);
   Value embedding(Value ids, Value table);
-  /// Mean over rows: logits [..., classes], targets [...] i32 or i64; a scalar in
+  /// Mean over the rows whose target is not negative: logits [..., classes],
+  /// targets [...] i32 or i64; a scalar in
   /// the accumulation type.
   Value crossEntropy(Value logits, Value targets);
   /// seed: a scalar i64. Calls with the same seed and stream drop the same

@@ -160,9 +160,23 @@ struct ForwardOf<R (M::*)(Args...) const> : Forward<R, sizeof...(Args)> {};
 template <typename M> struct ModuleForward : ForwardOf<decltype(&M::forward)> {};
 template <> struct ModuleForward<torch::nn::SequentialImpl> : Forward<at::Tensor, 1> {};
 
-template <typename M, size_t... I>
-auto callForward(M &module, const Tensors &inputs, std::index_sequence<I...>) {
-  return module.forward(inputs.at(I)...);
+template <typename M, size_t... I> constexpr bool takes(std::index_sequence<I...>) {
+  return requires(M &module, const Tensors &inputs) { module.forward(inputs.at(I)...); };
+}
+
+/// Calls forward with the first `count` inputs; its further arguments have
+/// their defaults.
+template <typename R, typename M, size_t... I>
+R callForward(M &module, const Tensors &inputs, size_t count, std::index_sequence<I...> all) {
+  constexpr size_t arity = sizeof...(I);
+  if constexpr (arity > 0)
+    if (count < arity)
+      return callForward<R>(module, inputs, count, std::make_index_sequence<arity - 1>());
+  if constexpr (takes<M>(all))
+    if (count == arity)
+      return module.forward(inputs.at(I)...);
+  TORCH_CHECK(false, "the module's forward cannot be called with ", count,
+              " tensors; use compileComputation");
 }
 
 /// The module behind a holder or a pointer.
@@ -171,6 +185,13 @@ using ModuleType = std::remove_cvref_t<decltype(*std::declval<const Holder &>())
 template <typename Holder> ModuleType<Holder> &moduleOf(const Holder &holder) {
   // A constant holder gives a constant module, whose forward is not constant.
   return const_cast<ModuleType<Holder> &>(*holder);
+}
+
+/// How many inputs a loss takes besides the module's result.
+template <typename Loss, typename R> constexpr size_t lossInputs() {
+  if (std::is_invocable_v<Loss, R>)
+    return 0;
+  return std::is_invocable_v<Loss, R, at::Tensor> ? 1 : 2;
 }
 
 } // namespace detail
@@ -194,7 +215,8 @@ public:
   }
 };
 
-/// Compiles module->forward. `module`: a module holder or std::shared_ptr. For
+/// Compiles module->forward. `module`: a module holder or std::shared_ptr. With
+/// fewer examples than forward has arguments the others have their defaults. For
 /// a forward that is overloaded or a template use compileComputation.
 template <typename Holder>
 auto compile(const Holder &module, const Tensors &examples,
@@ -205,14 +227,14 @@ auto compile(const Holder &module, const Tensors &examples,
   return Compiled<typename F::Result>(compileComputation(
       target,
       [&target](const Tensors &inputs) {
-        return detail::toTensors(
-            detail::callForward(target, inputs, std::make_index_sequence<F::arity>()));
+        return detail::toTensors(detail::callForward<typename F::Result>(
+            target, inputs, inputs.size(), std::make_index_sequence<F::arity>()));
       },
       examples, options));
 }
 
 /// Compiles a training step: the loss is loss(module->forward(first inputs),
-/// remaining inputs...).
+/// remaining inputs...), with as many remaining inputs as the loss takes: 0 to 2.
 template <typename Holder, typename Loss>
 CompiledTraining compileTraining(const Holder &module, Loss loss,
                                  const OptimizerOptions &optimizer, const Tensors &examples,
@@ -220,16 +242,20 @@ CompiledTraining compileTraining(const Holder &module, Loss loss,
   using M = detail::ModuleType<Holder>;
   using F = detail::ModuleForward<M>;
   M &target = detail::moduleOf(module);
+  using R = typename F::Result;
   Computation computation = [&target, loss](const Tensors &inputs) -> Tensors {
-    auto output = detail::callForward(target, inputs, std::make_index_sequence<F::arity>());
-    Tensors rest(inputs.begin() + F::arity, inputs.end());
-    if constexpr (std::is_invocable_v<Loss, typename F::Result>) {
+    constexpr size_t extra = detail::lossInputs<Loss, R>();
+    TORCH_CHECK(inputs.size() >= extra, "the loss needs ", extra, " inputs, found ",
+                inputs.size());
+    R output = detail::callForward<R>(target, inputs, inputs.size() - extra,
+                                      std::make_index_sequence<F::arity>());
+    Tensors rest(inputs.end() - extra, inputs.end());
+    if constexpr (extra == 0)
       return {loss(output)};
-    } else if constexpr (std::is_invocable_v<Loss, typename F::Result, at::Tensor>) {
-      return {loss(output, rest.at(0))};
-    } else {
-      return {loss(output, rest.at(0), rest.at(1))};
-    }
+    else if constexpr (extra == 1)
+      return {loss(output, rest[0])};
+    else
+      return {loss(output, rest[0], rest[1])};
   };
   return CompiledTraining(
       compileTrainingComputation(target, computation, optimizer, examples, options));
