@@ -1,4 +1,4 @@
-//===- ModulesTest.cpp - The layers and models as LibTorch modules --------===//
+//===- LayersTest.cpp - The layers and models as LibTorch modules ---------===//
 
 #include "CaptureHarness.h"
 
@@ -19,7 +19,7 @@ static double millions(const torch::nn::Module &module) {
   return static_cast<double>(count) / 1e6;
 }
 
-TEST(Modules, ImageClassifiersHaveThePapersParameterCounts) {
+TEST(Layers, ImageClassifiersHaveThePapersParameterCounts) {
   struct Row {
     const char *mixer;
     int64_t dim, filter, heads;
@@ -43,7 +43,7 @@ TEST(Modules, ImageClassifiersHaveThePapersParameterCounts) {
   }
 }
 
-TEST(Modules, ConvModelsRunAtAnotherResolution) {
+TEST(Layers, ConvModelsRunAtAnotherResolution) {
   nn::ImageClassifier model(nn::ImageClassifierOptions().image(32).patch(8).classes(3).layers(1)
                                 .dim(16).heads(4).filter(3).mixer("conv"));
   model->eval();
@@ -52,7 +52,7 @@ TEST(Modules, ConvModelsRunAtAnotherResolution) {
   EXPECT_EQ(model->forward(at::randn({2, 3, 48, 48})).sizes(), (std::vector<int64_t>{2, 3}));
 }
 
-TEST(Modules, ConvBeginsAsSimple) {
+TEST(Layers, ConvBeginsAsSimple) {
   torch::manual_seed(1);
   nn::AFTConv conv(nn::MixerOptions(8).heads(8).filter(5));
   Tensor q = at::randn({2, 9, 8}), k = at::randn({2, 9, 8}), v = at::randn({2, 9, 8});
@@ -61,7 +61,7 @@ TEST(Modules, ConvBeginsAsSimple) {
   expectClose(conv->mix(q, k, v), simple->mix(q, k, v), 2e-6);
 }
 
-TEST(Modules, SaveLoadAndPrint) {
+TEST(Layers, SaveLoadAndPrint) {
   torch::manual_seed(2);
   auto options = nn::LanguageModelOptions().layers(1).dim(8).context(12).window(3).rank(2)
                      .vocabulary(11);
@@ -80,7 +80,7 @@ TEST(Modules, SaveLoadAndPrint) {
   EXPECT_NE(text.str().find("(blocks)"), std::string::npos) << text.str();
 }
 
-TEST(Modules, TrainEagerly) {
+TEST(Layers, TrainEagerly) {
   for (const char *mixer : {"full", "local", "simple", "conv"}) {
     SCOPED_TRACE(mixer);
     torch::manual_seed(3);
@@ -101,7 +101,7 @@ TEST(Modules, TrainEagerly) {
   }
 }
 
-TEST(Modules, RefuseWhatTheyWereNotMadeFor) {
+TEST(Layers, RefuseWhatTheyWereNotMadeFor) {
   nn::LanguageModel model(nn::LanguageModelOptions().layers(1).dim(8).context(12).window(3).rank(2));
   EXPECT_NE(refusal([&] { model->forward(at::zeros({1, 13}, at::kLong)); })
                 .find("at most 12 positions (context), found 13"),
