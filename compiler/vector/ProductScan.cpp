@@ -45,7 +45,8 @@ private:
     MixState older;
   };
   Range loadItems();
-  Part products(const WindowScan::Memory &states, const MixState &older, Value top);
+  Part products(const MixState &older, const MixState &later, Value top);
+  Value isNear(const MixState &later, Value top);
   MixState exactly(const WindowScan::Memory &states, const MixState &older, Value done);
   Value oddness(Value a, Value b);
   Value isModerate(Value number);
@@ -213,9 +214,15 @@ void BlockEmitter::rows(Value row, Value scale) {
     storePair({sums[2 * i], sums[2 * i + 1]}, memory.outside, e.add(row, i));
 }
 
-BlockEmitter::Part BlockEmitter::products(const WindowScan::Memory &states,
-                                          const MixState &older, Value top) {
-  MixState later = scan.above ? scan.later(states, e.add(first, kBlock)) : group.emptyState();
+/// Whether sums over later items are not small beside those of the block. An
+/// output without a window may see no others.
+Value BlockEmitter::isNear(const MixState &later, Value top) {
+  Value none = e.equal(later.m, group.infinity(true));
+  return isModerate(e.select(none, group.number(0), e.fsub(top, later.m)));
+}
+
+BlockEmitter::Part BlockEmitter::products(const MixState &older, const MixState &later,
+                                          Value top) {
   Value scale = e.fmaxNumber(top, later.m);
   if (scan.below)
     scale = e.fmaxNumber(scale, older.m);
@@ -251,12 +258,15 @@ MixState BlockEmitter::run(const WindowScan::Memory &states, const MixState &old
   Value usable =
       e.builder.create<arith::AndIOp>(e.loc, areModerate, isModerate(exponents.width));
   usable = e.builder.create<arith::AndIOp>(e.loc, usable, exponents.hasItems);
+  MixState later = scan.above ? scan.later(states, e.add(first, kBlock)) : group.emptyState();
+  if (scan.above && mixer.taps == 0)
+    usable = e.builder.create<arith::AndIOp>(e.loc, usable, isNear(later, exponents.top));
   SmallVector<Type> types(4, group.type);
   types[0] = e.builder.getIndexType();
   auto part = e.branch(
       usable, types,
       [&] {
-        auto [outputs, state] = products(states, older, exponents.top);
+        auto [outputs, state] = products(older, later, exponents.top);
         return Emitter::Values{outputs, state.m, state.n, state.z};
       },
       [&] { return Emitter::Values{e.index(0), older.m, older.n, older.z}; });

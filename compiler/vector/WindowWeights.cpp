@@ -78,6 +78,7 @@ Value WindowWeights::fillBand(Value first) {
   Value taps = e.index(mixer.taps), zero = e.index(0), number = e.number(group.element, 0);
   Value length = e.dim(mixer.q, 1);
   int64_t rows = mirrored ? outputs + mixer.taps : outputs;
+  int64_t columns = mirrored ? outputs : mixer.taps + 2 * kPadding;
   return e.loop(zero, e.index(rows), e.index(1), number, [&](Value row, ValueRange carried) {
     Value query = e.add(first, row), tap = zero, end = taps, place = e.index(kPadding);
     if (mirrored) {
@@ -93,7 +94,12 @@ Value WindowWeights::fillBand(Value first) {
     return e.branch(
         exists, {group.element},
         [&] { return Emitter::Values{fillRow(query, tap, end, row, place, carried[0])}; },
-        [&] { return Emitter::Values{carried[0]}; });
+        [&] {
+          // The block before may have left weights here.
+          e.loop(zero, e.index(columns), e.index(1),
+                 [&](Value column) { e.store(number, table, {row, column}); });
+          return Emitter::Values{carried[0]};
+        });
   })[0];
 }
 

@@ -15,7 +15,7 @@ int charlm::generate(Options options) {
   loadCheckpoint(options, model, nullptr);
   if (options.prompt.empty())
     throw std::runtime_error("--prompt expects at least one byte, found none");
-  Decoder decoder(model, compileDecode(model, options));
+  Decoder decoder(model, compileDecode(model, compileOptions(options)));
   std::mt19937_64 random(static_cast<uint64_t>(options.seed));
   std::fwrite(options.prompt.data(), 1, options.prompt.size(), stdout);
   decoder.feed(options.prompt);

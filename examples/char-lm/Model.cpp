@@ -56,7 +56,8 @@ double charlm::learningRateAt(const Options &options, int64_t step) {
   return options.learningRate * (0.1 + 0.9 * cosine);
 }
 
-aft::CompiledModule charlm::compileDecode(aft::nn::LanguageModel model, const Options &options) {
+aft::CompiledModule charlm::compileDecode(aft::nn::LanguageModel model,
+                                          const aft::CompileModuleOptions &options) {
   model->eval();
   // Two sequences and three positions after the first: different, so that both
   // may change. Full keeps all earlier keys, of which there must be some.
@@ -71,5 +72,5 @@ aft::CompiledModule charlm::compileDecode(aft::nn::LanguageModel model, const Op
   examples.insert(examples.end(), state.begin() + 1, state.end());
   return aft::compileComputation(
       *model, [model](const aft::Tensors &inputs) mutable { return model->step(inputs); },
-      examples, compileOptions(options));
+      examples, options);
 }

@@ -26,7 +26,8 @@ aft::OptimizerOptions optimizerOptions(const Options &options);
 double learningRateAt(const Options &options, int64_t step);
 
 /// Compiles the decode step (LanguageModel::step).
-aft::CompiledModule compileDecode(aft::nn::LanguageModel model, const Options &options);
+aft::CompiledModule compileDecode(aft::nn::LanguageModel model,
+                                  const aft::CompileModuleOptions &options);
 
 } // namespace charlm
 

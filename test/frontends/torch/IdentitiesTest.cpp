@@ -203,6 +203,58 @@ TEST_P(Identities, OnePosition) {
   expectClose(F::conv(q, k, v, at::randn({kDim, 3}), {}, causal, "sigmoid"), expected, 2e-6);
 }
 
+/// Gradients of sum(y) by q, k and v, as softmax says them in double.
+static std::vector<Tensor> expectedGradients(Operands x, const Tensor &w) {
+  std::vector<Tensor> leaves;
+  for (Tensor *operand : {&x.q, &x.k, &x.v})
+    leaves.push_back(*operand = operand->to(at::kDouble).requires_grad_());
+  Tensor exponents = x.k.unsqueeze(1) + w.to(at::kDouble).unsqueeze(-1);
+  Tensor y = at::sigmoid(x.q) * (at::softmax(exponents, 2) * x.v.unsqueeze(1)).sum(2);
+  return torch::autograd::grad({y.sum()}, leaves);
+}
+
+static void expectGradients(const std::function<Tensor(const Operands &)> &mixer,
+                            const Operands &x, const Tensor &w) {
+  std::vector<Tensor> expected = expectedGradients(x, w), leaves;
+  Operands own = x;
+  for (Tensor *operand : {&own.q, &own.k, &own.v})
+    leaves.push_back(*operand = operand->clone().requires_grad_());
+  std::vector<Tensor> found = torch::autograd::grad({mixer(own).sum()}, leaves);
+  for (size_t i = 0; i < 3; ++i)
+    expectClose(found[i], expected[i].to(at::kFloat), 1e-4);
+}
+
+TEST_P(Identities, GradientsBesideAKeyThatTowers) {
+  for (int64_t place : {0, 30, 31, 32, 63}) {
+    SCOPED_TRACE(place);
+    Operands x = operands(65);
+    x.k.select(1, place).fill_(100);
+    Tensor w = at::zeros({65, 65});
+    if (causal)
+      w = w.masked_fill(at::ones({65, 65}).tril().eq(0), -kInfinity);
+    expectGradients([&](const Operands &o) { return F::simple(o.q, o.k, o.v, causal, "sigmoid"); },
+                    x, w);
+  }
+}
+
+TEST_P(Identities, GradientsBesideABiasThatTowers) {
+  constexpr int64_t window = 3;
+  for (int64_t length : {65, 66, 93, 95, 96}) {
+    SCOPED_TRACE(length);
+    Operands x = operands(length);
+    Tensor band = at::zeros({length, taps(window)});
+    band[length - 32][0] = 100;
+    Tensor w = dense(band, window);
+    if (causal)
+      w = w.masked_fill(at::ones({length, length}).tril().eq(0), -kInfinity);
+    expectGradients(
+        [&](const Operands &o) {
+          return F::local(o.q, o.k, o.v, band, window, causal, "sigmoid");
+        },
+        x, w);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Visible, Identities, testing::Bool(),
                          [](const testing::TestParamInfo<bool> &info) {
                            return info.param ? "Causal" : "All";
