@@ -324,6 +324,12 @@ def cases():
   %loss = aft.cross_entropy %x, %ids : (tensor<?x5xf64>, tensor<?xi64>) -> tensor<f64>""", (),
                lambda x, ids: F.cross_entropy(x, ids), dynamic=(14,),
                inputs={"ids": ids.reshape(14)}, x=(14, 5))
+    ignored = ids.reshape(14).copy()
+    ignored[::3] = -100
+    yield Case("cross_entropy with ignored rows", """
+  %loss = aft.cross_entropy %x, %ids : (tensor<?x5xf64>, tensor<?xi64>) -> tensor<f64>""", (),
+               lambda x, ids: F.cross_entropy(x, ids), dynamic=(14,),
+               inputs={"ids": ignored}, x=(14, 5))
     yield Case("a tensor used twice", """
   %s = arith.mulf %x, %x : tensor<3x4xf64>
   %y = arith.addf %s, %x : tensor<3x4xf64>""", (3, 4), lambda x: x * x + x, x=(3, 4))

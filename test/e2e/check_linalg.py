@@ -229,15 +229,17 @@ norm((130, 513), "f32", True)
 norm((3, 2, 4, 16), "f32", True)
 
 
-def loss(rows, classes, element, ids, dynamic, scale=1.0):
+def loss(rows, classes, element, ids, dynamic, scale=1.0, ignored=0):
     acc = "f64" if element == "f64" else "f32"
     logits = round_to(normal(rows, classes) * scale, element)
     targets = rng.integers(0, classes, rows)
     top = logits.max(1, keepdims=True)
     lse = (np.log(np.exp(logits - top).sum(1, keepdims=True)) + top)[:, 0]
-    y = (lse - logits[np.arange(rows), targets]).mean()
+    y = (lse - logits[np.arange(rows), targets])[ignored:].mean()
     grad = np.exp(logits - lse[:, None])
     grad[np.arange(rows), targets] -= 1
+    grad[:ignored] = 0
+    targets[:ignored] = -100
     p = Program()
     vl = p.arg(logits, element, (0,) if dynamic else ())
     vt = p.arg(targets, ids, (0,) if dynamic else ())
@@ -246,7 +248,7 @@ def loss(rows, classes, element, ids, dynamic, scale=1.0):
     dl = p.aft("cross_entropy_grad", [two, vl, vt, vlse], "", [(vl.dims, element)])
     p.give(vy, vlse, dl)
     case(f"cross_entropy {rows} x {classes} {element} {ids} scale {scale:g}", p,
-         [y, lse, 2 * grad / rows], factor=max(1, scale / 10))
+         [y, lse, 2 * grad / (rows - ignored)], factor=max(1, scale / 10))
 
 
 for element in ("f32", "f64", "bf16"):
@@ -254,6 +256,8 @@ for element in ("f32", "f64", "bf16"):
 loss(1, 1, "f32", "i64", False)
 loss(130, 257, "f32", "i64", True)
 loss(40, 256, "f32", "i32", False, scale=100)
+loss(40, 25, "f32", "i32", True, ignored=13)
+loss(40, 25, "bf16", "i64", False, ignored=39)
 
 
 def embed(shape, rows, d, element, ids, dynamic):

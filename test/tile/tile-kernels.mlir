@@ -94,3 +94,16 @@ func.func private @small(%x: tensor<4x64xf32>, %y: tensor<4x64xf32>) -> tensor<4
   } -> tensor<4x64xf32>
   return %z : tensor<4x64xf32>
 }
+
+// -----
+
+// A kernel without elements stays as it is.
+// CHECK-LABEL: @nothing
+// CHECK-NOT: scf.forall
+func.func private @nothing(%x: tensor<?x0x6xf32>, %y: tensor<?x0x6xf32>) -> tensor<?x0x6xf32> attributes {aft.kernel} {
+  %z = linalg.generic {indexing_maps = [affine_map<(i, j, k) -> (i, j, k)>, affine_map<(i, j, k) -> (i, j, k)>], iterator_types = ["parallel", "parallel", "parallel"]} ins(%x : tensor<?x0x6xf32>) outs(%y : tensor<?x0x6xf32>) {
+  ^bb0(%l: f32, %o: f32):
+    linalg.yield %l : f32
+  } -> tensor<?x0x6xf32>
+  return %z : tensor<?x0x6xf32>
+}

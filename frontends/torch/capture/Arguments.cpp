@@ -48,10 +48,11 @@ Tensors InputCheck::operator()(const Tensors &inputs) const {
   for (const DynamicExtent &extent : extents) {
     auto [first, dimension] = extent.axes.front();
     int64_t size = inputs[first].size(dimension);
-    TORCH_CHECK(size >= extent.least && size <= extent.most, "input ", first,
-                " must have a size of ", extent.least, " to ", extent.most, " in dimension ",
+    bool small = size < extent.least;
+    TORCH_CHECK(!small && size <= extent.most, "input ", first, " must have a size of at ",
+                small ? "least " : "most ", small ? extent.least : extent.most, " in dimension ",
                 dimension, ", found ", size,
-                "; the captured module does something else at other sizes, capture it there");
+                "; the module does something else there than what was captured");
     for (auto [input, other] : extent.axes)
       TORCH_CHECK(inputs[input].size(other) == size, "input ", input, " must have size ", size,
                   " in dimension ", other, ", as input ", first, " has in dimension ", dimension,

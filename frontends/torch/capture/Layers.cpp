@@ -129,8 +129,8 @@ static Value classesLast(Operation &op, Value x) {
 static Results negativeLogLikelihood(Operation &op, Value logp, double smoothing) {
   Function &f = op.f;
   Value target = op.value("target"), weight;
-  int64_t classes = logp.dim(-1);
-  Value hot = f.oneHot(target, classes, logp.dtype());
+  Value places = f.arange(f.extent(logp, -1), target.dtype());
+  Value hot = f.cast(f.compare(Compare::eq, f.unsqueeze(target, -1), places), logp.dtype());
   Value weighted = logp, share = f.cast(f.compare(Compare::ge, target, 0), logp.dtype());
   if (op.has("weight")) {
     weight = op.as("weight", logp.dtype());

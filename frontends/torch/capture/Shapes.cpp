@@ -458,9 +458,13 @@ template <bool adds> static Results scatter(Operation &op) {
   int dim = fromFront(dimOf(op, "dim"), x.rank());
   if (op.has("reduce"))
     op.fail("the form with 'reduce' is not supported");
-  for (int other = 0; other < x.rank(); ++other)
-    if (other != dim && ids.dim(other) != x.dim(other))
+  for (int other = 0; other < x.rank(); ++other) {
+    if (other == dim)
+      continue;
+    if (ids.dim(other) != x.dim(other))
       op.fail("'index' must have the extents of 'self' beside the scattered dimension");
+    f.assumeEqual(f.extent(ids, other), f.extent(x, other));
+  }
   Value hit = hits(op, f.transpose(ids, dim, -1), f.extent(x, dim)), rows = f.transpose(x, dim, -1);
   Value any = f.compare(Compare::gt, f.max(f.cast(hit, DType::i32), {-2}), 0), found;
   if (op.has("src")) {

@@ -130,14 +130,20 @@ static std::vector<int64_t> othersOf(int64_t size) {
   return others;
 }
 
-/// Runs with one extent changed alone.
-bool Capture::varies(const DynamicExtent &extent) {
+/// Whether the module runs with this extent changed alone; `bothWays`: to more
+/// and, where there is room, to less.
+bool Capture::varies(const DynamicExtent &extent, bool bothWays) {
   dynamicExtents = {extent};
-  for (int64_t other : othersOf(extent.size))
-    if (tryRun({other})) {
-      runs.pop_back();
+  bool more = false, less = bothWays && extent.size < 3;
+  for (int64_t other : othersOf(extent.size)) {
+    bool &known = other > extent.size ? more : less;
+    if (known || !tryRun({other}))
+      continue;
+    runs.pop_back();
+    known = true;
+    if (!bothWays || (more && less))
       return true;
-    }
+  }
   return false;
 }
 
@@ -235,20 +241,20 @@ void Capture::joinFound(Axes &rest, std::vector<DynamicExtent> &found) {
 void Capture::findExtents() {
   std::vector<DynamicExtent> found;
   Axes rest = candidates(examples);
-  auto tryGroups = [&](const std::vector<DynamicExtent> &groups) {
+  auto tryGroups = [&](const std::vector<DynamicExtent> &groups, bool bothWays) {
     rest.clear();
     for (const DynamicExtent &group : groups)
-      if (varies(group))
+      if (varies(group, bothWays))
         found.push_back(group);
       else
         rest.insert(rest.end(), group.axes.begin(), group.axes.end());
   };
   auto sizeOf = [&](std::pair<int, int> axis) { return examples[axis.first].size(axis.second); };
   if (rest.size() <= kTriedAlone)
-    tryGroups(grouped(examples, rest, [](auto axis) { return axis; }));
+    tryGroups(grouped(examples, rest, [](auto axis) { return axis; }), true);
   tryGroups(grouped(examples, rest, [&](auto axis) {
     return std::tuple(sizeOf(axis), axis.second, examples[axis.first].dim() == 1);
-  }));
+  }), false);
   Axes left;
   for (const DynamicExtent &sameSize : grouped(examples, rest, sizeOf)) {
     std::vector<DynamicExtent> alike = grouped(examples, sameSize.axes, [&](auto axis) {
@@ -260,6 +266,7 @@ void Capture::findExtents() {
       left.insert(left.end(), group.axes.begin(), group.axes.end());
   }
   joinFound(left, found);
+  tryGroups(grouped(examples, left, [](auto axis) { return axis; }), false);
   for (DynamicExtent &extent : found)
     std::sort(extent.axes.begin(), extent.axes.end());
   std::sort(found.begin(), found.end(), [](const DynamicExtent &a, const DynamicExtent &b) {
@@ -371,21 +378,57 @@ Capture::Capture(torch::nn::Module &module, const Computation &computation,
 /// Sizes at which it is tried whether the module still does the same.
 static constexpr int64_t kSmallSizes[] = {1, 2, 3, 4, 6, 8}, kLargeSize = 300;
 
+static int64_t numberAt(const SizeFormula &formula, const std::vector<int64_t> &sizes) {
+  return floorDivide(evaluate(formula, sizes), formula.divisor);
+}
+
+/// Whether a call of another run has the integers that the formulas give.
+bool Capture::foretellsCall(const std::vector<int64_t> &sizes, size_t call,
+                            const Call &found) const {
+  const Call &own = trace().calls[call];
+  if (own.name != found.name || own.args.size() != found.args.size())
+    return false;
+  for (size_t arg = 0; arg < found.args.size(); ++arg) {
+    const std::vector<int64_t> &ints = found.args[arg].ints;
+    if (ints.size() != own.args[arg].ints.size())
+      return false;
+    for (size_t i = 0; i < ints.size(); ++i)
+      if (numberAt(sizeOf(call, arg, i), sizes) != ints[i])
+        return false;
+  }
+  return true;
+}
+
 /// Whether the formulas give what a run at other sizes shows.
 bool Capture::foretells(const std::vector<int64_t> &sizes, const Trace &found) const {
-  auto holds = [&](const SizeFormula &formula, int64_t value) {
-    return floorDivide(evaluate(formula, sizes), formula.divisor) == value;
-  };
   for (size_t call = 0; call < found.calls.size(); ++call)
-    for (size_t arg = 0; arg < found.calls[call].args.size(); ++arg)
-      for (size_t i = 0; i < found.calls[call].args[arg].ints.size(); ++i)
-        if (!holds(sizeOf(call, arg, i), found.calls[call].args[arg].ints[i]))
-          return false;
+    if (!foretellsCall(sizes, call, found.calls[call]))
+      return false;
   for (size_t value = 0; value < found.values.size(); ++value)
     for (int dim = 0; dim < found.values[value].tensor.dim(); ++dim)
-      if (!holds(dimOf(static_cast<int>(value), dim), found.values[value].tensor.size(dim)))
+      if (numberAt(dimOf(static_cast<int>(value), dim), sizes) !=
+          found.values[value].tensor.size(dim))
         return false;
   return true;
+}
+
+/// Indexing with a Slice calls no operator, or alias, where the slice is the whole.
+bool Capture::lacksOnlySlices(const std::vector<int64_t> &sizes, const Trace &found) const {
+  size_t next = 0;
+  auto skipAliases = [&](size_t call) {
+    while (next < found.calls.size() && found.calls[next].name == "aten::alias" &&
+           (call == trace().calls.size() || trace().calls[call].name != "aten::alias"))
+      ++next;
+  };
+  for (size_t call = 0; call < trace().calls.size(); ++call) {
+    skipAliases(call);
+    if (next < found.calls.size() && foretellsCall(sizes, call, found.calls[next]))
+      ++next;
+    else if (trace().calls[call].name != "aten::slice")
+      return false;
+  }
+  skipAliases(trace().calls.size());
+  return next == found.calls.size();
 }
 
 Capture::Fit Capture::tryAt(size_t extent, int64_t size) const {
@@ -393,7 +436,9 @@ Capture::Fit Capture::tryAt(size_t extent, int64_t size) const {
   sizes[extent] = size;
   try {
     Trace found = record(module, computation, inputsAt(sizes), known);
-    return sameStructure(trace(), found) && foretells(sizes, found) ? Fit::Same : Fit::Other;
+    bool same = sameStructure(trace(), found) ? foretells(sizes, found)
+                                              : lacksOnlySlices(sizes, found);
+    return same ? Fit::Same : Fit::Other;
   } catch (const std::exception &) {
     return Fit::Refused;
   }

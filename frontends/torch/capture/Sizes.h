@@ -60,11 +60,13 @@ private:
   bool addRun(const std::vector<std::vector<int64_t>> &candidates);
   void findExtents();
   void findExtents(std::vector<DynamicExtent> groups);
-  bool varies(const DynamicExtent &extent);
+  bool varies(const DynamicExtent &extent, bool bothWays = false);
   void joinFound(std::vector<std::pair<int, int>> &rest, std::vector<DynamicExtent> &found);
   enum class Fit { Same, Other, Refused };
   Fit tryAt(size_t extent, int64_t size) const;
   bool foretells(const std::vector<int64_t> &sizes, const Trace &found) const;
+  bool foretellsCall(const std::vector<int64_t> &sizes, size_t call, const Call &found) const;
+  bool lacksOnlySlices(const std::vector<int64_t> &sizes, const Trace &found) const;
   void findLimits();
   std::optional<DynamicExtent> takeUnion(std::vector<DynamicExtent> &groups);
   void checkRuns();

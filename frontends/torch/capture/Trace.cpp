@@ -404,6 +404,10 @@ void Recorder::keepNumbers(const std::vector<int> &values) {
   }
 }
 
+static Tensor zeroed(const Tensor &tensor) {
+  return at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options()).zero_();
+}
+
 /// Runs the operator: with its meta kernel where that is enough.
 void Recorder::run(const c10::OperatorHandle &op, const Call &call, bool isConstant,
                    torch::jit::Stack *stack) {
@@ -424,6 +428,10 @@ void Recorder::run(const c10::OperatorHandle &op, const Call &call, bool isConst
         stack->push_back(fromMeta(result));
       return;
     }
+    // Its kernel may check numbers, which those of intermediate results fail.
+    for (size_t i = 0; i < count; ++i)
+      if (call.args[i].kind == Arg::Kind::Value && !trace.values[call.args[i].values[0]].isConstant)
+        (*stack)[stack->size() - count + i] = zeroed((*stack)[stack->size() - count + i].toTensor());
   }
   op.callBoxed(stack);
 }
@@ -569,13 +577,66 @@ void Recorder::record(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
     writeBack(views, trace.calls[place].results[0], constant);
 }
 
+/// Whether some call changes the memory of a value in place.
+static bool isChanged(const Trace &trace, int id) {
+  return std::any_of(trace.calls.begin(), trace.calls.end(), [&](const Call &call) {
+    return call.written >= 0 &&
+           trace.values[call.results[0]].tensor.is_alias_of(trace.values[id].tensor);
+  });
+}
+
+/// Tensor::contiguous() calls its operator only where it has something to do,
+/// which depends on the sizes: a run with an extent of 1 may lack the call.
+/// Where nothing is changed in place its result is its argument.
+static Trace withoutContiguous(Trace trace) {
+  std::vector<char> drops;
+  for (const Call &call : trace.calls)
+    drops.push_back(call.name == "aten::contiguous" && !isChanged(trace, call.results[0]) &&
+                    !isChanged(trace, call.args[0].values[0]));
+  auto isDropped = [&](const TracedValue &value) {
+    return value.source == TracedValue::Source::Call && drops[value.number];
+  };
+  std::vector<int> newValue(trace.values.size()), newCall(trace.calls.size());
+  std::vector<TracedValue> values;
+  std::vector<Call> calls;
+  for (size_t call = 0; call < trace.calls.size(); ++call) {
+    newCall[call] = static_cast<int>(calls.size());
+    if (!drops[call])
+      calls.push_back(trace.calls[call]);
+  }
+  for (size_t id = 0; id < trace.values.size(); ++id) {
+    TracedValue &value = trace.values[id];
+    if (isDropped(value)) {
+      newValue[id] = newValue[trace.calls[value.number].args[0].values[0]];
+      continue;
+    }
+    newValue[id] = static_cast<int>(values.size());
+    if (value.source == TracedValue::Source::Call)
+      value.number = newCall[value.number];
+    values.push_back(value);
+  }
+  auto renumber = [&](std::vector<int> &ids) {
+    for (int &id : ids)
+      id = id < 0 ? id : newValue[id];
+  };
+  for (Call &call : calls) {
+    renumber(call.results);
+    for (Arg &arg : call.args)
+      renumber(arg.values);
+  }
+  renumber(trace.outputs);
+  trace.values = std::move(values);
+  trace.calls = std::move(calls);
+  return trace;
+}
+
 Trace Recorder::finish(const Tensors &outputs) {
   for (const Tensor &output : outputs) {
     TORCH_CHECK(output.defined(), "capture: a result of the module is undefined");
     trace.outputs.push_back(idOf(output));
   }
   keepNumbers(trace.outputs);
-  return std::move(trace);
+  return withoutContiguous(std::move(trace));
 }
 
 std::string Recorder::unknown() const {

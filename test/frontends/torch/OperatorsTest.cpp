@@ -68,6 +68,33 @@ TEST(Operators, ActivationsAndChoices) {
   });
 }
 
+TEST(Operators, FurtherFunctions) {
+  expectAll({
+      [](Tensor x) { return at::celu(x, 0.7) + at::selu(x) + at::elu(x, 0.7); },
+      [](Tensor x) { return at::hardshrink(x) + at::softshrink(x) + at::threshold(x, 0.1, 3); },
+      [](Tensor x) { return (x * 5).round() + (x * 4).ceil() + x.frac() + at::round(at::floor(x) + 0.5); },
+      [](Tensor x) { return at::sinh(x) + at::cosh(x) + at::tan(x * 0.3) + at::erfc(x); },
+      [](Tensor x) { return at::logaddexp(x, x * 2) + at::hypot(x, x + 1) + at::xlogy(x.abs(), x.abs()); },
+      [](Tensor x) { return at::logit(x.sigmoid()) + at::fmax(x, x / 0 * 0) + at::fmin(x, x + 1); },
+      [](Tensor x) { return at::prelu(x.transpose(1, 2), at::arange(8, at::kFloat) / 8); },
+      [](Tensor x) { return x.argmin(-1) + x.argmax(1, true).sum(-1); },
+      [](Tensor x) { return std::get<1>(at::topk(x, 3, -1)); },
+      [](Tensor x) { return x.norm(3, -1) + std::get<0>(at::var_mean(x, -1)) + at::nansum(x, 2); },
+      [](Tensor x) { return at::count_nonzero(x > 0, std::vector<int64_t>{1}); },
+      [](Tensor x) { return at::cosine_similarity(x, x * 2 + 1, -1); },
+      [](Tensor x) { return at::hstack({x, at::tensordot(x, at::eye(8), {2}, {0})}); },
+      [](Tensor x) { return at::einsum("b...d,...d->b...", {x, x.select(0, 0)}); },
+      [](Tensor x) { return at::replication_pad1d(x, {2, 1}) + at::reflection_pad1d(x, {1, 2}); },
+      [](Tensor x) { return x.scatter(2, at::zeros({x.size(0), x.size(1), 1}, at::kLong), 1.5); },
+      [](Tensor x) { return at::zeros_like(x).scatter_add(2, (x > 0).to(at::kLong), x); },
+      [](Tensor x) { return x.roll(2) + at::linspace(0, 1, x.size(1)).unsqueeze(-1); },
+      [](Tensor x) {
+        Tensor q = x.view({x.size(0), x.size(1), 4, 2}).transpose(1, 2), k = q.slice(1, 0, 2);
+        return at::scaled_dot_product_attention(q, k, k, {}, 0, true, {}, true);
+      },
+  }, 1e-5);
+}
+
 TEST(Operators, Reductions) {
   expectAll({
       [](Tensor x) { return x.sum(); },
@@ -166,9 +193,33 @@ TEST(Operators, LayersAndLosses) {
   }, 5e-6);
 }
 
+TEST(Operators, LossesWithIgnoredTargetsAndWeights) {
+  Tensor weight = normal({8}, 8).abs(), shares = at::softmax(normal({4, 8}, 9), -1);
+  auto body = [=](const Tensors &in) -> Tensors {
+    Tensor x = in[0], ids = in[1];
+    constexpr auto mean = at::Reduction::Mean;
+    return {at::cross_entropy_loss(x, ids),
+            at::cross_entropy_loss(x, ids, {}, at::Reduction::Sum),
+            at::cross_entropy_loss(x, ids, {}, at::Reduction::None),
+            at::cross_entropy_loss(x, ids, {}, mean, -100, 0.1),
+            at::cross_entropy_loss(x, ids, weight, mean, -100, 0.1),
+            at::cross_entropy_loss(x, ids.clamp_min(0), {}, mean, 3),
+            at::cross_entropy_loss(x, at::softmax(x, -1), weight, mean, -100, 0.1),
+            at::nll_loss(at::log_softmax(x, -1), ids, weight),
+            at::smooth_l1_loss(x, x * 2, mean, 0.5) + at::huber_loss(x, x * 2, mean, 0.5),
+            at::binary_cross_entropy(at::sigmoid(x), at::softmax(x, -1)),
+            at::binary_cross_entropy_with_logits(x, at::softmax(x, -1), {}, weight)};
+  };
+  Tensor ids = torch::tensor({2L, -100L, 0L, 7L});
+  expectSame(body, {normal({4, 8}), ids},
+             {{normal({3, 8}, 2), torch::tensor({-100L, 3L, -100L})},
+              {normal({2, 8}, 3), torch::full({2}, -100, at::kLong)}}, 5e-6);
+}
+
 TEST(Operators, Convolutions) {
   Tensor image = normal({2, 3, 8, 12}), kernel = normal({4, 3, 4, 4}, 2), bias = normal({4}, 3);
   Tensor small = normal({4, 3, 3, 2}, 4), each = normal({3, 1, 3, 3}, 5), line = normal({5, 8, 3}, 6);
+  Tensor pairs = normal({4, 3, 2, 2}, 7);
   expectSame(
       [&](const Tensors &in) -> Tensors {
         Tensor rows = in[0].flatten(1, 2).slice(1, 0, 8);
@@ -178,7 +229,11 @@ TEST(Operators, Convolutions) {
                 at::conv2d(in[0], small, {}, 1, "same"),
                 at::conv1d(rows, line, {}, 1, 2),
                 at::max_pool2d(in[0], 2), at::avg_pool2d(in[0], {3, 3}, {1, 1}, {1, 1}),
-                at::adaptive_avg_pool2d(in[0], {1, 1})};
+                at::adaptive_avg_pool2d(in[0], {1, 1}),
+                at::conv2d(in[0].repeat({1, 2, 1, 1}), pairs, {}, at::IntArrayRef{1, 1}, at::IntArrayRef{0, 0}, 1, 2),
+                at::instance_norm(rows, {}, {}, {}, {}, true, 0.1, 1e-5, false),
+                at::pixel_unshuffle(in[0], 2), at::pixel_shuffle(in[0].repeat({1, 4, 1, 1}), 2),
+                at::upsample_nearest2d(in[0], {16, 24})};
       },
       {image}, {{normal({3, 3, 8, 12}, 9)}}, 1e-5);
 }

@@ -69,6 +69,55 @@ TEST(Training, LanguageModels) {
   }
 }
 
+TEST(Training, IgnoredTargetsHaveNoGradient) {
+  auto options = torch::nn::LinearOptions(6, 5);
+  for (double smoothing : {0.0, 0.1}) {
+    torch::nn::Linear compiled(options), eager(options);
+    compiled->to(at::kDouble);
+    eager->to(at::kDouble);
+    copyParameters(*compiled, *eager);
+    auto loss = [=](Tensor y, Tensor ids) {
+      return at::cross_entropy_loss(y, ids, {}, at::Reduction::Mean, -100, smoothing);
+    };
+    Tensor x = at::randn({4, 6}, at::kDouble), ids = torch::tensor({2L, -100L, 0L, -100L});
+    auto step = compileTraining(compiled, loss, torch::optim::AdamWOptions(0x1p-7), {x, ids},
+                                withoutCache());
+    torch::optim::AdamW optimizer(eager->parameters(), torch::optim::AdamWOptions(0x1p-7));
+    for (int i = 0; i < 3; ++i) {
+      optimizer.zero_grad();
+      Tensor expected = loss(eager(x), ids);
+      expected.backward();
+      optimizer.step();
+      expectClose(step(x, ids), expected, 1e-12);
+    }
+    expectClose(compiled->weight, eager->weight, 1e-9);
+  }
+}
+
+TEST(Training, RowsByIndicesAndUnusedInputs) {
+  torch::nn::Linear compiled(8, 8), eager(8, 8);
+  compiled->to(at::kDouble);
+  eager->to(at::kDouble);
+  copyParameters(*compiled, *eager);
+  auto loss = [](Tensor y, Tensor last) {
+    Tensor rows = y.gather(1, last.view({-1, 1, 1}).expand({-1, 1, 8})).squeeze(1);
+    return (y.index({torch::arange(y.size(0)), last}) * rows).mean();
+  };
+  Tensor x = at::randn({2, 9, 8}, at::kDouble), last = torch::tensor({3L, 8L});
+  auto step = compileTraining(compiled, loss, torch::optim::AdamWOptions(0x1p-7), {x, last},
+                              withoutCache());
+  torch::optim::AdamW optimizer(eager->parameters(), torch::optim::AdamWOptions(0x1p-7));
+  for (int64_t batch : {2, 3, 5}) {
+    Tensor in = at::randn({batch, 9, 8}, at::kDouble), ids = at::randint(9, {batch}, at::kLong);
+    optimizer.zero_grad();
+    Tensor expected = loss(eager(in), ids);
+    expected.backward();
+    optimizer.step();
+    expectClose(step(in, ids), expected, 1e-12);
+  }
+  expectClose(compiled->weight, eager->weight, 1e-9);
+}
+
 namespace {
 /// A small model that detaches, freezes and branches.
 struct MixedImpl : torch::nn::Module {
