@@ -95,6 +95,13 @@ static ReferenceFacts factsOf(func::FuncOp function) {
     facts.isMixer = true;
     facts.values = static_cast<int>(argument.getArgNumber());
   }
+  Value gates = llvm::TypeSwitch<Operation *, Value>(&*ops.begin())
+                    .Case<FullOp, LocalOp, SimpleOp, ConvOp>([](auto op) {
+                      return op.getGate() == Gate::relu ? op.getQ() : Value();
+                    })
+                    .Default([](Operation *) { return Value(); });
+  if (auto argument = dyn_cast_or_null<BlockArgument>(gates))
+    facts.gates = static_cast<int>(argument.getArgNumber());
   return facts;
 }
 
@@ -164,6 +171,8 @@ Comparison aft::compareWithReference(const Array &found, const Array &expected,
     for (int64_t i = 0; i < count; ++i)
       if (double number = expected.at(i); std::isfinite(number))
         scale = std::max(scale, std::fabs(number));
+  if (facts.gates >= 0)
+    scale *= std::max(1.0, largest(inputs[facts.gates]));
   if (scale == 0)
     scale = 1;
   for (int64_t i = 0; i < count; ++i) {

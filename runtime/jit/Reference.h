@@ -14,6 +14,8 @@ struct ReferenceFacts {
   /// largest entry of input `values`. Otherwise to the largest of the result.
   bool isMixer = false;
   int values = -1;
+  /// The input whose relu gates the values: it has no bound, so its size counts.
+  int gates = -1;
 };
 
 /// The public functions of a program as they are written, without compiling it.
