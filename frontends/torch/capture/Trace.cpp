@@ -408,26 +408,42 @@ static Tensor zeroed(const Tensor &tensor) {
   return at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options()).zero_();
 }
 
+/// Runs the operator's meta kernel in place of the operator. What is changed in
+/// place stays as it is, for its numbers are undefined before and after; false
+/// where that is not all, or there is no such kernel.
+static bool runMeta(const c10::OperatorHandle &op, const Call &call, torch::jit::Stack *stack) {
+  size_t count = call.schema->arguments().size(), first = stack->size() - count;
+  torch::jit::Stack meta;
+  for (size_t i = 0; i < count; ++i)
+    meta.push_back(toMeta((*stack)[first + i]));
+  Tensor target, changed;
+  if (call.written >= 0) {
+    target = (*stack)[first + call.written].toTensor();
+    changed = meta[call.written].toTensor();
+  }
+  try {
+    op.callBoxed(&meta);
+  } catch (const c10::NotImplementedError &) {
+    return false;
+  }
+  if (target.defined() && (changed.sizes() != target.sizes() ||
+                           changed.strides() != target.strides() || meta.size() > 1))
+    return false;
+  torch::jit::drop(*stack, count);
+  for (const IValue &result : meta)
+    stack->push_back(target.defined() ? IValue(target) : fromMeta(result));
+  return true;
+}
+
 /// Runs the operator: with its meta kernel where that is enough.
 void Recorder::run(const c10::OperatorHandle &op, const Call &call, bool isConstant,
                    torch::jit::Stack *stack) {
   size_t count = call.schema->arguments().size();
-  if (!isConstant && isPure(*call.schema, call)) {
-    torch::jit::Stack meta;
-    for (size_t i = 0; i < count; ++i)
-      meta.push_back(toMeta((*stack)[stack->size() - count + i]));
-    bool ran = true;
-    try {
-      op.callBoxed(&meta);
-    } catch (const c10::NotImplementedError &) {
-      ran = false;
-    }
-    if (ran) {
-      torch::jit::drop(*stack, count);
-      for (const IValue &result : meta)
-        stack->push_back(fromMeta(result));
+  if (!isConstant && (call.written >= 0 || isPure(*call.schema, call))) {
+    if (runMeta(op, call, stack))
       return;
-    }
+    if (call.written >= 0)
+      return op.callBoxed(stack);
     // Its kernel may check numbers, which those of intermediate results fail.
     for (size_t i = 0; i < count; ++i)
       if (call.args[i].kind == Arg::Kind::Value && !trace.values[call.args[i].values[0]].isConstant)
