@@ -22,8 +22,6 @@ using namespace aft;
 static constexpr int64_t kStrips = 32;
 /// Keys that are packed at once.
 static constexpr int64_t kBlockKeys = 256;
-/// Channels of a work group: they share the weights exp(w - a).
-static constexpr int64_t kBlockChannels = 256;
 
 namespace {
 
@@ -47,7 +45,9 @@ private:
   void finishRow(LaneEmitter &group, Value row, Value top, ValueRange own);
   MixState sumExactly(LaneEmitter &group, Value t);
   void storeResults(LaneEmitter &group, Value t, const MixState &state);
-  void forEachGroup(llvm::function_ref<void(LaneEmitter &)> body);
+  void forEachGroup(llvm::function_ref<void(LaneEmitter &)> body) {
+    mixer.forEachGroup(vectorBits, batch, firstChannel, body);
+  }
   Value loadPanel(LaneEmitter &group, Value i, int64_t part) {
     return e.load(panel, {i, e.index(part), e.index(0)}, group.lanes);
   }
@@ -66,26 +66,16 @@ private:
 
 } // namespace
 
-static int64_t channelsOfBlock(const FullMixer &mixer, int64_t lanes) {
-  return std::min(kBlockChannels, (mixer.channels + lanes - 1) / lanes * lanes);
-}
-
 FullForward::FullForward(const FullMixer &mixer, Emitter &e, unsigned vectorBits)
     : mixer(mixer), e(e), element(mixer.element), vectorBits(vectorBits),
       lanes(lanesFor(element, vectorBits)), strip(stripRows(vectorBits)),
-      blockRows(kStrips * strip), blockChannels(channelsOfBlock(mixer, lanes)),
+      blockRows(kStrips * strip), blockChannels(mixer.channelsOfBlock(lanes)),
       sums(e, blockRows, blockChannels, lanes, element) {
   // Wide enough for the triangle, too.
   weights = e.scratch({blockRows, std::max(kBlockKeys, blockRows) + lanes}, element);
   panel = e.scratch({kBlockKeys, 2, lanes}, element);
   rowMaxima = e.scratch({blockRows}, element);
   keyMaxima = e.scratch({blockChannels}, element);
-}
-
-void FullForward::forEachGroup(llvm::function_ref<void(LaneEmitter &)> body) {
-  Value last = e.min(e.add(firstChannel, blockChannels), e.index(mixer.channels));
-  forEachLaneGroupOfRange(e, element, vectorBits, batch, firstChannel, last, mixer.channels,
-                          body);
 }
 
 void FullForward::run(Value batchIndex, Value row, Value channel) {
@@ -323,7 +313,7 @@ void aft::emitFullMixer(FullOp op, OpBuilder &builder, unsigned vectorBits) {
   FullMixer mixer(op, e);
   FullForward forward(mixer, e, vectorBits);
   int64_t lanes = lanesFor(mixer.element, vectorBits);
-  int64_t blockRows = kStrips * stripRows(vectorBits), block = channelsOfBlock(mixer, lanes);
+  int64_t blockRows = kStrips * stripRows(vectorBits), block = mixer.channelsOfBlock(lanes);
   Value blocks = e.ceilDiv(mixer.queries, blockRows);
   Value grid[] = {blocks, mixer.batches, e.index((mixer.channels + block - 1) / block)};
   e.grid(grid, [&](ArrayRef<Value> index) {

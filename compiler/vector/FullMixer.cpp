@@ -9,6 +9,8 @@
 using namespace mlir;
 using namespace aft;
 
+/// Most channels of a work group.
+static constexpr int64_t kBlockChannels = 256;
 /// Terms that are added one after the other.
 static constexpr int64_t kBlockTerms = 128;
 
@@ -42,6 +44,17 @@ FullMixer::FullMixer(Operation *op, Emitter &e) : e(e) {
   batches = e.dim(q, 0);
   queries = e.dim(q, 1);
   keys = e.dim(k, 1);
+}
+
+int64_t FullMixer::channelsOfBlock(int64_t lanes) const {
+  return std::min(kBlockChannels, (channels + lanes - 1) / lanes * lanes);
+}
+
+void FullMixer::forEachGroup(unsigned vectorBits, Value batch, Value firstChannel,
+                             llvm::function_ref<void(LaneEmitter &)> body) const {
+  int64_t block = channelsOfBlock(lanesFor(element, vectorBits));
+  Value last = e.min(e.add(firstChannel, block), e.index(channels));
+  forEachLaneGroupOfRange(e, element, vectorBits, batch, firstChannel, last, channels, body);
 }
 
 Value FullMixer::keysSeenBy(Value t, Value visible) const {

@@ -22,6 +22,11 @@ struct FullMixer {
   mlir::Type element; ///< the accumulation type
   Value queries, keys, batches;
 
+  /// Channels of a work group, which share the weights exp(w - maximum).
+  int64_t channelsOfBlock(int64_t lanes) const;
+  /// The lane groups of a work group's channels.
+  void forEachGroup(unsigned vectorBits, Value batch, Value firstChannel,
+                    llvm::function_ref<void(LaneEmitter &)> body) const;
   /// How many of the first `visible` keys query t sees.
   Value keysSeenBy(Value t, Value visible) const;
   /// The first query that sees key `key`.

@@ -22,8 +22,6 @@ using namespace aft;
 static constexpr int64_t kStrips = 32;
 /// Queries that are packed at once.
 static constexpr int64_t kBlockQueries = 128;
-/// Channels of a work group: they share the weights exp(w - b).
-static constexpr int64_t kBlockChannels = 256;
 /// Queries of a work group of dq.
 static constexpr int64_t kRowsOfDq = 512;
 
@@ -44,7 +42,9 @@ private:
   void packQueries(LaneEmitter &group, Value firstQuery, Value extent, Value base);
   void finishKey(LaneEmitter &group, Value row);
   SmallVector<Value> sumExactly(LaneEmitter &group, Value key, Value k, Value v);
-  void forEachGroup(llvm::function_ref<void(LaneEmitter &)> body);
+  void forEachGroup(llvm::function_ref<void(LaneEmitter &)> body) {
+    mixer.forEachGroup(vectorBits, batch, firstChannel, body);
+  }
   /// How many keys of the block query t sees.
   Value seenBy(Value t) { return e.sub(mixer.keysSeenBy(t, visible), firstKey); }
   Value columnOf(LaneEmitter &group) { return e.sub(group.channel, firstChannel); }
@@ -61,25 +61,15 @@ private:
 
 } // namespace
 
-static int64_t channelsOfBlock(const FullMixer &mixer, int64_t lanes) {
-  return std::min(kBlockChannels, (mixer.channels + lanes - 1) / lanes * lanes);
-}
-
 KeyGradients::KeyGradients(const FullMixer &mixer, Emitter &e, unsigned vectorBits)
     : mixer(mixer), e(e), element(mixer.element), vectorBits(vectorBits),
       lanes(lanesFor(element, vectorBits)), strip(stripRows(vectorBits)),
-      blockKeys(kStrips * strip), blockChannels(channelsOfBlock(mixer, lanes)),
+      blockKeys(kStrips * strip), blockChannels(mixer.channelsOfBlock(lanes)),
       sums(e, blockKeys, blockChannels, lanes, element) {
   weights = e.scratch({kBlockQueries, blockKeys}, element);
   panel = e.scratch({kBlockQueries, 2, lanes}, element);
   biasMaxima = e.scratch({blockKeys}, element);
   queryMaxima = e.scratch({blockChannels}, element);
-}
-
-void KeyGradients::forEachGroup(llvm::function_ref<void(LaneEmitter &)> body) {
-  Value last = e.min(e.add(firstChannel, blockChannels), e.index(mixer.channels));
-  forEachLaneGroupOfRange(e, element, vectorBits, batch, firstChannel, last, mixer.channels,
-                          body);
 }
 
 void KeyGradients::clear() {
@@ -264,7 +254,7 @@ void aft::emitFullMixerGrad(FullGradOp op, OpBuilder &builder, unsigned vectorBi
   Emitter e(builder, op.getLoc());
   FullMixer mixer(op, e);
   KeyGradients gradients(mixer, e, vectorBits);
-  int64_t block = channelsOfBlock(mixer, lanesFor(mixer.element, vectorBits));
+  int64_t block = mixer.channelsOfBlock(lanesFor(mixer.element, vectorBits));
   int64_t blockKeys = kStrips * stripRows(vectorBits);
   // The largest groups first, so that threads end at the same time.
   emitFullBiasGrad(mixer, vectorBits);

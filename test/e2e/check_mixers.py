@@ -15,12 +15,6 @@ RUN, EXTRA = sys.argv[1], sys.argv[2:]
 rng = np.random.default_rng(7)
 
 
-def bf16(x):
-    bits = np.asarray(x, np.float32).view(np.uint32)
-    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)
-    return np.where(np.isnan(x), x, rounded.view(np.float32)).astype(np.float64)
-
-
 def type_of(a, dtype, dynamic):
     dims = list(a.shape)
     if dynamic:
@@ -98,7 +92,7 @@ def case(op, B, T, d, dtype="f32", scale=1.0, causal=False, lengths=None, gate="
         edit(q, k, v, w)
     arrays = [q, k, v] + ([w] if w is not None else [])
     if dtype == "bf16":
-        arrays = [bf16(a) for a in arrays]
+        arrays = [oracle.bf16(a) for a in arrays]
     elif dtype == "f32":
         arrays = [a.astype(np.float32).astype(np.float64) for a in arrays]
     extra = {"local": dict(window=window), "conv": dict(grid=grid)}.get(op, {})

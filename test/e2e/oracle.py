@@ -6,6 +6,13 @@ visible pair are formed explicitly, one maximum per (batch, query, channel).
 import numpy as np
 
 
+def bf16(x):
+    """x rounded to bf16, to even."""
+    bits = np.asarray(x, np.float32).view(np.uint32)
+    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & np.uint32(0xFFFF0000)
+    return np.where(np.isnan(x), x, rounded.view(np.float32)).astype(np.float64)
+
+
 def gate_of(name, q):
     if name == "sigmoid":
         return 1 / (1 + np.exp(-q))

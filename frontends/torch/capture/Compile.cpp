@@ -18,8 +18,6 @@ struct CompiledModule::Impl {
   std::string text;
 };
 
-static bool hasRule(const std::string &name) { return ruleFor(name) != nullptr; }
-
 CompiledModule aft::compileComputation(torch::nn::Module &module, const Computation &computation,
                                        const Tensors &examples,
                                        const CompileModuleOptions &options) {

@@ -11,6 +11,8 @@ const Rules &aft::capture::rules() {
     addReductionRules(table);
     addProductRules(table);
     addShapeRules(table);
+    addIndexingRules(table);
+    addWriteBackRules(table);
     addFactoryRules(table);
     addLayerRules(table);
     addConvolutionRules(table);

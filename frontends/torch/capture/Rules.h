@@ -21,12 +21,15 @@ const Rules &rules();
 /// The rule of an operator, by the name of its in-place form too; null if there
 /// is none.
 const Rule *ruleFor(const std::string &name);
+inline bool hasRule(const std::string &name) { return ruleFor(name) != nullptr; }
 
 // The parts, a file each.
 void addElementwiseRules(Rules &rules);
 void addReductionRules(Rules &rules);
 void addProductRules(Rules &rules);
 void addShapeRules(Rules &rules);
+void addIndexingRules(Rules &rules);
+void addWriteBackRules(Rules &rules);
 void addFactoryRules(Rules &rules);
 void addLayerRules(Rules &rules);
 void addConvolutionRules(Rules &rules);

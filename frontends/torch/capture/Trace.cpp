@@ -2,6 +2,8 @@
 
 #include "frontends/torch/capture/Trace.h"
 
+#include "frontends/torch/capture/MetaKernels.h"
+
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/library.h>
@@ -322,65 +324,6 @@ static std::vector<Tensor> tensorsOf(at::ArrayRef<IValue> values) {
   return tensors;
 }
 
-static Tensor toMeta(const Tensor &tensor) {
-  if (!tensor.defined())
-    return tensor;
-  return at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options().device(at::kMeta));
-}
-
-static IValue toMeta(const IValue &value) {
-  if (value.isTensor())
-    return toMeta(value.toTensor());
-  if (value.isTensorList()) {
-    c10::List<Tensor> list;
-    for (const Tensor &tensor : value.toTensorVector())
-      list.push_back(toMeta(tensor));
-    return list;
-  }
-  if (value.isOptionalTensorList()) {
-    c10::List<std::optional<Tensor>> list;
-    for (const IValue &item : value.toListRef())
-      list.push_back(item.isTensor() ? std::optional<Tensor>(toMeta(item.toTensor()))
-                                     : std::nullopt);
-    return list;
-  }
-  return value;
-}
-
-/// Memory in the shape of a meta tensor. Numbers that may be used as indices
-/// are 0, others are whatever they are: pages nobody touches cost nothing.
-static Tensor fromMeta(const Tensor &meta) {
-  if (!meta.defined() || !meta.is_meta())
-    return meta;
-  Tensor tensor = at::empty_strided(meta.sizes(), meta.strides(), meta.options().device(at::kCPU));
-  return at::isIntegralType(meta.scalar_type(), /*includeBool=*/true) ? tensor.zero_() : tensor;
-}
-
-static IValue fromMeta(const IValue &value) {
-  if (value.isTensor())
-    return fromMeta(value.toTensor());
-  if (!value.isTensorList())
-    return value;
-  c10::List<Tensor> list;
-  for (const Tensor &tensor : value.toTensorVector())
-    list.push_back(fromMeta(tensor));
-  return list;
-}
-
-/// Whether the results are new tensors that only depend on tensor arguments.
-static bool isPure(const c10::FunctionSchema &schema, const Call &call) {
-  bool takesTensor = false;
-  for (const auto &argument : schema.arguments())
-    if (argument.alias_info())
-      return false;
-  for (const Arg &arg : call.args)
-    takesTensor |= arg.kind == Arg::Kind::Value || arg.kind == Arg::Kind::Values;
-  for (const auto &result : schema.returns())
-    if (result.alias_info())
-      return false;
-  return takesTensor;
-}
-
 /// Whether a call computes the same from run to run: from constants, without
 /// drawing random numbers.
 bool Recorder::isConstant(const c10::OperatorHandle &op, const Call &call) const {
@@ -406,33 +349,6 @@ void Recorder::keepNumbers(const std::vector<int> &values) {
 
 static Tensor zeroed(const Tensor &tensor) {
   return at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options()).zero_();
-}
-
-/// Runs the operator's meta kernel in place of the operator. What is changed in
-/// place stays as it is, for its numbers are undefined before and after; false
-/// where that is not all, or there is no such kernel.
-static bool runMeta(const c10::OperatorHandle &op, const Call &call, torch::jit::Stack *stack) {
-  size_t count = call.schema->arguments().size(), first = stack->size() - count;
-  torch::jit::Stack meta;
-  for (size_t i = 0; i < count; ++i)
-    meta.push_back(toMeta((*stack)[first + i]));
-  Tensor target, changed;
-  if (call.written >= 0) {
-    target = (*stack)[first + call.written].toTensor();
-    changed = meta[call.written].toTensor();
-  }
-  try {
-    op.callBoxed(&meta);
-  } catch (const c10::NotImplementedError &) {
-    return false;
-  }
-  if (target.defined() && (changed.sizes() != target.sizes() ||
-                           changed.strides() != target.strides() || meta.size() > 1))
-    return false;
-  torch::jit::drop(*stack, count);
-  for (const IValue &result : meta)
-    stack->push_back(target.defined() ? IValue(target) : fromMeta(result));
-  return true;
 }
 
 /// Runs the operator: with its meta kernel where that is enough.
@@ -593,59 +509,6 @@ void Recorder::record(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
     writeBack(views, trace.calls[place].results[0], constant);
 }
 
-/// Whether some call changes the memory of a value in place.
-static bool isChanged(const Trace &trace, int id) {
-  return std::any_of(trace.calls.begin(), trace.calls.end(), [&](const Call &call) {
-    return call.written >= 0 &&
-           trace.values[call.results[0]].tensor.is_alias_of(trace.values[id].tensor);
-  });
-}
-
-/// Tensor::contiguous() calls its operator only where it has something to do,
-/// which depends on the sizes: a run with an extent of 1 may lack the call.
-/// Where nothing is changed in place its result is its argument.
-static Trace withoutContiguous(Trace trace) {
-  std::vector<char> drops;
-  for (const Call &call : trace.calls)
-    drops.push_back(call.name == "aten::contiguous" && !isChanged(trace, call.results[0]) &&
-                    !isChanged(trace, call.args[0].values[0]));
-  auto isDropped = [&](const TracedValue &value) {
-    return value.source == TracedValue::Source::Call && drops[value.number];
-  };
-  std::vector<int> newValue(trace.values.size()), newCall(trace.calls.size());
-  std::vector<TracedValue> values;
-  std::vector<Call> calls;
-  for (size_t call = 0; call < trace.calls.size(); ++call) {
-    newCall[call] = static_cast<int>(calls.size());
-    if (!drops[call])
-      calls.push_back(trace.calls[call]);
-  }
-  for (size_t id = 0; id < trace.values.size(); ++id) {
-    TracedValue &value = trace.values[id];
-    if (isDropped(value)) {
-      newValue[id] = newValue[trace.calls[value.number].args[0].values[0]];
-      continue;
-    }
-    newValue[id] = static_cast<int>(values.size());
-    if (value.source == TracedValue::Source::Call)
-      value.number = newCall[value.number];
-    values.push_back(value);
-  }
-  auto renumber = [&](std::vector<int> &ids) {
-    for (int &id : ids)
-      id = id < 0 ? id : newValue[id];
-  };
-  for (Call &call : calls) {
-    renumber(call.results);
-    for (Arg &arg : call.args)
-      renumber(arg.values);
-  }
-  renumber(trace.outputs);
-  trace.values = std::move(values);
-  trace.calls = std::move(calls);
-  return trace;
-}
-
 Trace Recorder::finish(const Tensors &outputs) {
   for (const Tensor &output : outputs) {
     TORCH_CHECK(output.defined(), "capture: a result of the module is undefined");
@@ -698,47 +561,4 @@ Trace capture::record(torch::nn::Module &module, const Computation &computation,
     throw;
   }
   return recorder.finish(outputs);
-}
-
-//===----------------------------------------------------------------------===//
-// Where a call belongs
-//===----------------------------------------------------------------------===//
-
-static std::string commonPath(const std::string &a, const std::string &b) {
-  size_t end = 0, length = std::min(a.size(), b.size());
-  for (size_t i = 0; i <= length; ++i) {
-    bool stopA = i == a.size() || a[i] == '.', stopB = i == b.size() || b[i] == '.';
-    if (stopA && stopB)
-      end = i;
-    if (i == length || a[i] != b[i])
-      break;
-  }
-  return a.substr(0, end);
-}
-
-/// The nearest call on one side that uses a parameter or buffer, or nothing.
-static const Call *nearest(const Trace &trace, size_t call, int step) {
-  for (size_t place = call; place < trace.calls.size(); place += step)
-    if (trace.calls[place].usesState)
-      return &trace.calls[place];
-  return nullptr;
-}
-
-std::string capture::modulePath(const Trace &trace, size_t call) {
-  const Call *before = nearest(trace, call, -1), *after = nearest(trace, call, 1);
-  if (!before || !after)
-    return "";
-  // Between the parameters of two modules lies what contains both.
-  return before->module == after->module ? before->module
-                                         : commonPath(before->module, after->module);
-}
-
-std::string capture::describe(const Trace &trace, size_t call) {
-  std::string path = modulePath(trace, call);
-  std::string text = trace.calls[call].name + " in " +
-                     (path.empty() ? "the outermost module" : "module '" + path + "'");
-  const Call *before = nearest(trace, call, -1);
-  if (before && !trace.calls[call].usesState && !before->module.empty())
-    text += ", after '" + before->module + "'";
-  return text;
 }

@@ -84,6 +84,11 @@ struct Trace {
 Trace record(torch::nn::Module &module, const Computation &computation, const Tensors &inputs,
              const std::function<bool(const std::string &)> &known);
 
+/// Tensor::contiguous() calls its operator only where it has something to do,
+/// which depends on the sizes: a run with an extent of 1 may lack the call.
+/// Where nothing is changed in place its result is its argument.
+Trace withoutContiguous(Trace trace);
+
 /// "aten::foo in module 'blocks.0', after 'blocks.0.norm1'".
 std::string describe(const Trace &trace, size_t call);
 /// The path of the innermost module that a call belongs to, as far as the

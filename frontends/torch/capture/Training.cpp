@@ -67,8 +67,6 @@ static at::Tensor zeros(const TensorType &type) {
   return at::zeros(type.shape, at::TensorOptions().dtype(ops::scalarTypeOf(type.dtype)));
 }
 
-static bool hasRule(const std::string &name) { return ruleFor(name) != nullptr; }
-
 TrainingModule aft::compileTrainingComputation(torch::nn::Module &module, const Computation &loss,
                                                const OptimizerOptions &optimizer,
                                                const Tensors &examples,

@@ -1,0 +1,92 @@
+//===- MetaKernels.cpp - Shapes without numbers ---------------------------===//
+
+#include "frontends/torch/capture/MetaKernels.h"
+
+#include <ATen/ATen.h>
+
+using namespace aft;
+using namespace aft::capture;
+using at::Tensor;
+using c10::IValue;
+
+static Tensor toMeta(const Tensor &tensor) {
+  if (!tensor.defined())
+    return tensor;
+  return at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options().device(at::kMeta));
+}
+
+static IValue toMeta(const IValue &value) {
+  if (value.isTensor())
+    return toMeta(value.toTensor());
+  if (value.isTensorList()) {
+    c10::List<Tensor> list;
+    for (const Tensor &tensor : value.toTensorVector())
+      list.push_back(toMeta(tensor));
+    return list;
+  }
+  if (value.isOptionalTensorList()) {
+    c10::List<std::optional<Tensor>> list;
+    for (const IValue &item : value.toListRef())
+      list.push_back(item.isTensor() ? std::optional<Tensor>(toMeta(item.toTensor()))
+                                     : std::nullopt);
+    return list;
+  }
+  return value;
+}
+
+/// Memory in the shape of a meta tensor. Numbers that may be used as indices
+/// are 0, others are whatever they are: pages nobody touches cost nothing.
+static Tensor fromMeta(const Tensor &meta) {
+  if (!meta.defined() || !meta.is_meta())
+    return meta;
+  Tensor tensor = at::empty_strided(meta.sizes(), meta.strides(), meta.options().device(at::kCPU));
+  return at::isIntegralType(meta.scalar_type(), /*includeBool=*/true) ? tensor.zero_() : tensor;
+}
+
+static IValue fromMeta(const IValue &value) {
+  if (value.isTensor())
+    return fromMeta(value.toTensor());
+  if (!value.isTensorList())
+    return value;
+  c10::List<Tensor> list;
+  for (const Tensor &tensor : value.toTensorVector())
+    list.push_back(fromMeta(tensor));
+  return list;
+}
+
+bool capture::isPure(const c10::FunctionSchema &schema, const Call &call) {
+  bool takesTensor = false;
+  for (const auto &argument : schema.arguments())
+    if (argument.alias_info())
+      return false;
+  for (const Arg &arg : call.args)
+    takesTensor |= arg.kind == Arg::Kind::Value || arg.kind == Arg::Kind::Values;
+  for (const auto &result : schema.returns())
+    if (result.alias_info())
+      return false;
+  return takesTensor;
+}
+
+bool capture::runMeta(const c10::OperatorHandle &op, const Call &call, torch::jit::Stack *stack) {
+  size_t count = call.schema->arguments().size(), first = stack->size() - count;
+  torch::jit::Stack meta;
+  for (size_t i = 0; i < count; ++i)
+    meta.push_back(toMeta((*stack)[first + i]));
+  Tensor target, changed;
+  if (call.written >= 0) {
+    target = (*stack)[first + call.written].toTensor();
+    changed = meta[call.written].toTensor();
+  }
+  try {
+    op.callBoxed(&meta);
+  } catch (const c10::NotImplementedError &) {
+    return false;
+  }
+  if (target.defined() && (changed.sizes() != target.sizes() ||
+                           changed.strides() != target.strides() || meta.size() > 1))
+    return false;
+  torch::jit::drop(*stack, count);
+  for (const IValue &result : meta)
+    stack->push_back(target.defined() ? IValue(target) : fromMeta(result));
+  return true;
+}
