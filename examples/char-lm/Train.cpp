@@ -5,6 +5,8 @@
 #include "examples/char-lm/Data.h"
 #include "examples/char-lm/Progress.h"
 
+#include "aft/profile.h"
+
 #include <ATen/ATen.h>
 
 #include <atomic>
@@ -77,6 +79,23 @@ static bool runSteps(const Options &options, const Data &data, aft::nn::Language
   return true;
 }
 
+/// As runSteps, with a timeline of the compiled code.
+static bool runTraced(const Options &options, const Data &data, aft::nn::LanguageModel model,
+                      const aft::CompiledTraining &training) {
+  if (options.trace.empty())
+    return runSteps(options, data, model, training);
+  aft::Profile profile(aft::Profile::kMostSlices);
+  bool done;
+  {
+    aft::Profile::Scope scope(profile);
+    done = runSteps(options, data, model, training);
+  }
+  if (aft::Status status = profile.writeTrace(options.trace); !status.ok())
+    throw std::runtime_error(status.message);
+  std::printf("timeline: %s\n", options.trace.c_str());
+  return done;
+}
+
 int charlm::train(const Options &options) {
   Data data(options.data, options.context);
   std::printf("data: %s, %lld bytes to train on, %lld held out\n", options.data.c_str(),
@@ -112,7 +131,7 @@ int charlm::train(const Options &options) {
 
   std::signal(SIGINT, onInterrupt);
   std::signal(SIGTERM, onInterrupt);
-  if (!runSteps(options, data, model, training))
+  if (!runTraced(options, data, model, training))
     return 130;
   saveCheckpoint(options, model, training);
   std::printf("held out after: %.3f bits/char\n", measure(forward, data, options));

@@ -2,18 +2,13 @@
 
 #include "runtime/core/RunRecord.h"
 
+#include "runtime/core/Clock.h"
+
 #include <algorithm>
-#include <chrono>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 using namespace aft;
-
-int64_t aft::now() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 int aft::threadNumber() {
   thread_local const int number = static_cast<int>(syscall(SYS_gettid));

@@ -59,7 +59,7 @@ public:
 
   const std::string entry;
   const int64_t arenaBytes;
-  const int threads; ///< the most a launch may use
+  const int threads; ///< of the pool; 0: the host's own parallel_for
   int thread;        ///< that made the call
   int64_t start, end = 0;
   std::vector<Launch> launches;
@@ -72,9 +72,6 @@ private:
   const aft_runtime_t *inner;
   aft_runtime_t callbacks;
 };
-
-/// Nanoseconds of a steady clock.
-int64_t now();
 
 /// The system's number of this thread.
 int threadNumber();

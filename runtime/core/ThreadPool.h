@@ -1,7 +1,8 @@
 //===- ThreadPool.h - Runs the work groups of kernels on all threads ------===//
-// Workers spin for a moment after their last work and then park. Any number of
-// threads may launch kernels at once; each launch is a job of its own, in which
-// the launching thread takes part.
+// A launch is published in one of a few slots. Workers watch the slots for a
+// moment after their last work and then sleep on a word that counts launches.
+// The launching thread takes part and does alone what no worker comes for. Any
+// number of threads may launch at once, kernels too.
 //
 // Kernels keep packed tiles on the stack. Workers have 16 MiB; a thread that
 // launches needs what the largest kernel takes, which the compiler limits to
@@ -13,9 +14,8 @@
 #include "aft/abi.h"
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
-#include <mutex>
+#include <memory>
 #include <pthread.h>
 #include <vector>
 
@@ -31,37 +31,57 @@ public:
 
   int threads() const { return static_cast<int>(workers.size()) + 1; }
 
-  /// Runs the whole grid of a kernel and returns when it is done.
-  void launch(aft_kernel_t kernel, void *const *buffers, const int64_t *dims);
+  /// Runs the whole grid of a kernel and returns when it is done. Launches with
+  /// one `name`, compared as a pointer, are taken to cost alike.
+  void launch(aft_kernel_t kernel, void *const *buffers, const int64_t *dims,
+              const char *name = nullptr);
 
   /// The pool in the form generated code calls.
   const aft_runtime_t *runtime() const { return &callbacks; }
 
-  /// The pool for a thread count (0: AFT_NUM_THREADS, else all CPUs), shared
-  /// by everyone in the process who asks for the same count.
+  /// The pool for a thread count (0: defaultThreads), shared by everyone in the
+  /// process who asks for the same count.
   static ThreadPool &shared(int threads);
 
   /// The most threads that a pool may be asked for.
   static constexpr int kMostThreads = 4096;
 
-  /// What 0 threads stand for: AFT_NUM_THREADS, else the CPUs that the process
-  /// may use. A value that is no number of threads gets one warning.
+  /// What 0 threads stand for: AFT_NUM_THREADS, else usableCPUs. A value that is
+  /// no number of threads gets one warning.
   static int defaultThreads();
 
-private:
-  struct Job;
-  static void *workerMain(void *self);
-  void work();
-  Job *take();
-  static void runChunks(Job &job);
+  /// The CPUs that the process may use: its affinity, and the share of time
+  /// that a container has.
+  static int usableCPUs();
 
-  std::vector<pthread_t> workers;
-  std::mutex mutex;
-  std::condition_variable wake;
-  std::vector<Job *> jobs;            ///< with work left; guarded by mutex
-  std::atomic<uint64_t> epoch{0};     ///< counts submitted jobs
-  bool stopping = false;              ///< guarded by mutex
+private:
+  struct Slot;
+  struct Cost;
+  struct Worker {
+    ThreadPool *pool;
+    int number; ///< from 1; 0 is the launching thread
+    pthread_t thread;
+  };
+  struct Visits;
+  void work(int number);
+  bool help(int number, Visits &visits);
+  bool spin(int number, Visits &visits, int64_t &budget);
+  Slot *freeSlot();
+  void wake(int helpers, double expected);
+  void share(Slot &slot, aft_kernel_t kernel, void *const *buffers, const int64_t *dims,
+             int64_t begin, int64_t end, double expected, Cost &cost, const void *key);
+
+  std::vector<std::unique_ptr<Worker>> workers;
+  std::vector<Slot *> slots;
+  std::unique_ptr<Cost[]> costs;
+  int64_t longestSpin; ///< ticks
   aft_runtime_t callbacks;
+  std::atomic<bool> stopping{false};
+
+  /// What every launch writes, away from what is only read.
+  alignas(64) std::atomic<uint32_t> epoch{0}; ///< counts launches
+  std::atomic<int> parked{0};                 ///< workers asleep or about to be
+  std::atomic<int64_t> unannounced{0};        ///< see wake
 };
 
 } // namespace aft

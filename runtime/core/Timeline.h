@@ -3,6 +3,7 @@
 #ifndef AFT_RUNTIME_CORE_TIMELINE_H
 #define AFT_RUNTIME_CORE_TIMELINE_H
 
+#include "runtime/core/Clock.h"
 #include "runtime/core/RunRecord.h"
 
 #include <cstddef>

@@ -38,7 +38,11 @@ public:
                       std::vector<std::vector<int64_t>> &shapes,
                       int64_t *arenaBytes) const override;
   Status run(const std::string &entry, const std::vector<Buffer> &inputs,
-             const std::vector<Buffer> &outputs) const override;
+             const std::vector<Buffer> &outputs) const override {
+    return run(entry, inputs, outputs, *pool->runtime());
+  }
+  Status run(const std::string &entry, const std::vector<Buffer> &inputs,
+             const std::vector<Buffer> &outputs, const aft_runtime_t &runtime) const override;
 
 private:
   Status find(const std::string &name, size_t &index) const;
@@ -49,7 +53,7 @@ private:
 
   /// Runs an entry and reports to the profiles at work and to the log.
   void runMeasured(size_t index, void *const *buffers, const int64_t *dims, void *arena,
-                   int64_t arenaBytes) const;
+                   int64_t arenaBytes, const aft_runtime_t &runtime) const;
 
   Package package;
   KernelTable kernels;
@@ -195,7 +199,7 @@ Status JITProgram::outputShapes(const std::string &entry, const std::vector<Buff
 }
 
 Status JITProgram::run(const std::string &entry, const std::vector<Buffer> &inputs,
-                       const std::vector<Buffer> &outputs) const {
+                       const std::vector<Buffer> &outputs, const aft_runtime_t &runtime) const {
   size_t index;
   std::vector<int64_t> dims;
   int64_t arenaBytes = 0;
@@ -230,16 +234,17 @@ Status JITProgram::run(const std::string &entry, const std::vector<Buffer> &inpu
     return {"entry '" + info.name + "' needs " + std::to_string(arenaBytes) +
             " bytes of scratch memory, which could not be had"};
   if (Profile::wanted() || logs("runtime"))
-    runMeasured(index, buffers.data(), dims.data(), arena.data(), arenaBytes);
+    runMeasured(index, buffers.data(), dims.data(), arena.data(), arenaBytes, runtime);
   else
-    code[index].run(buffers.data(), dims.data(), arena.data(), pool->runtime());
+    code[index].run(buffers.data(), dims.data(), arena.data(), &runtime);
   return {};
 }
 
 void JITProgram::runMeasured(size_t index, void *const *buffers, const int64_t *dims, void *arena,
-                             int64_t arenaBytes) const {
+                             int64_t arenaBytes, const aft_runtime_t &runtime) const {
   const std::string &entry = package.entries[index].name;
-  RunRecord record(entry, arenaBytes, pool->threads(), kernels, pool->runtime());
+  int threads = &runtime == pool->runtime() ? pool->threads() : 0;
+  RunRecord record(entry, arenaBytes, threads, kernels, &runtime);
   code[index].run(buffers, dims, arena, record.runtime());
   record.finish();
   Profile::deliver(record);
@@ -248,7 +253,8 @@ void JITProgram::runMeasured(size_t index, void *const *buffers, const int64_t *
   Profile profile;
   profile.add(record);
   log("runtime", entry + ": " + std::to_string(arenaBytes) + " bytes of scratch memory, " +
-                     std::to_string(pool->threads()) + " threads" + profile.table());
+                     (threads ? std::to_string(threads) + " threads" : "the host's threads") +
+                     profile.table());
 }
 
 /// Identifies the compiler: cached code is only good for the one that wrote it.

@@ -1,6 +1,7 @@
 //===- ProgramTest.cpp - Programs from text to results --------------------===//
 
 #include "aft/program.h"
+#include "aft/profile.h"
 
 #include <cstdlib>
 #include <filesystem>
@@ -118,6 +119,44 @@ TEST(Program, ServesManyThreadsAtOnce) {
   for (std::thread &thread : threads)
     thread.join();
   EXPECT_EQ(wrong, 0);
+}
+
+TEST(Program, ReportsToTheProfileOfItsThread) {
+  auto program = compiled(kAdd);
+  ASSERT_TRUE(program);
+  std::vector<float> a(10, 1), b(10, 2), y(10);
+  Profile profile;
+  {
+    Profile::Scope scope(profile);
+    ASSERT_TRUE(program->run("main", {bufferOf(a), bufferOf(b)}, {bufferOf(y)}).ok());
+  }
+  ASSERT_TRUE(program->run("main", {bufferOf(a), bufferOf(b)}, {bufferOf(y)}).ok());
+  EXPECT_EQ(y, std::vector<float>(10, 3));
+  std::vector<KernelTotal> kernels = profile.kernels();
+  ASSERT_EQ(kernels.size(), 1u);
+  EXPECT_EQ(kernels[0].entry, "main");
+  EXPECT_EQ(kernels[0].kernel, "add");
+  EXPECT_EQ(kernels[0].launches, 1);
+  EXPECT_EQ(kernels[0].groups, 10);
+  EXPECT_EQ(kernels[0].bytes, 3 * 10 * 4);
+  EXPECT_EQ(profile.entries()[0].runs, 1);
+}
+
+TEST(Program, RunsKernelsThroughTheHostsParallelFor) {
+  // The host runs each group for itself, the last first.
+  std::vector<std::string> launched;
+  aft_runtime_t host{&launched, [](void *self, aft_kernel_t kernel, void *const *buffers,
+                                   const int64_t *dims, const char *name) {
+                       static_cast<std::vector<std::string> *>(self)->push_back(name);
+                       for (int64_t group = kernel(buffers, dims, 0, 0); group-- > 0;)
+                         kernel(buffers, dims, group, group + 1);
+                     }};
+  auto program = compiled(kAdd);
+  ASSERT_TRUE(program);
+  std::vector<float> a(100, 1), b(100, 2), y(100);
+  ASSERT_TRUE(program->run("main", {bufferOf(a), bufferOf(b)}, {bufferOf(y)}, host).ok());
+  EXPECT_EQ(y, std::vector<float>(100, 3));
+  EXPECT_EQ(launched, std::vector<std::string>{"add"});
 }
 
 /// Compiles with a cache folder and checks the result of 1 + 2.

@@ -37,7 +37,7 @@ struct EntryTotal {
   double milliseconds = 0;       ///< kernels and what is between them
   double kernelMilliseconds = 0; ///< the part that is spent in parallel_for
   int64_t arenaBytes = 0;        ///< scratch memory of the largest call
-  int threads = 0;               ///< the most a launch of it may use
+  int threads = 0;               ///< of the pool; 0: the host's own parallel_for
 };
 
 /// Safe to use from several threads at once.

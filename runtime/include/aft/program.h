@@ -5,6 +5,8 @@
 #ifndef AFT_PROGRAM_H
 #define AFT_PROGRAM_H
 
+#include "aft/abi.h"
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -99,6 +101,10 @@ public:
   /// outputShapes gives; one that aliases an input has the input's data pointer.
   virtual Status run(const std::string &entry, const std::vector<Buffer> &inputs,
                      const std::vector<Buffer> &outputs) const = 0;
+
+  /// The same with the host's own parallel_for in place of the pool of threads.
+  virtual Status run(const std::string &entry, const std::vector<Buffer> &inputs,
+                     const std::vector<Buffer> &outputs, const aft_runtime_t &host) const = 0;
 };
 
 } // namespace aft
