@@ -2,14 +2,14 @@
 
 #include "runtime/core/Npy.h"
 
+#include "runtime/core/File.h"
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <new>
-#include <unistd.h>
 
 using namespace aft;
 
@@ -243,34 +243,12 @@ Status aft::writeNpy(const std::string &path, const Array &array) {
   size_t total = (10 + header.size() + 1 + 63) / 64 * 64;
   header.resize(total - 11, ' ');
   header += '\n';
-  // A link stays one, and only a file can be replaced: a pipe or a device is
-  // written to as it is.
-  std::error_code ignored;
-  std::filesystem::path target = std::filesystem::weakly_canonical(path, ignored);
-  if (target.empty())
-    target = path;
-  auto kind = std::filesystem::symlink_status(target, ignored).type();
-  bool replaces = kind == std::filesystem::file_type::not_found ||
-                  kind == std::filesystem::file_type::regular;
-  std::string temporary =
-      replaces ? target.string() + ".tmp" + std::to_string(::getpid()) : target.string();
-  errno = 0;
-  std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
   char start[10];
   std::memcpy(start, kMagic, kMagicBytes);
   start[6] = 1;
   start[7] = 0;
   start[8] = static_cast<char>(header.size() & 255);
   start[9] = static_cast<char>(header.size() >> 8);
-  file.write(start, 10);
-  file << header;
-  file.write(source->bytes.data(), static_cast<std::streamsize>(source->bytes.size()));
-  file.close();
-  if (!file || (replaces && std::rename(temporary.c_str(), target.c_str()) != 0)) {
-    Status status{path + ": cannot be written: " + std::strerror(errno)};
-    if (replaces)
-      std::remove(temporary.c_str());
-    return status;
-  }
-  return {};
+  return writeFile(path,
+                   {{start, sizeof start}, header, {source->bytes.data(), source->bytes.size()}});
 }

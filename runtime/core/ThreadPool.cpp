@@ -2,7 +2,10 @@
 
 #include "runtime/core/ThreadPool.h"
 
+#include "runtime/core/Log.h"
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -143,12 +146,26 @@ void ThreadPool::launch(aft_kernel_t kernel, void *const *buffers, const int64_t
       sched_yield();
 }
 
+/// What AFT_NUM_THREADS says, 0 where it says nothing.
+static int threadsOfEnvironment() {
+  const char *text = std::getenv("AFT_NUM_THREADS");
+  if (!text || !*text)
+    return 0;
+  char *end;
+  errno = 0;
+  long wanted = std::strtol(text, &end, 10);
+  if (!*end && !errno && wanted >= 1 && wanted <= ThreadPool::kMostThreads)
+    return static_cast<int>(wanted);
+  warn("AFT_NUM_THREADS: expected a number from 1 to " + std::to_string(ThreadPool::kMostThreads) +
+       ", found '" + text + "', which is ignored: all CPUs are used");
+  return 0;
+}
+
 int ThreadPool::defaultThreads() {
-  if (const char *text = std::getenv("AFT_NUM_THREADS")) {
-    long wanted = std::strtol(text, nullptr, 10);
-    if (wanted >= 1)
-      return static_cast<int>(std::min(wanted, 1024L));
-  }
+  // Read once: the environment does not change, and a warning is enough.
+  static const int wanted = threadsOfEnvironment();
+  if (wanted > 0)
+    return wanted;
   cpu_set_t set;
   CPU_ZERO(&set);
   if (sched_getaffinity(0, sizeof set, &set) == 0)

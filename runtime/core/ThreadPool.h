@@ -41,7 +41,11 @@ public:
   /// by everyone in the process who asks for the same count.
   static ThreadPool &shared(int threads);
 
-  /// What 0 threads stand for.
+  /// The most threads that a pool may be asked for.
+  static constexpr int kMostThreads = 4096;
+
+  /// What 0 threads stand for: AFT_NUM_THREADS, else the CPUs that the process
+  /// may use. A value that is no number of threads gets one warning.
   static int defaultThreads();
 
 private:

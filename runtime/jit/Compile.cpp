@@ -27,6 +27,18 @@ static LogicalResult convert(ArrayRef<InterfaceValue> values, std::vector<ValueI
   return success();
 }
 
+/// The operands of a kernel in the form that the vector phase leaves: memrefs,
+/// then the range of its grid.
+static KernelInfo describeKernel(func::FuncOp kernel) {
+  KernelInfo info;
+  info.name = kernel.getName().str();
+  for (Type type : kernel.getArgumentTypes())
+    if (auto memref = dyn_cast<MemRefType>(type))
+      info.operands.push_back({static_cast<int>(memref.getRank()),
+                               std::max<int64_t>(1, memref.getElementTypeBitWidth() / 8)});
+  return info;
+}
+
 /// Reads the entries after the kernels phase, before their types are lost.
 static LogicalResult describe(ModuleOp module, Package &package) {
   for (func::FuncOp entry : entriesOf(module)) {
@@ -40,7 +52,8 @@ static LogicalResult describe(ModuleOp module, Package &package) {
     entry.walk([&](LaunchOp) { ++package.launches; });
   }
   for (func::FuncOp function : module.getOps<func::FuncOp>())
-    package.kernels += function->hasAttr(kernelAttrName);
+    if (function->hasAttr(kernelAttrName))
+      package.kernels.push_back(describeKernel(function));
   for (std::string &check : readChecks(module))
     package.checks.push_back(std::move(check));
   if (package.entries.empty())

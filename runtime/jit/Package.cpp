@@ -89,7 +89,15 @@ std::string Package::serialize() const {
   writer.number(checks.size());
   for (const std::string &check : checks)
     writer.text(check);
-  writer.number(kernels);
+  writer.number(kernels.size());
+  for (const KernelInfo &kernel : kernels) {
+    writer.text(kernel.name);
+    writer.number(kernel.operands.size());
+    for (const KernelInfo::Operand &operand : kernel.operands) {
+      writer.number(operand.rank);
+      writer.number(operand.elementBytes);
+    }
+  }
   writer.number(launches);
   writer.number(objects.size());
   for (const NamedObject &object : objects) {
@@ -111,7 +119,15 @@ std::optional<Package> Package::deserialize(const std::string &bytes) {
   package.checks.resize(reader.count());
   for (std::string &check : package.checks)
     check = reader.text();
-  package.kernels = static_cast<int>(reader.number());
+  package.kernels.resize(reader.count());
+  for (KernelInfo &kernel : package.kernels) {
+    kernel.name = reader.text();
+    kernel.operands.resize(reader.count());
+    for (KernelInfo::Operand &operand : kernel.operands) {
+      operand.rank = static_cast<int>(reader.number());
+      operand.elementBytes = reader.number();
+    }
+  }
   package.launches = static_cast<int>(reader.number());
   package.objects.resize(reader.count());
   for (NamedObject &object : package.objects) {

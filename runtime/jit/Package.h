@@ -5,6 +5,7 @@
 
 #include "aft/program.h"
 #include "compiler/Pipeline.h"
+#include "runtime/core/RunRecord.h"
 
 #include <optional>
 #include <string>
@@ -17,7 +18,8 @@ struct Package {
   std::vector<EntryInfo> entries;
   std::vector<std::string> checks; ///< messages of the plans' shape checks
   std::vector<NamedObject> objects;
-  int kernels = 0, launches = 0;
+  std::vector<KernelInfo> kernels; ///< the distinct kernel bodies
+  int launches = 0;                ///< kernel calls of all entries
 
   std::string serialize() const;
   /// Nothing when the bytes are not a package.

@@ -1,10 +1,10 @@
 //===- Program.cpp - Programs compiled just in time -----------------------===//
 
 #include "aft/program.h"
+#include "aft/profile.h"
 
 #include "runtime/core/Arena.h"
 #include "runtime/core/Log.h"
-#include "runtime/core/Profile.h"
 #include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Cache.h"
 #include "runtime/jit/Compile.h"
@@ -47,7 +47,12 @@ private:
   Status plan(size_t index, const std::vector<Buffer> &inputs, std::vector<int64_t> &dims,
               int64_t &arenaBytes) const;
 
+  /// Runs an entry and reports to the profiles at work and to the log.
+  void runMeasured(size_t index, void *const *buffers, const int64_t *dims, void *arena,
+                   int64_t arenaBytes) const;
+
   Package package;
+  KernelTable kernels;
   CompileStats compileStats;
   std::vector<EntryCode> code;
   std::unique_ptr<llvm::orc::LLJIT> jit;
@@ -123,6 +128,8 @@ Status JITProgram::create(Package package, const CompileStats &stats, int thread
   for (NamedObject &object : package.objects)
     object.object.clear();
   program->package = std::move(package);
+  for (const KernelInfo &kernel : program->package.kernels)
+    program->kernels.emplace(kernel.name, &kernel);
   program->compileStats = stats;
   program->pool = &ThreadPool::shared(threads);
   result = std::move(program);
@@ -222,15 +229,26 @@ Status JITProgram::run(const std::string &entry, const std::vector<Buffer> &inpu
   if (!arena.data())
     return {"entry '" + info.name + "' needs " + std::to_string(arenaBytes) +
             " bytes of scratch memory, which could not be had"};
-  if (!logs("runtime")) {
+  if (Profile::wanted() || logs("runtime"))
+    runMeasured(index, buffers.data(), dims.data(), arena.data(), arenaBytes);
+  else
     code[index].run(buffers.data(), dims.data(), arena.data(), pool->runtime());
-    return {};
-  }
-  Profile profile(pool->runtime());
-  code[index].run(buffers.data(), dims.data(), arena.data(), profile.runtime());
-  log("runtime", info.name + ": " + std::to_string(arenaBytes) + " bytes of scratch memory, " +
-                     std::to_string(pool->threads()) + " threads" + profile.table());
   return {};
+}
+
+void JITProgram::runMeasured(size_t index, void *const *buffers, const int64_t *dims, void *arena,
+                             int64_t arenaBytes) const {
+  const std::string &entry = package.entries[index].name;
+  RunRecord record(entry, arenaBytes, pool->threads(), kernels, pool->runtime());
+  code[index].run(buffers, dims, arena, record.runtime());
+  record.finish();
+  Profile::deliver(record);
+  if (!logs("runtime"))
+    return;
+  Profile profile;
+  profile.add(record);
+  log("runtime", entry + ": " + std::to_string(arenaBytes) + " bytes of scratch memory, " +
+                     std::to_string(pool->threads()) + " threads" + profile.table());
 }
 
 /// Identifies the compiler: cached code is only good for the one that wrote it.
@@ -282,7 +300,7 @@ Status Program::compile(const std::string &text, const std::string &name,
     if (cache.enabled() && !cache.store(key, package->serialize()))
       log("cache", name + ": could not be stored");
   }
-  stats.kernels = package->kernels;
+  stats.kernels = static_cast<int>(package->kernels.size());
   stats.launches = package->launches;
   std::shared_ptr<Program> created;
   if (Status status = JITProgram::create(std::move(*package), stats, options.threads, created);

@@ -1,7 +1,8 @@
 //===- aft-run.cpp - Runs a program on arrays from files ------------------===//
 
-#include "aft/program.h"
+#include "aft/profile.h"
 #include "runtime/core/Npy.h"
+#include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Reference.h"
 
 #include <cerrno>
@@ -16,13 +17,11 @@ using namespace aft;
 namespace {
 
 struct Options {
-  std::string file, entry, target = "cpu";
+  std::string file, entry, trace, target = "cpu";
   std::vector<std::string> inputs, outputs;
   bool reference = false, compare = false;
   int threads = 0;
 };
-
-constexpr long kMostThreads = 4096;
 
 const char kUsage[] =
     "usage: aft-run FILE [options]\n"
@@ -32,6 +31,7 @@ const char kUsage[] =
     "  --reference         the double-precision interpreter instead of compiled code\n"
     "  --compare           both; prints the largest error, exit 1 above the contract\n"
     "  --threads=N         threads (default: AFT_NUM_THREADS or all CPUs)\n"
+    "  --trace=FILE.json   a timeline of the compiled code's run, for ui.perfetto.dev\n"
     "  --target=cpu        where to run\n";
 
 } // namespace
@@ -63,14 +63,18 @@ static Options parse(int argc, char **argv) {
       options.inputs.push_back(text);
     else if (const char *text = value("output"))
       options.outputs.push_back(text);
-    else if (const char *text = value("target"))
+    else if (const char *text = value("trace")) {
+      if (!*text)
+        usageError("--trace expects a file name, found nothing");
+      options.trace = text;
+    } else if (const char *text = value("target"))
       options.target = text;
     else if (const char *text = value("threads")) {
       char *end;
       long count = std::strtol(text, &end, 10);
-      if (!*text || *end || count < 1 || count > kMostThreads)
-        usageError("--threads expects a number from 1 to " + std::to_string(kMostThreads) +
-                   ", found '" + text + "'");
+      if (!*text || *end || count < 1 || count > ThreadPool::kMostThreads)
+        usageError("--threads expects a number from 1 to " +
+                   std::to_string(ThreadPool::kMostThreads) + ", found '" + text + "'");
       options.threads = static_cast<int>(count);
     } else if (argument == "--reference")
       options.reference = true;
@@ -85,6 +89,8 @@ static Options parse(int argc, char **argv) {
   }
   if (options.file.empty())
     usageError("expected a FILE");
+  if (!options.trace.empty() && options.reference && !options.compare)
+    usageError("--trace shows compiled code, which --reference does not run");
   if (options.target != "cpu")
     usageError("target '" + options.target + "' is not supported yet, expected cpu");
   return options;
@@ -157,6 +163,22 @@ static std::vector<Buffer> buffersOf(std::vector<Array> &arrays) {
   return buffers;
 }
 
+/// Runs an entry, and writes its timeline where that is wanted.
+static Status runProgram(const Options &options, const Program &program, const EntryInfo &entry,
+                         const std::vector<Buffer> &inputs, const std::vector<Buffer> &outputs) {
+  if (options.trace.empty())
+    return program.run(entry.name, inputs, outputs);
+  Profile profile(Profile::kMostSlices);
+  {
+    Profile::Scope scope(profile);
+    if (Status status = program.run(entry.name, inputs, outputs); !status.ok())
+      return status;
+  }
+  if (Status status = profile.writeTrace(options.trace); !status.ok())
+    fail(status.message);
+  return {};
+}
+
 /// The compiled code's results. Inputs that results overwrite are copied, so
 /// that the caller's stay.
 static std::vector<Array> runCompiled(const Options &options, const Program &program,
@@ -173,7 +195,8 @@ static std::vector<Array> runCompiled(const Options &options, const Program &pro
     int alias = entry.outputs[i].alias;
     outputBuffers.push_back(alias >= 0 ? inputBuffers[alias] : outputs[i].buffer());
   }
-  if (Status status = program.run(entry.name, inputBuffers, outputBuffers); !status.ok())
+  if (Status status = runProgram(options, program, entry, inputBuffers, outputBuffers);
+      !status.ok())
     fail(options.file + ": " + status.message);
   for (size_t i = 0; i < outputs.size(); ++i)
     if (int alias = entry.outputs[i].alias; alias >= 0)

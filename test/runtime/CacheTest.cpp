@@ -107,7 +107,7 @@ TEST(Package, SurvivesItsTextForm) {
   package.entries = {{"main", {{"x", {DType::bf16, {kDynamic, 8}}, -1}}, {{"", {}, 0}}}};
   package.checks = {"a check"};
   package.objects = {{"host", std::string("\0ELF", 4)}};
-  package.kernels = 3;
+  package.kernels = {{"add", {{2, 4}, {0, 8}}}, {"empty", {}}};
   package.launches = 5;
   std::string bytes = package.serialize();
   std::optional<Package> copy = Package::deserialize(bytes);
