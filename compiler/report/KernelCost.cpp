@@ -90,6 +90,9 @@ static Expression elementsRead(BlockArgument argument, ExtentReader &extents) {
 }
 
 KernelCost aft::costOf(func::FuncOp kernel) {
+  // A kernel that comes in a later form says nothing of this.
+  if (!llvm::all_of(kernel.getArgumentTypes(), llvm::IsaPred<RankedTensorType>))
+    return {};
   Block &block = kernel.front();
   ExtentReader extents(block);
   KernelCost cost{0, 0};
@@ -100,8 +103,7 @@ KernelCost aft::costOf(func::FuncOp kernel) {
       cost.flops = cost.flops + mixerFlops(&op, extents);
   }
   for (BlockArgument argument : block.getArguments())
-    if (isa<ShapedType>(argument.getType()))
-      cost.bytes = cost.bytes + elementsRead(argument, extents) * elementBytes(argument);
+    cost.bytes = cost.bytes + elementsRead(argument, extents) * elementBytes(argument);
   unsigned firstResult = block.getNumArguments() - kernel.getNumResults();
   for (BlockArgument result : block.getArguments().drop_front(firstResult))
     cost.bytes = cost.bytes + extents.elements(result) * elementBytes(result);

@@ -1,5 +1,6 @@
 //===- Train.cpp - char-lm train ------------------------------------------===//
 
+#include "aft/report.h"
 #include "examples/char-lm/Checkpoint.h"
 #include "examples/char-lm/Commands.h"
 #include "examples/char-lm/Data.h"
@@ -11,6 +12,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <optional>
 #include <stdexcept>
 
 using namespace charlm;
@@ -44,15 +46,20 @@ static std::string noteOf(double loss, double tokensPerSecond) {
   return note;
 }
 
-/// Runs the steps from the one that `training` stands at. False: interrupted.
+/// Runs the steps from the one that `training` stands at, all but the first under
+/// the profile where there is one. False: interrupted.
 static bool runSteps(const Options &options, const Data &data, aft::nn::LanguageModel model,
-                     const aft::CompiledTraining &training) {
+                     const aft::CompiledTraining &training, aft::Profile *profile) {
   int64_t first = training.steps();
+  std::optional<aft::Profile::Scope> scope;
   Progress progress("training", first, options.steps, options.plain);
   double smooth = -1;
   for (int64_t step = first; step < options.steps; ++step) {
     auto [ids, targets] = data.batch(options.batch, static_cast<uint64_t>(options.seed), step);
     training.setLearningRate(learningRateAt(options, step));
+    // The first step finds nothing in the caches and its memory unmapped.
+    if (profile && step == first + 1)
+      scope.emplace(*profile);
     double loss = bits(training(ids, targets).item<double>());
     if (!std::isfinite(loss)) {
       progress.finish();
@@ -75,6 +82,14 @@ static bool runSteps(const Options &options, const Data &data, aft::nn::Language
   }
   progress.finish();
   return true;
+}
+
+static void report(const Options &options, const aft::CompiledTraining &training,
+                   const aft::Profile &profile) {
+  aft::Status status = aft::writeReport(options.report, training.program(), &profile);
+  if (!status.ok())
+    throw std::runtime_error(status.message);
+  std::printf("report: %s\n", options.report.c_str());
 }
 
 int charlm::train(const Options &options) {
@@ -112,9 +127,15 @@ int charlm::train(const Options &options) {
 
   std::signal(SIGINT, onInterrupt);
   std::signal(SIGTERM, onInterrupt);
-  if (!runSteps(options, data, model, training))
+  aft::Profile profile;
+  bool completed = runSteps(options, data, model, training,
+                            options.report.empty() ? nullptr : &profile);
+  if (completed)
+    saveCheckpoint(options, model, training);
+  if (!options.report.empty())
+    report(options, training, profile);
+  if (!completed)
     return 130;
-  saveCheckpoint(options, model, training);
   std::printf("held out after: %.3f bits/char\n", measure(forward, data, options));
   std::printf("checkpoint: %s\n", checkpointPath(options.modelDir).c_str());
   return 0;
