@@ -55,7 +55,7 @@ std::vector<std::string> aft::placesOf(Location location) {
 }
 
 static Object timeToJSON(const CompileReport::Time &time) {
-  return {{"name", time.name}, {"ms", time.milliseconds}, {"runs", time.runs}};
+  return Object{{"name", time.name}, {"ms", time.milliseconds}, {"runs", time.runs}};
 }
 
 static Array phasesToJSON(ArrayRef<CompileReport::Phase> phases) {
@@ -64,9 +64,8 @@ static Array phasesToJSON(ArrayRef<CompileReport::Phase> phases) {
     Array passes;
     for (const CompileReport::Time &pass : phase.passes)
       passes.push_back(timeToJSON(pass));
-    list.push_back(Object{{"name", phase.name},
-                          {"ms", phase.milliseconds},
-                          {"passes", std::move(passes)}});
+    list.push_back(
+        Object{{"name", phase.name}, {"ms", phase.milliseconds}, {"passes", std::move(passes)}});
   }
   return list;
 }
@@ -79,8 +78,8 @@ static Array remarksToJSON(ArrayRef<CompileReport::Remark> remarks) {
   using Key = std::tuple<std::string, bool, std::string, std::string, std::string>;
   std::map<Key, Group> groups;
   for (const CompileReport::Remark &remark : remarks) {
-    Group &group = groups[{remark.pass, !remark.fused, remark.reason, remark.producer,
-                           remark.consumer}];
+    Group &group =
+        groups[{remark.pass, !remark.fused, remark.reason, remark.producer, remark.consumer}];
     ++group.count;
     group.places.push_back(remark.producerPlace == remark.consumerPlace
                                ? remark.consumerPlace
@@ -120,26 +119,28 @@ static Object entryToJSON(const CompileReport::Entry &entry) {
                              {"type", buffer.type},
                              {"kernel", buffer.kernel},
                              {"places", Array(buffer.places)}});
-  return {{"name", entry.name},
-          {"extents", Array(entry.extents)},
-          {"static", Array(entry.staticExtents)},
-          {"arena", entry.arenaBytes.toJSON()},
-          {"launches", std::move(launches)},
-          {"buffers", std::move(buffers)}};
+  return Object{{"name", entry.name},
+                {"extents", Array(entry.extents)},
+                {"static", Array(entry.staticExtents)},
+                {"arena", entry.arenaBytes.toJSON()},
+                {"launches", std::move(launches)},
+                {"buffers", std::move(buffers)}};
 }
 
-Object CompileReport::toJSON() const {
+llvm::json::Object CompileReport::toJSON() const {
+  // Here Object is that of the report.
+  using JSONObject = llvm::json::Object;
   Array kernelList, objectList, entryList;
   for (const Kernel &kernel : kernels)
-    kernelList.push_back(Object{{"name", kernel.name}, {"kind", kernel.kind}});
-  for (const CompileReport::Object &object : objects)
-    objectList.push_back(llvm::json::Object{
-        {"name", object.name}, {"ms", object.milliseconds}, {"bytes", object.bytes}});
+    kernelList.push_back(JSONObject{{"name", kernel.name}, {"kind", kernel.kind}});
+  for (const Object &object : objects)
+    objectList.push_back(
+        JSONObject{{"name", object.name}, {"ms", object.milliseconds}, {"bytes", object.bytes}});
   for (const Entry &entry : entries)
     entryList.push_back(entryToJSON(entry));
-  return {{"phases", phasesToJSON(phases)},
-          {"objects", std::move(objectList)},
-          {"remarks", remarksToJSON(remarks)},
-          {"kernels", std::move(kernelList)},
-          {"entries", std::move(entryList)}};
+  return JSONObject{{"phases", phasesToJSON(phases)},
+                    {"objects", std::move(objectList)},
+                    {"remarks", remarksToJSON(remarks)},
+                    {"kernels", std::move(kernelList)},
+                    {"entries", std::move(entryList)}};
 }

@@ -57,7 +57,7 @@ struct CompileReport {
   /// The extents of all inputs in order are the symbols of its expressions.
   struct Entry {
     std::string name;
-    std::vector<std::string> extents;  ///< "x[0]", …
+    std::vector<std::string> extents;   ///< "x[0]", …
     std::vector<int64_t> staticExtents; ///< negative: dynamic
     std::vector<Launch> launches;
     std::vector<ArenaBuffer> buffers;

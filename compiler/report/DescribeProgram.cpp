@@ -64,7 +64,7 @@ struct LaunchRange {
 } // namespace
 
 /// By the position of the operation in the function.
-static SmallVector<LaunchRange> launchRanges(const HostPlan &plan) {
+static SmallVector<LaunchRange> launchRanges(HostPlan &plan) {
   SmallVector<LaunchRange> ranges;
   int64_t count = 0;
   for (Operation &op : plan.source.front()) {

@@ -20,7 +20,7 @@ struct Expression::Node {
 
 /// How JSON spells an operator.
 static constexpr std::pair<Kind, llvm::StringLiteral> kOperators[] = {
-    {Kind::Add, "+"},         {Kind::Multiply, "*"}, {Kind::FloorDivide, "//"},
+    {Kind::Add, "+"},           {Kind::Multiply, "*"}, {Kind::FloorDivide, "//"},
     {Kind::CeilDivide, "ceil"}, {Kind::Modulo, "%"},   {Kind::Min, "min"},
     {Kind::Max, "max"}};
 
@@ -39,15 +39,22 @@ std::optional<int64_t> Expression::constant() const {
 
 static std::optional<double> apply(Kind kind, double left, double right) {
   switch (kind) {
-  case Kind::Add: return left + right;
-  case Kind::Multiply: return left * right;
-  case Kind::FloorDivide: return right == 0 ? std::nullopt : std::optional(std::floor(left / right));
-  case Kind::CeilDivide: return right == 0 ? std::nullopt : std::optional(std::ceil(left / right));
+  case Kind::Add:
+    return left + right;
+  case Kind::Multiply:
+    return left * right;
+  case Kind::FloorDivide:
+    return right == 0 ? std::nullopt : std::optional(std::floor(left / right));
+  case Kind::CeilDivide:
+    return right == 0 ? std::nullopt : std::optional(std::ceil(left / right));
   case Kind::Modulo:
     return right == 0 ? std::nullopt : std::optional(left - right * std::floor(left / right));
-  case Kind::Min: return std::min(left, right);
-  case Kind::Max: return std::max(left, right);
-  default: return std::nullopt;
+  case Kind::Min:
+    return std::min(left, right);
+  case Kind::Max:
+    return std::max(left, right);
+  default:
+    return std::nullopt;
   }
 }
 
@@ -57,8 +64,7 @@ Expression Expression::make(Kind kind, const Expression &left, const Expression 
   std::optional<int64_t> l = left.constant(), r = right.constant();
   constexpr double exact = 9007199254740992.0; // 2^53
   if (l && r) {
-    std::optional<double> value =
-        apply(kind, static_cast<double>(*l), static_cast<double>(*r));
+    std::optional<double> value = apply(kind, static_cast<double>(*l), static_cast<double>(*r));
     if (!value)
       return {};
     if (std::abs(*value) <= exact)
@@ -92,8 +98,7 @@ std::optional<double> Expression::evaluate(llvm::ArrayRef<double> symbols) const
       return symbols[node->number];
     return std::nullopt;
   }
-  std::optional<double> left = node->left.evaluate(symbols),
-                        right = node->right.evaluate(symbols);
+  std::optional<double> left = node->left.evaluate(symbols), right = node->right.evaluate(symbols);
   if (!left || !right)
     return std::nullopt;
   return apply(node->kind, *left, *right);

@@ -55,8 +55,7 @@ Expression ExtentReader::readExtent(OpResult shaped, int64_t dim) {
           [&](auto op) { return index(dynamicSize(type, op.getDynamicSizes(), dim)); })
       .Case<memref::ViewOp>([&](auto op) { return index(dynamicSize(type, op.getSizes(), dim)); })
       .Case<memref::ReinterpretCastOp>([&](auto op) { return index(op.getMixedSizes()[dim]); })
-      .Case<tensor::CastOp, memref::CastOp>(
-          [&](auto op) { return extent(op->getOperand(0), dim); })
+      .Case<tensor::CastOp, memref::CastOp>([&](auto op) { return extent(op->getOperand(0), dim); })
       .Case<tensor::ExtractSliceOp>([&](tensor::ExtractSliceOp op) {
         llvm::SmallBitVector dropped = op.getDroppedDims();
         for (auto [source, size] : llvm::enumerate(op.getMixedSizes()))
@@ -70,8 +69,9 @@ Expression ExtentReader::readExtent(OpResult shaped, int64_t dim) {
           product = product * extent(op.getSrc(), source);
         return product;
       })
-      .Case<tensor::ExpandShapeOp>(
-          [&](tensor::ExpandShapeOp op) { return index(op.getMixedOutputShape()[dim]); })
+      .Case<tensor::ExpandShapeOp>([&](tensor::ExpandShapeOp op) {
+        return index(dynamicSize(type, op.getOutputShape(), dim));
+      })
       .Case<DestinationStyleOpInterface>([&](DestinationStyleOpInterface op) {
         return extent(op.getDpsInits()[shaped.getResultNumber()], dim);
       })

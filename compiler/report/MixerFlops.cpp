@@ -67,8 +67,8 @@ template <typename OpT> static Expression conv(OpT op, ExtentReader &extents) {
   Expression pairs = 1;
   for (auto [axis, s] : llvm::enumerate(taps)) {
     Expression length = op.getGrid() ? Expression((*op.getGrid())[axis]) : e.queries;
-    pairs = pairs * (op.getCausal() ? axisPairs(length, s - 1, 0)
-                                    : axisPairs(length, (s - 1) / 2, s / 2));
+    pairs = pairs *
+            (op.getCausal() ? axisPairs(length, s - 1, 0) : axisPairs(length, (s - 1) / 2, s / 2));
   }
   return sums(e.batch, pairs, e.channels, extents.extent(op.getK(), 2)) + e.perElement();
 }
@@ -97,8 +97,7 @@ Expression aft::mixerFlops(Operation *op, ExtentReader &extents) {
       .Case<ConvGradOp>([&](auto o) { return conv(o, extents) * 2; })
       .Case<SimpleOp, SimpleOnlineOp>(
           [&](auto o) { return MixerExtents(o.getQ(), extents).perElement(); })
-      .Case<SimpleGradOp>(
-          [&](auto o) { return MixerExtents(o.getQ(), extents).perElement() * 2; })
+      .Case<SimpleGradOp>([&](auto o) { return MixerExtents(o.getQ(), extents).perElement() * 2; })
       .Case<BandOp>([&](auto o) { return band(o, extents.extent(o->getResult(0), 0), extents); })
       .Case<BandGradOp>(
           [&](auto o) { return band(o, extents.extent(o.getDband(), 0), extents) * 2; })
@@ -107,9 +106,8 @@ Expression aft::mixerFlops(Operation *op, ExtentReader &extents) {
         Expression pairs = e.queries * extents.extent(o.getK(), 1);
         return sums(e.batch, pairs, e.channels, e.channels) + e.perElement();
       })
-      .Case<LocalOnlineOp>([&](LocalOnlineOp o) {
-        return windowOnline(o.getQ(), o.getK(), o.getWindow(), extents);
-      })
+      .Case<LocalOnlineOp>(
+          [&](LocalOnlineOp o) { return windowOnline(o.getQ(), o.getK(), o.getWindow(), extents); })
       .Case<ConvOnlineOp>([&](ConvOnlineOp o) {
         int64_t taps = cast<ShapedType>(o.getFilter().getType()).getDimSize(1);
         return windowOnline(o.getQ(), o.getK(), taps, extents);

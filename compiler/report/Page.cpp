@@ -46,7 +46,8 @@ static std::string fill(llvm::StringRef page,
 std::string aft::renderPage(const llvm::json::Value &report) {
   std::string data;
   llvm::raw_string_ostream(data) << report;
-  return fill(kPage, {{"@STYLE@", kStyle}, {"@SCRIPT@", kScript}, {"@DATA@", escapeForScript(data)}});
+  return fill(kPage,
+              {{"@STYLE@", kStyle}, {"@SCRIPT@", kScript}, {"@DATA@", escapeForScript(data)}});
 }
 
 std::string aft::printReport(const llvm::json::Value &report) {

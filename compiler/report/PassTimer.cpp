@@ -31,8 +31,7 @@ public:
     Clock::time_point end = Clock::now();
     std::lock_guard<std::mutex> lock(report.mutex);
     auto it = started.find({pass, op});
-    double milliseconds =
-        std::chrono::duration<double, std::milli>(end - it->second).count();
+    double milliseconds = std::chrono::duration<double, std::milli>(end - it->second).count();
     started.erase(it);
     // Adaptors have no argument.
     if (pass->getArgument().empty())

@@ -40,8 +40,7 @@ enum Argument { Groups, Repeat, BytesPerGroup };
 
 /// Multiplies and adds in registers. The result must be used for the loop to
 /// stay; it converges to 2.
-template <int Bytes>
-[[gnu::always_inline]] inline float multiplyAndAdd(int64_t repeat) {
+template <int Bytes> [[gnu::always_inline]] inline float multiplyAndAdd(int64_t repeat) {
   using F = typename Vectors<Bytes>::F;
   F sums[kSums], half = F{} + 0.5f, one = F{} + 1.0f;
   for (int i = 0; i < kSums; ++i)
@@ -83,22 +82,22 @@ template <int Bytes>
   return sums[0][0];
 }
 
-#define AFT_ROOF_KERNELS(suffix, bytes, features)                                                 \
-  AFT_TARGET(features)                                                                            \
-  static int64_t flops##suffix(void *const *buffers, const int64_t *dims, int64_t begin,          \
-                               int64_t end) {                                                     \
-    for (int64_t group = begin; group < end; ++group)                                             \
-      static_cast<float *>(buffers[0])[16 * group] = multiplyAndAdd<bytes>(dims[Repeat]);         \
-    return dims[Groups];                                                                          \
-  }                                                                                               \
-  AFT_TARGET(features)                                                                            \
-  static int64_t read##suffix(void *const *buffers, const int64_t *dims, int64_t begin,           \
-                              int64_t end) {                                                      \
-    for (int64_t group = begin; group < end; ++group)                                             \
-      static_cast<int64_t *>(buffers[0])[8 * group] =                                             \
-          readAll<bytes>(static_cast<const char *>(buffers[1]) + group * dims[BytesPerGroup],     \
-                         dims[BytesPerGroup], dims[Repeat]);                                      \
-    return dims[Groups];                                                                          \
+#define AFT_ROOF_KERNELS(suffix, bytes, features)                                                  \
+  AFT_TARGET(features)                                                                             \
+  static int64_t flops##suffix(void *const *buffers, const int64_t *dims, int64_t begin,           \
+                               int64_t end) {                                                      \
+    for (int64_t group = begin; group < end; ++group)                                              \
+      static_cast<float *>(buffers[0])[16 * group] = multiplyAndAdd<bytes>(dims[Repeat]);          \
+    return dims[Groups];                                                                           \
+  }                                                                                                \
+  AFT_TARGET(features)                                                                             \
+  static int64_t read##suffix(void *const *buffers, const int64_t *dims, int64_t begin,            \
+                              int64_t end) {                                                       \
+    for (int64_t group = begin; group < end; ++group)                                              \
+      static_cast<int64_t *>(buffers[0])[8 * group] =                                              \
+          readAll<bytes>(static_cast<const char *>(buffers[1]) + group * dims[BytesPerGroup],      \
+                         dims[BytesPerGroup], dims[Repeat]);                                       \
+    return dims[Groups];                                                                           \
   }
 
 namespace {
@@ -152,8 +151,8 @@ Roof aft::measureRoof(ThreadPool &pool) {
   int64_t dims[] = {threads, 1 << 16, 0};
   void *buffers[] = {results.data(), nullptr};
   double lanes = kernels.bytes / 4.0;
-  roof.flopsPerSecond = best(pool, kernels.flops, buffers, dims,
-                             2 * lanes * kSums * static_cast<double>(threads));
+  roof.flopsPerSecond =
+      best(pool, kernels.flops, buffers, dims, 2 * lanes * kSums * static_cast<double>(threads));
   std::unique_ptr<void, decltype(&std::free)> memory(std::aligned_alloc(4096, kLargestRead),
                                                      std::free);
   if (!memory)

@@ -13,11 +13,11 @@ namespace aft {
 /// of a pool.
 struct Roof {
   struct Bandwidth {
-    int64_t bytes;  ///< read over and over, by all threads together
+    int64_t bytes;    ///< read over and over, by all threads together
     double perSecond; ///< bytes
   };
-  std::string vectors; ///< what the operations were measured with: "AVX2", …
-  double flopsPerSecond = 0; ///< f32, fused multiplications and additions
+  std::string vectors;               ///< what the operations were measured with: "AVX2", …
+  double flopsPerSecond = 0;         ///< f32, fused multiplications and additions
   std::vector<Bandwidth> bandwidths; ///< from the smallest (caches) to the largest (memory)
 };
 

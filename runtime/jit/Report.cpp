@@ -97,9 +97,9 @@ static Object roofOf(const Roof &roof) {
   Array bandwidths;
   for (const Roof::Bandwidth &bandwidth : roof.bandwidths)
     bandwidths.push_back(Object{{"bytes", bandwidth.bytes}, {"perSecond", bandwidth.perSecond}});
-  return {{"vectors", roof.vectors},
-          {"peak", roof.flopsPerSecond},
-          {"bandwidths", std::move(bandwidths)}};
+  return Object{{"vectors", roof.vectors},
+                {"peak", roof.flopsPerSecond},
+                {"bandwidths", std::move(bandwidths)}};
 }
 
 /// What the launches of a kernel by an entry do in one run, at its extents.
@@ -151,11 +151,11 @@ static Object runOf(const Object &report, const Profile &profile, const Roof &ro
                              {"flops", known(flops)},
                              {"bytes", known(bytes)}});
   }
-  return {{"threads", threads},
-          {"machine", processorName()},
-          {"entries", std::move(entries)},
-          {"kernels", std::move(kernels)},
-          {"roof", roofOf(roof)}};
+  return Object{{"threads", threads},
+                {"machine", processorName()},
+                {"entries", std::move(entries)},
+                {"kernels", std::move(kernels)},
+                {"roof", roofOf(roof)}};
 }
 
 Status aft::writeReport(const std::string &path, const Program &program, const Profile *profile) {

@@ -133,7 +133,12 @@ class Browser:
             raise RuntimeError(script + ": " + json.dumps(answer["exceptionDetails"])[:500])
         return answer["result"].get("value")
 
-    def screenshot(self, path):
-        data = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
+    def screenshot(self, path, top=None, height=0):
+        """The whole page as a PNG, or a strip of it: for people to look at."""
+        clip = {}
+        if top is not None:
+            width = self.evaluate("innerWidth")
+            clip = {"clip": {"x": 0, "y": top, "width": width, "height": height, "scale": 1}}
+        data = self.call("Page.captureScreenshot", captureBeyondViewport=True, **clip)["data"]
         with open(path, "wb") as file:
             file.write(base64.b64decode(data))

@@ -45,8 +45,8 @@ TEST(Expression, ReplacesSymbols) {
 }
 
 TEST(Expression, SurvivesJSON) {
-  Expression e = ceilDivide(s0 + 3, 4) * min(s1, 8) + Expression::make(
-      Expression::Kind::Modulo, s0, 5);
+  Expression e =
+      ceilDivide(s0 + 3, 4) * min(s1, 8) + Expression::make(Expression::Kind::Modulo, s0, 5);
   EXPECT_EQ(Expression::fromJSON(e.toJSON()).evaluate({9, 20}), e.evaluate({9, 20}));
   EXPECT_FALSE(Expression::fromJSON(llvm::json::Array{"?", 1, 2}).known());
   EXPECT_FALSE(Expression::fromJSON("x").known());
@@ -88,7 +88,8 @@ func.func private @k(%a: tensor<?x8xf32>, %b: tensor<8x16xf32>, %bias: tensor<16
     linalg.yield %t : f32
   } -> tensor<?x16xf32>
   return %r : tensor<?x16xf32>
-})", {5, 8, 8, 16, 16, 5, 16});
+})",
+                     {5, 8, 8, 16, 16, 5, 16});
   EXPECT_EQ(work.flops, 2 * 5 * 8 * 16 + 2 * 5 * 16);
   EXPECT_EQ(work.bytes, 4 * (5 * 8 + 8 * 16 + 16 + 5 * 16));
 }
@@ -103,7 +104,8 @@ func.func private @k(%a: tensor<?xbf16>, %y: tensor<?xbf16>) -> tensor<?xbf16> {
     linalg.yield %s : bf16
   } -> tensor<?xbf16>
   return %r : tensor<?xbf16>
-})", {100, 100});
+})",
+                     {100, 100});
   EXPECT_EQ(work.flops, 100);
   EXPECT_EQ(work.bytes, 2 * (100 + 100 + 100));
 }
@@ -120,7 +122,8 @@ func.func private @k(%ids: tensor<?xi64>, %table: tensor<1000x4xf32>, %y: tensor
     linalg.yield %v : f32
   } -> tensor<?x4xf32>
   return %r : tensor<?x4xf32>
-})", {7, 1000, 4, 7, 4});
+})",
+                     {7, 1000, 4, 7, 4});
   EXPECT_EQ(work.flops, 0);
   EXPECT_EQ(work.bytes, 8 * 7 + 4 * 7 * 4 + 4 * 7 * 4);
 }
@@ -138,8 +141,8 @@ TEST(KernelCost, MixersCountTheirPairs) {
   Work work = costOf(mixer("aft.full %q, %q, %q, %w", "tensor<?x?xf32>"), {2, 5, 8, 5, 5, 2, 5, 8});
   EXPECT_EQ(work.flops, perPair * 25 + rest);
   EXPECT_EQ(work.bytes, 4 * (80 + 25 + 80));
-  work = costOf(mixer("aft.full %q, %q, %q, %w causal", "tensor<?x?xf32>"),
-                {2, 5, 8, 5, 5, 2, 5, 8});
+  work =
+      costOf(mixer("aft.full %q, %q, %q, %w causal", "tensor<?x?xf32>"), {2, 5, 8, 5, 5, 2, 5, 8});
   EXPECT_EQ(work.flops, perPair * (1 + 2 + 3 + 4 + 5) + rest);
   work = costOf(mixer("aft.local %q, %q, %q, %w window = 3 causal", "tensor<?x3xf32>"),
                 {2, 5, 8, 5, 3, 2, 5, 8});
@@ -158,7 +161,8 @@ TEST(KernelCost, ConvolutionOnAGridHasDenominatorsPerHead) {
 func.func private @k(%q: tensor<2x12x8xf32>, %k: tensor<2x12x4xf32>, %f: tensor<4x3x3xf32>, %y: tensor<2x12x8xf32>) -> tensor<2x12x8xf32> {
   %r = aft.conv %q, %k, %q, %f grid = [3, 4] outs(%y) : (tensor<2x12x8xf32>, tensor<2x12x4xf32>, tensor<2x12x8xf32>, tensor<4x3x3xf32>, tensor<2x12x8xf32>) -> tensor<2x12x8xf32>
   return %r : tensor<2x12x8xf32>
-})", {});
+})",
+                     {});
   // Along 3: 2 + 3 + 2 pairs; along 4: 3 + 4 + 3.
   EXPECT_EQ(work.flops, 2 * 2 * (7 * 10) * (8 + 4) + 8 * 2 * 12 * 8);
   EXPECT_EQ(work.bytes, 4 * (2 * 12 * 8 + 2 * 12 * 4 + 4 * 9 + 2 * 12 * 8));
@@ -276,6 +280,39 @@ func.func @main(%a: tensor<?x32xf32>, %b: tensor<32x32xf32>) -> (tensor<?x32xf32
   EXPECT_EQ(*remark->getString("consumer"), "tanh");
 }
 
+TEST(CompileReport, MergedOperationsKeepBothPlaces) {
+  llvm::json::Object report = reportOf(R"(
+func.func @main(%a: tensor<?x32xf32>) -> tensor<?x32xf32> {
+  %s = math.tanh %a : tensor<?x32xf32> loc("first")
+  %t = math.exp %s : tensor<?x32xf32> loc("second")
+  return %t : tensor<?x32xf32>
+})");
+  const llvm::json::Object *remark = findRemark(report, "aft-fuse-elementwise", "");
+  ASSERT_TRUE(remark);
+  EXPECT_EQ(*remark->getString("producer"), "tanh");
+  EXPECT_EQ(*remark->getString("consumer"), "exp");
+  EXPECT_EQ((*remark->getArray("places"))[0], llvm::json::Value("first -> second"));
+  const llvm::json::Object &launch = item(item(report, "entries", 0), "launches", 0);
+  EXPECT_EQ(*launch.getArray("places"), llvm::json::Array({"second", "first"}));
+}
+
+TEST(CompileReport, SaysWhyElementwiseOperationsWereNotMerged) {
+  // tanh is read twice, and computing it twice costs more than reading it.
+  llvm::json::Object report = reportOf(R"(
+func.func @main(%a: tensor<?x32xf32>) -> (tensor<?x32xf32>, tensor<?x32xf32>) {
+  %s = math.tanh %a : tensor<?x32xf32>
+  %t = math.exp %s : tensor<?x32xf32>
+  %u = math.sin %s : tensor<?x32xf32>
+  return %t, %u : tensor<?x32xf32>, tensor<?x32xf32>
+})");
+  const llvm::json::Object *remark =
+      findRemark(report, "aft-fuse-elementwise",
+                 "has several users, and computing it again costs more than reading it");
+  ASSERT_TRUE(remark);
+  EXPECT_EQ(*remark->getString("producer"), "tanh");
+  EXPECT_FALSE(findRemark(report, "aft-fuse-elementwise", ""));
+}
+
 TEST(CompileReport, TimesPhasesAndPasses) {
   llvm::json::Object report = reportOf(kLayers);
   ASSERT_EQ(report.getArray("phases")->size(), 2u);
@@ -304,7 +341,7 @@ TEST(Page, EscapesWhatCouldEndTheScript) {
 }
 
 TEST(Page, PrintsOneLinePerItem) {
-  EXPECT_EQ(printReport(llvm::json::Object{{"b", llvm::json::Array{1, llvm::json::Array{2}}},
-                                           {"a", "x"}}),
+  EXPECT_EQ(printReport(
+                llvm::json::Object{{"b", llvm::json::Array{1, llvm::json::Array{2}}}, {"a", "x"}}),
             "{\n \"a\": \"x\",\n \"b\": [\n  1,\n  [2]\n ]\n}\n");
 }

@@ -12,7 +12,7 @@ function canvas(place, height, label) {
 /** One bar per row: {name, value, text, color, title}. */
 function drawBars(place, rows, label) {
   const line = 22, narrow = place.clientWidth < 560;
-  const left = narrow ? 4 : 230, right = 92;
+  const left = narrow ? 4 : 230, right = 128;
   const step = narrow ? 2 * line - 6 : line;
   const {svg, width} = canvas(place, rows.length * step + 6, label);
   const most = Math.max(...rows.map(row => row.value), 1e-30);
@@ -96,11 +96,17 @@ function drawRoofline(place, points, roof) {
     dot.append(draw('title', {}, point.title));
     svg.append(dot);
   }
-  for (const point of [...points].sort((a, b) => b.weight - a.weight).slice(0, 4)) {
-    const end = x(point.intensity) > width * 0.7;
-    const offset = 7 + 13 * Math.sqrt(point.weight);
-    svg.append(draw('text', {x: x(point.intensity) + (end ? -offset : offset),
-                             y: y(point.speed) + 4, 'text-anchor': end ? 'end' : 'start',
-                             class: 'strong'}, point.name));
+  // The names of the slowest, as far as they do not run into each other.
+  const labels = [];
+  for (const point of [...points].sort((a, b) => b.weight - a.weight).slice(0, 8)) {
+    const end = x(point.intensity) > width * 0.65, offset = 7 + 13 * Math.sqrt(point.weight);
+    const at = {x: x(point.intensity) + (end ? -offset : offset), y: y(point.speed) + 4};
+    const space = 7 * point.name.length;
+    if (labels.length === 5 ||
+        labels.some(other => Math.abs(other.y - at.y) < 14 && Math.abs(other.x - at.x) < space))
+      continue;
+    labels.push(at);
+    svg.append(draw('text', {...at, 'text-anchor': end ? 'end' : 'start', class: 'strong'},
+                    point.name));
   }
 }

@@ -190,10 +190,12 @@ function showKernels(rows) {
 
 function showRoofline(rows) {
   const place = byId('roofline'), note = byId('roofline-note');
-  if (!state.measured || !run.roof || !run.roof.peak) {
+  const known = state.measured && run.roof && run.roof.peak;
+  byId('roofline-legend').hidden = !known;
+  if (!known) {
     place.replaceChildren();
     note.textContent = 'Not measured: nothing ran, so neither the speed of the kernels nor the roof ' +
-      'of this machine is known. aft-run --report and char-lm train --report measure both.';
+      'of this machine is known. aft-run FILE --report=PAGE and char-lm train --report=PAGE measure both.';
     return;
   }
   const drawn = rows.filter(row => row.flops > 0 && row.bytes > 0 && row.ms > 0);
@@ -264,7 +266,7 @@ function showRemarks() {
     {title: 'Read by', value: remark => remark.consumer, show: remark => make('code', {}, remark.consumer)},
   ];
   if (filter !== 'fused')
-    columns.push({title: 'Kept apart because it', wide: true, value: remark => remark.reason,
+    columns.push({title: 'Why not', wide: true, value: remark => remark.reason,
                   show: remark => remark.fused ? '(fused)' : remark.reason});
   columns.push({title: 'Where', wide: true, value: remark => remark.places.join(),
                 show: remark => placeList(remark.places)});
@@ -323,11 +325,12 @@ function show() {
   showHeader();
   showNumbers();
   const used = new Set(state.entry.launches.map(launch => kindOf(kernelNamed(launch.kernel))));
-  byId('kinds').replaceChildren(...Object.keys(kKinds).filter(kind => used.has(kind)).map(kind => {
-    const square = make('i');
-    square.style.background = kKinds[kind];
-    return make('span', {}, square, kind);
-  }));
+  for (const legend of document.querySelectorAll('.kinds'))
+    legend.replaceChildren(...Object.keys(kKinds).filter(kind => used.has(kind)).map(kind => {
+      const square = make('i');
+      square.style.background = kKinds[kind];
+      return make('span', {}, square, kind);
+    }));
 }
 
 function start() {

@@ -61,7 +61,7 @@ function placeList(places, all) {
 }
 
 function named(kernel) {
-  const cell = make('span');
+  const cell = make('span', {class: 'name'});
   const dot = make('i', {class: 'dot'});
   dot.style.background = colorOf(kernel);
   cell.append(dot, make('code', {}, kernel.name));
