@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 
-.PHONY: all setup configure demo test bench docs format clean
+.PHONY: all setup setup-tests configure demo test bench docs format clean
 all: configure
 	cmake --build --preset $(PRESET)
 
@@ -12,7 +12,10 @@ setup:
 configure: setup
 	@cmake --preset $(PRESET) 
 
-test: all
+setup-tests: setup
+	@.ci/setup tests
+
+test: all setup-tests
 	ctest --preset $(PRESET)
 
 demo: configure

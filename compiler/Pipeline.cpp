@@ -6,6 +6,8 @@
 #include "compiler/graph/Passes.h"
 #include "compiler/kernels/Pipeline.h"
 #include "compiler/llvm/Passes.h"
+#include "compiler/report/DescribeProgram.h"
+#include "compiler/report/PassTimer.h"
 #include "compiler/tile/Passes.h"
 #include "compiler/vector/Passes.h"
 #include "mlir/Conversion/Passes.h"
@@ -69,7 +71,7 @@ static void buildGraph(OpPassManager &passes, const PipelineOptions &options) {
 }
 
 static void buildKernels(OpPassManager &passes, const PipelineOptions &options) {
-  buildKernelsPipeline(passes);
+  buildKernelsPipeline(passes, options.report);
 }
 
 static void buildTile(OpPassManager &passes, const PipelineOptions &options) {
@@ -179,7 +181,9 @@ struct Reproducer : ReproducerStream {
 } // namespace
 
 LogicalResult aft::runPhase(ModuleOp module, Phase phase, const PipelineOptions &options) {
+  PhaseTimer timer(options.report, nameOf(phase));
   PassManager passes(module.getContext(), ModuleOp::getOperationName());
+  timer.watch(passes);
   buildPhase(phase, passes, options);
   std::string reproducer;
   passes.enableCrashReproducerGeneration(
@@ -205,6 +209,8 @@ LogicalResult aft::runPhase(ModuleOp module, Phase phase, const PipelineOptions 
     return error;
   }
   dump(module, phase, options.dumpDir);
+  if (phase == Phase::Kernels && options.report)
+    describeProgram(module, *options.report);
   return success();
 }
 

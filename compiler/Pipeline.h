@@ -20,6 +20,8 @@ class OpPassManager;
 
 namespace aft {
 
+struct CompileReport;
+
 enum class Phase { Graph, Kernels, Tile, Vector, LLVM, Binary };
 
 /// "graph", "kernels", …: folder, `--compile-to` value and dump-file stem.
@@ -36,6 +38,7 @@ struct PipelineOptions {
   Target target;
   std::string dumpDir;
   std::optional<AdamWOptions> training;
+  CompileReport *report = nullptr; ///< filled in by the phases, if there is one
 };
 
 /// Adds the passes of one phase (graph to llvm).

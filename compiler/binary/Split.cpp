@@ -3,6 +3,7 @@
 #include "compiler/Pipeline.h"
 #include "compiler/binary/Object.h"
 #include "compiler/kernels/Interface.h"
+#include "compiler/report/PassTimer.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/IR/Threading.h"
@@ -22,6 +23,7 @@ struct Part {
   std::string name;
   OwningOpRef<ModuleOp> module;
   ObjectCode code;
+  double milliseconds = 0;
 };
 } // namespace
 
@@ -61,11 +63,11 @@ static std::vector<Part> split(ModuleOp module) {
     if (function.isExternal())
       continue;
     if (function->hasAttr(kernelAttrName))
-      parts.push_back({function.getName().str(), extract(module, {function}), {}});
+      parts.push_back({function.getName().str(), extract(module, {function}), {}, 0});
     else if (function->hasAttr(entryAttrName) || function->hasAttr(planAttrName))
       host.push_back(function);
   }
-  parts.push_back({"host", extract(module, host), {}});
+  parts.push_back({"host", extract(module, host), {}, 0});
   return parts;
 }
 
@@ -92,14 +94,17 @@ static void writeText(ModuleOp module, const std::string &folder, StringRef file
 
 FailureOr<std::vector<NamedObject>> aft::compileObjects(ModuleOp module,
                                                         const PipelineOptions &options) {
+  PhaseTimer timer(options.report, nameOf(Phase::Binary));
   std::vector<Part> parts = split(module);
   bool keepText = !options.dumpDir.empty();
   LogicalResult result =
       failableParallelForEach(module.getContext(), parts, [&](Part &part) -> LogicalResult {
+        auto start = std::chrono::steady_clock::now();
         FailureOr<ObjectCode> code = compileObject(*part.module, options.target, keepText);
         if (failed(code))
           return failure();
         part.code = std::move(*code);
+        part.milliseconds = millisecondsSince(start);
         return success();
       });
   if (failed(result))
@@ -110,6 +115,9 @@ FailureOr<std::vector<NamedObject>> aft::compileObjects(ModuleOp module,
       writeText(module, options.dumpDir, fileName(part.name, ".ll"), part.code.llvmIR);
       writeText(module, options.dumpDir, fileName(part.name, ".s"), part.code.assembly);
     }
+    if (options.report)
+      options.report->objects.push_back({part.name, part.milliseconds,
+                                         static_cast<int64_t>(part.code.object.size())});
     objects.push_back({part.name, std::move(part.code.object)});
   }
   return objects;

@@ -6,6 +6,7 @@
 
 #include "compiler/kernels/Decompose.h"
 #include "compiler/kernels/Groups.h"
+#include "compiler/kernels/Remarks.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
 
 using namespace mlir;
@@ -81,10 +82,13 @@ public:
   }
 
   KernelGroup build();
+  /// Tells of every producer of a member whether it joined.
+  void explain(CompileReport &report);
 
 private:
-  bool canJoin(Operation *producer);
-  bool canJoinAsMatmul(Operation *producer);
+  /// What keeps a producer out, as a reason; empty: nothing.
+  StringRef obstacle(Operation *producer);
+  StringRef obstacleOfMatmul(Operation *producer);
   std::string kind();
 
   Operation *last;
@@ -96,31 +100,59 @@ private:
 
 /// The only consumer is the elementwise last operation, which reads the matmul
 /// element by element.
-bool GroupBuilder::canJoinAsMatmul(Operation *producer) {
+StringRef GroupBuilder::obstacleOfMatmul(Operation *producer) {
   auto consumer = dyn_cast<linalg::GenericOp>(last);
-  if (!consumer || !isParallel(consumer) || members.size() > 1)
-    return false;
-  return llvm::all_of(producer->getUses(), [&](OpOperand &use) {
-    return use.getOwner() == last &&
-           consumer.getMatchingIndexingMap(&use).isIdentity();
+  if (!consumer || !isParallel(consumer))
+    return "a matmul takes in only an elementwise operation after it";
+  if (members.size() > 1)
+    return "a matmul takes in only one operation after it";
+  bool elementByElement = llvm::all_of(producer->getUses(), [&](OpOperand &use) {
+    return use.getOwner() == last && consumer.getMatchingIndexingMap(&use).isIdentity();
   });
+  return elementByElement ? "" : "the matmul's result is not read element by element";
 }
 
-bool GroupBuilder::canJoin(Operation *producer) {
+StringRef GroupBuilder::obstacle(Operation *producer) {
   auto style = dyn_cast_or_null<DestinationStyleOpInterface>(producer);
-  if (!style || !isa<linalg::LinalgOp>(producer) || claimed.count(producer) ||
-      isa<linalg::FillOp>(producer) || !startsFresh(style))
-    return false;
+  if (!style || !isa<linalg::LinalgOp>(producer))
+    return "an aft operation is a kernel of its own";
+  if (!isa<linalg::LinalgOp>(last))
+    return "its user is an aft operation, which is a kernel of its own";
+  if (isa<linalg::FillOp>(producer) || !startsFresh(style))
+    return "its destination is a tensor that exists before";
   for (OpOperand &use : producer->getUses()) {
     auto user = dyn_cast<linalg::LinalgOp>(use.getOwner());
-    if (!user || !members.contains(user) || !user.isDpsInput(&use))
-      return false;
+    if (!user || !members.contains(user))
+      return "has another user outside the kernel";
+    if (!user.isDpsInput(&use))
+      return "its user updates the result in place";
   }
+  if (claimed.count(producer))
+    return "belongs to another kernel already";
   if (isMatmul(producer))
-    return canJoinAsMatmul(producer);
-  bool allRows = llvm::all_of(members, isRowwise) && isRowwise(producer);
-  return allRows && llvm::all_of(producer->getUses(), followsRows) &&
-         hasSmallRows(producer);
+    return obstacleOfMatmul(producer);
+  if (!llvm::all_of(members, isRowwise) || !isRowwise(producer))
+    return "not all operations run over rows";
+  if (!llvm::all_of(producer->getUses(), followsRows))
+    return "its user does not read it row by row";
+  return hasSmallRows(producer) ? "" : "a row is too large for the stack, or its size is not known";
+}
+
+void GroupBuilder::explain(CompileReport &report) {
+  for (Operation *member : members) {
+    llvm::SmallPtrSet<Operation *, 4> seen;
+    for (Value operand : member->getOperands()) {
+      Operation *producer = viewedTensor(operand).getDefiningOp();
+      if (!producer || !isComputeOp(producer) || !seen.insert(producer).second)
+        continue;
+      StringRef reason;
+      if (!members.contains(producer))
+        reason = operand.getDefiningOp() == producer
+                     ? obstacle(producer)
+                     : "its user reads it in another shape";
+      remark(report, "aft-form-kernels", producer, member, reason);
+    }
+  }
 }
 
 std::string GroupBuilder::kind() {
@@ -148,7 +180,7 @@ KernelGroup GroupBuilder::build() {
     for (Operation *member : llvm::to_vector(members)) {
       for (Value operand : member->getOperands()) {
         Operation *producer = operand.getDefiningOp();
-        if (!members.contains(producer) && canJoin(producer)) {
+        if (!members.contains(producer) && obstacle(producer).empty()) {
           members.insert(producer);
           changed = true;
         }
@@ -162,7 +194,7 @@ KernelGroup GroupBuilder::build() {
   return group;
 }
 
-SmallVector<KernelGroup> aft::formGroups(func::FuncOp function) {
+SmallVector<KernelGroup> aft::formGroups(func::FuncOp function, CompileReport *report) {
   SmallVector<Operation *> ops;
   for (Operation &op : function.front())
     if (isComputeOp(&op))
@@ -172,7 +204,10 @@ SmallVector<KernelGroup> aft::formGroups(func::FuncOp function) {
   for (Operation *op : llvm::reverse(ops)) {
     if (claimed.contains(op))
       continue;
-    groups.push_back(GroupBuilder(op, claimed).build());
+    GroupBuilder builder(op, claimed);
+    groups.push_back(builder.build());
+    if (report)
+      builder.explain(*report);
     claimed.insert(groups.back().ops.begin(), groups.back().ops.end());
   }
   std::reverse(groups.begin(), groups.end());

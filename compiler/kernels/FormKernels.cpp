@@ -20,6 +20,8 @@ using namespace aft;
 namespace {
 
 struct FormKernels : aft::impl::FormKernelsBase<FormKernels> {
+  explicit FormKernels(CompileReport *report = nullptr) : report(report) {}
+
   void runOnOperation() override {
     SmallVector<func::FuncOp> functions;
     for (auto function : getOperation().getOps<func::FuncOp>())
@@ -32,7 +34,7 @@ struct FormKernels : aft::impl::FormKernelsBase<FormKernels> {
         return signalPassFailure();
   }
 
-  static LogicalResult form(func::FuncOp function) {
+  LogicalResult form(func::FuncOp function) {
     FailureOr<EntryInterface> interface = interfaceOf(function);
     if (failed(interface) || !function.getBody().hasOneBlock())
       return failure();
@@ -47,7 +49,7 @@ struct FormKernels : aft::impl::FormKernelsBase<FormKernels> {
     if (failed(shapes.run()))
       return failure();
     SymbolTable symbols(function->getParentOfType<ModuleOp>());
-    for (const KernelGroup &group : formGroups(function))
+    for (const KernelGroup &group : formGroups(function, report))
       if (failed(outline(group, shapes, function, symbols)))
         return failure();
     eraseDead(function);
@@ -113,6 +115,12 @@ struct FormKernels : aft::impl::FormKernelsBase<FormKernels> {
       if (isOpTriviallyDead(op) || (op->use_empty() && isComputeOp(op)))
         op->erase();
   }
+
+  CompileReport *report;
 };
 
 } // namespace
+
+std::unique_ptr<Pass> aft::createFormKernels(CompileReport *report) {
+  return std::make_unique<FormKernels>(report);
+}

@@ -7,6 +7,8 @@
 
 namespace aft {
 
+struct CompileReport;
+
 /// The operations of one kernel in program order. Only the results of the last
 /// one are used outside: it is the one to tile, the others are fused into its
 /// tiles. Kinds, from which the tile phase chooses:
@@ -38,8 +40,10 @@ bool isHostView(mlir::tensor::ExtractSliceOp slice, ShapeAnalysis &shapes);
 /// The tensor behind collapse_shape, expand_shape, cast and extract_slice.
 mlir::Value viewedTensor(mlir::Value value);
 
-/// Partitions the compute operations of a function.
-llvm::SmallVector<KernelGroup> formGroups(mlir::func::FuncOp function);
+/// Partitions the compute operations of a function; tells the report, if there
+/// is one, what joined and what kept the others apart.
+llvm::SmallVector<KernelGroup> formGroups(mlir::func::FuncOp function,
+                                          CompileReport *report = nullptr);
 
 } // namespace aft
 

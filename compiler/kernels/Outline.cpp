@@ -281,8 +281,12 @@ LogicalResult Outliner::mapExtent(Value index) {
 
 void Outliner::launch() {
   OpBuilder hostBuilder(group.ops.back());
+  // The last operation names the launch, but it comes from all of them.
+  SmallVector<Location> places;
+  for (Operation *op : llvm::reverse(group.ops))
+    places.push_back(op->getLoc());
   auto launch = hostBuilder.create<LaunchOp>(
-      kernel.getLoc(), ValueRange(outs).getTypes(), kernel.getName(),
+      hostBuilder.getFusedLoc(places), ValueRange(outs).getTypes(), kernel.getName(),
       inputs.getArrayRef(), outs);
   for (auto [result, replacement] :
        llvm::zip_equal(results, launch.getResults())) {

@@ -17,6 +17,13 @@ namespace aft {
 #define GEN_PASS_DECL
 #include "compiler/kernels/Passes.h.inc"
 
+struct CompileReport;
+
+/// With a report that the pass tells of its decisions; null: none.
+std::unique_ptr<mlir::Pass> createFuseElementwise(CompileReport *report);
+std::unique_ptr<mlir::Pass> createFormKernels(CompileReport *report);
+std::unique_ptr<mlir::Pass> createPlanMemory(CompileReport *report);
+
 #define GEN_PASS_REGISTRATION
 #include "compiler/kernels/Passes.h.inc"
 

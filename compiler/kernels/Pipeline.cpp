@@ -11,7 +11,7 @@
 
 using namespace mlir;
 
-void aft::buildKernelsPipeline(OpPassManager &passes) {
+void aft::buildKernelsPipeline(OpPassManager &passes, CompileReport *report) {
   auto clean = [&](bool keepCopies = false) {
     passes.addNestedPass<func::FuncOp>(createCanonicalize({keepCopies}));
     passes.addNestedPass<func::FuncOp>(createCSEPass());
@@ -29,13 +29,13 @@ void aft::buildKernelsPipeline(OpPassManager &passes) {
   clean();
   passes.addNestedPass<func::FuncOp>(createResolveShapes());
   clean();
-  passes.addNestedPass<func::FuncOp>(createFuseElementwise());
+  passes.addNestedPass<func::FuncOp>(createFuseElementwise(report));
   passes.addNestedPass<func::FuncOp>(createLowerAffinePass());
   clean();
-  passes.addPass(createFormKernels());
+  passes.addPass(createFormKernels(report));
   clean(/*keepCopies=*/true);
   passes.addPass(createDedupKernels());
-  passes.addPass(createPlanMemory());
+  passes.addPass(createPlanMemory(report));
   passes.addNestedPass<func::FuncOp>(createLowerAffinePass());
   clean(/*keepCopies=*/true);
   passes.addPass(createVerifyKernels());

@@ -9,8 +9,12 @@ class OpPassManager;
 
 namespace aft {
 
-/// From functions on tensors to entries on memrefs, kernels and plans.
-void buildKernelsPipeline(mlir::OpPassManager &passes);
+struct CompileReport;
+
+/// From functions on tensors to entries on memrefs, kernels and plans. Where
+/// there is a report, it learns what was fused and why not, and where in the
+/// arena everything lies.
+void buildKernelsPipeline(mlir::OpPassManager &passes, CompileReport *report = nullptr);
 
 } // namespace aft
 

@@ -3,6 +3,7 @@
 #include "compiler/kernels/Generic.h"
 #include "compiler/kernels/HostEmitter.h"
 #include "compiler/kernels/Passes.h"
+#include "compiler/report/DescribeProgram.h"
 
 using namespace mlir;
 
@@ -16,6 +17,8 @@ using namespace aft;
 namespace {
 
 struct PlanMemory : aft::impl::PlanMemoryBase<PlanMemory> {
+  explicit PlanMemory(CompileReport *report = nullptr) : report(report) {}
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     copyKernels.clear();
@@ -42,6 +45,8 @@ struct PlanMemory : aft::impl::PlanMemoryBase<PlanMemory> {
     BufferAssignment assignment(entry, *interface);
     HostPlan plan{entry, shapes, assignment, *interface, {}, {}, {}};
     planArena(plan);
+    if (report)
+      describeArena(plan, *report);
     if (failed(emitPlan(plan, messages)))
       return failure();
     FailureOr<func::FuncOp> host =
@@ -80,7 +85,12 @@ struct PlanMemory : aft::impl::PlanMemoryBase<PlanMemory> {
     return known = FlatSymbolRefAttr::get(name);
   }
 
+  CompileReport *report;
   llvm::DenseMap<Type, FlatSymbolRefAttr> copyKernels;
 };
 
 } // namespace
+
+std::unique_ptr<Pass> aft::createPlanMemory(CompileReport *report) {
+  return std::make_unique<PlanMemory>(report);
+}

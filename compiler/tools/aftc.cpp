@@ -1,6 +1,8 @@
 //===- aftc.cpp - The ahead-of-time compiler ------------------------------===//
 
+#include "compiler/report/PassTimer.h"
 #include "runtime/jit/Compile.h"
+#include "runtime/jit/Report.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -25,6 +27,11 @@ static cl::opt<std::string> lastPhase(
 static cl::opt<std::string> dumpDir("dump-dir", cl::desc("Writes one numbered file per phase"),
                                     cl::value_desc("DIR"), cl::cat(category));
 
+static cl::opt<std::string> report("report",
+                                   cl::desc("Writes what the compiler did: a page of HTML, or the "
+                                            "data where the name ends in .json"),
+                                   cl::value_desc("FILE"), cl::cat(category));
+
 static constexpr int kRefused = 1, kWrongUsage = 2;
 
 static int fail(int code, const std::string &message) {
@@ -43,8 +50,10 @@ static std::string checkOptions() {
   if (!lastPhase.empty() && !aft::phaseNamed(lastPhase))
     return "unknown phase '" + lastPhase +
            "' in --compile-to, expected graph, kernels, tile, vector or llvm";
-  if (lastPhase.empty() && output.empty() && dumpDir.empty())
-    return "nothing to do: expected -o, --compile-to or --dump-dir";
+  if (lastPhase.empty() && output.empty() && dumpDir.empty() && report.empty())
+    return "nothing to do: expected -o, --compile-to, --dump-dir or --report";
+  if (!lastPhase.empty() && !report.empty())
+    return "--report is on all phases, found --compile-to=" + lastPhase + " with it";
   return "";
 }
 
@@ -86,6 +95,23 @@ static std::string prepareDump() {
   return error ? "--dump-dir=" + dumpDir + ": " + error.message() : "";
 }
 
+/// Compiles a program as a whole: for its dump, its report or both.
+static aft::Status compileAll(const std::string &text, aft::PipelineOptions &pipeline) {
+  aft::CompileReport collected;
+  if (!report.empty())
+    pipeline.report = &collected;
+  auto start = std::chrono::steady_clock::now();
+  aft::Package package;
+  if (aft::Status status = aft::compilePackage(text, model, pipeline, package);
+      !status.ok() || report.empty())
+    return status;
+  aft::CompileStats stats;
+  stats.milliseconds = aft::millisecondsSince(start);
+  return aft::writeReportText(
+      report, aft::withStats(aft::compilationText(model, pipeline, collected), stats,
+                             /*cacheEnabled=*/false));
+}
+
 int main(int argc, char **argv) {
   cl::HideUnrelatedOptions(category);
   std::string problem;
@@ -114,8 +140,7 @@ int main(int argc, char **argv) {
     return fail(kRefused, status.message);
   std::string text = (*file)->getBuffer().str();
   if (lastPhase.empty()) {
-    aft::Package package;
-    aft::Status status = aft::compilePackage(text, model, pipeline, package);
+    aft::Status status = compileAll(text, pipeline);
     return status.ok() ? 0 : fail(kRefused, status.message);
   }
   std::string result;

@@ -107,6 +107,8 @@ static std::vector<Flag> makeFlags(Options &o) {
       toggle("resume", o.resume, "go on from the checkpoint in --model-dir, bit for bit"),
       toggle("plain", o.plain, "no progress bar, one line per report"),
       text("trace", "FILE", o.trace, "train: a timeline of the steps, for ui.perfetto.dev"),
+      text("report", "FILE", o.report,
+           "train: what was compiled and how fast each kernel ran, as a page of HTML (or data: .json)"),
       text("prompt", "TEXT", o.prompt, "generate: the beginning of the text"),
       integer("length", o.length, 0, "generate: bytes to add"),
       number("temperature", o.temperature, 0, 100, "generate: 0 takes the likeliest byte"),

@@ -11,6 +11,7 @@ namespace charlm {
 struct Options {
   std::string command; ///< train, generate or bench
   std::string data, modelDir = "char-lm-model";
+  std::string report; ///< a file for what was compiled and how fast it ran
   std::string mixer = "local", dtype = "f32", prompt = "namespace mlir {\n";
   std::string trace; ///< train: where the timeline goes; empty: none
   int64_t steps = 500, layers = 4, dim = 128, context = 256, window = 32, rank = 64;

@@ -1,5 +1,6 @@
 //===- Train.cpp - char-lm train ------------------------------------------===//
 
+#include "aft/report.h"
 #include "examples/char-lm/Checkpoint.h"
 #include "examples/char-lm/Commands.h"
 #include "examples/char-lm/Data.h"
@@ -13,6 +14,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <optional>
 #include <stdexcept>
 
 using namespace charlm;
@@ -46,15 +48,20 @@ static std::string noteOf(double loss, double tokensPerSecond) {
   return note;
 }
 
-/// Runs the steps from the one that `training` stands at. False: interrupted.
+/// Runs the steps from the one that `training` stands at, all but the first under
+/// the profile where there is one. False: interrupted.
 static bool runSteps(const Options &options, const Data &data, aft::nn::LanguageModel model,
-                     const aft::CompiledTraining &training) {
+                     const aft::CompiledTraining &training, aft::Profile *profile) {
   int64_t first = training.steps();
+  std::optional<aft::Profile::Scope> scope;
   Progress progress("training", first, options.steps, options.plain);
   double smooth = -1;
   for (int64_t step = first; step < options.steps; ++step) {
     auto [ids, targets] = data.batch(options.batch, static_cast<uint64_t>(options.seed), step);
     training.setLearningRate(learningRateAt(options, step));
+    // The first step finds nothing in the caches and its memory unmapped.
+    if (profile && step == first + 1)
+      scope.emplace(*profile);
     double loss = bits(training(ids, targets).item<double>());
     if (!std::isfinite(loss)) {
       progress.finish();
@@ -79,21 +86,21 @@ static bool runSteps(const Options &options, const Data &data, aft::nn::Language
   return true;
 }
 
-/// As runSteps, with a timeline of the compiled code.
-static bool runTraced(const Options &options, const Data &data, aft::nn::LanguageModel model,
-                      const aft::CompiledTraining &training) {
-  if (options.trace.empty())
-    return runSteps(options, data, model, training);
-  aft::Profile profile(aft::Profile::kMostSlices);
-  bool done;
-  {
-    aft::Profile::Scope scope(profile);
-    done = runSteps(options, data, model, training);
+/// Writes what the flags ask for about the steps that were measured.
+static void writeMeasured(const Options &options, const aft::CompiledTraining &training,
+                          const aft::Profile &profile) {
+  auto require = [](const aft::Status &status) {
+    if (!status.ok())
+      throw std::runtime_error(status.message);
+  };
+  if (!options.trace.empty()) {
+    require(profile.writeTrace(options.trace));
+    std::printf("timeline: %s\n", options.trace.c_str());
   }
-  if (aft::Status status = profile.writeTrace(options.trace); !status.ok())
-    throw std::runtime_error(status.message);
-  std::printf("timeline: %s\n", options.trace.c_str());
-  return done;
+  if (!options.report.empty()) {
+    require(aft::writeReport(options.report, training.program(), &profile));
+    std::printf("report: %s\n", options.report.c_str());
+  }
 }
 
 int charlm::train(const Options &options) {
@@ -131,9 +138,14 @@ int charlm::train(const Options &options) {
 
   std::signal(SIGINT, onInterrupt);
   std::signal(SIGTERM, onInterrupt);
-  if (!runTraced(options, data, model, training))
+  bool measured = !options.trace.empty() || !options.report.empty();
+  aft::Profile profile(options.trace.empty() ? 0 : aft::Profile::kMostSlices);
+  bool completed = runSteps(options, data, model, training, measured ? &profile : nullptr);
+  if (completed)
+    saveCheckpoint(options, model, training);
+  writeMeasured(options, training, profile);
+  if (!completed)
     return 130;
-  saveCheckpoint(options, model, training);
   std::printf("held out after: %.3f bits/char\n", measure(forward, data, options));
   std::printf("checkpoint: %s\n", checkpointPath(options.modelDir).c_str());
   return 0;

@@ -35,6 +35,7 @@ void Profile::add(const RunRecord &run) {
   entry.milliseconds += milliseconds(run.end - run.start);
   entry.arenaBytes = std::max(entry.arenaBytes, run.arenaBytes);
   entry.threads = std::max(entry.threads, run.threads);
+  entry.extents = run.extents;
   for (const RunRecord::Launch &launch : run.launches) {
     KernelTotal &kernel = impl->kernels[{run.entry, launch.name}];
     kernel.entry = run.entry;

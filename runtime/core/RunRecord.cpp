@@ -36,10 +36,10 @@ struct Wrapped {
 };
 } // namespace
 
-RunRecord::RunRecord(std::string entry, int64_t arenaBytes, int threads, const KernelTable &kernels,
-                     const aft_runtime_t *inner)
-    : entry(std::move(entry)), arenaBytes(arenaBytes), threads(threads), thread(threadNumber()),
-      start(now()), kernels(kernels), inner(inner) {
+RunRecord::RunRecord(std::string entry, std::vector<int64_t> extents, int64_t arenaBytes,
+                     int threads, const KernelTable &kernels, const aft_runtime_t *inner)
+    : entry(std::move(entry)), extents(std::move(extents)), arenaBytes(arenaBytes),
+      threads(threads), thread(threadNumber()), start(now()), kernels(kernels), inner(inner) {
   callbacks.self = this;
   callbacks.parallel_for = [](void *self, aft_kernel_t kernel, void *const *buffers,
                               const int64_t *dims, const char *name) {

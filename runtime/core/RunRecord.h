@@ -47,8 +47,8 @@ public:
     std::vector<Work> work; ///< one per thread that took part
   };
 
-  RunRecord(std::string entry, int64_t arenaBytes, int threads, const KernelTable &kernels,
-            const aft_runtime_t *inner);
+  RunRecord(std::string entry, std::vector<int64_t> extents, int64_t arenaBytes, int threads,
+            const KernelTable &kernels, const aft_runtime_t *inner);
   RunRecord(const RunRecord &) = delete;
   RunRecord &operator=(const RunRecord &) = delete;
 
@@ -58,6 +58,7 @@ public:
   void finish();
 
   const std::string entry;
+  const std::vector<int64_t> extents; ///< of the inputs, all in order
   const int64_t arenaBytes;
   const int threads; ///< of the pool; 0: the host's own parallel_for
   int thread;        ///< that made the call

@@ -3,6 +3,7 @@
 #include "runtime/jit/Compile.h"
 
 #include "compiler/kernels/Interface.h"
+#include "compiler/report/PassTimer.h"
 #include "dialect/ir/AFT.h"
 #include "runtime/jit/Context.h"
 
@@ -77,7 +78,11 @@ Status aft::compilePackage(const std::string &text, const std::string &name,
                            const PipelineOptions &options, Package &package) {
   Context context;
   Messages messages(*context.context);
-  OwningOpRef<ModuleOp> module = parseProgram(text, name, *context.context);
+  OwningOpRef<ModuleOp> module;
+  {
+    PhaseTimer timer(options.report, "parse");
+    module = parseProgram(text, name, *context.context);
+  }
   return messages.status(module && succeeded(compile(*module, options, package)));
 }
 

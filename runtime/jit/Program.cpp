@@ -8,6 +8,7 @@
 #include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Cache.h"
 #include "runtime/jit/Compile.h"
+#include "runtime/jit/Report.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
@@ -21,6 +22,19 @@ using namespace aft;
 
 namespace {
 
+/// Where what the compiler said of a program is: here, or, so that loading from
+/// the cache stays quick, in the cache.
+struct Compilation {
+  std::string text;
+  std::string cacheDir, key;
+
+  /// Programs and what is said of them are apart in the cache.
+  static std::string keyOf(const std::string &programKey) { return hashOf("report " + programKey); }
+  std::string get() const {
+    return text.empty() ? Cache(cacheDir).load(keyOf(key)).value_or("{}") : text;
+  }
+};
+
 /// The code of one entry.
 struct EntryCode {
   aft_entry_t run;
@@ -29,11 +43,14 @@ struct EntryCode {
 
 class JITProgram : public Program {
 public:
-  static Status create(Package package, const CompileStats &stats, int threads,
-                       std::shared_ptr<Program> &program);
+  static Status create(Package package, const CompileStats &stats, Compilation compilation,
+                       int threads, std::shared_ptr<Program> &program);
 
   const std::vector<EntryInfo> &entries() const override { return package.entries; }
   const CompileStats &stats() const override { return compileStats; }
+  std::string report() const override {
+    return withStats(compilation.get(), compileStats, !compilation.key.empty());
+  }
   Status outputShapes(const std::string &entry, const std::vector<Buffer> &inputs,
                       std::vector<std::vector<int64_t>> &shapes,
                       int64_t *arenaBytes) const override;
@@ -58,6 +75,7 @@ private:
   Package package;
   KernelTable kernels;
   CompileStats compileStats;
+  Compilation compilation;
   std::vector<EntryCode> code;
   std::unique_ptr<llvm::orc::LLJIT> jit;
   ThreadPool *pool = nullptr;
@@ -98,8 +116,8 @@ static Status checkBuffer(const char *kind, size_t index, const ValueInfo &info,
   return {};
 }
 
-Status JITProgram::create(Package package, const CompileStats &stats, int threads,
-                          std::shared_ptr<Program> &result) {
+Status JITProgram::create(Package package, const CompileStats &stats, Compilation compilation,
+                          int threads, std::shared_ptr<Program> &result) {
   static std::once_flag once;
   std::call_once(once, [] {
     llvm::InitializeNativeTarget();
@@ -135,6 +153,7 @@ Status JITProgram::create(Package package, const CompileStats &stats, int thread
   for (const KernelInfo &kernel : program->package.kernels)
     program->kernels.emplace(kernel.name, &kernel);
   program->compileStats = stats;
+  program->compilation = std::move(compilation);
   program->pool = &ThreadPool::shared(threads);
   result = std::move(program);
   return {};
@@ -244,7 +263,10 @@ void JITProgram::runMeasured(size_t index, void *const *buffers, const int64_t *
                              int64_t arenaBytes, const aft_runtime_t &runtime) const {
   const std::string &entry = package.entries[index].name;
   int threads = &runtime == pool->runtime() ? pool->threads() : 0;
-  RunRecord record(entry, arenaBytes, threads, kernels, &runtime);
+  size_t inputExtents = 0;
+  for (const ValueInfo &input : package.entries[index].inputs)
+    inputExtents += input.type.shape.size();
+  RunRecord record(entry, {dims, dims + inputExtents}, arenaBytes, threads, kernels, &runtime);
   code[index].run(buffers, dims, arena, record.runtime());
   record.finish();
   Profile::deliver(record);
@@ -293,6 +315,7 @@ Status Program::compile(const std::string &text, const std::string &name,
   Cache cache(pipeline.dumpDir.empty() ? options.cacheDir : "");
   std::string key = cache.enabled() ? cacheKey(text, pipeline) : "";
   CompileStats stats;
+  Compilation compilation{"", options.cacheDir, key};
   std::optional<Package> package;
   if (std::optional<std::string> bytes = cache.load(key))
     package = Package::deserialize(*bytes);
@@ -301,15 +324,20 @@ Status Program::compile(const std::string &text, const std::string &name,
     log("cache", name + ": " + (stats.fromCache ? "found " : "missed ") + key);
   if (!package) {
     package.emplace();
+    CompileReport report;
+    pipeline.report = &report;
     if (Status status = compilePackage(text, name, pipeline, *package); !status.ok())
       return status;
-    if (cache.enabled() && !cache.store(key, package->serialize()))
+    compilation.text = compilationText(name, pipeline, report);
+    if (cache.enabled() && !(cache.store(Compilation::keyOf(key), compilation.text) &&
+                             cache.store(key, package->serialize())))
       log("cache", name + ": could not be stored");
   }
   stats.kernels = static_cast<int>(package->kernels.size());
   stats.launches = package->launches;
   std::shared_ptr<Program> created;
-  if (Status status = JITProgram::create(std::move(*package), stats, options.threads, created);
+  if (Status status = JITProgram::create(std::move(*package), stats, std::move(compilation),
+                                           options.threads, created);
       !status.ok())
     return {name + ": loading the generated code failed: " + status.message};
   stats.milliseconds =

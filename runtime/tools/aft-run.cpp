@@ -1,11 +1,12 @@
 //===- aft-run.cpp - Runs a program on arrays from files ------------------===//
 
-#include "aft/profile.h"
+#include "aft/report.h"
 #include "runtime/core/Npy.h"
 #include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Reference.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -17,7 +18,7 @@ using namespace aft;
 namespace {
 
 struct Options {
-  std::string file, entry, trace, target = "cpu";
+  std::string file, entry, trace, report, target = "cpu";
   std::vector<std::string> inputs, outputs;
   bool reference = false, compare = false;
   int threads = 0;
@@ -32,6 +33,8 @@ const char kUsage[] =
     "  --compare           both; prints the largest error, exit 1 above the contract\n"
     "  --threads=N         threads (default: AFT_NUM_THREADS or all CPUs)\n"
     "  --trace=FILE.json   a timeline of the compiled code's run, for ui.perfetto.dev\n"
+    "  --report=FILE       what was compiled and how fast it runs, as a page of HTML, or as data\n"
+    "                      where the name ends in .json; runs the entry some more times\n"
     "  --target=cpu        where to run\n";
 
 } // namespace
@@ -67,6 +70,10 @@ static Options parse(int argc, char **argv) {
       if (!*text)
         usageError("--trace expects a file name, found nothing");
       options.trace = text;
+    } else if (const char *text = value("report")) {
+      if (!*text)
+        usageError("--report expects a file name, found nothing");
+      options.report = text;
     } else if (const char *text = value("target"))
       options.target = text;
     else if (const char *text = value("threads")) {
@@ -91,6 +98,8 @@ static Options parse(int argc, char **argv) {
     usageError("expected a FILE");
   if (!options.trace.empty() && options.reference && !options.compare)
     usageError("--trace shows compiled code, which --reference does not run");
+  if (!options.report.empty() && options.reference && !options.compare)
+    usageError("--report shows compiled code, which --reference does not run");
   if (options.target != "cpu")
     usageError("target '" + options.target + "' is not supported yet, expected cpu");
   return options;
@@ -179,22 +188,55 @@ static Status runProgram(const Options &options, const Program &program, const E
   return {};
 }
 
+/// Memory for the results of an entry; those that overwrite an input use its.
+static std::vector<Array> makeOutputs(const Options &options, const Program &program,
+                                      const EntryInfo &entry, const std::vector<Buffer> &inputs,
+                                      std::vector<Buffer> &buffers) {
+  std::vector<std::vector<int64_t>> shapes;
+  if (Status status = program.outputShapes(entry.name, inputs, shapes); !status.ok())
+    fail(options.file + ": " + status.message);
+  std::vector<Array> outputs(shapes.size());
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (Status status = makeArray(entry.outputs[i].type.dtype, shapes[i], outputs[i]);
+        !status.ok())
+      fail(options.file + ": result " + std::to_string(i) + ": " + status.message);
+    int alias = entry.outputs[i].alias;
+    buffers.push_back(alias >= 0 ? inputs[alias] : outputs[i].buffer());
+  }
+  return outputs;
+}
+
+/// Runs the entry on copies of the inputs until its times are steady, the first
+/// time to warm up, and writes the report.
+static void writeMeasuredReport(const Options &options, const Program &program,
+                                const EntryInfo &entry, std::vector<Array> inputs) {
+  constexpr int mostRuns = 50;
+  constexpr double enoughSeconds = 0.5;
+  std::vector<Buffer> inputBuffers = buffersOf(inputs), outputBuffers;
+  std::vector<Array> outputs = makeOutputs(options, program, entry, inputBuffers, outputBuffers);
+  auto run = [&] {
+    if (Status status = program.run(entry.name, inputBuffers, outputBuffers); !status.ok())
+      fail(options.file + ": " + status.message);
+  };
+  run();
+  Profile profile;
+  auto start = std::chrono::steady_clock::now();
+  std::chrono::duration<double> spent{0};
+  Profile::Scope scope(profile);
+  for (int i = 0; i < mostRuns && spent.count() < enoughSeconds; ++i) {
+    run();
+    spent = std::chrono::steady_clock::now() - start;
+  }
+  if (Status status = writeReport(options.report, program, &profile); !status.ok())
+    fail(status.message);
+}
+
 /// The compiled code's results. Inputs that results overwrite are copied, so
 /// that the caller's stay.
 static std::vector<Array> runCompiled(const Options &options, const Program &program,
                                       const EntryInfo &entry, std::vector<Array> inputs) {
   std::vector<Buffer> inputBuffers = buffersOf(inputs), outputBuffers;
-  std::vector<std::vector<int64_t>> shapes;
-  if (Status status = program.outputShapes(entry.name, inputBuffers, shapes); !status.ok())
-    fail(options.file + ": " + status.message);
-  std::vector<Array> outputs(shapes.size());
-  for (size_t i = 0; i < shapes.size(); ++i) {
-    if (Status status = makeArray(entry.outputs[i].type.dtype, shapes[i], outputs[i]);
-        !status.ok())
-      fail(options.file + ": result " + std::to_string(i) + ": " + status.message);
-    int alias = entry.outputs[i].alias;
-    outputBuffers.push_back(alias >= 0 ? inputBuffers[alias] : outputs[i].buffer());
-  }
+  std::vector<Array> outputs = makeOutputs(options, program, entry, inputBuffers, outputBuffers);
   if (Status status = runProgram(options, program, entry, inputBuffers, outputBuffers);
       !status.ok())
     fail(options.file + ": " + status.message);
@@ -263,6 +305,8 @@ int main(int argc, char **argv) {
   std::vector<Array> results, expected;
   if (program)
     results = runCompiled(options, *program, entry, inputs);
+  if (!options.report.empty())
+    writeMeasuredReport(options, *program, entry, inputs);
   bool good = true;
   if (options.reference || options.compare) {
     ReferenceFacts facts;

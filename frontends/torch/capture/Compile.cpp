@@ -54,4 +54,5 @@ Tensors CompiledModule::run(const Tensors &inputs) const {
 }
 
 const CompileStats &CompiledModule::stats() const { return impl->program->stats(); }
+const Program &CompiledModule::program() const { return *impl->program; }
 const std::string &CompiledModule::text() const { return impl->text; }

@@ -152,6 +152,7 @@ double TrainingModule::learningRate() const { return impl->learningRate; }
 int64_t TrainingModule::steps() const { return impl->steps; }
 void TrainingModule::setSeed(int64_t seed) const { impl->seed = seed; }
 const CompileStats &TrainingModule::stats() const { return impl->program->stats(); }
+const Program &TrainingModule::program() const { return *impl->program; }
 const std::string &TrainingModule::text() const { return impl->text; }
 
 std::vector<std::pair<std::string, at::Tensor>> TrainingModule::state() const {

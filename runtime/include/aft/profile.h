@@ -38,6 +38,7 @@ struct EntryTotal {
   double kernelMilliseconds = 0; ///< the part that is spent in parallel_for
   int64_t arenaBytes = 0;        ///< scratch memory of the largest call
   int threads = 0;               ///< of the pool; 0: the host's own parallel_for
+  std::vector<int64_t> extents;  ///< of the inputs of its last call, all in order
 };
 
 /// Safe to use from several threads at once.

@@ -89,6 +89,9 @@ public:
 
   virtual const std::vector<EntryInfo> &entries() const = 0;
   virtual const CompileStats &stats() const = 0;
+  /// What the compiler did with the program, as JSON: the data of aft/report.h.
+  /// For a program from the cache it tells of the compilation that filled it.
+  virtual std::string report() const = 0;
   const EntryInfo *entry(const std::string &name) const;
 
   /// Checks the inputs' dtypes and shapes and computes the outputs' shapes and

@@ -65,6 +65,8 @@ public:
   /// Inputs as the examples but for the dynamic dimensions.
   Tensors run(const Tensors &inputs) const;
   const CompileStats &stats() const;
+  /// The compiled program, for aft/report.h.
+  const Program &program() const;
   /// The captured program as MLIR text.
   const std::string &text() const;
 
@@ -97,6 +99,8 @@ public:
   void loadState(const std::vector<std::pair<std::string, at::Tensor>> &state) const;
 
   const CompileStats &stats() const;
+  /// The compiled program, for aft/report.h.
+  const Program &program() const;
   const std::string &text() const;
 
   struct Impl;

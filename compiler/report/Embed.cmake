@@ -1,0 +1,25 @@
+# Writes the parts of the report's page as C++ strings:
+#   cmake -D FOLDER=page -D OUT=Page.inc -P Embed.cmake
+function(aft_embed name)
+  set(text "")
+  foreach(file ${ARGN})
+    file(READ ${FOLDER}/${file} part)
+    string(APPEND text "${part}")
+  endforeach()
+  # The standard asks compilers for 64 KiB of a literal; pieces are joined.
+  string(LENGTH "${text}" length)
+  set(pieces "")
+  set(at 0)
+  while(at LESS length)
+    string(SUBSTRING "${text}" ${at} 8000 piece)
+    string(APPEND pieces "R\"aft(${piece})aft\"\n")
+    math(EXPR at "${at} + 8000")
+  endwhile()
+  file(APPEND ${OUT}.tmp "static const char ${name}[] =\n${pieces};\n")
+endfunction()
+
+file(WRITE ${OUT}.tmp "// Made by Embed.cmake from page/.\n")
+aft_embed(kPage page.html)
+aft_embed(kStyle page.css)
+aft_embed(kScript numbers.js table.js charts.js memory.js page.js)
+file(RENAME ${OUT}.tmp ${OUT})
