@@ -115,7 +115,8 @@ int main(int argc, char **argv) {
   std::string text = (*file)->getBuffer().str();
   if (lastPhase.empty()) {
     aft::Package package;
-    aft::Status status = aft::compilePackage(text, model, pipeline, package);
+    aft::PhaseClock clock;
+    aft::Status status = aft::compilePackage(text, model, pipeline, package, clock);
     return status.ok() ? 0 : fail(kRefused, status.message);
   }
   std::string result;
