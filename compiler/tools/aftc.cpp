@@ -100,13 +100,13 @@ static aft::Status compileAll(const std::string &text, aft::PipelineOptions &pip
   aft::CompileReport collected;
   if (!report.empty())
     pipeline.report = &collected;
-  auto start = std::chrono::steady_clock::now();
   aft::Package package;
-  if (aft::Status status = aft::compilePackage(text, model, pipeline, package);
+  aft::PhaseClock clock;
+  if (aft::Status status = aft::compilePackage(text, model, pipeline, package, clock);
       !status.ok() || report.empty())
     return status;
   aft::CompileStats stats;
-  stats.milliseconds = aft::millisecondsSince(start);
+  stats.milliseconds = clock.total();
   return aft::writeReportText(
       report, aft::withStats(aft::compilationText(model, pipeline, collected), stats,
                              /*cacheEnabled=*/false));

@@ -13,7 +13,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
 
-#include <chrono>
+#include <cmath>
 #include <dlfcn.h>
 #include <mutex>
 #include <sys/stat.h>
@@ -303,9 +303,20 @@ static std::string cacheKey(const std::string &text, const PipelineOptions &opti
   return hashOf(all + text);
 }
 
+/// "50 kernels, 690 launches, 1990 ms (graph 80, kernels 300, …)"
+static std::string textOf(const CompileStats &stats) {
+  auto rounded = [](double value) { return std::to_string(std::llround(value)); };
+  std::string phases;
+  for (const PhaseTime &time : stats.phases)
+    phases += (phases.empty() ? "" : ", ") + time.phase + " " + rounded(time.milliseconds);
+  return std::to_string(stats.kernels) + " kernels, " + std::to_string(stats.launches) +
+         " launches, " + rounded(stats.milliseconds) + " ms (" + phases + ")" +
+         (stats.fromCache ? " from the cache" : "");
+}
+
 Status Program::compile(const std::string &text, const std::string &name,
                         const CompileOptions &options, std::shared_ptr<Program> &program) {
-  auto start = std::chrono::steady_clock::now();
+  PhaseClock clock;
   PipelineOptions pipeline;
   if (Status status = pipelineOptions(options, pipeline); !status.ok())
     return status;
@@ -320,18 +331,22 @@ Status Program::compile(const std::string &text, const std::string &name,
   if (std::optional<std::string> bytes = cache.load(key))
     package = Package::deserialize(*bytes);
   stats.fromCache = package.has_value();
-  if (cache.enabled())
+  if (cache.enabled()) {
+    clock.finished("load");
     log("cache", name + ": " + (stats.fromCache ? "found " : "missed ") + key);
+  }
   if (!package) {
     package.emplace();
     CompileReport report;
     pipeline.report = &report;
-    if (Status status = compilePackage(text, name, pipeline, *package); !status.ok())
+    if (Status status = compilePackage(text, name, pipeline, *package, clock); !status.ok())
       return status;
     compilation.text = compilationText(name, pipeline, report);
     if (cache.enabled() && !(cache.store(Compilation::keyOf(key), compilation.text) &&
                              cache.store(key, package->serialize())))
       log("cache", name + ": could not be stored");
+    if (cache.enabled())
+      clock.finished("store");
   }
   stats.kernels = static_cast<int>(package->kernels.size());
   stats.launches = package->launches;
@@ -340,14 +355,12 @@ Status Program::compile(const std::string &text, const std::string &name,
                                            options.threads, created);
       !status.ok())
     return {name + ": loading the generated code failed: " + status.message};
-  stats.milliseconds =
-      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-          .count();
+  clock.finished("link");
+  stats.milliseconds = clock.total();
+  stats.phases = clock.phases();
   const_cast<CompileStats &>(created->stats()) = stats;
-  log("compile", name + ": " + std::to_string(stats.kernels) + " kernels, " +
-                     std::to_string(stats.launches) + " launches, " +
-                     std::to_string(stats.milliseconds) + " ms" +
-                     (stats.fromCache ? " (cached)" : ""));
+  if (logs("compile"))
+    log("compile", name + ": " + textOf(stats));
   program = std::move(created);
   return {};
 }

@@ -70,9 +70,17 @@ struct CompileOptions {
   std::shared_ptr<TrainingOptions> training;
 };
 
+/// What one step of a compilation took: a phase, or what comes before and after
+/// them ("load", "parse", "link").
+struct PhaseTime {
+  std::string phase;
+  double milliseconds = 0;
+};
+
 /// How a compilation went.
 struct CompileStats {
   double milliseconds = 0;
+  std::vector<PhaseTime> phases; ///< in order; together about `milliseconds`
   bool fromCache = false;
   int kernels = 0;  ///< distinct kernel bodies
   int launches = 0; ///< kernel calls of all entries
