@@ -41,8 +41,8 @@ static double mixerFlops(const Options &o, double pairs, double positions) {
 
 double aft::bench::forwardFlops(const Options &o) {
   double length = static_cast<double>(o.length), dim = static_cast<double>(o.dim);
-  if (o.op == "matmul")
-    return 2 * static_cast<double>(o.batch) * length * dim * dim;
+  if (o.isProduct())
+    return (o.op == "mlp" ? 8 : 2) * static_cast<double>(o.batch) * length * dim * dim;
   return mixerFlops(o, weightedPairs(o), length);
 }
 
@@ -56,7 +56,17 @@ static double modelFlops(const Options &o, double pairs, double positions) {
   return static_cast<double>(o.layers) * layer + 2 * tokens * dim * static_cast<double>(o.vocab);
 }
 
+/// Only the pooled position meets the head; a patch has 3 x 16 x 16 numbers.
+static double imageFlops(const Options &o) {
+  double batch = static_cast<double>(o.batch), length = static_cast<double>(o.length),
+         dim = static_cast<double>(o.dim), classes = static_cast<double>(o.vocab);
+  return ::modelFlops(o, weightedPairs(o), length) - 2 * batch * (length - 1) * dim * classes +
+         2 * batch * length * 768 * dim;
+}
+
 double aft::bench::modelFlops(const Options &o) {
+  if (o.op == "image")
+    return imageFlops(o);
   return ::modelFlops(o, weightedPairs(o), static_cast<double>(o.length));
 }
 
@@ -72,6 +82,8 @@ double aft::bench::leastMemory(const Options &o) {
          dim = static_cast<double>(o.dim), window = static_cast<double>(o.window);
   double size = o.dtype == "bf16" ? 2 : 4, tokens = batch * length;
   std::string mixer = o.mixerName();
+  if (o.isRoof())
+    return o.op == "fma" ? 0 : 2 * 0x1p28;
   // The f64 evaluation takes twice the memory of f32.
   if (o.isModel())
     return (size + 8) * (static_cast<double>(o.layers) * (12 * dim * dim + tokens * dim) +

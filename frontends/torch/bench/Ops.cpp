@@ -1,5 +1,6 @@
 //===- Ops.cpp - Compiles and checks a single operation -------------------===//
 
+#include "frontends/torch/bench/Arrays.h"
 #include "frontends/torch/bench/OpForms.h"
 #include "frontends/torch/bench/Subjects.h"
 
@@ -29,9 +30,12 @@ static void expectOk(const aft::Status &status) {
 
 static aft::DType dtypeOf(const at::Tensor &tensor) {
   switch (tensor.scalar_type()) {
-  case at::kBFloat16: return aft::DType::bf16;
-  case at::kDouble: return aft::DType::f64;
-  default: return aft::DType::f32;
+  case at::kBFloat16:
+    return aft::DType::bf16;
+  case at::kDouble:
+    return aft::DType::f64;
+  default:
+    return aft::DType::f32;
   }
 }
 
@@ -76,7 +80,7 @@ static Tensors runCompiled(const aft::Program &program, const Tensors &inputs) {
 /// others as gradients are.
 static void compare(const Options &o, const Tensors &inputs, const Tensors &found,
                     std::vector<aft::Array> expected, Check &check) {
-  bool mixer = o.op != "matmul";
+  bool mixer = !o.isProduct();
   Tensors operands(inputs.begin(), inputs.end() - (o.backward() ? 1 : 0));
   for (size_t i = 0; i < found.size(); ++i) {
     aft::ReferenceFacts facts;
@@ -117,7 +121,7 @@ static void checkByLibTorch(const Options &o, const aft::Program &program, const
 /// What the interpreter does for one sequence of this length.
 static double referenceTerms(const Options &o, double length) {
   double dim = static_cast<double>(o.dim), passes = o.backward() ? 3 : 1;
-  double pairs = o.op == "matmul" ? length * dim : length * length;
+  double pairs = o.isProduct() ? length * dim * (o.op == "mlp" ? 4 : 1) : length * length;
   return pairs * dim * passes;
 }
 
@@ -132,7 +136,7 @@ static Check checkOp(const Options &o, const std::string &text, const aft::Progr
     return check;
   }
   double share = kMostReferenceTerms / referenceTerms(o, length);
-  double shorter = length * (o.op == "matmul" ? share : std::sqrt(share));
+  double shorter = length * (o.isProduct() ? share : std::sqrt(share));
   int64_t cut = std::clamp<int64_t>(static_cast<int64_t>(shorter), 1, o.length);
   check.against = "libtorch-f64";
   if (o.grid.empty() || share >= 1) {
@@ -196,8 +200,16 @@ Subject aft::bench::makeOp(const Options &o) {
   Tensors inputs = makeInputs(o);
   subject.check = checkOp(o, graph.text(), *program, inputs);
   Tensors outputs = makeOutputs(*program, inputs);
+  if (!o.outputs.empty()) {
+    expectOk(program->run("main", buffersOf(inputs), buffersOf(outputs)));
+    std::vector<std::string> names = resultNames(o);
+    for (size_t i = 0; i < names.size(); ++i)
+      writeTensor(o.outputs, names[i], outputs[i]);
+  }
   subject.cost.flops = forwardFlops(o) * (o.backward() ? 3 : 1);
   subject.cost.bytes = bytesOf(inputs) + bytesOf(outputs);
+  std::vector<std::vector<int64_t>> shapes;
+  expectOk(program->outputShapes("main", buffersOf(inputs), shapes, &subject.scratch));
   subject.compiled = [program, inputs, outputs, in = buffersOf(inputs), out = buffersOf(outputs)] {
     expectOk(program->run("main", in, out));
   };
