@@ -8,6 +8,7 @@ import argparse
 import datetime
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def arguments():
     parser.add_argument("--deps", type=Path, default=ROOT / ".deps/bench", metavar="DIR",
                         help="the peers' Python environment (.deps/bench)")
     parser.add_argument("--list", action="store_true", help="the cases, without measuring")
-    return parser.parse_args()
+    return parser.parse_args(sys.argv[1:] + shlex.split(os.environ.get("AFT_BENCH_FLAGS", "")))
 
 
 def save(result, out):

@@ -31,10 +31,8 @@ template <typename Vector> [[gnu::always_inline]] static inline float chains(flo
     sums[j] = factor * static_cast<float>(j);
   for (int64_t round = 0; round < kRounds; ++round)
 #pragma unroll
-    for (int j = 0; j < kChains; ++j) {
+    for (int j = 0; j < kChains; ++j)
       sums[j] = sums[j] * factor + factor;
-      asm("" : "+x"(sums[j])); // neither reassociated nor left out
-    }
   float total = 0;
   for (int j = 0; j < kChains; ++j)
     total += sums[j][0];
