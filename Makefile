@@ -21,8 +21,9 @@ test: all setup-tests
 demo: configure
 	cmake --build --preset $(PRESET) --target demo
 
+# For example: make bench ARGS="--quick --threads=2"
 bench: configure
-	cmake --build --preset $(PRESET) --target bench
+	AFT_BENCH_FLAGS="$(ARGS)" cmake --build --preset $(PRESET) --target bench
 
 docs: configure
 	cmake --build --preset $(PRESET) --target docs

@@ -1,63 +1,124 @@
-"""table.py AFT_BENCH: a fixed set of measurements as a Markdown table.
+"""The measurements as Markdown: one table per group, in the form of README's."""
 
-Every operation beside eager LibTorch, with one thread and with two. The ratio
-of the minima says more where other programs keep the machine busy. A
-measurement that fails gives a row that says so, and exit status 1.
-"""
-import json
-import os
-import subprocess
-import sys
-
-MIXERS = [
-    ["--op=full", "--causal"],
-    ["--op=local", "--causal"],
-    ["--op=simple", "--causal"],
-    ["--op=conv", "--grid=32x32"],
-]
-# T and d of the performance targets; one sequence and few layers keep it short.
-SET = [["--op=matmul", "--length=1024", "--dim=1024", "--repeat=7"]]
-SET += [mixer + ["--batch=1", "--pass=" + way, "--repeat=7"]
-        for mixer in MIXERS for way in ("fwd", "fwdbwd")]
-SET += [["--op=" + op, "--layers=2", "--repeat=3"] for op in ("model", "train", "decode")]
-
-HEADER = ["operation", "B, T, d", "threads", "ms", "eager ms", "ratio", "of minima", "GFLOP/s", "max error",
-          "compile ms", "cached ms"]
+UNITS = {"training": ("tokens/s", lambda spec: spec["batch"] * spec["length"]),
+         "inference": ("images/s", lambda spec: spec["batch"]),
+         "decoding": ("tokens/s", lambda spec: spec["batch"])}
+PEER_NAMES = {"eager": "eager", "inductor": "torch.compile", "jax": "JAX", "sdpa": "softmax",
+              "softmax": "softmax, weights kept"}
 
 
-def name(r):
-    mixer = r.get("mixer", r["op"])
-    text = r["op"] + (f" {mixer}" if "mixer" in r else "")
-    text += f"-{r['window']}" if "window" in r else ""
-    text += f" x{r['layers']}" if "layers" in r else f" {r['pass']}"
-    return text + (" causal" if r.get("causal") and "layers" not in r else "")
+def number(x):
+    """Three digits."""
+    if x is None:
+        return ""
+    return f"{x:.3g}" if abs(x) < 1000 else f"{x:,.0f}".replace(",", " ")
 
 
-def row(r):
-    length = "x".join(map(str, r["grid"])) if "grid" in r else r["length"]
-    return [name(r), f"{r['batch']}, {length}, {r['dim']}", r["threads"], f"{r['ms']:.3g}",
-            f"{r['eager_ms']:.3g}", f"{r['ratio']:.2f}x",
-            f"{r['eager_ms_min'] / r['ms_min']:.2f}x", f"{r['gflops']:.3g}", f"{r['max_error']:.1e}", f"{r['compile_ms']:.0f}", f"{r['cached_compile_ms']:.1f}"]
+def cell(facts, value="ms"):
+    """A peer's time; a dagger where its result is further off than ours may be."""
+    if facts is None:
+        return ""
+    if "failed" in facts:
+        return "failed"
+    error = facts.get("error")
+    return number(facts[value]) + ("†" if error and error["error"] > error["limit"] else "")
 
 
-def show(cells):
-    print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+def rate(row, ms):
+    unit, count = UNITS[row["group"]]
+    return count(row["spec"]) / ms * 1e3
 
 
-def main():
-    program, failed = sys.argv[1], False
-    show(HEADER)
-    show(["---"] * len(HEADER))
-    for flags in SET:
-        for threads in sorted({1, min(2, len(os.sched_getaffinity(0)))}):
-            command = [program, *flags, f"--threads={threads}", "--vs=eager", "--json"]
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode == 0:
-                show(row(json.loads(done.stdout)))
-                continue
-            failed = True
-            show([" ".join(flags), done.stderr.strip().replace("\n", " ")] + [""] * (len(HEADER) - 2))
-    return 1 if failed else 0
+def _peers(rows):
+    return [name for name in PEER_NAMES if any(name in row["peers"] for row in rows)]
 
 
-sys.exit(main())
+def _title(group, rows):
+    columns = [group if group != "operations" else "operation", "threads", "ms"]
+    columns += [f"{PEER_NAMES[name]} ms" for name in _peers(rows)]
+    columns += ["best other", "ratio"]
+    if any("sdpa" in row["peers"] for row in rows):
+        columns.append("to softmax")
+    columns += [UNITS[group][0]] if group in UNITS else ["GFLOP/s"]
+    return columns + (["GB/s"] if group == "decoding" else []) + ["max error"]
+
+
+def _line(row, rows):
+    ours, peers = row["ours"], row["peers"]
+    cells = [row["name"], row["threads"], number(ours["ms"])]
+    cells += [cell(peers.get(name)) for name in _peers(rows)]
+    cells += [PEER_NAMES.get(row.get("best"), ""), f"{row['ratio']:.2f}x" if "ratio" in row else ""]
+    if any("sdpa" in other["peers"] for other in rows):
+        softmax = peers.get("sdpa", {}).get("ms")
+        cells.append(f"{softmax / ours['ms']:.2f}x" if softmax else "")
+    if row["group"] in UNITS:
+        cells.append(number(rate(row, ours["ms"])))
+    else:
+        cells.append(number(ours["flops"] / ours["ms"] * 1e-6))
+    if row["group"] == "decoding":
+        cells.append(number(ours["bytes"] / ours["ms"] * 1e-6))
+    return cells + [f"{ours['error']:.1e}"]
+
+
+def _roofs(rows):
+    lines = [["roof", "threads", "GFLOP/s", "GB/s"]]
+    for row in rows:
+        ours = row["ours"]
+        rates = [number(ours[key] / ours["ms"] * 1e-6) if ours[key] else ""
+                 for key in ("flops", "bytes")]
+        lines.append([row["name"], row["threads"], *rates])
+    return lines
+
+
+def _memory(rows):
+    names = _peers(rows)
+    lines = [["peak memory of a step, MB", "ours"] + [PEER_NAMES[name] for name in names] +
+             ["ratio to eager"]]
+    for row in rows:
+        ours = row["ours"]["scratch_bytes"]
+        found = [row["peers"].get(name, {}).get("bytes") for name in names]
+        eager = row["peers"].get("eager", {}).get("bytes")
+        lines.append([row["name"], number(ours / 1e6)] +
+                     [number(x / 1e6) if x else "failed" for x in found] +
+                     [f"{eager / ours:.2f}x" if eager else ""])
+    return lines
+
+
+def _markdown(lines):
+    lines = [lines[0], ["---"] * len(lines[0])] + lines[1:]
+    return "\n".join("| " + " | ".join(map(str, cells)) + " |" for cells in lines) + "\n"
+
+
+def _failures(rows):
+    from measure import failures
+    return [f"- {row['name']}, {row['threads']} threads: {who}: {why}"
+            for row in rows for who, why in failures(row)]
+
+
+def describe(machine, date):
+    threads = f"{machine['cpus']} CPUs"
+    vectors = ", ".join(machine["features"]) or "no vector extensions named"
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    return f"{machine['cpu']}, {threads} ({vectors}); {versions}; {date}."
+
+
+def text(result):
+    """All of it: machine, tables, what failed."""
+    parts = [describe(result["machine"], result["date"])]
+    for group in dict.fromkeys(row["group"] for row in result["rows"]):
+        rows = [row for row in result["rows"] if row["group"] == group and "failed" not in row]
+        if not rows:
+            continue
+        if group == "roofs":
+            lines = _roofs(rows)
+        elif group == "memory":
+            lines = _memory(rows)
+        else:
+            lines = [_title(group, rows)] + [_line(row, rows) for row in rows]
+        parts.append(_markdown(lines))
+    bad = _failures(result["rows"])
+    if bad:
+        parts.append("Not measured:\n\n" + "\n".join(bad) + "\n")
+    if result.get("interrupted"):
+        parts.append("Interrupted: the rest was not measured.\n")
+    return "\n".join(parts)

@@ -41,8 +41,8 @@ static double mixerFlops(const Options &o, double pairs, double positions) {
 
 double aft::bench::forwardFlops(const Options &o) {
   double length = static_cast<double>(o.length), dim = static_cast<double>(o.dim);
-  if (o.op == "matmul")
-    return 2 * static_cast<double>(o.batch) * length * dim * dim;
+  if (o.isProduct())
+    return (o.op == "mlp" ? 8 : 2) * static_cast<double>(o.batch) * length * dim * dim;
   return mixerFlops(o, weightedPairs(o), length);
 }
 
@@ -56,7 +56,17 @@ static double modelFlops(const Options &o, double pairs, double positions) {
   return static_cast<double>(o.layers) * layer + 2 * tokens * dim * static_cast<double>(o.vocab);
 }
 
+/// Only the pooled position meets the head; a patch has 3 x 16 x 16 numbers.
+static double imageFlops(const Options &o) {
+  double batch = static_cast<double>(o.batch), length = static_cast<double>(o.length),
+         dim = static_cast<double>(o.dim), classes = static_cast<double>(o.vocab);
+  return ::modelFlops(o, weightedPairs(o), length) - 2 * batch * (length - 1) * dim * classes +
+         2 * batch * length * 768 * dim;
+}
+
 double aft::bench::modelFlops(const Options &o) {
+  if (o.op == "image")
+    return imageFlops(o);
   return ::modelFlops(o, weightedPairs(o), static_cast<double>(o.length));
 }
 
@@ -67,19 +77,53 @@ double aft::bench::tokenFlops(const Options &o) {
   return ::modelFlops(o, pairs, 1);
 }
 
-double aft::bench::leastMemory(const Options &o) {
-  double batch = static_cast<double>(o.batch), length = static_cast<double>(o.length),
-         dim = static_cast<double>(o.dim), window = static_cast<double>(o.window);
-  double size = o.dtype == "bf16" ? 2 : 4, tokens = batch * length;
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+/// Inputs and results, once, and with eager LibTorch its terms and results.
+static double operationMemory(const Options &o) {
+  double length = static_cast<double>(o.length), dim = static_cast<double>(o.dim),
+         window = static_cast<double>(o.window), rows = static_cast<double>(o.batch) * length,
+         heads = static_cast<double>(o.heads), size = o.dtype == "bf16" ? 2 : 4;
   std::string mixer = o.mixerName();
-  // The f64 evaluation takes twice the memory of f32.
-  if (o.isModel())
-    return (size + 8) * (static_cast<double>(o.layers) * (12 * dim * dim + tokens * dim) +
-                         (tokens + dim) * static_cast<double>(o.vocab) +
-                         (mixer == "full" ? length * length : 0));
   double bias = mixer == "full"    ? length * length
                 : mixer == "local" ? length * window
-                : mixer == "conv"  ? static_cast<double>(o.heads) * window
-                                   : dim * dim;
-  return size * (4 * tokens * dim + bias);
+                : mixer == "conv"  ? heads * window
+                                   : 0;
+  double elements = 4 * rows * dim + bias;
+  if (o.op == "matmul")
+    elements = (2 * rows + dim) * dim;
+  if (o.op == "mlp")
+    elements = (5 * rows + 4 * dim) * dim;
+  return size * elements * (o.backward() ? 2 : 1) + (o.eager() ? size * 3 * rows * dim : 0);
+}
+
+/// The weights of a model, but for tables of positions.
+static double parameters(const Options &o) {
+  double dim = static_cast<double>(o.dim);
+  return static_cast<double>(o.layers) * 12 * dim * dim + 2 * dim * static_cast<double>(o.vocab);
+}
+
+static double modelMemory(const Options &o) {
+  double size = o.dtype == "bf16" ? 2 : 4, weights = parameters(o);
+  double rows = static_cast<double>(o.batch * o.length);
+  double stream = rows * static_cast<double>(o.dim), layers = static_cast<double>(o.layers);
+  double logits = rows * static_cast<double>(o.vocab);
+  double keys = o.mixer == "full" ? static_cast<double>(o.length * o.length) : 0;
+  // In f64: the weights, the streams of a block and its weights of pairs.
+  double check = 8 * (weights + 10 * stream + logits + keys);
+  if (o.op != "train")
+    return size * weights + check;
+  // In f64 also the gradients and the blocks' inputs; then eager LibTorch's graph of at
+  // least ten streams per layer. Ours keeps parameters and moments all the time.
+  check += 8 * (weights + layers * stream);
+  double eager = o.eager() ? size * (4 * weights + layers * (10 * stream + keys)) : 0;
+  return size * 3 * weights + std::max(check, eager);
+}
+
+double aft::bench::leastMemory(const Options &o) {
+  if (o.isRoof())
+    return o.op == "fma" ? 0 : 2 * 0x1p28;
+  return o.isModel() ? modelMemory(o) : operationMemory(o);
 }

@@ -15,10 +15,10 @@ struct Cost {
 /// Pairs (query, key) of one sequence that have a learned weight.
 double weightedPairs(const Options &options);
 
-/// Work of a mixer's forward pass; of a matmul's for --op=matmul.
+/// Work of a mixer's or a product's forward pass.
 double forwardFlops(const Options &options);
 
-/// Work of the language model's forward pass.
+/// Work of the model's forward pass.
 double modelFlops(const Options &options);
 
 /// Work of the language model for the last token of the sequences.

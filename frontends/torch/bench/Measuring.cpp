@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <limits>
 #include <malloc.h>
 #include <stdexcept>
@@ -114,6 +116,17 @@ Measurement aft::bench::measure(const Subject &subject, int64_t repeat) {
   result.compiled = compiled.times(subject.calls);
   result.eager = eager.times(subject.calls);
   return result;
+}
+
+void aft::bench::serve(const Subject &subject) {
+  Side side(subject.compiled);
+  for (std::string line; std::getline(std::cin, line) && line != "quit";) {
+    if (line != "run")
+      throw std::runtime_error("expected 'run' or 'quit', found '" + line + "'");
+    side.turn();
+    std::printf("{\"ms\": %.9g}\n", side.last / static_cast<double>(subject.calls));
+    std::fflush(stdout);
+  }
 }
 
 //===----------------------------------------------------------------------===//

@@ -32,7 +32,8 @@ struct Subject {
   Check check;
   Cost cost;
   CompileTimes compile;
-  int64_t calls = 1; ///< how many a call of `compiled` or `eager` stands for
+  int64_t scratch = 0; ///< bytes that a call takes besides inputs and results
+  int64_t calls = 1;   ///< how many a call of `compiled` or `eager` stands for
 };
 
 /// Milliseconds per call.
@@ -47,6 +48,11 @@ struct Measurement {
 
 /// Times the compiled side and, where there is one, the eager side in turns.
 Measurement measure(const Subject &subject, int64_t repeat);
+
+/// Prints {"ms": ...} for one call of the compiled side for every line "run" of
+/// standard input, until "quit" or its end. Throws std::runtime_error for
+/// another line.
+void serve(const Subject &subject);
 
 /// A folder that only this user may read and that goes away again: a cache.
 class TemporaryFolder {

@@ -2,6 +2,7 @@
 
 #include "frontends/torch/bench/OpForms.h"
 
+#include "frontends/torch/bench/Arrays.h"
 #include "frontends/torch/nn/Plain.h"
 
 #include <ATen/ATen.h>
@@ -40,6 +41,13 @@ static void buildMatmul(aft::Function &f, const Options &o, aft::DType dtype) {
     return;
   f.output(f.matmul(dy, b, false, true), "da");
   f.output(f.matmul(a, dy, true, false), "db");
+}
+
+static void buildMlp(aft::Function &f, const Options &o, aft::DType dtype) {
+  aft::Value a = f.input("a", {dtype, {aft::kDynamic, o.dim}}),
+             w = f.input("w", {dtype, {o.dim, 4 * o.dim}}),
+             bias = f.input("bias", {dtype, {4 * o.dim}});
+  f.output(f.gelu(f.add(f.matmul(a, w), bias)), "y");
 }
 
 static aft::Value forward(aft::Function &f, const Options &o, const std::vector<aft::Value> &in,
@@ -99,6 +107,8 @@ aft::Graph aft::bench::makeProgram(const Options &options) {
   aft::Function &f = graph.function("main");
   if (options.op == "matmul")
     buildMatmul(f, options, dtype);
+  else if (options.op == "mlp")
+    buildMlp(f, options, dtype);
   else
     buildMixer(f, options, dtype);
   return graph;
@@ -108,24 +118,50 @@ aft::Graph aft::bench::makeProgram(const Options &options) {
 // Inputs
 //===----------------------------------------------------------------------===//
 
-Tensors aft::bench::makeInputs(const Options &o) {
-  auto random = [&](std::vector<int64_t> shape) {
-    return at::randn(shape, at::kFloat).to(scalarType(o));
-  };
-  std::vector<int64_t> wide = {o.batch, o.length, o.dim};
+std::vector<std::string> aft::bench::inputNames(const Options &o) {
+  std::vector<std::string> names = {"q", "k", "v"};
   if (o.op == "matmul")
-    wide = {o.batch * o.length, o.dim};
-  Tensors inputs = {random(wide)};
-  if (o.op == "matmul") {
-    inputs.push_back(random({o.dim, o.dim}));
-  } else {
-    inputs.push_back(random({o.batch, o.length, o.op == "conv" ? o.heads : o.dim}));
-    inputs.push_back(random(wide));
+    names = {"a", "b"};
+  else if (o.op == "mlp")
+    names = {"a", "w", "bias"};
+  else if (o.op != "simple")
+    names.push_back("w");
+  if (o.backward())
+    names.push_back("dy");
+  return names;
+}
+
+std::vector<std::string> aft::bench::resultNames(const Options &o) {
+  std::vector<std::string> names = {"y"};
+  if (o.backward())
+    for (const std::string &name : inputNames(o))
+      if (name != "dy")
+        names.push_back("d" + name);
+  return names;
+}
+
+static std::vector<std::vector<int64_t>> inputShapes(const Options &o) {
+  std::vector<int64_t> rows = {o.batch * o.length, o.dim}, wide = {o.batch, o.length, o.dim};
+  if (o.op == "mlp")
+    return {rows, {o.dim, 4 * o.dim}, {4 * o.dim}};
+  std::vector<std::vector<int64_t>> shapes = {rows, {o.dim, o.dim}};
+  if (o.op != "matmul") {
+    shapes = {wide, {o.batch, o.length, o.op == "conv" ? o.heads : o.dim}, wide};
     if (std::vector<int64_t> shape = biasShape(o, o.length); !shape.empty())
-      inputs.push_back(random(shape));
+      shapes.push_back(shape);
   }
   if (o.backward())
-    inputs.push_back(random(wide));
+    shapes.push_back(shapes[0]);
+  return shapes;
+}
+
+Tensors aft::bench::makeInputs(const Options &o) {
+  std::vector<std::string> names = inputNames(o);
+  Tensors inputs;
+  for (const std::vector<int64_t> &shape : inputShapes(o))
+    inputs.push_back(o.inputs.empty()
+                         ? at::randn(shape, at::kFloat).to(scalarType(o))
+                         : readTensor(o.inputs, names[inputs.size()], shape, scalarType(o)));
   return inputs;
 }
 
@@ -134,8 +170,8 @@ Tensors aft::bench::shortened(const Options &o, const Tensors &inputs, int64_t l
   for (at::Tensor &tensor : all)
     if (tensor.dim() == 3 && tensor.size(0) == o.batch && tensor.size(1) == o.length)
       tensor = tensor.slice(0, 0, 1).slice(1, 0, length).contiguous();
-  if (o.op == "matmul")
-    for (size_t i = 0; i < all.size(); i += 2)
+  if (o.isProduct())
+    for (size_t i = 0; i < (o.op == "mlp" ? 1 : all.size()); i += 2)
       all[i] = all[i].slice(0, 0, length).contiguous();
   if (o.op == "full")
     all[3] = all[3].slice(0, 0, length).slice(1, 0, length).contiguous();
@@ -169,6 +205,8 @@ static Tensors matmulResults(const Options &o, const Tensors &in) {
 Tensors aft::bench::eagerResults(const Options &o, const Tensors &inputs) {
   if (o.op == "matmul")
     return matmulResults(o, inputs);
+  if (o.op == "mlp")
+    return {at::gelu(at::addmm(inputs[2], inputs[0], inputs[1]))};
   if (!o.backward()) {
     at::NoGradGuard guard;
     return {plainForward(o, inputs)};

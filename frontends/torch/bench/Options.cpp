@@ -31,9 +31,14 @@ const OpHelp kOps[] = {
     {"conv", "AFT-conv: a filter of --window taps (--window x --window on a "
              "--grid) per head"},
     {"matmul", "[B*T,d] times [d,d]"},
+    {"mlp", "[B*T,d] times [d,4d], a bias and GELU"},
     {"model", "the forward pass of a language model"},
     {"train", "one training step of it: forward, loss, reverse and AdamW"},
     {"decode", "one token of it, at the end of a sequence of --length"},
+    {"image", "the forward pass of an image classifier on images of --image pixels"},
+    {"fma", "the machine's multiply-adds in registers"},
+    {"read", "the machine's speed of reading memory"},
+    {"copy", "the machine's speed of copying memory"},
 };
 
 const char kNotes[] = R"(
@@ -41,26 +46,32 @@ flops and bytes, with P the pairs (query, key) that have a learned weight (full:
 visible; local, conv: those under the window; simple: none), n the elements of q, and e the bytes
 of an element. Both say what has to be done, not what any program does:
   mixers    4 B P d + 8 n flops (conv: 2 B P (d + heads) + 8 n); every operand and result once
-  matmul    2 B T d d flops; every operand and result once
+  matmul    2 B T d d flops, mlp 8 B T d d; every operand and result once
   fwdbwd    three times the flops; operands, dy, results and gradients once
   model     per token and layer 24 d d flops (conv: 22 d d + 2 d heads), those of the mixer and of
             its band or bias (2 rank per pair), and 2 d vocab; weights, ids and logits once
   train     three times the model's flops; weights and both moments read and written, ids twice
+  image     as model, with the patches' embedding (1536 d per token) and 2 d vocab per image
   decode    the model's flops for the last token; weights and the keys that it looks at once,
             the mixer's state read and written, full's only read (tables: the rows it looks up)
 
 max_error is checked before anything is timed, and exit status 1 follows where it is too large:
-  mixers, matmul   against the double-precision reference interpreter (checked_against =
+  mixers, matmul, mlp   against the double-precision reference interpreter (checked_against =
             reference). Where that would take too long, the same compiled program is checked
             against the interpreter at a shorter length and, at the measured size, against
             LibTorch in f64 (reference+libtorch-f64); on a grid that is too large only the latter
             (libtorch-f64). Limits: max_error_limit, the accuracy contract; an error is relative
             to the largest of v, of a gradient or product to its own largest.
-  model, decode    logits against LibTorch in f64 with the same weights, relative to the largest:
+  model, decode, image   logits against LibTorch in f64 with the same weights, relative to the largest:
             1e-4, bf16 5e-2. Decoding is checked against the whole sequence at once.
   train     loss (1e-5, bf16 1e-2), every gradient (1e-3, bf16 2e-1; relative to its largest, or to
             a thousandth of the largest of all) and AdamW's update (1e-6, bf16 1e-2) of one step.
 max_error is the error that comes closest to its limit. --max-error=X lowers all limits to X.
+
+--inputs and --outputs name arrays as q, k, v, w, dy, y, dq, dk, dv, dw; a, b, dy, y, da, db;
+a, w, bias, y; ids, the targets of train, images, logits, losses (of the first three steps); weights
+as LibTorch does. --serve prints one JSON object when the result has been checked, then {"ms": ...}
+for every line 'run', until 'quit' or the end of the input.
 
 ms is the median of --repeat calls, after at least 3 warm-up calls. compile_ms: from the captured
 program to code; cached_compile_ms: the same again from a cache folder of its own; capture_ms: what
@@ -116,6 +127,14 @@ static Flag toggle(const char *name, bool &target, const char *help) {
   return {name, "", help, [&target](const std::string &) { target = true; }};
 }
 
+static Flag folder(const char *name, std::string &target, const char *help) {
+  return {name, "DIR", help, [&target, name](const std::string &text) {
+            if (text.empty())
+              expected(name, "a folder", text);
+            target = text;
+          }};
+}
+
 static void parseGrid(std::vector<int64_t> &grid, const std::string &text) {
   size_t cross = text.find('x');
   if (cross == std::string::npos)
@@ -138,7 +157,7 @@ static std::vector<Flag> makeFlags(Options &o) {
   return {
       choice("op", o.op, ops, "what to measure"),
       choice("pass", o.pass, {"fwd", "fwdbwd"}, "forward, or forward and all gradients"),
-      integer("batch", o.batch, "B (4; matmul, model, train, decode: 1)"),
+      integer("batch", o.batch, "B (4; matmul, mlp and the models: 1)"),
       integer("length", o.length, "T (1024, or that of the grid)"),
       integer("dim", o.dim, "d (512)"),
       integer("heads", o.heads, "heads of conv (32, or the next smaller divisor of d)"),
@@ -146,11 +165,12 @@ static std::vector<Flag> makeFlags(Options &o) {
       {"grid", "ROWSxCOLUMNS", "conv: positions on a grid",
        [&o](const std::string &text) { parseGrid(o.grid, text); }},
       toggle("causal", o.causal, "mixers: only earlier keys (the models always are)"),
-      integer("layers", o.layers, "model, train, decode: blocks (12)", 1 << 12),
-      integer("vocab", o.vocab, "model, train, decode: vocabulary (256)"),
-      integer("rank", o.rank, "model, train, decode: rank of the position bias (256)"),
+      integer("layers", o.layers, "models: blocks (12)", 1 << 12),
+      integer("vocab", o.vocab, "models: vocabulary (256), classes of image (1000)"),
+      integer("rank", o.rank, "models: rank of the position bias (256; image 128)"),
+      integer("image", o.image, "image: pixels to a side, of patches of 16 (224)", 1 << 12),
       choice("mixer", o.mixer, {"full", "local", "simple", "conv"},
-             "model, train, decode: the mixer (local)"),
+             "models: the mixer (local; image: conv, or full)"),
       choice("dtype", o.dtype, {"f32", "bf16"}, "element type (f32)"),
       integer("threads", o.threads, "threads of both sides (AFT_NUM_THREADS or all CPUs)", 4096),
       choice("target", o.target, {"cpu"}, "where to run"),
@@ -159,6 +179,9 @@ static std::vector<Flag> makeFlags(Options &o) {
       {"max-error", "X", "a limit below that of the accuracy contract",
        [&o](const std::string &text) { parseError(o.maxError, text); }},
       toggle("json", o.json, "print one JSON object"),
+      folder("inputs", o.inputs, "read inputs and weights from NAME.npy files there"),
+      folder("outputs", o.outputs, "write the checked results to NAME.npy files there"),
+      toggle("serve", o.serve, "time one call for every line 'run' of standard input"),
   };
 }
 
@@ -201,6 +224,8 @@ static void setFlag(const std::vector<Flag> &flags, const std::string &argument)
 // What flags mean together
 //===----------------------------------------------------------------------===//
 
+static constexpr int64_t kPatch = 16;
+
 static void checkGrid(Options &o) {
   std::string text = std::to_string(o.grid[0]) + "x" + std::to_string(o.grid[1]);
   if (o.op != "conv")
@@ -216,12 +241,36 @@ static void checkGrid(Options &o) {
 
 static void checkPass(Options &o) {
   std::string natural = o.op == "train" ? "fwdbwd" : "fwd";
-  if (o.isModel() && !o.pass.empty() && o.pass != natural)
+  if ((o.isModel() || o.op == "mlp") && !o.pass.empty() && o.pass != natural)
     expected("pass", natural + " with --op=" + o.op, o.pass);
   if (o.pass.empty())
     o.pass = natural;
-  if (o.causal && o.op == "matmul")
-    usageError("--causal expects a mixer, found --op=matmul");
+  if (o.isRoof() && o.eager())
+    usageError("--vs expects a computation, found --op=" + o.op);
+  if (o.causal && (o.isProduct() || o.isRoof() || o.op == "image"))
+    usageError("--causal expects a mixer, found --op=" + o.op);
+}
+
+/// The positions of an image are its patches.
+static void checkImage(Options &o) {
+  if (o.image && o.op != "image")
+    usageError("--image expects --op=image, found --op=" + o.op);
+  if (o.op != "image")
+    return;
+  if (o.mixer.empty())
+    o.mixer = "conv";
+  if (o.mixer != "conv" && o.mixer != "full")
+    expected("mixer", "conv or full with --op=image", o.mixer);
+  if (o.length)
+    usageError("--length expects another --op than image: --image says how many positions");
+  if (!o.image)
+    o.image = 224;
+  if (o.image % kPatch)
+    expected("image", "a multiple of 16", std::to_string(o.image));
+  int64_t side = o.image / kPatch;
+  o.length = side * side + (o.mixer == "full" ? 1 : 0);
+  if (o.mixer == "conv")
+    o.grid = {side, side};
 }
 
 /// Fills in what was not given and refuses what does not fit together.
@@ -229,6 +278,9 @@ static void complete(Options &o) {
   checkPass(o);
   if (!o.grid.empty())
     checkGrid(o);
+  checkImage(o);
+  if (o.mixer.empty())
+    o.mixer = "local";
   bool conv = o.mixerName() == "conv";
   if (conv && o.heads && o.dim % o.heads)
     expected("heads", "a divisor of --dim=" + std::to_string(o.dim), std::to_string(o.heads));
@@ -236,14 +288,18 @@ static void complete(Options &o) {
     for (o.heads = std::min<int64_t>(32, o.dim); o.dim % o.heads;)
       --o.heads;
   if (!o.batch)
-    o.batch = o.isModel() || o.op == "matmul" ? 1 : 4;
+    o.batch = o.isModel() || o.isProduct() ? 1 : 4;
   if (!o.length)
     o.length = 1024;
   if (!o.window)
     o.window = o.grid.empty() ? 32 : 11;
   if (!o.threads)
     o.threads = aft::ThreadPool::defaultThreads();
-  o.causal |= o.isModel();
+  if (!o.vocab)
+    o.vocab = o.op == "image" ? 1000 : 256;
+  if (!o.rank)
+    o.rank = o.op == "image" ? 128 : 256;
+  o.causal |= o.isLanguageModel();
 }
 
 Options aft::bench::parse(int argc, char **argv) {

@@ -12,18 +12,23 @@ namespace aft::bench {
 /// What to measure; 0 and empty stand for "not given" until parse() has filled
 /// in what suits the op.
 struct Options {
-  std::string op = "full", pass, mixer = "local", dtype = "f32", target = "cpu", vs;
+  std::string op = "full", pass, mixer, dtype = "f32", target = "cpu", vs, inputs, outputs;
   int64_t batch = 0, length = 0, dim = 512, heads = 0, window = 0;
-  int64_t layers = 12, vocab = 256, rank = 256, threads = 0, repeat = 10;
+  int64_t layers = 12, vocab = 0, rank = 0, image = 0, threads = 0, repeat = 10;
   std::vector<int64_t> grid;
   double maxError = 0;
-  bool causal = false, json = false;
+  bool causal = false, json = false, serve = false;
 
-  bool isModel() const { return op == "model" || op == "train" || op == "decode"; }
+  bool isLanguageModel() const { return op == "model" || op == "train" || op == "decode"; }
+  bool isModel() const { return isLanguageModel() || op == "image"; }
+  /// What the machine can do rather than what a program does.
+  bool isRoof() const { return op == "fma" || op == "read" || op == "copy"; }
+  /// A product of matrices, with what is fused to it.
+  bool isProduct() const { return op == "matmul" || op == "mlp"; }
   bool backward() const { return pass == "fwdbwd"; }
   bool eager() const { return !vs.empty(); }
-  /// The mixer that is measured, alone or inside the model; empty: matmul.
-  std::string mixerName() const { return isModel() ? mixer : op == "matmul" ? "" : op; }
+  /// The mixer that is measured, alone or inside the model; empty: a product.
+  std::string mixerName() const { return isModel() ? mixer : isProduct() || isRoof() ? "" : op; }
 };
 
 /// Parses the command line. Prints a usage error and exits with 2; answers

@@ -21,7 +21,10 @@ public:
   void raw(const std::string &key, const std::string &value) {
     text += (text.empty() ? "{\"" : ", \"") + key + "\": " + value;
   }
-  void print() const { std::printf("%s}\n", text.c_str()); }
+  void print() const {
+    std::printf("%s}\n", text.c_str());
+    std::fflush(stdout);
+  }
 
 private:
   std::string text;
@@ -46,6 +49,8 @@ static void addSizes(Json &json, const Options &o) {
     json.add("heads", o.heads);
   if (mixer == "conv" || mixer == "local")
     json.add("window", o.window);
+  if (o.image)
+    json.add("image", o.image);
   if (!o.grid.empty())
     json.raw("grid", "[" + std::to_string(o.grid[0]) + ", " + std::to_string(o.grid[1]) + "]");
   if (!mixer.empty())
@@ -60,28 +65,43 @@ static double tokensPerSecond(const Options &o, double milliseconds) {
   return static_cast<double>(o.batch * o.length) / milliseconds * 1e3;
 }
 
+/// What does not depend on a timing.
+static void addFacts(Json &json, const Options &o, const Subject &subject) {
+  json.add("flops", subject.cost.flops);
+  json.add("bytes", subject.cost.bytes);
+  json.add("compile_ms", subject.compile.cold);
+  json.add("cached_compile_ms", subject.compile.cached);
+  if (o.isModel())
+    json.add("capture_ms", subject.compile.capture);
+  json.add("scratch_bytes", subject.scratch);
+  json.add("max_error", subject.check.error);
+  json.add("max_error_limit", subject.check.limit);
+  json.add("checked_against", subject.check.against);
+}
+
+void aft::bench::announce(const Options &options, const Subject &subject) {
+  Json json;
+  addSizes(json, options);
+  addFacts(json, options, subject);
+  json.print();
+}
+
 static void printJson(const Options &o, const Subject &subject, const Measurement &m) {
   Json json;
   addSizes(json, o);
   json.add("ms", m.compiled.median);
   json.add("ms_min", m.compiled.least);
   json.add("ms_max", m.compiled.most);
-  json.add("flops", subject.cost.flops);
-  json.add("bytes", subject.cost.bytes);
   json.add("gflops", subject.cost.flops / m.compiled.median * 1e-6);
   json.add("gbps", subject.cost.bytes / m.compiled.median * 1e-6);
-  json.add("compile_ms", subject.compile.cold);
-  json.add("cached_compile_ms", subject.compile.cached);
-  if (o.isModel())
-    json.add("capture_ms", subject.compile.capture);
+  addFacts(json, o, subject);
   json.add("peak_rss_mb", m.peakMiB);
-  json.add("max_error", subject.check.error);
-  json.add("max_error_limit", subject.check.limit);
-  json.add("checked_against", subject.check.against);
   if (o.op == "train")
     json.add("tokens_per_s", tokensPerSecond(o, m.compiled.median));
   if (o.op == "decode")
     json.add("ms_per_token", m.compiled.median);
+  if (o.op == "image")
+    json.add("images_per_s", static_cast<double>(o.batch) / m.compiled.median * 1e3);
   if (o.eager()) {
     json.add("eager_ms", m.eager.median);
     json.add("eager_ms_min", m.eager.least);

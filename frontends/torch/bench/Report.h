@@ -7,6 +7,9 @@
 
 namespace aft::bench {
 
+/// What is known before anything is timed, as one JSON object on a line.
+void announce(const Options &options, const Subject &subject);
+
 /// One JSON object on a line of its own, or a table of one row.
 void report(const Options &options, const Subject &subject, const Measurement &measurement);
 

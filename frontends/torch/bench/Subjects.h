@@ -17,6 +17,9 @@ Subject makeOp(const Options &options);
 /// with aft/torch.h.
 Subject makeModel(const Options &options);
 
+/// The machine's rate of multiply-adds, of reading or of copying memory.
+Subject makeRoof(const Options &options);
+
 } // namespace aft::bench
 
 #endif // AFT_TORCH_BENCH_SUBJECTS_H

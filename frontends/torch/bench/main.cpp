@@ -29,7 +29,9 @@ static int run(const Options &options) {
   expectMemory(options);
   at::set_num_threads(static_cast<int>(options.threads));
   at::manual_seed(1);
-  Subject subject = options.isModel() ? makeModel(options) : makeOp(options);
+  Subject subject = options.isRoof()    ? makeRoof(options)
+                    : options.isModel() ? makeModel(options)
+                                        : makeOp(options);
   if (!subject.check.good()) {
     std::fprintf(stderr,
                  "aft-bench: error: %s: max_error against %s must be at most "
@@ -38,6 +40,11 @@ static int run(const Options &options) {
                  options.op.c_str(), subject.check.against.c_str(), subject.check.limit,
                  subject.check.error);
     return 1;
+  }
+  if (options.serve) {
+    announce(options, subject);
+    serve(subject);
+    return 0;
   }
   report(options, subject, measure(subject, options.repeat));
   return 0;

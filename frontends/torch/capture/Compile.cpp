@@ -33,11 +33,27 @@ CompiledModule aft::compileComputation(torch::nn::Module &module, const Computat
   return CompiledModule(std::move(impl));
 }
 
+/// The inputs, then what the module keeps.
+static Tensors argumentsOf(const CompiledModule::Impl &impl, const Tensors &inputs) {
+  Tensors arguments = impl.check(inputs);
+  for (const at::Tensor &state : impl.states)
+    arguments.push_back(state.contiguous());
+  return arguments;
+}
+
+int64_t CompiledModule::scratchBytes(const Tensors &inputs) const {
+  at::NoGradGuard noGradients;
+  Tensors arguments = argumentsOf(*impl, inputs);
+  std::vector<std::vector<int64_t>> shapes;
+  int64_t bytes = 0;
+  Status status = impl->program->outputShapes(kEntry, buffersOf(arguments), shapes, &bytes);
+  TORCH_CHECK(status.ok(), status.message);
+  return bytes;
+}
+
 Tensors CompiledModule::run(const Tensors &inputs) const {
   at::NoGradGuard noGradients;
-  Tensors arguments = impl->check(inputs);
-  for (const at::Tensor &state : impl->states)
-    arguments.push_back(state.contiguous());
+  Tensors arguments = argumentsOf(*impl, inputs);
   std::vector<Buffer> in = buffersOf(arguments);
   std::vector<std::vector<int64_t>> shapes;
   Status status = impl->program->outputShapes(kEntry, in, shapes);

@@ -120,6 +120,16 @@ Tensors TrainingModule::Impl::arguments(const Tensors &inputs) const {
   return all;
 }
 
+int64_t TrainingModule::scratchBytes(const Tensors &inputs) const {
+  at::NoGradGuard noGradients;
+  Tensors arguments = impl->arguments(impl->check(inputs));
+  std::vector<std::vector<int64_t>> shapes;
+  int64_t bytes = 0;
+  Status status = impl->program->outputShapes(kStep, buffersOf(arguments), shapes, &bytes);
+  TORCH_CHECK(status.ok(), status.message);
+  return bytes;
+}
+
 at::Tensor TrainingModule::run(const Tensors &inputs) const {
   at::NoGradGuard noGradients;
   Tensors arguments = impl->arguments(impl->check(inputs));

@@ -64,6 +64,8 @@ class CompiledModule {
 public:
   /// Inputs as the examples but for the dynamic dimensions.
   Tensors run(const Tensors &inputs) const;
+  /// Scratch memory that such a call takes, in bytes.
+  int64_t scratchBytes(const Tensors &inputs) const;
   const CompileStats &stats() const;
   /// The compiled program, for aft/report.h.
   const Program &program() const;
@@ -83,6 +85,8 @@ class TrainingModule {
 public:
   /// One step on a batch; the loss before the update.
   at::Tensor run(const Tensors &inputs) const;
+  /// Scratch memory that a step takes besides parameters, moments and inputs, in bytes.
+  int64_t scratchBytes(const Tensors &inputs) const;
 
   void setLearningRate(double lr) const;
   double learningRate() const;

@@ -1,0 +1,24 @@
+"""What the measurements ran on."""
+import os
+import platform
+
+FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16")
+
+
+def _cpuinfo():
+    facts = {}
+    with open("/proc/cpuinfo") as lines:
+        for line in lines:
+            key, _, value = line.partition(":")
+            facts.setdefault(key.strip(), value.strip())
+    return facts
+
+
+def facts(versions):
+    info = _cpuinfo()
+    flags = info.get("flags", "").split()
+    return {"cpu": info.get("model name", platform.machine()),
+            "cpus": len(os.sched_getaffinity(0)),
+            "features": [name for name in FEATURES if name in flags],
+            "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
+            "versions": versions}
