@@ -14,8 +14,9 @@ using namespace aft;
 static constexpr size_t kStackBytes = 16 << 20;
 /// Rounds of polling before a worker parks: some tens of microseconds.
 static constexpr int kSpins = 4000;
-/// Chunks per thread, so that a slow thread does not hold up the others.
-static constexpr int64_t kChunksPerThread = 4;
+/// Chunks per thread: many, so that neither a slow thread holds up the others nor
+/// a few large groups that lie together, as those of one grid among several do.
+static constexpr int64_t kChunksPerThread = 64;
 
 struct ThreadPool::Job {
   aft_kernel_t kernel;
