@@ -25,7 +25,7 @@ namespace {
 /// Emits one tile of dw.
 class BiasGradient {
 public:
-  BiasGradient(const FullMixer &mixer, Emitter &e, unsigned vectorBits);
+  BiasGradient(const FullMixer &mixer, Emitter &e);
   /// For batch entries [firstBatch, lastBatch).
   void run(Value firstBatch, Value lastBatch, Value firstRow, Value firstKey);
   int64_t tileRows() const { return blockRows; }
@@ -51,7 +51,6 @@ private:
   const FullMixer &mixer;
   Emitter &e;
   Type element, vector;
-  unsigned vectorBits;
   int64_t lanes, panelKeys, strip, blockRows, blockChannels;
   Value tile, queries, keyRows, panel, rowMaxima, keyMaxima, exponents, exact;
   Value firstBatch, lastBatch, firstRow, rows, firstKey, tileKeys;
@@ -59,9 +58,9 @@ private:
 
 } // namespace
 
-BiasGradient::BiasGradient(const FullMixer &mixer, Emitter &e, unsigned vectorBits)
-    : mixer(mixer), e(e), element(mixer.element), vectorBits(vectorBits),
-      lanes(lanesFor(element, vectorBits)), panelKeys(2 * lanes), strip(stripRows(vectorBits)),
+BiasGradient::BiasGradient(const FullMixer &mixer, Emitter &e)
+    : mixer(mixer), e(e), element(mixer.element), lanes(mixer.lanes), panelKeys(2 * lanes),
+      strip(mixer.strip),
       blockRows(kStrips * strip),
       blockChannels(std::min(kBlockChannels, (mixer.channels + lanes - 1) / lanes * lanes)) {
   vector = e.typeOf(element, lanes);
@@ -131,7 +130,7 @@ void BiasGradient::findRowMaxima() {
   e.loop(e.index(0), rows, e.index(1), [&](Value row) {
     Value t = e.add(firstRow, row), seen = seenBy(t), none = e.number(vector, -kInfinity);
     Value most = e.loop(e.index(0), seen, e.index(lanes), none, [&](Value i, ValueRange top) {
-      Value some = mixer.biases(firstBatch, t, e.add(firstKey, i), e.sub(seen, i), lanes);
+      Value some = mixer.biases(firstBatch, t, e.add(firstKey, i), e.sub(seen, i));
       return Emitter::Values{runningMax(e, top[0], some)};
     })[0];
     most = e.reduce(most, [&](Value a, Value b) { return runningMax(e, a, b); });
@@ -263,7 +262,7 @@ void BiasGradient::finishVector(Value row, Value column) {
   Value t = e.add(firstRow, row), key = e.add(firstKey, column), seen = seenBy(t);
   Value inPanel = e.sub(column, e.roundDown(column, panelKeys));
   Value sum = e.load(tile, {e.div(column, panelKeys), row, inPanel}, lanes);
-  Value w = mixer.biases(firstBatch, t, key, e.sub(seen, column), lanes);
+  Value w = mixer.biases(firstBatch, t, key, e.sub(seen, column));
   Value weight = e.exp(e.fsub(w, e.broadcast(e.load(rowMaxima, row, 0), vector)));
   // A key of weight 0 is hidden, or as good as that.
   Value scaled =
@@ -298,7 +297,7 @@ void BiasGradient::sumExactly(Value t, Value key) {
     Value visible = visibleKeys(e, mixer.lengths, batch, mixer.keys);
     e.when(e.less(key, visible), [&] {
       forEachLaneGroupOfBatch(
-          e, element, vectorBits, batch, mixer.channels, 1, [&](LaneEmitter &group) {
+          e, element, mixer.vectorBits, batch, mixer.channels, 1, [&](LaneEmitter &group) {
             Value zero = group.number(0), logz = group.load(mixer.logz, t);
             Value x = exponentOf(group, group.load(mixer.k, key), mixer.bias(group, t, key));
             Value p = e.exp(e.fsub(x, logz));
@@ -314,9 +313,9 @@ void BiasGradient::sumExactly(Value t, Value key) {
   });
 }
 
-void aft::emitFullBiasGrad(const FullMixer &mixer, unsigned vectorBits) {
+void aft::emitFullBiasGrad(const FullMixer &mixer) {
   Emitter &e = mixer.e;
-  BiasGradient gradient(mixer, e, vectorBits);
+  BiasGradient gradient(mixer, e);
   Value blocks = e.ceilDiv(mixer.queries, gradient.tileRows());
   SmallVector<Value> grid = {blocks, e.ceilDiv(mixer.keys, kTileKeys)};
   if (mixer.perBatchBias)
