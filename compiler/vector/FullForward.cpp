@@ -150,13 +150,12 @@ void FullForward::packKeys(const ChannelRange &bundle, Value firstKey, Value ext
   auto load = [&](LaneEmitter &group, Value key) -> PackedItems::Item {
     return {group.load(mixer.k, key), group.load(mixer.v, key), Value()};
   };
-  items.pack([&](auto body) { forEachGroup(bundle, body); }, block, bundle, firstKey, extent,
-             load, {mixer.k, mixer.v}, bound);
+  items.pack([&](auto body) { forEachGroup(bundle, body); }, block, bundle, firstKey, extent, load,
+             {mixer.k, mixer.v}, bound);
 }
 
 /// Adds a block of keys, whose weights are packed, to the rows from `fromRow` on.
-void FullForward::addKeys(const ChannelRange &bundle, Value firstKey, Value extent,
-                          Value fromRow) {
+void FullForward::addKeys(const ChannelRange &bundle, Value firstKey, Value extent, Value fromRow) {
   packKeys(bundle, firstKey, extent);
   forEachGroup(bundle, [&](LaneEmitter &group) {
     Value factor = items.factor(group, block);
@@ -164,9 +163,8 @@ void FullForward::addKeys(const ChannelRange &bundle, Value firstKey, Value exte
       return weightAt(e.add(row, offset), key);
     };
     PanelProduct product = productOf(group, bundle, weight);
-    e.loop(fromRow, rows, e.index(strip), [&](Value row) {
-      product.addStrip(group, row, e.index(0), extent, factor);
-    });
+    e.loop(fromRow, rows, e.index(strip),
+           [&](Value row) { product.addStrip(group, row, e.index(0), extent, factor); });
   });
 }
 
@@ -184,8 +182,7 @@ void FullForward::walkDiagonal() {
     packWeights(firstKey, extent, first);
     forEachBundle([&](const ChannelRange &bundle) {
       packKeys(bundle, firstKey, extent, kMostAbove);
-      e.loop(first, end, e.index(strip),
-             [&](Value row) { finishStrip(bundle, first, row, end); });
+      e.loop(first, end, e.index(strip), [&](Value row) { finishStrip(bundle, first, row, end); });
       e.when(e.less(end, rows), [&] { addKeys(bundle, firstKey, extent, end); });
     });
   });
@@ -198,8 +195,7 @@ void FullForward::finishStrip(const ChannelRange &bundle, Value first, Value row
     auto weight = [&](Value row, int64_t offset, Value key) {
       return weightAt(e.add(row, offset), key);
     };
-    productOf(group, bundle, weight)
-        .addStrip(group, row, e.index(0), shared, group.number(1));
+    productOf(group, bundle, weight).addStrip(group, row, e.index(0), shared, group.number(1));
     e.loop(row, e.min(e.add(row, strip), end), e.index(1), [&](Value r) {
       Value column = bundle.columnOf(group);
       finishRow(group, r,
@@ -242,8 +238,7 @@ SmallVector<Value> FullForward::sumsOf(LaneEmitter &group, Value row) {
 /// `own`: numerator and denominator, relative to a and c.
 void FullForward::finishRow(LaneEmitter &group, Value row, ValueRange own) {
   Value t = e.add(firstRow, row), n = own[0], z = own[1];
-  Value m = e.fadd(items.base(group, block),
-                   e.broadcast(e.load(rowMaxima, row, 0), group.type));
+  Value m = e.fadd(items.base(group, block), e.broadcast(e.load(rowMaxima, row, 0), group.type));
   // A term may exceed its key's c, and so may what it loses.
   double range = separableRange(element) - (mixer.causal ? kMostAbove : 0);
   Value least = group.number(std::exp(-range));
@@ -279,7 +274,6 @@ void aft::emitFullMixer(FullOp op, OpBuilder &builder, unsigned vectorBits) {
   e.grid(grid, [&](ArrayRef<Value> index) {
     // The last queries first: when causal they see the most.
     Value row = e.mul(e.sub(e.sub(blocks, e.index(1)), index[2]), size);
-    forward.run(index[0], row, e.min(e.sub(mixer.queries, row), size),
-                mixer.channelsOf(index[1]));
+    forward.run(index[0], row, e.min(e.sub(mixer.queries, row), size), mixer.channelsOf(index[1]));
   });
 }

@@ -73,13 +73,15 @@ static Value divideUp(Emitter &e, Value a, Value b) {
   return e.builder.createOrFold<arith::DivUIOp>(e.loc, padded, b);
 }
 
-Value FullMixer::rowsOfGroup(Value rows) const {
-  Value all = e.mul(e.mul(rows, batches), channelBlocks());
-  Value wanted = e.max(e.div(all, kWantedGroups), e.index(kFewestRows));
-  Value blocks = divideUp(e, rows, e.min(wanted, e.index(mostRows())));
-  // Groups of the same size, in whole strips.
+Value FullMixer::evenRows(Value rows, Value most) const {
+  Value blocks = divideUp(e, rows, e.min(most, e.index(mostRows())));
   Value size = divideUp(e, rows, e.max(blocks, e.index(1)));
   return e.max(e.mul(e.ceilDiv(size, strip), strip), e.index(strip));
+}
+
+Value FullMixer::rowsOfGroup(Value rows) const {
+  Value all = e.mul(e.mul(rows, batches), channelBlocks());
+  return evenRows(rows, e.max(e.div(all, kWantedGroups), e.index(kFewestRows)));
 }
 
 Value FullMixer::rowBlocks(Value rows, Value size) const { return divideUp(e, rows, size); }
@@ -93,9 +95,8 @@ int64_t FullMixer::bundleChannels() const { return kBundle * lanes; }
 
 void FullMixer::forEachBundle(const ChannelRange &block,
                               llvm::function_ref<void(const ChannelRange &)> body) const {
-  e.loop(block.first, block.last, e.index(bundleChannels()), [&](Value first) {
-    body({first, e.min(e.add(first, bundleChannels()), block.last)});
-  });
+  e.loop(block.first, block.last, e.index(bundleChannels()),
+         [&](Value first) { body({first, e.min(e.add(first, bundleChannels()), block.last)}); });
 }
 
 void FullMixer::forEachGroup(Value batch, const ChannelRange &range,
@@ -148,18 +149,10 @@ Value FullMixer::gatedGradient(LaneEmitter &group, Value t) const {
 
 double aft::separableRange(Type accumulation) { return accumulation.isF64() ? 600 : 60; }
 
-static Value combineLanes(Emitter &e, vector::CombiningKind kind, Value condition) {
+Value aft::inAllLanes(Emitter &e, Value condition) {
   if (!isa<VectorType>(condition.getType()))
     return condition;
-  return e.builder.create<vector::ReductionOp>(e.loc, kind, condition);
-}
-
-Value aft::inAllLanes(Emitter &e, Value condition) {
-  return combineLanes(e, vector::CombiningKind::AND, condition);
-}
-
-Value aft::inAnyLane(Emitter &e, Value condition) {
-  return combineLanes(e, vector::CombiningKind::OR, condition);
+  return e.builder.create<vector::ReductionOp>(e.loc, vector::CombiningKind::AND, condition);
 }
 
 Value aft::compare(Emitter &e, arith::CmpFPredicate predicate, Value a, Value b) {
@@ -176,9 +169,32 @@ static Value maskFor(Emitter &e, int64_t lanes, Value count) {
   return e.builder.create<vector::CreateMaskOp>(e.loc, type, e.max(count, e.index(0)));
 }
 
-Value aft::loadSome(Emitter &e, Value memref, ValueRange indices, Type accumulation,
-                    int64_t lanes, Value count, double other) {
+/// Calls `body` for the first `count` of `lanes` elements, one by one, and tells it
+/// where an element is in memory.
+static void forSome(Emitter &e, ValueRange indices, int64_t lanes, Value count,
+                    llvm::function_ref<void(Value i, ValueRange place)> body) {
+  e.loop(e.index(0), e.min(count, e.index(lanes)), e.index(1), [&](Value i) {
+    SmallVector<Value> place(indices);
+    place.back() = e.add(place.back(), i);
+    body(i, place);
+  });
+}
+
+/// Whether the target may have masked loads and stores: LLVM takes those of bf16
+/// apart and then calls a conversion that libgcc lacks.
+static bool hasMasks(Type stored) { return stored.getIntOrFloatBitWidth() >= 32; }
+
+Value aft::loadSome(Emitter &e, Value memref, ValueRange indices, Type accumulation, int64_t lanes,
+                    Value count, double other) {
   Type stored = cast<MemRefType>(memref.getType()).getElementType();
+  if (!hasMasks(stored)) {
+    Value some = e.scratch({lanes}, accumulation);
+    e.store(e.number(e.typeOf(accumulation, lanes), other), some, e.index(0));
+    forSome(e, indices, lanes, count, [&](Value i, ValueRange place) {
+      e.store(e.convert(e.load(memref, place, 0), accumulation), some, i);
+    });
+    return e.load(some, e.index(0), lanes);
+  }
   auto type = VectorType::get({lanes}, stored);
   Value loaded = e.builder.create<vector::MaskedLoadOp>(
       e.loc, type, memref, indices, maskFor(e, lanes, count), e.number(type, other));
@@ -187,9 +203,16 @@ Value aft::loadSome(Emitter &e, Value memref, ValueRange indices, Type accumulat
 
 void aft::storeSome(Emitter &e, Value value, Value memref, ValueRange indices, Value count) {
   int64_t lanes = cast<VectorType>(value.getType()).getDimSize(0);
-  value = e.convert(value, cast<MemRefType>(memref.getType()).getElementType());
+  Type stored = cast<MemRefType>(memref.getType()).getElementType();
+  if (!hasMasks(stored)) {
+    Value some = e.scratch({lanes}, getElementTypeOrSelf(value));
+    e.store(value, some, e.index(0));
+    forSome(e, indices, lanes, count,
+            [&](Value i, ValueRange place) { e.store(e.load(some, i, 0), memref, place); });
+    return;
+  }
   e.builder.create<vector::MaskedStoreOp>(e.loc, memref, indices, maskFor(e, lanes, count),
-                                          value);
+                                          e.convert(value, stored));
 }
 
 SmallVector<Value> aft::sumInBlocks(Emitter &e, Value first, Value last, ValueRange start,

@@ -34,6 +34,8 @@ struct FullMixer {
   /// Rows of each work group when there are `rows` in each batch entry: many, but
   /// not so many that few groups are left.
   Value rowsOfGroup(Value rows) const;
+  /// Rows of each group, whole strips of about the same number, at most `most`.
+  Value evenRows(Value rows, Value most) const;
   Value rowBlocks(Value rows, Value size) const;
   /// The channels of block number `block`.
   ChannelRange channelsOf(Value block) const;
@@ -63,11 +65,9 @@ struct FullMixer {
 /// may be before what underflowed could matter: exp of minus this.
 double separableRange(mlir::Type accumulation);
 
-/// Whether the condition holds in all lanes; in any of them.
+/// Whether the condition holds in all lanes.
 mlir::Value inAllLanes(Emitter &e, mlir::Value condition);
-mlir::Value inAnyLane(Emitter &e, mlir::Value condition);
-mlir::Value compare(Emitter &e, mlir::arith::CmpFPredicate predicate, mlir::Value a,
-                    mlir::Value b);
+mlir::Value compare(Emitter &e, mlir::arith::CmpFPredicate predicate, mlir::Value a, mlir::Value b);
 /// The larger of a number and a running maximum; a NaN is passed over.
 mlir::Value runningMax(Emitter &e, mlir::Value maximum, mlir::Value value);
 /// `lanes` elements from `indices` on in the accumulation type, `other` beyond
@@ -88,8 +88,7 @@ mlir::Value exponentOf(LaneEmitter &group, mlir::Value k, mlir::Value bias);
 
 /// Adds the keys [first, last) to a state one by one, each relative to the
 /// largest term of all.
-MixState addExactly(LaneEmitter &group, mlir::Value first, mlir::Value last,
-                    const MixState &state,
+MixState addExactly(LaneEmitter &group, mlir::Value first, mlir::Value last, const MixState &state,
                     llvm::function_ref<mlir::Value(mlir::Value key)> exponent,
                     llvm::function_ref<mlir::Value(mlir::Value key)> value);
 

@@ -44,9 +44,7 @@ private:
     mixer.forEachGroup(batch, range, body);
   }
   /// How many keys of the block query t sees.
-  Value seenBy(Value t) {
-    return e.min(e.sub(mixer.keysSeenBy(t, visible), firstKey), rows);
-  }
+  Value seenBy(Value t) { return e.min(e.sub(mixer.keysSeenBy(t, visible), firstKey), rows); }
 
   const FullMixer &mixer;
   Emitter &e;
@@ -88,9 +86,8 @@ void KeyGradients::run(Value batchIndex, Value key, Value count, const ChannelRa
   e.loop(first, mixer.queries, e.index(kBlockQueries), [&](Value firstQuery) {
     Value extent = e.min(e.sub(mixer.queries, firstQuery), e.index(kBlockQueries));
     packWeights(firstQuery, extent);
-    mixer.forEachBundle(block, [&](const ChannelRange &bundle) {
-      addQueries(bundle, firstQuery, extent);
-    });
+    mixer.forEachBundle(
+        block, [&](const ChannelRange &bundle) { addQueries(bundle, firstQuery, extent); });
   });
   e.loop(e.index(0), rows, e.index(1), [&](Value row) {
     forEachGroup(block, [&](LaneEmitter &group) { finishKey(group, row); });
@@ -172,8 +169,8 @@ void KeyGradients::addQueries(const ChannelRange &bundle, Value firstQuery, Valu
     auto weight = [&](Value row, int64_t offset, Value query) {
       return e.load(weights, {e.div(row, strip), query, e.index(offset)}, 0);
     };
-    PanelProduct product{strip, items.panel, bundle.columnOf(group), sums, block.columnOf(group),
-                         weight};
+    PanelProduct product{strip, items.panel,           bundle.columnOf(group),
+                         sums,  block.columnOf(group), weight};
     e.loop(e.index(0), seen, e.index(strip), [&](Value row) {
       // Queries above see none of the strip's keys.
       Value above = e.sub(mixer.firstQueryOf(e.add(firstKey, row)), firstQuery);
@@ -203,10 +200,9 @@ void KeyGradients::finishKey(LaneEmitter &group, Value row) {
   Value key = e.add(firstKey, row), column = block.columnOf(group), zero = group.number(0);
   Value k = group.load(mixer.k, key), v = group.load(mixer.v, key);
   Value first = sums.load(group, row, 0, column), second = sums.load(group, row, 1, column);
-  Value x = e.fadd(k, e.fadd(items.base(group, block),
-                             e.broadcast(e.load(biasMaxima, row, 0), group.type)));
-  Value bounded =
-      compare(e, arith::CmpFPredicate::OLE, x, group.number(separableRange(element)));
+  Value x = e.fadd(
+      k, e.fadd(items.base(group, block), e.broadcast(e.load(biasMaxima, row, 0), group.type)));
+  Value bounded = compare(e, arith::CmpFPredicate::OLE, x, group.number(separableRange(element)));
   Value difference = e.fsub(e.fmul(v, first), second);
   Value ordered = compare(e, arith::CmpFPredicate::ORD, first, difference);
   Value good = inAllLanes(e, e.builder.create<arith::AndIOp>(e.loc, bounded, ordered));
@@ -238,8 +234,7 @@ static void emitQueryGradient(const FullMixer &mixer, Emitter &e) {
       forEachLaneGroupOfBatch(
           e, mixer.element, mixer.vectorBits, index[0], mixer.channels, 1, [&](LaneEmitter &group) {
             Value slope = group.gateDerivative(mixer.gate, group.load(mixer.q, t));
-            Value dq =
-                e.fmul(e.fmul(group.load(mixer.dy, t), slope), group.load(mixer.ratio, t));
+            Value dq = e.fmul(e.fmul(group.load(mixer.dy, t), slope), group.load(mixer.ratio, t));
             Value none = e.equal(group.load(mixer.logz, t), group.infinity(true));
             group.store(e.select(none, group.number(0), dq), mixer.inits[0], t);
           });
@@ -254,12 +249,10 @@ void aft::emitFullMixerGrad(FullGradOp op, OpBuilder &builder, unsigned vectorBi
   Value size = mixer.rowsOfGroup(mixer.keys);
   // The largest groups first, so that threads end at the same time.
   emitFullBiasGrad(mixer);
-  Value grid[] = {mixer.batches, e.index(mixer.channelBlocks()),
-                  mixer.rowBlocks(mixer.keys, size)};
+  Value grid[] = {mixer.batches, e.index(mixer.channelBlocks()), mixer.rowBlocks(mixer.keys, size)};
   e.grid(grid, [&](ArrayRef<Value> index) {
     Value key = e.mul(index[2], size);
-    gradients.run(index[0], key, e.min(e.sub(mixer.keys, key), size),
-                  mixer.channelsOf(index[1]));
+    gradients.run(index[0], key, e.min(e.sub(mixer.keys, key), size), mixer.channelsOf(index[1]));
   });
   emitQueryGradient(mixer, e);
 }

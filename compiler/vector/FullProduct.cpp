@@ -13,7 +13,7 @@ using namespace aft;
 /// Items between the one that is read and the one that is fetched.
 static constexpr int64_t kAhead = 12;
 
-static void prefetchAt(Emitter &e, Value memref, ValueRange place, bool isWrite) {
+void aft::prefetchAt(Emitter &e, Value memref, ValueRange place, bool isWrite) {
   e.builder.create<memref::PrefetchOp>(e.loc, memref, place, isWrite, /*localityHint=*/3,
                                        /*isDataCache=*/true);
 }
@@ -60,8 +60,8 @@ void ChannelPairs::prefetch(Value row, Value column) const {
 // PackedItems
 //===----------------------------------------------------------------------===//
 
-PackedItems::PackedItems(Emitter &e, int64_t count, int64_t bundleChannels,
-                         int64_t blockChannels, int64_t lanes, Type element)
+PackedItems::PackedItems(Emitter &e, int64_t count, int64_t bundleChannels, int64_t blockChannels,
+                         int64_t lanes, Type element)
     : panel(e, count, bundleChannels, lanes, element), e(e), element(element),
       channels(blockChannels), lanes(lanes),
       exponents(e.scratch({(bundleChannels + lanes - 1) / lanes, count, lanes}, element)),
@@ -182,9 +182,9 @@ SmallVector<Value>
 aft::overVectors(Emitter &e, Value count, int64_t lanes, ValueRange carried,
                  llvm::function_ref<Emitter::Values(Value, Value, ValueRange)> body) {
   Value whole = e.roundDown(e.max(count, e.index(0)), lanes);
-  Emitter::Values sums = e.loop(
-      e.index(0), whole, e.index(lanes), carried,
-      [&](Value i, ValueRange carried) { return body(i, Value(), carried); });
+  Emitter::Values sums =
+      e.loop(e.index(0), whole, e.index(lanes), carried,
+             [&](Value i, ValueRange carried) { return body(i, Value(), carried); });
   return e.branch(
       e.less(whole, count), TypeRange(ValueRange(carried)),
       [&] { return body(whole, e.sub(count, whole), sums); }, [&] { return sums; });

@@ -13,6 +13,9 @@
 
 namespace aft {
 
+/// Fetches the cache line of an element.
+void prefetchAt(Emitter &e, mlir::Value memref, mlir::ValueRange place, bool isWrite);
+
 /// A run of channels that are packed together, and of a work group's as a whole.
 struct ChannelRange {
   mlir::Value first, last;
@@ -103,10 +106,9 @@ struct PanelProduct {
 
 /// Goes through [0, count) in vectors of `lanes`: `body` is told where one begins,
 /// and how many elements are left when it is not whole (else null).
-llvm::SmallVector<mlir::Value>
-overVectors(Emitter &e, mlir::Value count, int64_t lanes, mlir::ValueRange carried,
-            llvm::function_ref<Emitter::Values(mlir::Value i, mlir::Value rest, mlir::ValueRange)>
-                body);
+llvm::SmallVector<mlir::Value> overVectors(
+    Emitter &e, mlir::Value count, int64_t lanes, mlir::ValueRange carried,
+    llvm::function_ref<Emitter::Values(mlir::Value i, mlir::Value rest, mlir::ValueRange)> body);
 
 } // namespace aft
 
