@@ -28,11 +28,13 @@ struct ExpF32 : OpRewritePattern<math::ExpOp> {
       return rewriter.notifyMatchFailure(op, "only f32 is approximated");
     Location loc = op.getLoc();
     Value x = op.getOperand();
-    auto constant = [&](double value) -> Value {
-      TypedAttr scalar = rewriter.getF32FloatAttr(static_cast<float>(value));
-      if (auto vector = dyn_cast<VectorType>(type))
+    auto splat = [&](TypedAttr scalar, Type of) -> Value {
+      if (auto vector = dyn_cast<VectorType>(of))
         scalar = DenseElementsAttr::get(vector, scalar);
       return rewriter.create<arith::ConstantOp>(loc, scalar);
+    };
+    auto constant = [&](double value) {
+      return splat(rewriter.getF32FloatAttr(static_cast<float>(value)), type);
     };
     auto fma = [&](Value a, Value b, Value c) -> Value {
       return rewriter.create<math::FmaOp>(loc, a, b, c);
@@ -40,46 +42,40 @@ struct ExpF32 : OpRewritePattern<math::ExpOp> {
     Type intType = rewriter.getI32Type();
     if (auto vector = dyn_cast<VectorType>(type))
       intType = VectorType::get(vector.getShape(), intType);
-    auto integer = [&](int32_t value) -> Value {
-      TypedAttr scalar = rewriter.getI32IntegerAttr(value);
-      if (auto vector = dyn_cast<VectorType>(intType))
-        scalar = DenseElementsAttr::get(vector, scalar);
-      return rewriter.create<arith::ConstantOp>(loc, scalar);
-    };
 
-    // The polynomial sees only what it is good for; the ends are selected after.
-    Value low = constant(-87.3365), high = constant(88.7228);
-    Value clamped = rewriter.create<arith::MaxNumFOp>(
-        loc, rewriter.create<arith::MinNumFOp>(loc, x, high), low);
-    Value n = rewriter.create<math::RoundEvenOp>(
-        loc, rewriter.create<arith::MulFOp>(loc, clamped, constant(1.44269504088896341)));
+    // Beside 1.5 * 2^23 a number has no fraction: the sum is rounded to n, which
+    // stands in its low bits.
+    Value magic = constant(12582912);
+    Value shifted = fma(x, constant(1.44269504088896341), magic);
+    Value n = rewriter.create<arith::SubFOp>(loc, shifted, magic);
     // ln 2 in two parts, so that r is exact.
-    Value r = fma(n, constant(-0.693359375), clamped);
+    Value r = fma(n, constant(-0.693359375), x);
     r = fma(n, constant(2.12194440e-4), r);
     Value p = constant(1.9875691500e-4);
-    for (double coefficient : {1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2,
-                               1.6666665459e-1, 5.0000001201e-1})
+    for (double coefficient :
+         {1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1})
       p = fma(p, r, constant(coefficient));
     Value square = rewriter.create<arith::MulFOp>(loc, r, r);
     p = rewriter.create<arith::AddFOp>(loc, fma(p, square, r), constant(1));
-    // 2^n in two factors: n reaches 128, one more than an exponent holds.
-    Value exponent = rewriter.create<arith::FPToSIOp>(loc, intType, n);
-    Value half = rewriter.create<arith::ShRSIOp>(loc, exponent, integer(1));
-    Value rest = rewriter.create<arith::SubIOp>(loc, exponent, half);
-    auto power = [&](Value value) -> Value {
-      Value biased = rewriter.create<arith::AddIOp>(loc, value, integer(127));
-      return rewriter.create<arith::BitcastOp>(
-          loc, type, rewriter.create<arith::ShLIOp>(loc, biased, integer(23)));
+    // n is added to the exponent: between the bounds below the sum is that of a
+    // normal number even for n = 128, where p is less than 1.
+    auto bits = [&](Value value) -> Value {
+      return rewriter.create<arith::BitcastOp>(loc, intType, value);
     };
-    Value result = rewriter.create<arith::MulFOp>(
-        loc, rewriter.create<arith::MulFOp>(loc, p, power(half)), power(rest));
-    auto when = [&](arith::CmpFPredicate predicate, Value bound, Value value) {
-      Value condition = rewriter.create<arith::CmpFOp>(loc, predicate, x, bound);
+    Value places = splat(rewriter.getI32IntegerAttr(23), intType);
+    Value exponent = rewriter.create<arith::ShLIOp>(loc, bits(shifted), places);
+    Value result = rewriter.create<arith::BitcastOp>(
+        loc, type, rewriter.create<arith::AddIOp>(loc, bits(p), exponent));
+    // Beyond them what was computed means nothing.
+    auto when = [&](arith::CmpFPredicate predicate, double bound, Value value) {
+      Value condition = rewriter.create<arith::CmpFOp>(loc, predicate, x, constant(bound));
       result = rewriter.create<arith::SelectOp>(loc, condition, value, result);
     };
-    when(arith::CmpFPredicate::OLT, low, constant(0));
-    when(arith::CmpFPredicate::OGT, high, constant(std::numeric_limits<float>::infinity()));
-    when(arith::CmpFPredicate::UNO, x, x);
+    when(arith::CmpFPredicate::OLT, -87.3365, constant(0));
+    // Infinity, or NaN for NaN.
+    Value above =
+        rewriter.create<arith::AddFOp>(loc, x, constant(std::numeric_limits<double>::infinity()));
+    when(arith::CmpFPredicate::UGT, 88.7228, above);
     rewriter.replaceOp(op, result);
     return success();
   }

@@ -15,8 +15,10 @@
 using namespace mlir;
 using namespace aft;
 
-/// Strips of queries, keys of a tile, and channels that are packed at once.
-static constexpr int64_t kStrips = 32, kTileKeys = 512, kBlockChannels = 64;
+/// Keys of a tile, and most channels that are packed at once.
+static constexpr int64_t kTileKeys = 512, kBlockChannels = 128;
+/// The fewest queries of a tile when there would else be less than so many tiles.
+static constexpr int64_t kFewestRows = 96, kWantedTiles = 6;
 
 static constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -25,10 +27,10 @@ namespace {
 /// Emits one tile of dw.
 class BiasGradient {
 public:
-  BiasGradient(const FullMixer &mixer, Emitter &e, unsigned vectorBits);
+  BiasGradient(const FullMixer &mixer, Emitter &e);
   /// For batch entries [firstBatch, lastBatch).
-  void run(Value firstBatch, Value lastBatch, Value firstRow, Value firstKey);
-  int64_t tileRows() const { return blockRows; }
+  /// and `count` queries.
+  void run(Value firstBatch, Value lastBatch, Value firstRow, Value count, Value firstKey);
 
 private:
   void clear();
@@ -43,6 +45,13 @@ private:
   void finish();
   void finishVector(Value row, Value column);
   void sumExactly(Value t, Value key);
+  /// Channels [channel, channel + lanes) of a row; `other` beyond the first `count`.
+  Value loadRow(Value memref, Value batch, Value t, Value channel, Value count, double other) {
+    Value place[] = {batch, t, channel};
+    if (mixer.channels % blockChannels == 0)
+      return e.convert(e.load(memref, place, lanes), element);
+    return loadSome(e, memref, place, element, lanes, count, other);
+  }
   /// How many keys of the tile query t sees, lengths aside.
   Value seenBy(Value t) {
     return e.min(e.sub(mixer.keysSeenBy(t, mixer.keys), firstKey), tileKeys);
@@ -51,7 +60,6 @@ private:
   const FullMixer &mixer;
   Emitter &e;
   Type element, vector;
-  unsigned vectorBits;
   int64_t lanes, panelKeys, strip, blockRows, blockChannels;
   Value tile, queries, keyRows, panel, rowMaxima, keyMaxima, exponents, exact;
   Value firstBatch, lastBatch, firstRow, rows, firstKey, tileKeys;
@@ -59,11 +67,16 @@ private:
 
 } // namespace
 
-BiasGradient::BiasGradient(const FullMixer &mixer, Emitter &e, unsigned vectorBits)
-    : mixer(mixer), e(e), element(mixer.element), vectorBits(vectorBits),
-      lanes(lanesFor(element, vectorBits)), panelKeys(2 * lanes), strip(stripRows(vectorBits)),
-      blockRows(kStrips * strip),
-      blockChannels(std::min(kBlockChannels, (mixer.channels + lanes - 1) / lanes * lanes)) {
+/// Blocks of about the same size, of whole vectors.
+static int64_t blockOf(int64_t channels, int64_t lanes) {
+  int64_t blocks = (channels + kBlockChannels - 1) / kBlockChannels;
+  return ((channels + blocks - 1) / blocks + lanes - 1) / lanes * lanes;
+}
+
+BiasGradient::BiasGradient(const FullMixer &mixer, Emitter &e)
+    : mixer(mixer), e(e), element(mixer.element), lanes(mixer.lanes), panelKeys(2 * lanes),
+      strip(mixer.strip), blockRows(mixer.mostRows()),
+      blockChannels(blockOf(mixer.channels, lanes)) {
   vector = e.typeOf(element, lanes);
   tile = e.scratch({kTileKeys / panelKeys, blockRows, panelKeys}, element);
   queries = e.scratch({blockRows, 2 * blockChannels + lanes}, element);
@@ -77,25 +90,26 @@ BiasGradient::BiasGradient(const FullMixer &mixer, Emitter &e, unsigned vectorBi
 
 void BiasGradient::clear() {
   Value zero = e.number(vector, 0), none = e.number(vector, -kInfinity);
-  e.loop(e.index(0), e.index(blockRows), e.index(1), [&](Value row) {
+  Value padded = e.mul(e.ceilDiv(rows, strip), strip);
+  e.loop(e.index(0), padded, e.index(1), [&](Value row) {
     e.store(none, exponents, {row, e.index(0)});
-    e.loop(e.index(0), e.index(kTileKeys / panelKeys), e.index(1), [&](Value column) {
+    e.loop(e.index(0), e.ceilDiv(tileKeys, panelKeys), e.index(1), [&](Value column) {
       for (int64_t part = 0; part < panelKeys; part += lanes)
         e.store(zero, tile, {column, row, e.index(part)});
     });
   });
-  e.loop(rows, e.index(blockRows), e.index(1), [&](Value row) {
+  e.loop(rows, padded, e.index(1), [&](Value row) {
     e.loop(e.index(0), e.index(2 * blockChannels), e.index(lanes),
            [&](Value i) { e.store(zero, queries, {row, i}); });
   });
 }
 
-void BiasGradient::run(Value first, Value last, Value row, Value key) {
+void BiasGradient::run(Value first, Value last, Value row, Value count, Value key) {
   firstBatch = first;
   lastBatch = last;
   firstRow = row;
   firstKey = key;
-  rows = e.min(e.sub(mixer.queries, firstRow), e.index(blockRows));
+  rows = count;
   tileKeys = e.min(e.sub(mixer.keys, firstKey), e.index(kTileKeys));
   clear();
   findRowMaxima();
@@ -129,11 +143,12 @@ void BiasGradient::addChannels(Value batch, Value seen, Value firstChannel) {
 
 void BiasGradient::findRowMaxima() {
   e.loop(e.index(0), rows, e.index(1), [&](Value row) {
-    Value t = e.add(firstRow, row), seen = seenBy(t), none = e.number(vector, -kInfinity);
-    Value most = e.loop(e.index(0), seen, e.index(lanes), none, [&](Value i, ValueRange top) {
-      Value some = mixer.biases(firstBatch, t, e.add(firstKey, i), e.sub(seen, i), lanes);
+    Value t = e.add(firstRow, row), none = e.number(vector, -kInfinity);
+    auto body = [&](Value i, Value left, ValueRange top) {
+      Value some = mixer.biases(firstBatch, t, e.add(firstKey, i), left);
       return Emitter::Values{runningMax(e, top[0], some)};
-    })[0];
+    };
+    Value most = overVectors(e, seenBy(t), lanes, none, body)[0];
     most = e.reduce(most, [&](Value a, Value b) { return runningMax(e, a, b); });
     Value empty = e.equal(most, e.number(element, -kInfinity));
     e.store(e.select(empty, e.number(element, 0), most), rowMaxima, row);
@@ -141,13 +156,20 @@ void BiasGradient::findRowMaxima() {
 }
 
 void BiasGradient::findKeyMaxima(Value batch, Value seen, Value firstChannel, Value channels) {
-  e.loop(e.index(0), e.index(blockChannels), e.index(lanes), [&](Value i) {
-    Value none = e.number(vector, -kInfinity), channel = e.add(firstChannel, i);
-    Value top = e.loop(e.index(0), seen, e.index(1), none, [&](Value key, ValueRange carried) {
-      Value k = loadSome(e, mixer.k, {batch, e.add(firstKey, key), channel}, element, lanes,
-                         e.sub(channels, i), -kInfinity);
-      return Emitter::Values{runningMax(e, carried[0], k)};
-    })[0];
+  Value none = e.number(vector, -kInfinity);
+  auto overColumns = [&](llvm::function_ref<void(Value)> body) {
+    e.loop(e.index(0), e.index(blockChannels), e.index(lanes), body);
+  };
+  overColumns([&](Value i) { e.store(none, keyMaxima, i); });
+  e.loop(e.index(0), seen, e.index(1), [&](Value key) {
+    overColumns([&](Value i) {
+      Value k = loadRow(mixer.k, batch, e.add(firstKey, key), e.add(firstChannel, i),
+                        e.sub(channels, i), -kInfinity);
+      e.store(runningMax(e, e.load(keyMaxima, i, lanes), k), keyMaxima, i);
+    });
+  });
+  overColumns([&](Value i) {
+    Value top = e.load(keyMaxima, i, lanes);
     e.store(e.select(e.equal(top, none), e.number(vector, 0), top), keyMaxima, i);
   });
 }
@@ -169,8 +191,7 @@ void BiasGradient::packQueries(Value batch, Value firstChannel, Value channels) 
 void BiasGradient::packQuery(LaneEmitter &group, Value row, Value column, Value channels) {
   Value t = e.add(firstRow, row);
   auto some = [&](Value memref, double other) {
-    return loadSome(e, memref, {group.batch, t, group.channel}, element, lanes, channels,
-                    other);
+    return loadRow(memref, group.batch, t, group.channel, channels, other);
   };
   Value logz = some(mixer.logz, kInfinity), none = group.infinity(true);
   Value maximum = e.broadcast(e.load(rowMaxima, row, 0), vector);
@@ -188,20 +209,27 @@ void BiasGradient::packQuery(LaneEmitter &group, Value row, Value column, Value 
 /// Rows of exp(k - c) v and of exp(k - c), 0 for keys that are hidden.
 void BiasGradient::packKeys(Value batch, Value seen, Value first, Value firstChannel,
                             Value channels) {
-  e.loop(e.index(0), e.index(panelKeys), e.index(1), [&](Value i) {
-    Value position = e.add(first, i), visible = e.less(position, seen);
-    // Hidden keys may lie beyond the end of memory.
-    Value key = e.add(firstKey, e.min(position, e.sub(seen, e.index(1))));
+  auto overColumns = [&](Value i, llvm::function_ref<std::pair<Value, Value>(Value)> pairOf) {
     e.loop(e.index(0), e.index(blockChannels), e.index(lanes), [&](Value column) {
-      Value count = e.select(visible, e.sub(channels, column), e.index(0));
-      Value place[] = {batch, key, e.add(firstChannel, column)};
-      Value k = loadSome(e, mixer.k, place, element, lanes, count, -kInfinity);
-      Value v = loadSome(e, mixer.v, place, element, lanes, count, 0);
-      Value weight = e.exp(e.fsub(k, e.load(keyMaxima, column, lanes)));
-      e.store(e.fmul(weight, v), keyRows, {e.index(0), i, column});
+      auto [weighted, weight] = pairOf(column);
+      e.store(weighted, keyRows, {e.index(0), i, column});
       e.store(weight, keyRows, {e.index(1), i, column});
     });
+  };
+  Value there = e.min(e.sub(seen, first), e.index(panelKeys));
+  e.loop(e.index(0), there, e.index(1), [&](Value i) {
+    Value key = e.add(firstKey, e.add(first, i));
+    overColumns(i, [&](Value column) {
+      Value channel = e.add(firstChannel, column), count = e.sub(channels, column);
+      Value k = loadRow(mixer.k, batch, key, channel, count, -kInfinity);
+      Value v = loadRow(mixer.v, batch, key, channel, count, 0);
+      Value weight = e.exp(e.fsub(k, e.load(keyMaxima, column, lanes)));
+      return std::pair(e.fmul(weight, v), weight);
+    });
   });
+  Value zero = e.number(vector, 0);
+  e.loop(there, e.index(panelKeys), e.index(1),
+         [&](Value i) { overColumns(i, [&](Value) { return std::pair(zero, zero); }); });
 }
 
 /// Squares of lanes x lanes are transposed in registers.
@@ -215,30 +243,32 @@ void BiasGradient::transposePanel() {
           Value row = e.load(keyRows, {part, e.add(key, i), column}, lanes);
           rows = e.builder.create<vector::InsertOp>(e.loc, row, rows, ArrayRef<int64_t>{i});
         }
-        Value turned =
-            e.builder.create<vector::TransposeOp>(e.loc, rows, ArrayRef<int64_t>{1, 0});
+        Value turned = e.builder.create<vector::TransposeOp>(e.loc, rows, ArrayRef<int64_t>{1, 0});
         Value place = e.add(e.mul(part, blockChannels), column);
         for (int64_t i = 0; i < lanes; ++i)
-          e.store(e.builder.create<vector::ExtractOp>(e.loc, turned, ArrayRef<int64_t>{i}),
-                  panel, {e.add(place, i), key});
+          e.store(e.builder.create<vector::ExtractOp>(e.loc, turned, ArrayRef<int64_t>{i}), panel,
+                  {e.add(place, i), key});
       });
     });
   });
 }
 
 void BiasGradient::multiply(Value first) {
+  int64_t bytes = element.getIntOrFloatBitWidth() / 8;
   Value column = e.div(first, panelKeys);
   // Queries above see none of the panel's keys.
   Value above = e.sub(mixer.firstQueryOf(e.add(firstKey, first)), firstRow);
   Value fromRow = e.roundDown(e.max(above, e.index(0)), strip);
   e.loop(fromRow, rows, e.index(strip), [&](Value row) {
+    // The tile is needed at the end, and seldom lies in the L1 cache.
+    for (int64_t i = 0; i < strip; ++i)
+      for (int64_t part = 0; part < panelKeys * bytes; part += 64)
+        prefetchAt(e, tile, {column, e.add(row, i), e.index(part / bytes)}, /*isWrite=*/true);
     SmallVector<Value> zeros(2 * strip, e.number(vector, 0));
     SmallVector<Value> products = emitStrip(
         e, zeros, 2, e.index(2 * blockChannels),
         [&](int64_t i, Value k) { return e.load(queries, {e.add(row, i), k}, 0); },
-        [&](int64_t part, Value k) {
-          return e.load(panel, {k, e.index(part * lanes)}, lanes);
-        });
+        [&](int64_t part, Value k) { return e.load(panel, {k, e.index(part * lanes)}, lanes); });
     for (int64_t i = 0; i < strip; ++i)
       for (int64_t part : {0, 1}) {
         Value place[] = {column, e.add(row, i), e.index(part * lanes)};
@@ -253,8 +283,7 @@ void BiasGradient::multiply(Value first) {
 
 void BiasGradient::finish() {
   e.loop(e.index(0), rows, e.index(1), [&](Value row) {
-    e.loop(e.index(0), tileKeys, e.index(lanes),
-           [&](Value column) { finishVector(row, column); });
+    e.loop(e.index(0), tileKeys, e.index(lanes), [&](Value column) { finishVector(row, column); });
   });
 }
 
@@ -263,14 +292,13 @@ void BiasGradient::finishVector(Value row, Value column) {
   Value t = e.add(firstRow, row), key = e.add(firstKey, column), seen = seenBy(t);
   Value inPanel = e.sub(column, e.roundDown(column, panelKeys));
   Value sum = e.load(tile, {e.div(column, panelKeys), row, inPanel}, lanes);
-  Value w = mixer.biases(firstBatch, t, key, e.sub(seen, column), lanes);
+  Value w = mixer.biases(firstBatch, t, key, e.sub(seen, column));
   Value weight = e.exp(e.fsub(w, e.broadcast(e.load(rowMaxima, row, 0), vector)));
   // A key of weight 0 is hidden, or as good as that.
   Value scaled =
       e.select(e.equal(weight, e.number(vector, 0)), e.number(vector, 0), e.fmul(weight, sum));
-  Value bounded =
-      compare(e, arith::CmpFPredicate::OLE, e.load(exponents, {row, e.index(0)}, lanes),
-              e.number(vector, separableRange(element)));
+  Value bounded = compare(e, arith::CmpFPredicate::OLE, e.load(exponents, {row, e.index(0)}, lanes),
+                          e.number(vector, separableRange(element)));
   Value ordered = compare(e, arith::CmpFPredicate::ORD, scaled, scaled);
   Value good = inAllLanes(e, e.builder.create<arith::AndIOp>(e.loc, bounded, ordered));
   Value rest = e.sub(tileKeys, column);
@@ -298,7 +326,7 @@ void BiasGradient::sumExactly(Value t, Value key) {
     Value visible = visibleKeys(e, mixer.lengths, batch, mixer.keys);
     e.when(e.less(key, visible), [&] {
       forEachLaneGroupOfBatch(
-          e, element, vectorBits, batch, mixer.channels, 1, [&](LaneEmitter &group) {
+          e, element, mixer.vectorBits, batch, mixer.channels, 1, [&](LaneEmitter &group) {
             Value zero = group.number(0), logz = group.load(mixer.logz, t);
             Value x = exponentOf(group, group.load(mixer.k, key), mixer.bias(group, t, key));
             Value p = e.exp(e.fsub(x, logz));
@@ -314,11 +342,14 @@ void BiasGradient::sumExactly(Value t, Value key) {
   });
 }
 
-void aft::emitFullBiasGrad(const FullMixer &mixer, unsigned vectorBits) {
+void aft::emitFullBiasGrad(const FullMixer &mixer) {
   Emitter &e = mixer.e;
-  BiasGradient gradient(mixer, e, vectorBits);
-  Value blocks = e.ceilDiv(mixer.queries, gradient.tileRows());
-  SmallVector<Value> grid = {blocks, e.ceilDiv(mixer.keys, kTileKeys)};
+  BiasGradient gradient(mixer, e);
+  Value keyTiles = e.ceilDiv(mixer.keys, kTileKeys);
+  Value wanted = e.div(e.mul(mixer.queries, keyTiles), kWantedTiles);
+  Value size = mixer.evenRows(mixer.queries, e.max(wanted, e.index(kFewestRows)));
+  Value blocks = mixer.rowBlocks(mixer.queries, size);
+  SmallVector<Value> grid = {blocks, keyTiles};
   if (mixer.perBatchBias)
     grid.insert(grid.begin(), mixer.batches);
   e.grid(grid, [&](ArrayRef<Value> index) {
@@ -329,7 +360,8 @@ void aft::emitFullBiasGrad(const FullMixer &mixer, unsigned vectorBits) {
     }
     ArrayRef<Value> place = index.take_back(2);
     // The last queries first: when causal they see the most.
-    Value row = e.sub(e.sub(blocks, e.index(1)), place[0]);
-    gradient.run(first, last, e.mul(row, gradient.tileRows()), e.mul(place[1], kTileKeys));
+    Value row = e.mul(e.sub(e.sub(blocks, e.index(1)), place[0]), size);
+    gradient.run(first, last, row, e.min(e.sub(mixer.queries, row), size),
+                 e.mul(place[1], kTileKeys));
   });
 }

@@ -3,9 +3,9 @@
 // the keys a query sees and c the running maximum of k in a channel: numerator
 // and denominator are products of exp(w - a) with [exp(k - c) v | exp(k - c)].
 // A block of queries walks the keys that all of them see in large blocks, then,
-// when causal, the triangle in strips; c never looks at a key that a query does
-// not see. The keys of a query whose sum turns out so small that underflow, or a
-// key that is hidden from it, may have spoilt it are added again one by one.
+// when causal, the diagonal in small ones; c never looks at a key that a query
+// does not see. The keys of a query whose sum turns out so small that underflow,
+// or a key that is hidden from it, may have spoilt it are added again one by one.
 
 #include "compiler/vector/FullMixer.h"
 
@@ -18,80 +18,88 @@
 using namespace mlir;
 using namespace aft;
 
-/// Strips of queries in a work group: they share the packed keys.
-static constexpr int64_t kStrips = 32;
-/// Keys that are packed at once.
-static constexpr int64_t kBlockKeys = 256;
+/// Keys that are packed at once, and strips of queries of a block on the diagonal.
+static constexpr int64_t kBlockKeys = 256, kDiagonalStrips = 4;
+/// How far a key on the diagonal may exceed c before queries take it one by one.
+static constexpr double kMostAbove = 20;
 
 namespace {
 
 /// Emits one block of queries and channels.
 class FullForward {
 public:
-  FullForward(const FullMixer &mixer, Emitter &e, unsigned vectorBits);
-  void run(Value batch, Value firstRow, Value firstChannel);
+  FullForward(const FullMixer &mixer, Emitter &e);
+  void run(Value batch, Value firstRow, Value rows, const ChannelRange &block);
 
 private:
   void findRowMaxima();
-  void packWeights(Value firstKey, Value extent);
-  void addBlocks();
-  void addBlock(LaneEmitter &group, Value firstKey, Value extent);
-  void packKey(LaneEmitter &group, Value key, Value i, Value base);
-  void multiply(LaneEmitter &group, Value extent, Value column, Value fromRow, Value factor);
+  void packWeights(Value firstKey, Value extent, Value fromRow);
+  void packKeys(const ChannelRange &bundle, Value firstKey, Value extent,
+                std::optional<double> bound = std::nullopt);
+  void addKeys(const ChannelRange &bundle, Value firstKey, Value extent, Value fromRow);
+  void walkDiagonal();
+  void finishStrip(const ChannelRange &bundle, Value first, Value row, Value end);
   void finishRows();
-  void walkStrip(LaneEmitter &group, Value first, Value rest);
-  SmallVector<Value> join(LaneEmitter &group, Value row, Value count, ValueRange carried);
   SmallVector<Value> sumsOf(LaneEmitter &group, Value row);
-  void finishRow(LaneEmitter &group, Value row, Value top, ValueRange own);
+  void finishRow(LaneEmitter &group, Value row, ValueRange own);
   MixState sumExactly(LaneEmitter &group, Value t);
   void storeResults(LaneEmitter &group, Value t, const MixState &state);
-  void forEachGroup(llvm::function_ref<void(LaneEmitter &)> body) {
-    mixer.forEachGroup(vectorBits, batch, firstChannel, body);
+  void forEachBundle(llvm::function_ref<void(const ChannelRange &)> body) {
+    mixer.forEachBundle(block, body);
   }
-  Value loadPanel(LaneEmitter &group, Value i, int64_t part) {
-    return e.load(panel, {i, e.index(part), e.index(0)}, group.lanes);
+  void forEachGroup(const ChannelRange &range, llvm::function_ref<void(LaneEmitter &)> body) {
+    mixer.forEachGroup(batch, range, body);
   }
-  Value columnOf(LaneEmitter &group) { return e.sub(group.channel, firstChannel); }
+  PanelProduct productOf(LaneEmitter &group, const ChannelRange &bundle,
+                         llvm::function_ref<Value(Value, int64_t, Value)> weight) {
+    return {mixer.strip, items.panel, bundle.columnOf(group), sums, block.columnOf(group), weight};
+  }
+  Value weightAt(Value row, Value key) { return e.load(weights, {row, key}, 0); }
+  /// How many keys from `first` of the diagonal on row `row` sees.
+  Value onDiagonal(Value first, Value row) {
+    return e.max(e.sub(e.min(row, rest), first), e.index(0));
+  }
 
   const FullMixer &mixer;
   Emitter &e;
   Type element;
-  unsigned vectorBits;
-  int64_t lanes, strip, blockRows, blockChannels;
-  Value weights, panel, rowMaxima, keyMaxima;
-  PairedSums sums;
-  Value batch, firstRow, rows, firstChannel, visible;
+  int64_t lanes, strip;
+  Value weights, rowMaxima;
+  PackedItems items;
+  ChannelPairs sums;
+  Value batch, firstRow, rows, visible;
+  ChannelRange block;
   Value common; ///< keys that all rows see
+  Value rest;   ///< keys that some rows see besides: row r sees r of them, or all
 };
 
 } // namespace
 
-FullForward::FullForward(const FullMixer &mixer, Emitter &e, unsigned vectorBits)
-    : mixer(mixer), e(e), element(mixer.element), vectorBits(vectorBits),
-      lanes(lanesFor(element, vectorBits)), strip(stripRows(vectorBits)),
-      blockRows(kStrips * strip), blockChannels(mixer.channelsOfBlock(lanes)),
-      sums(e, blockRows, blockChannels, lanes, element) {
-  // Wide enough for the triangle, too.
-  weights = e.scratch({blockRows, std::max(kBlockKeys, blockRows) + lanes}, element);
-  panel = e.scratch({kBlockKeys, 2, lanes}, element);
-  rowMaxima = e.scratch({blockRows}, element);
-  keyMaxima = e.scratch({blockChannels}, element);
-}
+FullForward::FullForward(const FullMixer &mixer, Emitter &e)
+    : mixer(mixer), e(e), element(mixer.element), lanes(mixer.lanes), strip(mixer.strip),
+      weights(e.scratch({mixer.mostRows(), kBlockKeys + lanes}, element)),
+      rowMaxima(e.scratch({mixer.mostRows()}, element)),
+      items(e, kBlockKeys, mixer.bundleChannels(), mixer.blockChannels(), lanes, element),
+      sums(e, mixer.mostRows(), mixer.blockChannels(), lanes, element) {}
 
-void FullForward::run(Value batchIndex, Value row, Value channel) {
+void FullForward::run(Value batchIndex, Value row, Value count, const ChannelRange &channels) {
   batch = batchIndex;
   firstRow = row;
-  firstChannel = channel;
-  rows = e.min(e.sub(mixer.queries, firstRow), e.index(blockRows));
+  rows = count;
+  block = channels;
   visible = visibleKeys(e, mixer.lengths, batch, mixer.keys);
   common = mixer.keysSeenBy(firstRow, visible);
-  sums.clear();
-  Value none = e.number(element, -std::numeric_limits<double>::infinity());
-  e.loop(e.index(0), e.index(blockChannels), e.index(1),
-         [&](Value i) { e.store(none, keyMaxima, i); });
+  rest = e.max(e.min(e.sub(visible, common), rows), e.index(0));
+  sums.clear(e.mul(e.ceilDiv(rows, strip), strip));
+  items.reset();
   findRowMaxima();
-  addBlocks();
-  finishRows();
+  e.loop(e.index(0), common, e.index(kBlockKeys), [&](Value firstKey) {
+    Value extent = e.min(e.sub(common, firstKey), e.index(kBlockKeys));
+    packWeights(firstKey, extent, e.index(0));
+    forEachBundle(
+        [&](const ChannelRange &bundle) { addKeys(bundle, firstKey, extent, e.index(0)); });
+  });
+  mixer.causal ? walkDiagonal() : finishRows();
 }
 
 //===----------------------------------------------------------------------===//
@@ -101,31 +109,32 @@ void FullForward::run(Value batchIndex, Value row, Value channel) {
 /// a: the largest bias among the keys a query sees, 0 where there is none.
 void FullForward::findRowMaxima() {
   Type vector = e.typeOf(element, lanes);
-  Value none = e.number(vector, -std::numeric_limits<double>::infinity());
+  double infinity = std::numeric_limits<double>::infinity();
   e.loop(e.index(0), rows, e.index(1), [&](Value row) {
-    Value t = e.add(firstRow, row), seen = mixer.keysSeenBy(t, visible);
-    Value most = e.loop(e.index(0), seen, e.index(lanes), none, [&](Value key, ValueRange top) {
-      Value some = mixer.biases(batch, t, key, e.sub(seen, key), lanes);
-      return Emitter::Values{runningMax(e, top[0], some)};
-    })[0];
+    Value t = e.add(firstRow, row), none = e.number(vector, -infinity);
+    auto body = [&](Value key, Value left, ValueRange top) {
+      return Emitter::Values{runningMax(e, top[0], mixer.biases(batch, t, key, left))};
+    };
+    Value most = overVectors(e, mixer.keysSeenBy(t, visible), lanes, none, body)[0];
     most = e.reduce(most, [&](Value a, Value b) { return runningMax(e, a, b); });
-    Value empty = e.equal(most, e.number(element, -std::numeric_limits<double>::infinity()));
+    Value empty = e.equal(most, e.number(element, -infinity));
     e.store(e.select(empty, e.number(element, 0), most), rowMaxima, row);
   });
 }
 
-/// exp(w - a) for keys from `firstKey` on; 0 in rows beyond the last query.
-void FullForward::packWeights(Value firstKey, Value extent) {
+/// exp(w - a) of the rows from `fromRow` on for keys from `firstKey` on; 0 in the
+/// rest of the last strip.
+void FullForward::packWeights(Value firstKey, Value extent, Value fromRow) {
   Type vector = e.typeOf(element, lanes);
-  e.loop(e.index(0), rows, e.index(1), [&](Value row) {
-    Value maximum = e.broadcast(e.load(rowMaxima, row, 0), vector);
-    e.loop(e.index(0), extent, e.index(lanes), [&](Value i) {
-      Value some = mixer.biases(batch, e.add(firstRow, row), e.add(firstKey, i),
-                                e.sub(extent, i), lanes);
+  e.loop(fromRow, rows, e.index(1), [&](Value row) {
+    Value t = e.add(firstRow, row), maximum = e.broadcast(e.load(rowMaxima, row, 0), vector);
+    overVectors(e, extent, lanes, {}, [&](Value i, Value left, ValueRange) {
+      Value some = mixer.biases(batch, t, e.add(firstKey, i), left);
       e.store(e.exp(e.fsub(some, maximum)), weights, {row, i});
+      return Emitter::Values{};
     });
   });
-  e.loop(rows, e.index(blockRows), e.index(1), [&](Value row) {
+  e.loop(rows, e.mul(e.ceilDiv(rows, strip), strip), e.index(1), [&](Value row) {
     e.loop(e.index(0), extent, e.index(lanes),
            [&](Value i) { e.store(e.number(vector, 0), weights, {row, i}); });
   });
@@ -135,135 +144,81 @@ void FullForward::packWeights(Value firstKey, Value extent) {
 // The product
 //===----------------------------------------------------------------------===//
 
-/// Puts a key into row i of the panel [exp(k - c) v | exp(k - c)].
-void FullForward::packKey(LaneEmitter &group, Value key, Value i, Value base) {
-  Value weight = e.exp(e.fsub(group.load(mixer.k, key), base));
-  e.store(e.fmul(weight, group.load(mixer.v, key)), panel, {i, e.index(0), e.index(0)});
-  e.store(weight, panel, {i, e.index(1), e.index(0)});
-}
-
-/// Scales the sums of the rows from `fromRow` on and adds the panel's keys, whose
-/// weights lie at `column` on.
-void FullForward::multiply(LaneEmitter &group, Value extent, Value column, Value fromRow,
-                           Value factor) {
-  Value place = columnOf(group);
-  e.loop(fromRow, rows, e.index(strip), [&](Value row) {
-    SmallVector<Value> zeros(2 * strip, e.number(group.type, 0));
-    SmallVector<Value> products = emitStrip(
-        e, zeros, 2, extent,
-        [&](int64_t i, Value key) {
-          return e.load(weights, {e.add(row, i), e.add(column, key)}, 0);
-        },
-        [&](int64_t part, Value key) { return loadPanel(group, key, part); });
-    for (int64_t i = 0; i < strip; ++i)
-      for (int64_t part : {0, 1}) {
-        SmallVector<Value> at = sums.at(e.add(row, i), part, place);
-        Value before = e.load(sums.memory, at, group.lanes);
-        e.store(e.fma(before, factor, products[2 * i + part]), sums.memory, at);
-      }
-  });
-}
-
-/// Adds a block of keys that all rows see.
-void FullForward::addBlock(LaneEmitter &group, Value firstKey, Value extent) {
-  Value place = columnOf(group);
-  Value old = e.load(keyMaxima, place, group.lanes);
-  Value top = e.loop(firstKey, e.add(firstKey, extent), e.index(1), old,
-                     [&](Value key, ValueRange carried) {
-                       Value k = group.load(mixer.k, key);
-                       return Emitter::Values{runningMax(e, carried[0], k)};
-                     })[0];
-  e.store(top, keyMaxima, place);
-  Value base = group.finite(top);
-  e.loop(e.index(0), extent, e.index(1),
-         [&](Value i) { packKey(group, e.add(firstKey, i), i, base); });
-  multiply(group, extent, e.index(0), e.index(0), e.exp(e.fsub(old, base)));
-}
-
-void FullForward::addBlocks() {
-  e.loop(e.index(0), common, e.index(kBlockKeys), [&](Value firstKey) {
-    Value extent = e.min(e.sub(common, firstKey), e.index(kBlockKeys));
-    packWeights(firstKey, extent);
-    forEachGroup([&](LaneEmitter &group) { addBlock(group, firstKey, extent); });
-  });
-}
-
-//===----------------------------------------------------------------------===//
-// The triangle
-//===----------------------------------------------------------------------===//
-
-void FullForward::finishRows() {
-  if (mixer.causal) {
-    Value rest = e.max(e.min(e.sub(visible, common), e.index(blockRows)), e.index(0));
-    packWeights(common, rest);
-    forEachGroup([&](LaneEmitter &group) {
-      e.loop(e.index(0), rows, e.index(strip),
-             [&](Value first) { walkStrip(group, first, rest); });
-    });
-    return;
-  }
-  forEachGroup([&](LaneEmitter &group) {
-    Value top = e.load(keyMaxima, columnOf(group), group.lanes);
-    e.loop(e.index(0), rows, e.index(1),
-           [&](Value row) { finishRow(group, row, top, sumsOf(group, row)); });
-  });
-}
-
-/// Row r of a block sees `common` + r keys, as far as there are `rest` more. A row
-/// is finished, then the key that only the rows after it see joins the panel; at
-/// the strip's end all its keys are added to the strips below.
-void FullForward::walkStrip(LaneEmitter &group, Value first, Value rest) {
-  Value place = columnOf(group), end = e.add(first, strip);
-  Value start[] = {e.load(keyMaxima, place, group.lanes), group.number(1)};
-  auto walk = [&](Value row, ValueRange carried) {
-    SmallVector<Value> own;
-    for (Value sum : sumsOf(group, row))
-      own.push_back(e.fmul(sum, carried[1]));
-    Value joined = e.sub(e.min(row, rest), first);
-    own = e.loop(e.index(0), joined, e.index(1), own, [&](Value i, ValueRange total) {
-      Value weight = e.broadcast(e.load(weights, {row, e.add(first, i)}, 0), group.type);
-      return Emitter::Values{e.fma(weight, loadPanel(group, i, 0), total[0]),
-                             e.fma(weight, loadPanel(group, i, 1), total[1])};
-    });
-    finishRow(group, row, carried[0], own);
-    return e.branch(
-        e.less(row, rest), {group.type, group.type},
-        [&] { return join(group, row, e.sub(row, first), carried); },
-        [&] { return Emitter::Values(carried); });
+/// Packs keys as [exp(k - c) v | exp(k - c)].
+void FullForward::packKeys(const ChannelRange &bundle, Value firstKey, Value extent,
+                           std::optional<double> bound) {
+  auto load = [&](LaneEmitter &group, Value key) -> PackedItems::Item {
+    return {group.load(mixer.k, key), group.load(mixer.v, key), Value()};
   };
-  SmallVector<Value> walked = e.loop(first, e.min(end, rows), e.index(1), start, walk);
-  e.store(walked[0], keyMaxima, place);
-  Value column = e.min(first, rest), extent = e.min(e.sub(rest, column), e.index(strip));
-  e.when(e.less(end, rows), [&] { multiply(group, extent, column, end, walked[1]); });
+  items.pack([&](auto body) { forEachGroup(bundle, body); }, block, bundle, firstKey, extent, load,
+             {mixer.k, mixer.v}, bound);
 }
 
-/// Adds the key after those that row `row` sees as the panel's row `count`.
-/// `carried`: the running maximum, and what the sums of the strip's start are to
-/// be scaled by.
-SmallVector<Value> FullForward::join(LaneEmitter &group, Value row, Value count,
-                                     ValueRange carried) {
-  Value key = e.add(common, row), k = group.load(mixer.k, key);
-  Value raised = inAnyLane(e, compare(e, arith::CmpFPredicate::OGT, k, carried[0]));
-  SmallVector<Value> next = e.branch(
-      raised, {group.type, group.type},
-      [&] {
-        Value top = runningMax(e, carried[0], k);
-        Value factor = e.exp(e.fsub(carried[0], group.finite(top)));
-        e.loop(e.index(0), count, e.index(1), [&](Value i) {
-          for (int64_t part : {0, 1})
-            e.store(e.fmul(loadPanel(group, i, part), factor), panel,
-                    {i, e.index(part), e.index(0)});
-        });
-        return Emitter::Values{top, e.fmul(carried[1], factor)};
-      },
-      [&] { return Emitter::Values(carried); });
-  packKey(group, key, count, group.finite(next[0]));
-  return next;
+/// Adds a block of keys, whose weights are packed, to the rows from `fromRow` on.
+void FullForward::addKeys(const ChannelRange &bundle, Value firstKey, Value extent, Value fromRow) {
+  packKeys(bundle, firstKey, extent);
+  forEachGroup(bundle, [&](LaneEmitter &group) {
+    Value factor = items.factor(group, block);
+    auto weight = [&](Value row, int64_t offset, Value key) {
+      return weightAt(e.add(row, offset), key);
+    };
+    PanelProduct product = productOf(group, bundle, weight);
+    e.loop(fromRow, rows, e.index(strip),
+           [&](Value row) { product.addStrip(group, row, e.index(0), extent, factor); });
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// The diagonal
+//===----------------------------------------------------------------------===//
+
+/// The rows of a block on the diagonal are finished with c from before it, since
+/// each sees other keys of it; then the keys are added to the rows below.
+void FullForward::walkDiagonal() {
+  int64_t size = kDiagonalStrips * strip;
+  e.loop(e.index(0), rows, e.index(size), [&](Value first) {
+    Value end = e.min(e.add(first, size), rows), firstKey = e.add(common, first);
+    Value extent = e.min(onDiagonal(first, rows), e.index(size));
+    packWeights(firstKey, extent, first);
+    forEachBundle([&](const ChannelRange &bundle) {
+      packKeys(bundle, firstKey, extent, kMostAbove);
+      e.loop(first, end, e.index(strip), [&](Value row) { finishStrip(bundle, first, row, end); });
+      e.when(e.less(end, rows), [&] { addKeys(bundle, firstKey, extent, end); });
+    });
+  });
+}
+
+/// The keys that all rows of a strip see, as a product, then those that some see.
+void FullForward::finishStrip(const ChannelRange &bundle, Value first, Value row, Value end) {
+  Value shared = onDiagonal(first, row);
+  forEachGroup(bundle, [&](LaneEmitter &group) {
+    auto weight = [&](Value row, int64_t offset, Value key) {
+      return weightAt(e.add(row, offset), key);
+    };
+    productOf(group, bundle, weight).addStrip(group, row, e.index(0), shared, group.number(1));
+    e.loop(row, e.min(e.add(row, strip), end), e.index(1), [&](Value r) {
+      Value column = bundle.columnOf(group);
+      finishRow(group, r,
+                e.loop(shared, onDiagonal(first, r), e.index(1), sumsOf(group, r),
+                       [&](Value key, ValueRange total) {
+                         Value factor = e.broadcast(weightAt(r, key), group.type);
+                         return Emitter::Values{
+                             e.fma(factor, items.panel.load(group, key, 0, column), total[0]),
+                             e.fma(factor, items.panel.load(group, key, 1, column), total[1])};
+                       }));
+    });
+  });
 }
 
 //===----------------------------------------------------------------------===//
 // Results
 //===----------------------------------------------------------------------===//
+
+void FullForward::finishRows() {
+  e.loop(e.index(0), rows, e.index(1), [&](Value row) {
+    forEachGroup(block, [&](LaneEmitter &group) { finishRow(group, row, sumsOf(group, row)); });
+  });
+}
 
 /// All keys that query t sees, one by one.
 MixState FullForward::sumExactly(LaneEmitter &group, Value t) {
@@ -276,16 +231,17 @@ MixState FullForward::sumExactly(LaneEmitter &group, Value t) {
 }
 
 SmallVector<Value> FullForward::sumsOf(LaneEmitter &group, Value row) {
-  Value place = columnOf(group);
-  return {e.load(sums.memory, sums.at(row, 0, place), group.lanes),
-          e.load(sums.memory, sums.at(row, 1, place), group.lanes)};
+  Value column = block.columnOf(group);
+  return {sums.load(group, row, 0, column), sums.load(group, row, 1, column)};
 }
 
-/// `own`: numerator and denominator, scaled by the row's maximum of w and `top`.
-void FullForward::finishRow(LaneEmitter &group, Value row, Value top, ValueRange own) {
+/// `own`: numerator and denominator, relative to a and c.
+void FullForward::finishRow(LaneEmitter &group, Value row, ValueRange own) {
   Value t = e.add(firstRow, row), n = own[0], z = own[1];
-  Value m = e.fadd(top, e.broadcast(e.load(rowMaxima, row, 0), group.type));
-  Value least = group.number(std::exp(-separableRange(element)));
+  Value m = e.fadd(items.base(group, block), e.broadcast(e.load(rowMaxima, row, 0), group.type));
+  // A term may exceed its key's c, and so may what it loses.
+  double range = separableRange(element) - (mixer.causal ? kMostAbove : 0);
+  Value least = group.number(std::exp(-range));
   Value good =
       e.builder.create<arith::AndIOp>(e.loc, compare(e, arith::CmpFPredicate::OGE, z, least),
                                       compare(e, arith::CmpFPredicate::ORD, n, n));
@@ -310,15 +266,14 @@ void FullForward::storeResults(LaneEmitter &group, Value t, const MixState &stat
 
 void aft::emitFullMixer(FullOp op, OpBuilder &builder, unsigned vectorBits) {
   Emitter e(builder, op.getLoc());
-  FullMixer mixer(op, e);
-  FullForward forward(mixer, e, vectorBits);
-  int64_t lanes = lanesFor(mixer.element, vectorBits);
-  int64_t blockRows = kStrips * stripRows(vectorBits), block = mixer.channelsOfBlock(lanes);
-  Value blocks = e.ceilDiv(mixer.queries, blockRows);
-  Value grid[] = {blocks, mixer.batches, e.index((mixer.channels + block - 1) / block)};
+  FullMixer mixer(op, e, vectorBits);
+  FullForward forward(mixer, e);
+  Value size = mixer.rowsOfGroup(mixer.queries), blocks = mixer.rowBlocks(mixer.queries, size);
+  // Groups with the same keys follow each other.
+  Value grid[] = {mixer.batches, e.index(mixer.channelBlocks()), blocks};
   e.grid(grid, [&](ArrayRef<Value> index) {
     // The last queries first: when causal they see the most.
-    Value row = e.sub(e.sub(blocks, e.index(1)), index[0]);
-    forward.run(index[1], e.mul(row, blockRows), e.mul(index[2], block));
+    Value row = e.mul(e.sub(e.sub(blocks, e.index(1)), index[2]), size);
+    forward.run(index[0], row, e.min(e.sub(mixer.queries, row), size), mixer.channelsOf(index[1]));
   });
 }

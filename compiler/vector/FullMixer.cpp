@@ -2,6 +2,7 @@
 
 #include "compiler/vector/FullMixer.h"
 
+#include "compiler/vector/PackedProduct.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <limits>
@@ -9,8 +10,11 @@
 using namespace mlir;
 using namespace aft;
 
-/// Most channels of a work group.
-static constexpr int64_t kBlockChannels = 256;
+/// Most rows of a work group in f32 (their sums take bytes), and the fewest when
+/// there would else be less than so many groups.
+static constexpr int64_t kMostRows = 384, kFewestRows = 96, kWantedGroups = 32;
+/// Most channels of a work group, and lane groups that are packed together.
+static constexpr int64_t kBlockChannels = 256, kBundle = 4;
 /// Terms that are added one after the other.
 static constexpr int64_t kBlockTerms = 128;
 
@@ -29,7 +33,8 @@ template <typename OpT> static void fill(FullMixer &mixer, OpT op) {
   mixer.causal = op.getCausal();
 }
 
-FullMixer::FullMixer(Operation *op, Emitter &e) : e(e) {
+FullMixer::FullMixer(Operation *op, Emitter &e, unsigned vectorBits)
+    : e(e), vectorBits(vectorBits), strip(stripRows(vectorBits)) {
   llvm::TypeSwitch<Operation *>(op)
       .Case([&](FullOp full) { fill(*this, full); })
       .Case([&](FullGradOp grad) {
@@ -41,21 +46,67 @@ FullMixer::FullMixer(Operation *op, Emitter &e) : e(e) {
   channels = cast<MemRefType>(q.getType()).getDimSize(2);
   perBatchBias = cast<MemRefType>(w.getType()).getRank() == 3;
   element = accumulationOf(q);
+  lanes = lanesFor(element, vectorBits);
   batches = e.dim(q, 0);
   queries = e.dim(q, 1);
   keys = e.dim(k, 1);
 }
 
-int64_t FullMixer::channelsOfBlock(int64_t lanes) const {
+//===----------------------------------------------------------------------===//
+// Work groups
+//===----------------------------------------------------------------------===//
+
+int64_t FullMixer::mostRows() const {
+  return element.getIntOrFloatBitWidth() > 32 ? kMostRows / 2 : kMostRows;
+}
+
+int64_t FullMixer::blockChannels() const {
   return std::min(kBlockChannels, (channels + lanes - 1) / lanes * lanes);
 }
 
-void FullMixer::forEachGroup(unsigned vectorBits, Value batch, Value firstChannel,
-                             llvm::function_ref<void(LaneEmitter &)> body) const {
-  int64_t block = channelsOfBlock(lanesFor(element, vectorBits));
-  Value last = e.min(e.add(firstChannel, block), e.index(channels));
-  forEachLaneGroupOfRange(e, element, vectorBits, batch, firstChannel, last, channels, body);
+int64_t FullMixer::channelBlocks() const {
+  return (channels + blockChannels() - 1) / blockChannels();
 }
+
+static Value divideUp(Emitter &e, Value a, Value b) {
+  Value padded = e.sub(e.add(a, b), e.index(1));
+  return e.builder.createOrFold<arith::DivUIOp>(e.loc, padded, b);
+}
+
+Value FullMixer::evenRows(Value rows, Value most) const {
+  Value blocks = divideUp(e, rows, e.min(most, e.index(mostRows())));
+  Value size = divideUp(e, rows, e.max(blocks, e.index(1)));
+  return e.max(e.mul(e.ceilDiv(size, strip), strip), e.index(strip));
+}
+
+Value FullMixer::rowsOfGroup(Value rows) const {
+  Value all = e.mul(e.mul(rows, batches), channelBlocks());
+  return evenRows(rows, e.max(e.div(all, kWantedGroups), e.index(kFewestRows)));
+}
+
+Value FullMixer::rowBlocks(Value rows, Value size) const { return divideUp(e, rows, size); }
+
+ChannelRange FullMixer::channelsOf(Value block) const {
+  Value first = e.mul(block, blockChannels());
+  return {first, e.min(e.add(first, blockChannels()), e.index(channels))};
+}
+
+int64_t FullMixer::bundleChannels() const { return kBundle * lanes; }
+
+void FullMixer::forEachBundle(const ChannelRange &block,
+                              llvm::function_ref<void(const ChannelRange &)> body) const {
+  e.loop(block.first, block.last, e.index(bundleChannels()),
+         [&](Value first) { body({first, e.min(e.add(first, bundleChannels()), block.last)}); });
+}
+
+void FullMixer::forEachGroup(Value batch, const ChannelRange &range,
+                             llvm::function_ref<void(LaneEmitter &)> body) const {
+  forEachLaneGroupOfRange(e, element, vectorBits, batch, range.first, range.last, channels, body);
+}
+
+//===----------------------------------------------------------------------===//
+// Pairs of a query and a key
+//===----------------------------------------------------------------------===//
 
 Value FullMixer::keysSeenBy(Value t, Value visible) const {
   if (!causal)
@@ -81,7 +132,9 @@ Value FullMixer::bias(LaneEmitter &group, Value t, Value key) const {
   return e.broadcast(e.convert(one, element), group.type);
 }
 
-Value FullMixer::biases(Value batch, Value t, Value key, Value count, int64_t lanes) const {
+Value FullMixer::biases(Value batch, Value t, Value key, Value count) const {
+  if (!count)
+    return e.convert(e.load(w, biasAt(batch, t, key), lanes), element);
   return loadSome(e, w, biasAt(batch, t, key), element, lanes, count,
                   -std::numeric_limits<double>::infinity());
 }
@@ -96,18 +149,10 @@ Value FullMixer::gatedGradient(LaneEmitter &group, Value t) const {
 
 double aft::separableRange(Type accumulation) { return accumulation.isF64() ? 600 : 60; }
 
-static Value combineLanes(Emitter &e, vector::CombiningKind kind, Value condition) {
+Value aft::inAllLanes(Emitter &e, Value condition) {
   if (!isa<VectorType>(condition.getType()))
     return condition;
-  return e.builder.create<vector::ReductionOp>(e.loc, kind, condition);
-}
-
-Value aft::inAllLanes(Emitter &e, Value condition) {
-  return combineLanes(e, vector::CombiningKind::AND, condition);
-}
-
-Value aft::inAnyLane(Emitter &e, Value condition) {
-  return combineLanes(e, vector::CombiningKind::OR, condition);
+  return e.builder.create<vector::ReductionOp>(e.loc, vector::CombiningKind::AND, condition);
 }
 
 Value aft::compare(Emitter &e, arith::CmpFPredicate predicate, Value a, Value b) {
@@ -124,9 +169,32 @@ static Value maskFor(Emitter &e, int64_t lanes, Value count) {
   return e.builder.create<vector::CreateMaskOp>(e.loc, type, e.max(count, e.index(0)));
 }
 
-Value aft::loadSome(Emitter &e, Value memref, ValueRange indices, Type accumulation,
-                    int64_t lanes, Value count, double other) {
+/// Calls `body` for the first `count` of `lanes` elements, one by one, and tells it
+/// where an element is in memory.
+static void forSome(Emitter &e, ValueRange indices, int64_t lanes, Value count,
+                    llvm::function_ref<void(Value i, ValueRange place)> body) {
+  e.loop(e.index(0), e.min(count, e.index(lanes)), e.index(1), [&](Value i) {
+    SmallVector<Value> place(indices);
+    place.back() = e.add(place.back(), i);
+    body(i, place);
+  });
+}
+
+/// Whether the target may have masked loads and stores: LLVM takes those of bf16
+/// apart and then calls a conversion that libgcc lacks.
+static bool hasMasks(Type stored) { return stored.getIntOrFloatBitWidth() >= 32; }
+
+Value aft::loadSome(Emitter &e, Value memref, ValueRange indices, Type accumulation, int64_t lanes,
+                    Value count, double other) {
   Type stored = cast<MemRefType>(memref.getType()).getElementType();
+  if (!hasMasks(stored)) {
+    Value some = e.scratch({lanes}, accumulation);
+    e.store(e.number(e.typeOf(accumulation, lanes), other), some, e.index(0));
+    forSome(e, indices, lanes, count, [&](Value i, ValueRange place) {
+      e.store(e.convert(e.load(memref, place, 0), accumulation), some, i);
+    });
+    return e.load(some, e.index(0), lanes);
+  }
   auto type = VectorType::get({lanes}, stored);
   Value loaded = e.builder.create<vector::MaskedLoadOp>(
       e.loc, type, memref, indices, maskFor(e, lanes, count), e.number(type, other));
@@ -135,9 +203,16 @@ Value aft::loadSome(Emitter &e, Value memref, ValueRange indices, Type accumulat
 
 void aft::storeSome(Emitter &e, Value value, Value memref, ValueRange indices, Value count) {
   int64_t lanes = cast<VectorType>(value.getType()).getDimSize(0);
-  value = e.convert(value, cast<MemRefType>(memref.getType()).getElementType());
+  Type stored = cast<MemRefType>(memref.getType()).getElementType();
+  if (!hasMasks(stored)) {
+    Value some = e.scratch({lanes}, getElementTypeOrSelf(value));
+    e.store(value, some, e.index(0));
+    forSome(e, indices, lanes, count,
+            [&](Value i, ValueRange place) { e.store(e.load(some, i, 0), memref, place); });
+    return;
+  }
   e.builder.create<vector::MaskedStoreOp>(e.loc, memref, indices, maskFor(e, lanes, count),
-                                          value);
+                                          e.convert(value, stored));
 }
 
 SmallVector<Value> aft::sumInBlocks(Emitter &e, Value first, Value last, ValueRange start,
@@ -184,28 +259,4 @@ MixState aft::addExactly(LaneEmitter &group, Value first, Value last, const MixS
     return SmallVector<Value>{term, weight};
   });
   return {top, total[0], total[1]};
-}
-
-//===----------------------------------------------------------------------===//
-// PairedSums
-//===----------------------------------------------------------------------===//
-
-PairedSums::PairedSums(Emitter &e, int64_t rows, int64_t channels, int64_t lanes, Type element)
-    : e(e), rows(rows), groups((channels + lanes - 1) / lanes), lanes(lanes), element(element) {
-  memory = e.scratch({groups, rows, 2, lanes}, element);
-}
-
-void PairedSums::clear() {
-  Value zero = e.number(e.typeOf(element, lanes), 0);
-  e.loop(e.index(0), e.index(groups), e.index(1), [&](Value group) {
-    e.loop(e.index(0), e.index(rows), e.index(1), [&](Value row) {
-      for (int64_t part : {0, 1})
-        e.store(zero, memory, {group, row, e.index(part), e.index(0)});
-    });
-  });
-}
-
-SmallVector<Value> PairedSums::at(Value row, int64_t part, Value column) const {
-  Value group = e.div(column, lanes);
-  return {group, row, e.index(part), e.sub(column, e.mul(group, lanes))};
 }

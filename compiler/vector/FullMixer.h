@@ -3,16 +3,17 @@
 #ifndef AFT_COMPILER_VECTOR_FULLMIXER_H
 #define AFT_COMPILER_VECTOR_FULLMIXER_H
 
-#include "compiler/vector/MixerCommon.h"
+#include "compiler/vector/FullProduct.h"
 
 namespace aft {
 
 /// Operands of aft.full or aft.full_grad and the meaning of its bias.
 struct FullMixer {
   using Value = mlir::Value;
-  FullMixer(mlir::Operation *op, Emitter &e);
+  FullMixer(mlir::Operation *op, Emitter &e, unsigned vectorBits);
 
   Emitter &e;
+  unsigned vectorBits;
   Value q, k, v, w, lengths;
   mlir::ValueRange inits;
   Value dy, ratio, logz; ///< derivative only
@@ -22,11 +23,29 @@ struct FullMixer {
   mlir::Type element; ///< the accumulation type
   Value queries, keys, batches;
 
-  /// Channels of a work group, which share the weights exp(w - maximum).
-  int64_t channelsOfBlock(int64_t lanes) const;
-  /// The lane groups of a work group's channels.
-  void forEachGroup(unsigned vectorBits, Value batch, Value firstChannel,
+  /// Vector length, and rows whose sums stay in registers.
+  int64_t lanes, strip;
+
+  /// Most rows (queries or keys) of a work group, which share packed items, and its
+  /// channels, which share the weights exp(w - maximum).
+  int64_t mostRows() const;
+  int64_t blockChannels() const;
+  int64_t channelBlocks() const;
+  /// Rows of each work group when there are `rows` in each batch entry: many, but
+  /// not so many that few groups are left.
+  Value rowsOfGroup(Value rows) const;
+  /// Rows of each group, whole strips of about the same number, at most `most`.
+  Value evenRows(Value rows, Value most) const;
+  Value rowBlocks(Value rows, Value size) const;
+  /// The channels of block number `block`.
+  ChannelRange channelsOf(Value block) const;
+  /// The bundles of a block, and the lane groups of a range.
+  int64_t bundleChannels() const;
+  void forEachBundle(const ChannelRange &block,
+                     llvm::function_ref<void(const ChannelRange &)> body) const;
+  void forEachGroup(Value batch, const ChannelRange &range,
                     llvm::function_ref<void(LaneEmitter &)> body) const;
+
   /// How many of the first `visible` keys query t sees.
   Value keysSeenBy(Value t, Value visible) const;
   /// The first query that sees key `key`.
@@ -35,8 +54,9 @@ struct FullMixer {
   llvm::SmallVector<Value> biasAt(Value batch, Value t, Value key) const;
   /// The bias of query t for one key, for all channels of a lane group.
   Value bias(LaneEmitter &group, Value t, Value key) const;
-  /// The biases for `lanes` keys from `key` on, -inf beyond the first `count`.
-  Value biases(Value batch, Value t, Value key, Value count, int64_t lanes) const;
+  /// The biases for a vector of keys from `key` on, -inf beyond the first `count`
+  /// where that is not null.
+  Value biases(Value batch, Value t, Value key, Value count) const;
   /// dy * g(q) of query t.
   Value gatedGradient(LaneEmitter &group, Value t) const;
 };
@@ -45,11 +65,9 @@ struct FullMixer {
 /// may be before what underflowed could matter: exp of minus this.
 double separableRange(mlir::Type accumulation);
 
-/// Whether the condition holds in all lanes; in any of them.
+/// Whether the condition holds in all lanes.
 mlir::Value inAllLanes(Emitter &e, mlir::Value condition);
-mlir::Value inAnyLane(Emitter &e, mlir::Value condition);
-mlir::Value compare(Emitter &e, mlir::arith::CmpFPredicate predicate, mlir::Value a,
-                    mlir::Value b);
+mlir::Value compare(Emitter &e, mlir::arith::CmpFPredicate predicate, mlir::Value a, mlir::Value b);
 /// The larger of a number and a running maximum; a NaN is passed over.
 mlir::Value runningMax(Emitter &e, mlir::Value maximum, mlir::Value value);
 /// `lanes` elements from `indices` on in the accumulation type, `other` beyond
@@ -70,29 +88,11 @@ mlir::Value exponentOf(LaneEmitter &group, mlir::Value k, mlir::Value bias);
 
 /// Adds the keys [first, last) to a state one by one, each relative to the
 /// largest term of all.
-MixState addExactly(LaneEmitter &group, mlir::Value first, mlir::Value last,
-                    const MixState &state,
+MixState addExactly(LaneEmitter &group, mlir::Value first, mlir::Value last, const MixState &state,
                     llvm::function_ref<mlir::Value(mlir::Value key)> exponent,
                     llvm::function_ref<mlir::Value(mlir::Value key)> value);
 
-/// Sums of a block of rows for the channels of a work group: for each row and
-/// channel two numbers, in vectors of `lanes`.
-class PairedSums {
-public:
-  using Value = mlir::Value;
-  PairedSums(Emitter &e, int64_t rows, int64_t channels, int64_t lanes, mlir::Type element);
-  void clear();
-  /// Place of part 0 or 1 of a row at `column` channels into the block.
-  llvm::SmallVector<Value> at(Value row, int64_t part, Value column) const;
-  Value memory;
-
-private:
-  Emitter &e;
-  int64_t rows, groups, lanes;
-  mlir::Type element;
-};
-
-void emitFullBiasGrad(const FullMixer &mixer, unsigned vectorBits);
+void emitFullBiasGrad(const FullMixer &mixer);
 
 } // namespace aft
 

@@ -11,17 +11,16 @@
 #include "compiler/vector/FullMixer.h"
 
 #include "compiler/vector/MixerEmission.h"
-#include "compiler/vector/PackedProduct.h"
+
+#include "llvm/Support/MathExtras.h"
 
 #include <limits>
 
 using namespace mlir;
 using namespace aft;
 
-/// Strips of keys in a work group: they share the packed queries.
-static constexpr int64_t kStrips = 32;
 /// Queries that are packed at once.
-static constexpr int64_t kBlockQueries = 128;
+static constexpr int64_t kBlockQueries = 256;
 /// Queries of a work group of dq.
 static constexpr int64_t kRowsOfDq = 512;
 
@@ -30,65 +29,56 @@ namespace {
 /// Emits dk and dv of one block of keys and channels.
 class KeyGradients {
 public:
-  KeyGradients(const FullMixer &mixer, Emitter &e, unsigned vectorBits);
-  void run(Value batch, Value firstKey, Value firstChannel);
+  KeyGradients(const FullMixer &mixer, Emitter &e);
+  void run(Value batch, Value firstKey, Value rows, const ChannelRange &block);
 
 private:
-  void clear();
   void findMaxima(Value firstQuery);
   void packWeights(Value firstQuery, Value extent);
-  void fold(LaneEmitter &group, Value firstQuery, Value extent);
+  void addQueries(const ChannelRange &bundle, Value firstQuery, Value extent);
   Value queryExponent(LaneEmitter &group, Value t);
-  void packQueries(LaneEmitter &group, Value firstQuery, Value extent, Value base);
+  void packQueries(const ChannelRange &bundle, Value firstQuery, Value extent);
   void finishKey(LaneEmitter &group, Value row);
   SmallVector<Value> sumExactly(LaneEmitter &group, Value key, Value k, Value v);
-  void forEachGroup(llvm::function_ref<void(LaneEmitter &)> body) {
-    mixer.forEachGroup(vectorBits, batch, firstChannel, body);
+  void forEachGroup(const ChannelRange &range, llvm::function_ref<void(LaneEmitter &)> body) {
+    mixer.forEachGroup(batch, range, body);
   }
   /// How many keys of the block query t sees.
-  Value seenBy(Value t) { return e.sub(mixer.keysSeenBy(t, visible), firstKey); }
-  Value columnOf(LaneEmitter &group) { return e.sub(group.channel, firstChannel); }
+  Value seenBy(Value t) { return e.min(e.sub(mixer.keysSeenBy(t, visible), firstKey), rows); }
 
   const FullMixer &mixer;
   Emitter &e;
   Type element;
-  unsigned vectorBits;
-  int64_t lanes, strip, blockKeys, blockChannels;
-  Value weights, panel, biasMaxima, queryMaxima;
-  PairedSums sums;
-  Value batch, firstKey, rows, firstChannel, visible;
+  int64_t lanes, strip, slice;
+  Value weights, oneQuery, biasMaxima;
+  PackedItems items;
+  ChannelPairs sums;
+  Value batch, firstKey, rows, visible;
+  ChannelRange block;
 };
 
 } // namespace
 
-KeyGradients::KeyGradients(const FullMixer &mixer, Emitter &e, unsigned vectorBits)
-    : mixer(mixer), e(e), element(mixer.element), vectorBits(vectorBits),
-      lanes(lanesFor(element, vectorBits)), strip(stripRows(vectorBits)),
-      blockKeys(kStrips * strip), blockChannels(mixer.channelsOfBlock(lanes)),
-      sums(e, blockKeys, blockChannels, lanes, element) {
-  weights = e.scratch({kBlockQueries, blockKeys}, element);
-  panel = e.scratch({kBlockQueries, 2, lanes}, element);
-  biasMaxima = e.scratch({blockKeys}, element);
-  queryMaxima = e.scratch({blockChannels}, element);
-}
+/// The weights of a strip's keys lie side by side, query by query, so that they
+/// stream; a row of all keys is cut into slices of a power of two, of which the next
+/// query overwrites what is beyond the strip.
+KeyGradients::KeyGradients(const FullMixer &mixer, Emitter &e)
+    : mixer(mixer), e(e), element(mixer.element), lanes(mixer.lanes), strip(mixer.strip),
+      slice(llvm::PowerOf2Ceil(strip)),
+      weights(e.scratch({mixer.mostRows() / strip, kBlockQueries + slice, strip}, element)),
+      oneQuery(e.scratch({mixer.mostRows() + std::max(lanes, slice)}, element)),
+      biasMaxima(e.scratch({mixer.mostRows() + lanes}, element)),
+      items(e, kBlockQueries, mixer.bundleChannels(), mixer.blockChannels(), lanes, element),
+      sums(e, mixer.mostRows(), mixer.blockChannels(), lanes, element) {}
 
-void KeyGradients::clear() {
-  sums.clear();
-  Value none = e.number(element, -std::numeric_limits<double>::infinity());
-  auto fill = [&](Value memory, int64_t count) {
-    e.loop(e.index(0), e.index(count), e.index(1), [&](Value i) { e.store(none, memory, i); });
-  };
-  fill(biasMaxima, blockKeys);
-  fill(queryMaxima, blockChannels);
-}
-
-void KeyGradients::run(Value batchIndex, Value key, Value channel) {
+void KeyGradients::run(Value batchIndex, Value key, Value count, const ChannelRange &channels) {
   batch = batchIndex;
   firstKey = key;
-  firstChannel = channel;
-  rows = e.min(e.sub(mixer.keys, firstKey), e.index(blockKeys));
+  rows = count;
+  block = channels;
   visible = visibleKeys(e, mixer.lengths, batch, mixer.keys);
-  clear();
+  sums.clear(e.mul(e.ceilDiv(rows, strip), strip));
+  items.reset();
   Value first = mixer.firstQueryOf(firstKey);
   // Nothing to sum up where all keys are hidden.
   first = e.select(e.less(firstKey, visible), first, mixer.queries);
@@ -96,10 +86,11 @@ void KeyGradients::run(Value batchIndex, Value key, Value channel) {
   e.loop(first, mixer.queries, e.index(kBlockQueries), [&](Value firstQuery) {
     Value extent = e.min(e.sub(mixer.queries, firstQuery), e.index(kBlockQueries));
     packWeights(firstQuery, extent);
-    forEachGroup([&](LaneEmitter &group) { fold(group, firstQuery, extent); });
+    mixer.forEachBundle(
+        block, [&](const ChannelRange &bundle) { addQueries(bundle, firstQuery, extent); });
   });
-  forEachGroup([&](LaneEmitter &group) {
-    e.loop(e.index(0), rows, e.index(1), [&](Value row) { finishKey(group, row); });
+  e.loop(e.index(0), rows, e.index(1), [&](Value row) {
+    forEachGroup(block, [&](LaneEmitter &group) { finishKey(group, row); });
   });
 }
 
@@ -109,15 +100,16 @@ void KeyGradients::run(Value batchIndex, Value key, Value channel) {
 
 /// b: the largest bias among the queries that see a key, 0 where there is none.
 void KeyGradients::findMaxima(Value firstQuery) {
+  Value none = e.number(element, -std::numeric_limits<double>::infinity());
+  e.loop(e.index(0), rows, e.index(1), [&](Value i) { e.store(none, biasMaxima, i); });
   e.loop(firstQuery, mixer.queries, e.index(1), [&](Value t) {
-    Value seen = e.min(seenBy(t), rows);
-    e.loop(e.index(0), seen, e.index(lanes), [&](Value i) {
-      Value some = mixer.biases(batch, t, e.add(firstKey, i), e.sub(seen, i), lanes);
+    overVectors(e, seenBy(t), lanes, {}, [&](Value i, Value left, ValueRange) {
+      Value some = mixer.biases(batch, t, e.add(firstKey, i), left);
       e.store(runningMax(e, e.load(biasMaxima, i, lanes), some), biasMaxima, i);
+      return Emitter::Values{};
     });
   });
-  Value none = e.number(element, -std::numeric_limits<double>::infinity());
-  e.loop(e.index(0), e.index(blockKeys), e.index(1), [&](Value i) {
+  e.loop(e.index(0), rows, e.index(1), [&](Value i) {
     Value most = e.load(biasMaxima, i, 0);
     e.store(e.select(e.equal(most, none), e.number(element, 0), most), biasMaxima, i);
   });
@@ -125,11 +117,20 @@ void KeyGradients::findMaxima(Value firstQuery) {
 
 /// exp(w - b), 0 where the key is hidden or beyond the last one.
 void KeyGradients::packWeights(Value firstQuery, Value extent) {
+  auto slices = VectorType::get({slice}, element);
   e.loop(e.index(0), extent, e.index(1), [&](Value query) {
-    Value t = e.add(firstQuery, query), seen = e.min(seenBy(t), rows);
-    e.loop(e.index(0), e.index(blockKeys), e.index(lanes), [&](Value i) {
-      Value some = mixer.biases(batch, t, e.add(firstKey, i), e.sub(seen, i), lanes);
-      e.store(e.exp(e.fsub(some, e.load(biasMaxima, i, lanes))), weights, {query, i});
+    Value t = e.add(firstQuery, query), seen = e.max(seenBy(t), e.index(0));
+    overVectors(e, seen, lanes, {}, [&](Value i, Value left, ValueRange) {
+      Value some = mixer.biases(batch, t, e.add(firstKey, i), left);
+      e.store(e.exp(e.fsub(some, e.load(biasMaxima, i, lanes))), oneQuery, i);
+      return Emitter::Values{};
+    });
+    e.loop(e.mul(e.ceilDiv(seen, lanes), lanes), e.mul(e.ceilDiv(rows, strip), strip),
+           e.index(lanes),
+           [&](Value i) { e.store(e.number(e.typeOf(element, lanes), 0), oneQuery, i); });
+    e.loop(e.index(0), e.ceilDiv(rows, strip), e.index(1), [&](Value i) {
+      Value some = e.builder.create<vector::LoadOp>(e.loc, slices, oneQuery, e.mul(i, strip));
+      e.store(some, weights, {i, query, e.index(0)});
     });
   });
 }
@@ -144,43 +145,37 @@ Value KeyGradients::queryExponent(LaneEmitter &group, Value t) {
   return e.select(e.equal(logz, none), none, e.fsub(group.number(0), logz));
 }
 
-void KeyGradients::packQueries(LaneEmitter &group, Value firstQuery, Value extent, Value base) {
-  e.loop(e.index(0), extent, e.index(1), [&](Value i) {
-    Value t = e.add(firstQuery, i), x = queryExponent(group, t);
-    Value g = e.fmul(e.exp(e.fsub(x, base)), mixer.gatedGradient(group, t));
+/// Packs queries as [exp(-logz - c) G | exp(-logz - c) G R].
+void KeyGradients::packQueries(const ChannelRange &bundle, Value firstQuery, Value extent) {
+  auto load = [&](LaneEmitter &group, Value t) -> PackedItems::Item {
+    Value x = queryExponent(group, t);
     // A query without a key has no gradient, whatever its operands are.
-    g = e.select(e.equal(x, group.infinity(true)), group.number(0), g);
-    e.store(g, panel, {i, e.index(0), e.index(0)});
-    e.store(e.fmul(g, group.load(mixer.ratio, t)), panel, {i, e.index(1), e.index(0)});
-  });
+    Value none = e.equal(x, group.infinity(true)), zero = group.number(0);
+    Value g = e.select(none, zero, mixer.gatedGradient(group, t));
+    return {x, g, e.fmul(g, e.select(none, zero, group.load(mixer.ratio, t)))};
+  };
+  items.pack([&](auto body) { forEachGroup(bundle, body); }, block, bundle, firstQuery, extent,
+             load, {mixer.logz, mixer.dy, mixer.q, mixer.ratio});
 }
 
-void KeyGradients::fold(LaneEmitter &group, Value firstQuery, Value extent) {
-  Value place = columnOf(group);
-  Value old = e.load(queryMaxima, place, group.lanes);
-  Value top = e.loop(
-      firstQuery, e.add(firstQuery, extent), e.index(1), old, [&](Value t, ValueRange carried) {
-        return Emitter::Values{runningMax(e, carried[0], queryExponent(group, t))};
-      })[0];
-  e.store(top, queryMaxima, place);
-  Value base = group.finite(top), factor = e.exp(e.fsub(old, base));
-  packQueries(group, firstQuery, extent, base);
+/// Adds a block of queries, whose weights are packed, to the keys they see.
+void KeyGradients::addQueries(const ChannelRange &bundle, Value firstQuery, Value extent) {
+  Value end = e.add(firstQuery, extent);
+  packQueries(bundle, firstQuery, extent);
   // Keys below are seen by none of the queries, and their sums are still 0.
-  Value seen = e.min(seenBy(e.sub(e.add(firstQuery, extent), e.index(1))), rows);
-  e.loop(e.index(0), seen, e.index(strip), [&](Value row) {
-    SmallVector<Value> zeros(2 * strip, e.number(group.type, 0));
-    SmallVector<Value> products = emitStrip(
-        e, zeros, 2, extent,
-        [&](int64_t i, Value query) { return e.load(weights, {query, e.add(row, i)}, 0); },
-        [&](int64_t part, Value query) {
-          return e.load(panel, {query, e.index(part), e.index(0)}, group.lanes);
-        });
-    for (int64_t i = 0; i < strip; ++i)
-      for (int64_t part : {0, 1}) {
-        SmallVector<Value> at = sums.at(e.add(row, i), part, place);
-        Value before = e.load(sums.memory, at, group.lanes);
-        e.store(e.fma(before, factor, products[2 * i + part]), sums.memory, at);
-      }
+  Value seen = seenBy(e.sub(end, e.index(1)));
+  forEachGroup(bundle, [&](LaneEmitter &group) {
+    Value factor = items.factor(group, block);
+    auto weight = [&](Value row, int64_t offset, Value query) {
+      return e.load(weights, {e.div(row, strip), query, e.index(offset)}, 0);
+    };
+    PanelProduct product{strip, items.panel,           bundle.columnOf(group),
+                         sums,  block.columnOf(group), weight};
+    e.loop(e.index(0), seen, e.index(strip), [&](Value row) {
+      // Queries above see none of the strip's keys.
+      Value above = e.sub(mixer.firstQueryOf(e.add(firstKey, row)), firstQuery);
+      product.addStrip(group, row, e.max(above, e.index(0)), extent, factor);
+    });
   });
 }
 
@@ -202,14 +197,12 @@ SmallVector<Value> KeyGradients::sumExactly(LaneEmitter &group, Value key, Value
 }
 
 void KeyGradients::finishKey(LaneEmitter &group, Value row) {
-  Value key = e.add(firstKey, row), place = columnOf(group), zero = group.number(0);
+  Value key = e.add(firstKey, row), column = block.columnOf(group), zero = group.number(0);
   Value k = group.load(mixer.k, key), v = group.load(mixer.v, key);
-  Value first = e.load(sums.memory, sums.at(row, 0, place), group.lanes);
-  Value second = e.load(sums.memory, sums.at(row, 1, place), group.lanes);
-  Value x = e.fadd(k, e.fadd(e.load(queryMaxima, place, group.lanes),
-                             e.broadcast(e.load(biasMaxima, row, 0), group.type)));
-  Value bounded =
-      compare(e, arith::CmpFPredicate::OLE, x, group.number(separableRange(element)));
+  Value first = sums.load(group, row, 0, column), second = sums.load(group, row, 1, column);
+  Value x = e.fadd(
+      k, e.fadd(items.base(group, block), e.broadcast(e.load(biasMaxima, row, 0), group.type)));
+  Value bounded = compare(e, arith::CmpFPredicate::OLE, x, group.number(separableRange(element)));
   Value difference = e.fsub(e.fmul(v, first), second);
   Value ordered = compare(e, arith::CmpFPredicate::ORD, first, difference);
   Value good = inAllLanes(e, e.builder.create<arith::AndIOp>(e.loc, bounded, ordered));
@@ -232,17 +225,16 @@ void KeyGradients::finishKey(LaneEmitter &group, Value row) {
 }
 
 /// dq = dy * g'(q) * R, and 0 for a query without a key.
-static void emitQueryGradient(const FullMixer &mixer, Emitter &e, unsigned vectorBits) {
+static void emitQueryGradient(const FullMixer &mixer, Emitter &e) {
   Value grid[] = {mixer.batches, e.ceilDiv(mixer.queries, kRowsOfDq)};
   e.grid(grid, [&](ArrayRef<Value> index) {
     Value first = e.mul(index[1], kRowsOfDq);
     Value last = e.min(e.add(first, kRowsOfDq), mixer.queries);
     e.loop(first, last, e.index(1), [&](Value t) {
       forEachLaneGroupOfBatch(
-          e, mixer.element, vectorBits, index[0], mixer.channels, 1, [&](LaneEmitter &group) {
+          e, mixer.element, mixer.vectorBits, index[0], mixer.channels, 1, [&](LaneEmitter &group) {
             Value slope = group.gateDerivative(mixer.gate, group.load(mixer.q, t));
-            Value dq =
-                e.fmul(e.fmul(group.load(mixer.dy, t), slope), group.load(mixer.ratio, t));
+            Value dq = e.fmul(e.fmul(group.load(mixer.dy, t), slope), group.load(mixer.ratio, t));
             Value none = e.equal(group.load(mixer.logz, t), group.infinity(true));
             group.store(e.select(none, group.number(0), dq), mixer.inits[0], t);
           });
@@ -252,16 +244,15 @@ static void emitQueryGradient(const FullMixer &mixer, Emitter &e, unsigned vecto
 
 void aft::emitFullMixerGrad(FullGradOp op, OpBuilder &builder, unsigned vectorBits) {
   Emitter e(builder, op.getLoc());
-  FullMixer mixer(op, e);
-  KeyGradients gradients(mixer, e, vectorBits);
-  int64_t block = mixer.channelsOfBlock(lanesFor(mixer.element, vectorBits));
-  int64_t blockKeys = kStrips * stripRows(vectorBits);
+  FullMixer mixer(op, e, vectorBits);
+  KeyGradients gradients(mixer, e);
+  Value size = mixer.rowsOfGroup(mixer.keys);
   // The largest groups first, so that threads end at the same time.
-  emitFullBiasGrad(mixer, vectorBits);
-  Value grid[] = {e.ceilDiv(mixer.keys, blockKeys), mixer.batches,
-                  e.index((mixer.channels + block - 1) / block)};
+  emitFullBiasGrad(mixer);
+  Value grid[] = {mixer.batches, e.index(mixer.channelBlocks()), mixer.rowBlocks(mixer.keys, size)};
   e.grid(grid, [&](ArrayRef<Value> index) {
-    gradients.run(index[1], e.mul(index[0], blockKeys), e.mul(index[2], block));
+    Value key = e.mul(index[2], size);
+    gradients.run(index[0], key, e.min(e.sub(mixer.keys, key), size), mixer.channelsOf(index[1]));
   });
-  emitQueryGradient(mixer, e, vectorBits);
+  emitQueryGradient(mixer, e);
 }

@@ -209,10 +209,11 @@ void aft::emitGridMixerGrad(Operation *op, OpBuilder &builder, unsigned vectorBi
   WindowMixer mixer(op, builder);
   Emitter e(builder, op->getLoc());
   LaneBlocks blocks(accumulationOf(mixer.q), vectorBits, mixer.channels, mixer.perHead());
-  emitKeysOfGrid(mixer, blocks, e);
+  // The largest groups first, so that threads end at the same time.
   emitFilterSums(mixer, blocks, e, [&](LaneEmitter &group, Value sums) {
     choose(
         mixer, group, [&] { addTapsPlain(mixer, group, sums); },
         [&] { addTapsExactly(mixer, group, sums); });
   });
+  emitKeysOfGrid(mixer, blocks, e);
 }

@@ -15,6 +15,23 @@ func.func private @f32(%x: vector<16xf32>, %s: f32) -> (vector<16xf32>, vector<1
   return %e, %l, %t, %r, %f : vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, f32
 }
 
+// exp: the rounding is an addition, the power of two another one, to the exponent;
+// only what lies outside of the range of f32 is selected.
+// CHECK-LABEL: @exp
+// CHECK-NOT: arith.minnumf
+// CHECK-NOT: math.roundeven
+// CHECK: arith.constant dense<0x4B400000> : vector<8xf32>
+// CHECK: arith.shli
+// CHECK-NEXT: arith.bitcast
+// CHECK-NEXT: arith.addi
+// CHECK-COUNT-2: arith.select
+// CHECK-NOT: arith.select
+// CHECK: return
+func.func private @exp(%x: vector<8xf32>) -> vector<8xf32> attributes {aft.kernel} {
+  %e = math.exp %x : vector<8xf32>
+  return %e : vector<8xf32>
+}
+
 // f64 goes to libm, whose digits it needs; a square root is an instruction.
 // CHECK-LABEL: @others
 // CHECK: math.exp {{.*}} : vector<8xf64>

@@ -3,18 +3,33 @@
 
 // CHECK-LABEL: func.func @whole
 // CHECK-SAME: (%[[Q:.*]]: memref<?x?x32xf32>, %[[K:.*]]: memref<?x?x32xf32>, %[[V:.*]]: memref<?x?x32xf32>, %[[W:.*]]: memref<?x?xf32>, %[[Y:.*]]: memref<?x?x32xf32>)
-// Scratch of a work group: the sums of 256 queries, their weights for 256 keys,
-// and the keys of 16 channels as [exp(k - c) v | exp(k - c)].
-// CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<2x256x2x16xf32>
-// CHECK-DAG: %[[WEIGHTS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<256x272xf32>
-// CHECK-DAG: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<256x2x16xf32>
+// Scratch of a work group: the sums of up to 384 queries, their weights for 256 keys,
+// and the keys of four vectors of channels as [exp(k - c) v | exp(k - c)].
+// CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<2x384x2x16xf32>
+// CHECK-DAG: %[[WEIGHTS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<384x272xf32>
+// CHECK-DAG: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<4x256x2x16xf32>
+// CHECK-DAG: %[[EXPONENTS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<4x256x16xf32>
 // CHECK: scf.forall
-// The weights exp(w - a).
+// The weights exp(w - a), in whole vectors, then what is left.
+// CHECK: vector.load %[[W]]
+// CHECK: vector.maskedload %[[W]]
+// CHECK: vector.load %[[W]]
+// CHECK: math.exp %{{.*}} : vector<16xf32>
+// CHECK: vector.store %{{.*}}, %[[WEIGHTS]]
 // CHECK: vector.maskedload %[[W]]
 // CHECK: math.exp %{{.*}} : vector<16xf32>
 // CHECK: vector.store %{{.*}}, %[[WEIGHTS]]
-// The keys.
+// CHECK: vector.store %{{.*}}, %[[WEIGHTS]]
+// The keys of a bundle are read together, without an exponential, while those to come
+// are fetched.
+// CHECK-NOT: math.exp
+// CHECK: memref.prefetch %[[K]]
+// CHECK-NEXT: memref.prefetch %[[V]]
 // CHECK: vector.load %[[K]]
+// CHECK: vector.store %{{.*}}, %[[EXPONENTS]]
+// CHECK: vector.store %{{.*}}, %[[PANEL]]
+// CHECK: vector.load %[[EXPONENTS]]
+// CHECK: math.exp
 // CHECK: vector.store %{{.*}}, %[[PANEL]]
 // Eight queries by two vectors stay in registers.
 // CHECK: scf.for {{.*}} iter_args({{(%[^ ]+ = %[^ ]+, ){15}%[^ ]+ = %[^ ]+}}) -> ({{(vector<16xf32>, ){15}vector<16xf32>}})
@@ -26,7 +41,7 @@
 // CHECK: scf.if
 // CHECK: memref.load %[[W]]
 // CHECK: vector.store %{{.*}}, %[[Y]]
-// No triangle: keys are packed in one place.
+// No diagonal: keys are packed in one place.
 // CHECK-NOT: vector.store %{{.*}}, %[[PANEL]]
 func.func @whole(%q: memref<?x?x32xf32>, %k: memref<?x?x32xf32>, %v: memref<?x?x32xf32>, %w: memref<?x?xf32>, %y: memref<?x?x32xf32>) attributes {aft.kernel} {
   aft.full %q, %k, %v, %w outs(%y) : (memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?xf32>, memref<?x?x32xf32>) -> ()
@@ -35,17 +50,19 @@ func.func @whole(%q: memref<?x?x32xf32>, %k: memref<?x?x32xf32>, %v: memref<?x?x
 
 // -----
 
-// The triangle of a causal block is walked query by query: one is finished, then
-// the key that only later ones see joins the panel, which is scaled anew where
-// that key raises a maximum.
+// On the diagonal of a causal block the keys are packed relative to the maximum before
+// them, far larger ones as NaN; each query is finished with those it sees; then
+// they are packed anew for the queries below.
 // CHECK-LABEL: func.func @causal
-// CHECK: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<256x2x16xf32>
+// CHECK-DAG: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<4x256x2x16xf32>
+// CHECK-DAG: %[[NAN:.*]] = arith.constant dense<0x7FC00000> : vector<16xf32>
 // CHECK: scf.forall
 // CHECK: vector.store %{{.*}}, %[[PANEL]]
-// CHECK: vector.reduction <and>
-// CHECK: %[[RAISED:.*]] = vector.reduction <or>
-// CHECK: scf.if %[[RAISED]]
+// CHECK: arith.select %{{.*}}, %[[NAN]]
 // CHECK: vector.store %{{.*}}, %[[PANEL]]
+// CHECK: vector.reduction <and>
+// CHECK: scf.if
+// CHECK: memref.prefetch
 // CHECK: vector.store %{{.*}}, %[[PANEL]]
 func.func @causal(%q: memref<?x?x32xf32>, %k: memref<?x?x32xf32>, %v: memref<?x?x32xf32>, %w: memref<?x?xf32>, %y: memref<?x?x32xf32>) attributes {aft.kernel} {
   aft.full %q, %k, %v, %w causal outs(%y) : (memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?xf32>, memref<?x?x32xf32>) -> ()

@@ -31,13 +31,13 @@ func.func @forward(%q: memref<?x24x16xf32>, %k: memref<?x24x16xf32>, %v: memref<
 
 // -----
 
-// The derivative: dk of a head is summed in scratch; the filter's is a grid of
-// its own, whose groups go through the batch.
+// The derivative: the filter's is a grid of its own, whose groups go through the
+// batch and come first since they are the largest; dk of a head is summed in scratch.
 
 // CHECK-LABEL: func.func @backward
 // CHECK: memref.collapse_shape %arg10
-// CHECK: scf.forall (%{{.*}}, %{{.*}}) in
 // CHECK: scf.forall (%{{.*}}) in (1)
+// CHECK: scf.forall (%{{.*}}, %{{.*}}) in
 // CHECK-NOT: aft.conv_grad
 func.func @backward(%dy: memref<?x24x24xf32>, %q: memref<?x24x24xf32>, %k: memref<?x24x2xf32>,
                     %v: memref<?x24x24xf32>, %f: memref<2x3x3xf32>, %r: memref<?x24x24xf32>,

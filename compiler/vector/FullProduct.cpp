@@ -1,0 +1,191 @@
+//===- FullProduct.cpp - The products that aft.full consists of -----------===//
+
+#include "compiler/vector/FullProduct.h"
+
+#include "compiler/vector/FullMixer.h"
+#include "compiler/vector/PackedProduct.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace aft;
+
+/// Items between the one that is read and the one that is fetched.
+static constexpr int64_t kAhead = 12;
+
+void aft::prefetchAt(Emitter &e, Value memref, ValueRange place, bool isWrite) {
+  e.builder.create<memref::PrefetchOp>(e.loc, memref, place, isWrite, /*localityHint=*/3,
+                                       /*isDataCache=*/true);
+}
+
+//===----------------------------------------------------------------------===//
+// ChannelPairs
+//===----------------------------------------------------------------------===//
+
+ChannelPairs::ChannelPairs(Emitter &e, int64_t rows, int64_t channels, int64_t lanes, Type element)
+    : e(e), groups((channels + lanes - 1) / lanes), lanes(lanes), element(element),
+      memory(e.scratch({groups, rows, 2, lanes}, element)) {}
+
+void ChannelPairs::clear(Value rows) {
+  Value zero = e.number(e.typeOf(element, lanes), 0);
+  e.loop(e.index(0), e.index(groups), e.index(1), [&](Value group) {
+    e.loop(e.index(0), rows, e.index(1), [&](Value row) {
+      for (int64_t part : {0, 1})
+        e.store(zero, memory, {group, row, e.index(part), e.index(0)});
+    });
+  });
+}
+
+SmallVector<Value> ChannelPairs::at(Value row, int64_t part, Value column) const {
+  Value group = e.div(column, lanes);
+  return {group, row, e.index(part), e.sub(column, e.mul(group, lanes))};
+}
+
+Value ChannelPairs::load(LaneEmitter &group, Value row, int64_t part, Value column) const {
+  return e.load(memory, at(row, part, column), group.lanes);
+}
+
+void ChannelPairs::store(Value value, Value row, int64_t part, Value column) const {
+  e.store(value, memory, at(row, part, column));
+}
+
+void ChannelPairs::prefetch(Value row, Value column) const {
+  // A cache line has 64 bytes.
+  bool inOne = 2 * lanes * element.getIntOrFloatBitWidth() <= 512;
+  for (int64_t part = 0; part < (inOne ? 1 : 2); ++part)
+    prefetchAt(e, memory, at(row, part, column), /*isWrite=*/true);
+}
+
+//===----------------------------------------------------------------------===//
+// PackedItems
+//===----------------------------------------------------------------------===//
+
+PackedItems::PackedItems(Emitter &e, int64_t count, int64_t bundleChannels, int64_t blockChannels,
+                         int64_t lanes, Type element)
+    : panel(e, count, bundleChannels, lanes, element), e(e), element(element),
+      channels(blockChannels), lanes(lanes),
+      exponents(e.scratch({(bundleChannels + lanes - 1) / lanes, count, lanes}, element)),
+      maxima(e.scratch({channels}, element)), bases(e.scratch({channels}, element)),
+      factors(e.scratch({channels}, element)) {}
+
+void PackedItems::reset() {
+  Value none = e.number(element, -std::numeric_limits<double>::infinity());
+  Value zero = e.number(element, 0);
+  e.loop(e.index(0), e.index(channels), e.index(1), [&](Value i) {
+    e.store(none, maxima, i);
+    e.store(zero, bases, i);
+  });
+}
+
+SmallVector<Value> PackedItems::at(Value item, Value column) const {
+  Value group = e.div(column, lanes);
+  return {group, item, e.sub(column, e.mul(group, lanes))};
+}
+
+/// Items are scattered in memory, a cache line or two each: they are all fetched by a
+/// loop that does nothing else, so that many are under way at a time.
+void PackedItems::read(Groups groups, const ChannelRange &bundle, Value first, Value extent,
+                       Load load, ValueRange memrefs) {
+  Value last = e.add(first, e.sub(extent, e.index(1)));
+  e.loop(e.index(0), extent, e.index(1), [&](Value i) {
+    Value item = e.add(first, i), ahead = e.min(e.add(item, kAhead), last);
+    groups([&](LaneEmitter &group) {
+      for (Value memref : memrefs)
+        prefetchAt(e, memref, {group.batch, ahead, group.channel}, /*isWrite=*/false);
+      Item loaded = load(group, item);
+      Value column = bundle.columnOf(group);
+      e.store(loaded.x, exponents, at(i, column));
+      panel.store(loaded.a, i, 0, column);
+      if (loaded.b)
+        panel.store(loaded.b, i, 1, column);
+    });
+  });
+}
+
+void PackedItems::raise(LaneEmitter &group, Value place, Value column, Value extent) {
+  Value old = e.load(maxima, place, group.lanes);
+  Value top = e.loop(e.index(0), extent, e.index(1), old, [&](Value i, ValueRange carried) {
+    Value x = e.load(exponents, at(i, column), group.lanes);
+    return Emitter::Values{runningMax(e, carried[0], x)};
+  })[0];
+  Value base = group.finite(top);
+  e.store(top, maxima, place);
+  e.store(base, bases, place);
+  e.store(e.exp(e.fsub(old, base)), factors, place);
+}
+
+void PackedItems::scale(LaneEmitter &group, Value base, Value column, Value extent, bool hasB,
+                        std::optional<double> bound) {
+  e.loop(e.index(0), extent, e.index(1), [&](Value i) {
+    Value x = e.fsub(e.load(exponents, at(i, column), group.lanes), base), weight = e.exp(x);
+    if (bound)
+      weight = e.select(compare(e, arith::CmpFPredicate::OGT, x, group.number(*bound)),
+                        group.number(std::numeric_limits<double>::quiet_NaN()), weight);
+    panel.store(e.fmul(weight, panel.load(group, i, 0, column)), i, 0, column);
+    Value second = weight;
+    if (hasB)
+      second = e.fmul(weight, panel.load(group, i, 1, column));
+    panel.store(second, i, 1, column);
+  });
+}
+
+void PackedItems::pack(Groups groups, const ChannelRange &block, const ChannelRange &bundle,
+                       Value first, Value extent, Load loadItem, ValueRange memrefs,
+                       std::optional<double> bound) {
+  bool hasB = false;
+  auto load = [&](LaneEmitter &group, Value item) {
+    Item loaded = loadItem(group, item);
+    hasB = bool(loaded.b);
+    return loaded;
+  };
+  read(groups, bundle, first, extent, load, memrefs);
+  groups([&](LaneEmitter &group) {
+    if (!bound)
+      raise(group, block.columnOf(group), bundle.columnOf(group), extent);
+    scale(group, base(group, block), bundle.columnOf(group), extent, hasB, bound);
+  });
+}
+
+Value PackedItems::base(LaneEmitter &group, const ChannelRange &block) const {
+  return load(group, bases, block);
+}
+
+Value PackedItems::factor(LaneEmitter &group, const ChannelRange &block) const {
+  return load(group, factors, block);
+}
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+void PanelProduct::addStrip(LaneEmitter &group, Value row, Value first, Value last,
+                            Value factor) const {
+  Emitter &e = group.e;
+  // The sums are needed at the end, and seldom lie in the L1 cache.
+  for (int64_t i = 0; i < strip; ++i)
+    sums.prefetch(e.add(row, i), sumsColumn);
+  SmallVector<Value> zeros(2 * strip, e.number(group.type, 0));
+  SmallVector<Value> products = emitStrip(
+      e, zeros, 2, e.sub(last, first),
+      [&](int64_t i, Value item) { return weight(row, i, e.add(first, item)); },
+      [&](int64_t part, Value item) {
+        return panel.load(group, e.add(first, item), part, panelColumn);
+      });
+  for (int64_t i = 0; i < strip; ++i)
+    for (int64_t part : {0, 1}) {
+      Value at = e.add(row, i), before = sums.load(group, at, part, sumsColumn);
+      sums.store(e.fma(before, factor, products[2 * i + part]), at, part, sumsColumn);
+    }
+}
+
+SmallVector<Value>
+aft::overVectors(Emitter &e, Value count, int64_t lanes, ValueRange carried,
+                 llvm::function_ref<Emitter::Values(Value, Value, ValueRange)> body) {
+  Value whole = e.roundDown(e.max(count, e.index(0)), lanes);
+  Emitter::Values sums =
+      e.loop(e.index(0), whole, e.index(lanes), carried,
+             [&](Value i, ValueRange carried) { return body(i, Value(), carried); });
+  return e.branch(
+      e.less(whole, count), TypeRange(ValueRange(carried)),
+      [&] { return body(whole, e.sub(count, whole), sums); }, [&] { return sums; });
+}

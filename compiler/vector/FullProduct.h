@@ -1,0 +1,115 @@
+//===- FullProduct.h - The products that aft.full consists of -------------===//
+// Numbers that are sums over items (keys in the forward direction, queries in
+// the backward one) of a weight, which depends on row and item, times two numbers
+// per item and channel. Items are packed for a bundle of lane groups at once, so
+// that they are read in whole cache lines.
+
+#ifndef AFT_COMPILER_VECTOR_FULLPRODUCT_H
+#define AFT_COMPILER_VECTOR_FULLPRODUCT_H
+
+#include "compiler/vector/MixerCommon.h"
+
+#include <optional>
+
+namespace aft {
+
+/// Fetches the cache line of an element.
+void prefetchAt(Emitter &e, mlir::Value memref, mlir::ValueRange place, bool isWrite);
+
+/// A run of channels that are packed together, and of a work group's as a whole.
+struct ChannelRange {
+  mlir::Value first, last;
+  mlir::Value columnOf(LaneEmitter &group) const { return group.e.sub(group.channel, first); }
+};
+
+/// Two numbers for each row and channel, in vectors of `lanes`.
+class ChannelPairs {
+public:
+  using Value = mlir::Value;
+  ChannelPairs(Emitter &e, int64_t rows, int64_t channels, int64_t lanes, mlir::Type element);
+  /// Zeros in the first `rows` rows.
+  void clear(Value rows);
+  /// Place of part 0 or 1 of a row at `column` channels into the range.
+  llvm::SmallVector<Value> at(Value row, int64_t part, Value column) const;
+  Value load(LaneEmitter &group, Value row, int64_t part, Value column) const;
+  void store(Value value, Value row, int64_t part, Value column) const;
+  /// Fetches a row of a lane group.
+  void prefetch(Value row, Value column) const;
+
+private:
+  Emitter &e;
+  int64_t groups, lanes;
+  mlir::Type element;
+  Value memory;
+};
+
+/// Items of a bundle, as [exp(x - c) a | exp(x - c) b] with c the running maximum of x
+/// in a channel, and the maxima of a work group's channels.
+class PackedItems {
+public:
+  using Value = mlir::Value;
+  /// What an item is in the channels of a lane group; without b, b is 1.
+  struct Item {
+    Value x, a, b;
+  };
+  using Load = llvm::function_ref<Item(LaneEmitter &, Value item)>;
+  /// Calls its body for the lane groups of the bundle.
+  using Groups = llvm::function_ref<void(llvm::function_ref<void(LaneEmitter &)>)>;
+
+  PackedItems(Emitter &e, int64_t count, int64_t bundleChannels, int64_t blockChannels,
+              int64_t lanes, mlir::Type element);
+  /// Before the first item.
+  void reset();
+  /// Packs `extent` items from `first` on. Relative to the maximum with them; or,
+  /// where a bound is given, without them, and an item that exceeds it by more becomes
+  /// NaN.
+  void pack(Groups groups, const ChannelRange &block, const ChannelRange &bundle, Value first,
+            Value extent, Load load, mlir::ValueRange memrefs,
+            std::optional<double> bound = std::nullopt);
+  /// The maximum where it is a number, else 0.
+  Value base(LaneEmitter &group, const ChannelRange &block) const;
+  /// What sums of earlier items are to be scaled by since the last call of `pack`.
+  Value factor(LaneEmitter &group, const ChannelRange &block) const;
+  ChannelPairs panel;
+
+private:
+  void read(Groups groups, const ChannelRange &bundle, Value first, Value extent, Load load,
+            mlir::ValueRange memrefs);
+  void raise(LaneEmitter &group, Value place, Value column, Value extent);
+  void scale(LaneEmitter &group, Value base, Value column, Value extent, bool hasB,
+             std::optional<double> bound);
+  Value load(LaneEmitter &group, Value memory, const ChannelRange &block) const {
+    return e.load(memory, block.columnOf(group), group.lanes);
+  }
+  llvm::SmallVector<Value> at(Value item, Value column) const;
+
+  Emitter &e;
+  mlir::Type element;
+  int64_t channels, lanes;
+  Value exponents, maxima, bases, factors;
+};
+
+/// A product that is added to sums.
+struct PanelProduct {
+  using Value = mlir::Value;
+  int64_t strip; ///< rows that stay in registers
+  const ChannelPairs &panel;
+  Value panelColumn;
+  const ChannelPairs &sums;
+  Value sumsColumn;
+  /// The weight of item i in row `row` + offset.
+  llvm::function_ref<Value(Value row, int64_t offset, Value item)> weight;
+
+  /// Scales the sums of the `strip` rows from `row` on and adds the items [first, last).
+  void addStrip(LaneEmitter &group, Value row, Value first, Value last, Value factor) const;
+};
+
+/// Goes through [0, count) in vectors of `lanes`: `body` is told where one begins,
+/// and how many elements are left when it is not whole (else null).
+llvm::SmallVector<mlir::Value> overVectors(
+    Emitter &e, mlir::Value count, int64_t lanes, mlir::ValueRange carried,
+    llvm::function_ref<Emitter::Values(mlir::Value i, mlir::Value rest, mlir::ValueRange)> body);
+
+} // namespace aft
+
+#endif // AFT_COMPILER_VECTOR_FULLPRODUCT_H
