@@ -168,70 +168,7 @@ void BiasSums::add(LaneEmitter &group, Value first, Value areModerate) {
       });
 }
 
-//===----------------------------------------------------------------------===//
-// Bands
-//===----------------------------------------------------------------------===//
-
 static Value fabs(Emitter &e, Value value) { return e.builder.create<math::AbsFOp>(e.loc, value); }
-
-/// Whether all biases of rows [first, last) are moderate.
-static Value isBandModerate(const WindowMixer &mixer, Emitter &e, Type element, Value first,
-                            Value last) {
-  Value none = e.number(element, 0);
-  auto largest = e.loop(first, last, e.index(1), none, [&](Value row, ValueRange carried) {
-    return e.loop(e.index(0), e.index(mixer.taps), e.index(1), carried,
-                  [&](Value tap, ValueRange carried) {
-                    Value w = e.convert(e.load(mixer.bias, {row, tap}, 0), element);
-                    return Emitter::Values{e.fmax(carried[0], fabs(e, w))};
-                  });
-  });
-  return e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OLE, largest[0],
-                                         e.number(element, kModerate));
-}
-
-/// A work group takes a few rows of the band through the whole batch.
-void aft::emitBandGradient(const WindowMixer &mixer, Emitter &e, unsigned vectorBits) {
-  Type element = accumulationOf(mixer.q);
-  Value length = e.dim(mixer.q, 1), batches = e.dim(mixer.q, 0);
-  int64_t rows = rowsFor(mixer);
-  LaneBlocks blocks(element, vectorBits, mixer.channels, 1);
-  int64_t whole = mixer.channels / blocks.lanes * blocks.lanes;
-  e.grid({e.ceilDiv(length, rows)}, [&](ArrayRef<Value> index) {
-    Value first = e.mul(index[0], rows), last = e.min(e.add(first, rows), length);
-    Value areModerate = isBandModerate(mixer, e, element, first, last);
-    auto store = [&](LaneEmitter &group, BiasSums &sums, bool isFirst) {
-      e.loop(first, last, e.index(1), [&](Value t) {
-        e.loop(e.index(0), e.index(mixer.taps), e.index(1), [&](Value tap) {
-          Value w = e.exp(e.convert(e.load(mixer.bias, {t, tap}, 0), element));
-          w = e.broadcast(e.select(areModerate, w, e.number(element, 0)), group.type);
-          Value sum = e.reduce(sums.total(group, e.sub(t, first), tap, w),
-                               [&](Value a, Value b) { return e.fadd(a, b); });
-          if (!isFirst)
-            sum = e.fadd(sum, e.load(mixer.inits[3], {t, tap}, 0));
-          e.store(sum, mixer.inits[3], {t, tap});
-        });
-      });
-    };
-    auto channels = [&](int64_t from, int64_t to, int64_t lanes) {
-      if (from == to)
-        return;
-      BiasSums sums(mixer, e, element, lanes);
-      sums.clear();
-      Value zero = e.index(0);
-      e.loop(zero, batches, e.index(1), [&](Value batch) {
-        e.loop(e.index(from), e.index(to), e.index(std::max<int64_t>(lanes, 1)),
-               [&](Value channel) {
-                 LaneEmitter group(e, element, lanes, batch, channel);
-                 sums.add(group, first, areModerate);
-               });
-      });
-      LaneEmitter any(e, element, lanes, zero, zero);
-      store(any, sums, from == 0);
-    };
-    channels(0, whole, blocks.lanes > 1 ? blocks.lanes : 0);
-    channels(whole, mixer.channels, 0);
-  });
-}
 
 //===----------------------------------------------------------------------===//
 // Filters

@@ -6,6 +6,7 @@
 // exp(-logz) G and exp(-logz) G R, again relative to their largest term.
 
 #include "compiler/vector/BiasGradient.h"
+#include "compiler/vector/CausalWindows.h"
 #include "compiler/vector/MixerEmission.h"
 #include "compiler/vector/ProductScan.h"
 #include "compiler/vector/WindowMixers.h"
@@ -104,13 +105,17 @@ void aft::storeKeyGradients(const WindowMixer &mixer, LaneEmitter &group, Value 
   storeKey(hide(dk), t);
 }
 
+void aft::storeQueryGradient(const WindowMixer &mixer, LaneEmitter &group, Value t) {
+  Emitter &e = group.e;
+  Value slope = group.gateDerivative(mixer.gate, group.load(mixer.q, t));
+  Value dq = e.fmul(e.fmul(group.load(mixer.dy, t), slope), group.load(mixer.ratio, t));
+  group.store(dq, mixer.inits[0], t);
+}
+
 void aft::emitQueryGradient(const WindowMixer &mixer, LaneEmitter &group) {
   Emitter &e = group.e;
-  e.loop(e.index(0), e.dim(mixer.q, 1), e.index(1), [&](Value t) {
-    Value slope = group.gateDerivative(mixer.gate, group.load(mixer.q, t));
-    Value dq = e.fmul(e.fmul(group.load(mixer.dy, t), slope), group.load(mixer.ratio, t));
-    group.store(dq, mixer.inits[0], t);
-  });
+  e.loop(e.index(0), e.dim(mixer.q, 1), e.index(1),
+         [&](Value t) { storeQueryGradient(mixer, group, t); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -194,9 +199,14 @@ static void emitPerHead(const WindowMixer &mixer, Emitter &e, unsigned vectorBit
 void aft::emitWindowMixerGrad(Operation *op, OpBuilder &builder, unsigned vectorBits) {
   WindowMixer mixer(op, builder);
   Emitter e(builder, op->getLoc());
+  if (mixer.taps == 0)
+    return emitSimpleGrad(mixer, e, vectorBits);
   Type element = accumulationOf(mixer.q);
   int64_t shared = sharedGroups(mixer, lanesFor(element, vectorBits));
-  if (mixer.perHead() > 1)
+  if (fitsCausalWindows(mixer, element))
+    emitCausalWindows(mixer, backwardCode(mixer), e, vectorBits,
+                      [&](LaneEmitter &group, Value t) { storeQueryGradient(mixer, group, t); });
+  else if (mixer.perHead() > 1)
     emitPerHead(mixer, e, vectorBits);
   else
     forEachLaneGroup(

@@ -6,6 +6,7 @@
 
 #include "compiler/vector/WindowMixers.h"
 
+#include "compiler/vector/CausalWindows.h"
 #include "compiler/vector/MixerEmission.h"
 #include "compiler/vector/ProductScan.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -121,6 +122,13 @@ WindowMixer::WindowMixer(Operation *op, OpBuilder &builder) {
         fillConv(*this, builder, op);
         fillGrad(*this, op);
       });
+}
+
+SmallVector<Value> WindowMixer::sources() const {
+  SmallVector<Value> all = {q, k, v};
+  if (dy)
+    all.append({dy, ratio, logz});
+  return all;
 }
 
 Value WindowMixer::weight(LaneEmitter &group, Value t, Value tap) const {
@@ -263,8 +271,15 @@ MixState aft::foldWindow(const WindowMixer &mixer, LaneEmitter &group, Value t,
 Value aft::gatedRatio(const WindowMixer &mixer, LaneEmitter &group, Value t,
                       const MixState &state) {
   Emitter &e = group.e;
+  Value q = group.load(mixer.q, t), gated;
+  if (mixer.gate == Gate::sigmoid) {
+    // One division for the gate and the mean.
+    Value inverse = e.fadd(group.number(1), e.exp(e.fsub(group.number(0), q)));
+    gated = e.fdiv(state.n, e.fmul(state.z, inverse));
+  } else {
+    gated = e.fmul(group.gate(mixer.gate, q), group.ratio(state));
+  }
   // A query without a key is 0 whatever the gate, even a NaN, says.
-  Value gated = e.fmul(group.gate(mixer.gate, group.load(mixer.q, t)), group.ratio(state));
   return e.select(e.equal(state.z, group.number(0)), group.number(0), gated);
 }
 
@@ -347,7 +362,11 @@ static WindowCode forwardCode(const WindowMixer &mixer) {
 void aft::emitWindowMixer(Operation *op, OpBuilder &builder, unsigned vectorBits) {
   WindowMixer mixer(op, builder);
   Emitter e(builder, op->getLoc());
+  if (mixer.taps == 0)
+    return emitSimple(mixer, e, vectorBits);
   WindowCode code = forwardCode(mixer);
+  if (fitsCausalWindows(mixer, accumulationOf(mixer.q)))
+    return emitCausalWindows(mixer, code, e, vectorBits, {});
   int64_t shared = sharedGroups(mixer, lanesFor(accumulationOf(mixer.q), vectorBits));
   forEachLaneGroup(
       e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels, mixer.perHead(),

@@ -29,6 +29,8 @@ struct WindowMixer {
   /// The same for sums over queries, seen from a key, when `mirrored`.
   llvm::SmallVector<GridAxis> axesOf(bool mirrored) const;
 
+  /// The operands with a row of channels per position.
+  llvm::SmallVector<mlir::Value> sources() const;
   int64_t perHead() const { return heads ? channels / heads : 1; }
   /// The bias of tap j of query t for the channels of a lane group.
   mlir::Value weight(LaneEmitter &group, mlir::Value t, mlir::Value tap) const;
@@ -76,6 +78,10 @@ mlir::Value gatedRatio(const WindowMixer &mixer, LaneEmitter &group, mlir::Value
 /// Writes query t's results.
 void storeRow(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t, const MixState &state);
 
+/// simple, all of it, and its derivative.
+void emitSimple(const WindowMixer &mixer, Emitter &e, unsigned vectorBits);
+void emitSimpleGrad(const WindowMixer &mixer, Emitter &e, unsigned vectorBits);
+
 /// All rows of a lane group on a grid, for any bias.
 void emitGridRows(const WindowMixer &mixer, LaneEmitter &group);
 
@@ -86,7 +92,8 @@ struct QueryRow {
 };
 QueryRow loadQueryRow(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t);
 
-/// dq = dy * g'(q) * R of a lane group.
+/// Writes dq = dy * g'(q) * R of one position, or of all.
+void storeQueryGradient(const WindowMixer &mixer, LaneEmitter &group, mlir::Value t);
 void emitQueryGradient(const WindowMixer &mixer, LaneEmitter &group);
 
 /// Takes dk of the channels of a lane group at one position.

@@ -7,8 +7,6 @@
 using namespace mlir;
 using namespace aft;
 
-/// Weights 0 on either side of a row's taps.
-static constexpr int64_t kPadding = WindowWeights::kRows - 1;
 /// Longer windows take exponentials of pairs.
 static constexpr int64_t kMostTaps = 1024;
 

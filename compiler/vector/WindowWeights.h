@@ -19,6 +19,8 @@ public:
 
   /// Outputs that are computed together, which see each other's items.
   static constexpr int64_t kRows = 8;
+  /// Weights 0 on either side of a row's taps.
+  static constexpr int64_t kPadding = kRows;
 
   WindowWeights(const WindowMixer &mixer, LaneEmitter &group, bool mirrored, int64_t outputs);
   static bool fits(const WindowMixer &mixer, mlir::Type element);

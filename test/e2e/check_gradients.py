@@ -352,6 +352,19 @@ def cases():
                          **long, band=(70, 3 if causal else 5))
             case.params["band"] *= scale
             yield case
+    longer = {"q": (2, 120, 6), "k": (2, 120, 6), "v": (2, 120, 6)}
+    for scale in (1, 40):
+        case = mixer(f"local of several blocks of a wide window, scale {scale}", "local",
+                     "window = 30 causal", lambda q, k, v, band: aft(q, k, v, local_bias(
+                         band, 120, 30, True)), **longer, band=(120, 30))
+        case.params["k"] *= scale
+        yield case
+    for causal in (False, True):
+        case = mixer("simple of several runs" + " causal" * causal, "simple", "causal" * causal,
+                     lambda q, k, v, causal=causal: aft(q, k, v, mixer_weights(
+                         120, 120, torch.zeros(120, 120, dtype=torch.float64), causal)), **longer)
+        case.params["k"] *= 20
+        yield case
     yield Case("factorised local", """
   %band = aft.band %u, %r window = 3 causal : (tensor<7x2xf64>, tensor<7x2xf64>) -> tensor<7x3xf64>
   %y = aft.local %q, %k, %v, %band window = 3 causal : (tensor<2x7x4xf64>, tensor<2x7x4xf64>, tensor<2x7x4xf64>, tensor<7x3xf64>) -> tensor<2x7x4xf64>""",

@@ -176,6 +176,55 @@ def wide_filter(q, k, v, w):
     k *= 20
 
 
+def causality(op, T, t, d, change, window=0):
+    """Whatever comes after position t, the bits of the outputs up to t are the same."""
+    arrays = [rng.normal(size=(2, T, d)).astype(np.float32) for _ in "qkv"]
+    if window:
+        arrays.append(rng.normal(size=(T, window)).astype(np.float32))
+    types = [type_of(a, "f32", (0, 1) if a.ndim == 3 else (0,)) for a in arrays]
+    names = [f"%a{i}" for i in range(len(arrays))]
+    attrs = (f"window = {window} " if window else "") + "causal"
+    arguments = ", ".join(f"{n}: {t}" for n, t in zip(names, types))
+    program = (f"func.func @main({arguments}) -> {types[0]} {{\n  %y = aft.{op} {', '.join(names)} "
+               f"{attrs} : ({', '.join(types)}) -> {types[0]}\n  return %y : {types[0]}\n}}\n")
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        source, output = os.path.join(folder, "m.mlir"), os.path.join(folder, "y.npy")
+        open(source, "w").write(program)
+        for _ in range(2):
+            inputs = []
+            for i, a in enumerate(arrays):
+                np.save(os.path.join(folder, f"{i}.npy"), a)
+                inputs.append("--input=" + os.path.join(folder, f"{i}.npy"))
+            done = subprocess.run([RUN, source, *inputs, "--output=" + output, *EXTRA],
+                                  capture_output=True, text=True)
+            if done.returncode:
+                print(f"FAIL causality {op}: exit {done.returncode}: {done.stderr.strip()[:400]}")
+                return False
+            found.append(np.load(output)[:, :t + 1])
+            for a in arrays:
+                if a.ndim == 3:
+                    a[:, t + 1:] = rng.normal(size=a[:, t + 1:].shape)
+            change(arrays[1][:, t + 1:], arrays[2][:, t + 1:])
+    good = bool((found[0].view(np.uint32) == found[1].view(np.uint32)).all())
+    print(f"{'ok  ' if good else 'FAIL'} causality {op} T{T} t{t} d{d} {change.__name__}"
+          + (f" window {window}" if window else ""))
+    return good
+
+
+def moderate(k, v):
+    pass
+
+
+def much_larger(k, v):
+    k += 500
+
+
+def no_numbers(k, v):
+    k[:, ::2] = np.nan
+    v[:] = np.inf
+
+
 results = []
 for dtype in ("f32", "f64", "bf16"):
     for op, extra in (("full", {}), ("local", {}), ("simple", {}),
@@ -222,6 +271,22 @@ for causal in (False, True):
     results.append(case("full", 2, 150, 24, causal=causal, lengths=[0, 150], dynamic=True))
     for edit in (wide_rows, extremes, hidden_giant, hidden_nan, rising, falling):
         results.append(case("full", 2, 300, 24, causal=causal, edit=edit))
+# Blocks of causal windows and runs of simple, whole and in part.
+for T in (47, 48, 49, 97, 145):
+    results.append(case("local", 2, T, 40, window=12, causal=True))
+for T in (63, 64, 65, 200):
+    results.append(case("simple", 2, T, 40, causal=True))
+    results.append(case("simple", 2, T, 40, lengths=[T, 64]))
+for edit in (rising, falling, nan_key, nan_value, hidden_key, hidden_bias, large_key, extremes):
+    results.append(case("local", 2, 130, 24, window=20, causal=True, edit=edit))
+results.append(case("local", 3, 130, 24, window=70, causal=True, lengths=[0, 51, 130]))
+results.append(case("local", 1, 150, 256, window=20, causal=True, dynamic=True))
+results.append(case("simple", 1, 150, 256, causal=True, dynamic=True))
+results.append(case("simple", 2, 20, 2100, causal=True))
+for change in (moderate, much_larger, no_numbers):
+    for t in (0, 60, 100):
+        results.append(causality("local", 130, t, 40, change, window=20))
+    results.append(causality("simple", 130, 70, 40, change))
 results.append(case("full", 2, 19, 12, S=5))
 results.append(case("conv", 2, 196, 24, heads=6, grid=(14, 14), taps=11))
 results.append(case("conv", 1, 24, 6, heads=3, grid=(2, 3, 4), taps=2))

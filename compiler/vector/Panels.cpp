@@ -1,0 +1,72 @@
+//===- Panels.cpp - Runs of channels that are walked row by row -----------===//
+
+#include "compiler/vector/Panels.h"
+
+using namespace mlir;
+using namespace aft;
+
+/// Panels of a batch entry where the batch gives too little work for the threads.
+static constexpr int64_t kPanels = 4;
+/// Bytes of a row that such a panel has, at least: a few cache lines.
+static constexpr int64_t kLeastBytes = 256;
+static constexpr int64_t kLineBytes = 64;
+
+void Panel::forEachGroup(llvm::function_ref<void(LaneEmitter &, Value)> body) const {
+  e.loop(e.index(0), groups, e.index(1), [&](Value i) {
+    LaneEmitter emitter = group(i);
+    body(emitter, i);
+  });
+}
+
+void Panel::prefetch(ArrayRef<Value> memrefs, Value t, Value i, bool forWriting) const {
+  Value first = e.add(channel, e.mul(i, width()));
+  for (Value memref : memrefs) {
+    auto type = cast<MemRefType>(memref.getType());
+    int64_t line = kLineBytes * 8 / type.getElementTypeBitWidth();
+    for (int64_t lane = 0; lane < width(); lane += line)
+      e.builder.create<memref::PrefetchOp>(e.loc, memref, ValueRange{batch, t, e.add(first, lane)},
+                                           forWriting, /*localityHint=*/3u, /*isDataCache=*/true);
+  }
+}
+
+/// The largest divisor of `total` that is not above a panel's share, which divides the
+/// lane groups without a remainder.
+static int64_t narrowSize(int64_t total, int64_t groupBytes) {
+  int64_t size = std::max(total / kPanels, kLeastBytes / groupBytes);
+  size = std::clamp<int64_t>(size, 1, total);
+  while (total % size != 0)
+    --size;
+  return size;
+}
+
+/// Sizes are chosen among constants: the index arithmetic of a panel would otherwise
+/// divide by a variable, which LLVM leaves in the inner loops.
+void aft::forEachPanel(Emitter &e, Type accumulation, unsigned vectorBits, Value batches,
+                       int64_t channels, int64_t most, Value isNarrow,
+                       llvm::function_ref<void(const Panel &)> body) {
+  int64_t lanes = lanesFor(accumulation, vectorBits);
+  while (lanes > channels)
+    lanes /= 2;
+  int64_t total = lanes > 1 ? channels / lanes : 0, whole = total * lanes;
+  if (total > 0) {
+    int64_t wide = std::clamp<int64_t>(most, 1, total);
+    int64_t bytes = lanes * accumulation.getIntOrFloatBitWidth() / 8;
+    int64_t narrow = std::min(wide, narrowSize(total, bytes));
+    auto choose = [&](int64_t ifNarrow, int64_t ifWide) {
+      return ifNarrow == ifWide ? e.index(ifWide)
+                                : e.select(isNarrow, e.index(ifNarrow), e.index(ifWide));
+    };
+    Value count = choose(total / narrow, (total + wide - 1) / wide);
+    e.grid({batches, count}, [&](ArrayRef<Value> index) {
+      Value size = choose(narrow, wide), first = e.mul(index[1], size);
+      if (total % wide != 0)
+        size = e.min(size, e.sub(e.index(total), first));
+      body({e, accumulation, lanes, index[0], e.mul(first, lanes), size, wide});
+    });
+  }
+  if (whole < channels)
+    e.grid({batches}, [&](ArrayRef<Value> index) {
+      body({e, accumulation, 0, index[0], e.index(whole), e.index(channels - whole),
+            channels - whole});
+    });
+}

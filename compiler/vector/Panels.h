@@ -1,0 +1,40 @@
+//===- Panels.h - Runs of channels that are walked row by row -------------===//
+// A panel is what one work group takes of a batch entry: neighbouring lane groups.
+// Going through all of them at one position before the next reads memory in order.
+
+#ifndef AFT_COMPILER_VECTOR_PANELS_H
+#define AFT_COMPILER_VECTOR_PANELS_H
+
+#include "compiler/vector/MixerCommon.h"
+
+namespace aft {
+
+struct Panel {
+  using Value = mlir::Value;
+  Emitter &e;
+  mlir::Type element;
+  int64_t lanes;
+  Value batch, channel; ///< the first channel
+  Value groups;         ///< how many lane groups
+  int64_t most;         ///< groups at most, for scratch memory
+
+  int64_t width() const { return std::max<int64_t>(lanes, 1); }
+  LaneEmitter group(Value i) const {
+    return {e, element, lanes, batch, e.add(channel, e.mul(i, width()))};
+  }
+  void forEachGroup(llvm::function_ref<void(LaneEmitter &, Value i)> body) const;
+  /// Asks for what group i has at position t.
+  void prefetch(llvm::ArrayRef<Value> memrefs, Value t, Value i, bool forWriting) const;
+};
+
+/// A grid of panels over batch entries and channels: whole rows, up to `most` lane
+/// groups, or where `isNarrow` holds a part of each, as work for more threads. Whole
+/// rows come several times faster from memory than parts of them. Channels that fill
+/// no vector come as a panel of scalars.
+void forEachPanel(Emitter &e, mlir::Type accumulation, unsigned vectorBits, mlir::Value batches,
+                  int64_t channels, int64_t most, mlir::Value isNarrow,
+                  llvm::function_ref<void(const Panel &)> body);
+
+} // namespace aft
+
+#endif // AFT_COMPILER_VECTOR_PANELS_H

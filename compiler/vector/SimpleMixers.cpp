@@ -1,0 +1,146 @@
+//===- SimpleMixers.cpp - simple, forward and derivative ------------------===//
+// Without a window every sum is a running one: keys from the first on, or, for the
+// derivative, queries from the last on. Each tensor is read or written once, in order;
+// without `causal` a first pass makes the sums over everything.
+
+#include "compiler/vector/RunningSums.h"
+#include "compiler/vector/WindowMixers.h"
+
+using namespace mlir;
+using namespace aft;
+
+/// Rows between what is computed and what is asked for from memory.
+static constexpr int64_t kAhead = 2;
+/// Two registers as one lane group: their chains of instructions overlap.
+static constexpr unsigned kRegisters = 2;
+/// Lane groups of a panel at most: the state of all of them stays in the nearest cache.
+static constexpr int64_t kMostGroups = 64;
+/// Bytes of one tensor's entry up to which its rows may be taken in parts.
+static constexpr int64_t kSmallBytes = 4 << 20;
+
+namespace {
+
+/// Emits one panel.
+class SimplePanel {
+public:
+  SimplePanel(const WindowMixer &mixer, const Panel &panel)
+      : mixer(mixer), panel(panel), e(panel.e), sums(panel), length(e.dim(mixer.q, 1)),
+        keys(visibleKeys(e, mixer.lengths, panel.batch, length)) {
+    sums.clear();
+  }
+  void forward();
+  void backward();
+
+private:
+  using Row = llvm::function_ref<void(LaneEmitter &, Value group, Value t)>;
+  void rows(Value first, Value last, bool fromEnd, Row row);
+  void runs(Value count, bool fromEnd, llvm::function_ref<void(Value first, Value last)> run);
+  MixState addKey(LaneEmitter &group, Value i, Value t);
+  MixState addQuery(LaneEmitter &group, Value i, Value t);
+  void finishKey(LaneEmitter &group, Value t, const MixState &state);
+
+  const WindowMixer &mixer;
+  const Panel &panel;
+  Emitter &e;
+  RunningSums sums;
+  Value length, keys;
+};
+
+} // namespace
+
+void SimplePanel::rows(Value first, Value last, bool fromEnd, Row row) {
+  e.loop(first, last, e.index(1), [&](Value i) {
+    Value t = fromEnd ? e.sub(e.add(first, e.sub(last, e.index(1))), i) : i;
+    Value ahead = fromEnd ? e.max(e.sub(t, e.index(kAhead)), e.index(0))
+                          : e.min(e.add(t, kAhead), e.sub(length, e.index(1)));
+    panel.forEachGroup([&](LaneEmitter &group, Value number) {
+      panel.prefetch(mixer.sources(), ahead, number, /*forWriting=*/false);
+      panel.prefetch(mixer.inits, ahead, number, /*forWriting=*/true);
+      row(group, number, t);
+    });
+  });
+}
+
+/// Positions [0, count) in runs.
+void SimplePanel::runs(Value count, bool fromEnd, llvm::function_ref<void(Value, Value)> run) {
+  e.loop(e.index(0), count, e.index(RunningSums::kRun), [&](Value start) {
+    Value end = e.min(e.add(start, RunningSums::kRun), count);
+    fromEnd ? run(e.sub(count, end), e.sub(count, start)) : run(start, end);
+    sums.endRun();
+  });
+}
+
+MixState SimplePanel::addKey(LaneEmitter &group, Value i, Value t) {
+  Value v = group.load(mixer.v, t);
+  return sums.add(group, i, group.load(mixer.k, t), [&](Value weight) -> RunningSums::Pair {
+    // A key of weight 0 is hidden: its value, perhaps NaN, must not be seen.
+    Value zero = group.number(0);
+    return {e.select(e.equal(weight, zero), zero, e.fmul(weight, v)), weight};
+  });
+}
+
+void SimplePanel::forward() {
+  auto finish = [&](LaneEmitter &group, Value i, Value t) {
+    storeRow(mixer, group, t, sums.total(group, i));
+  };
+  if (!mixer.causal) {
+    runs(keys, /*fromEnd=*/false, [&](Value first, Value last) {
+      rows(first, last, false, [&](LaneEmitter &group, Value i, Value t) { addKey(group, i, t); });
+    });
+    return rows(e.index(0), length, false, finish);
+  }
+  runs(keys, /*fromEnd=*/false, [&](Value first, Value last) {
+    rows(first, last, false, [&](LaneEmitter &group, Value i, Value t) {
+      storeRow(mixer, group, t, addKey(group, i, t));
+    });
+  });
+  rows(keys, length, false, finish);
+}
+
+/// Writes dq; the sums are those of exp(-logz) G and exp(-logz) G R.
+MixState SimplePanel::addQuery(LaneEmitter &group, Value i, Value t) {
+  storeQueryGradient(mixer, group, t);
+  QueryRow row = loadQueryRow(mixer, group, t);
+  return sums.add(group, i, row.exponent, [&](Value weight) -> RunningSums::Pair {
+    return {e.fmul(weight, row.g), e.fmul(weight, row.gr)};
+  });
+}
+
+void SimplePanel::finishKey(LaneEmitter &group, Value t, const MixState &state) {
+  Value scale = e.exp(e.fadd(group.load(mixer.k, t), state.m));
+  Value dk = e.fmul(scale, e.fsub(e.fmul(group.load(mixer.v, t), state.n), state.z));
+  storeKeyGradients(mixer, group, t, e.fmul(scale, state.n), dk,
+                    [&](Value value, Value t) { group.store(value, mixer.inits[1], t); });
+}
+
+void SimplePanel::backward() {
+  runs(length, /*fromEnd=*/true, [&](Value first, Value last) {
+    rows(first, last, true, [&](LaneEmitter &group, Value i, Value t) {
+      MixState state = addQuery(group, i, t);
+      if (mixer.causal)
+        finishKey(group, t, state);
+    });
+  });
+  if (!mixer.causal)
+    rows(e.index(0), length, false,
+         [&](LaneEmitter &group, Value i, Value t) { finishKey(group, t, sums.total(group, i)); });
+}
+
+static void emitPanels(const WindowMixer &mixer, Emitter &e, unsigned vectorBits,
+                       void (SimplePanel::*emit)()) {
+  Type element = accumulationOf(mixer.q);
+  Value batches = e.dim(mixer.q, 0), length = e.dim(mixer.q, 1);
+  int64_t rowBytes = mixer.channels * element.getIntOrFloatBitWidth() / 8;
+  Value isSmall = e.less(length, e.index(kSmallBytes / rowBytes));
+  Value isNarrow = e.builder.create<arith::AndIOp>(e.loc, e.less(batches, e.index(2)), isSmall);
+  forEachPanel(e, element, kRegisters * vectorBits, batches, mixer.channels, kMostGroups, isNarrow,
+               [&](const Panel &panel) { (SimplePanel(mixer, panel).*emit)(); });
+}
+
+void aft::emitSimple(const WindowMixer &mixer, Emitter &e, unsigned vectorBits) {
+  emitPanels(mixer, e, vectorBits, &SimplePanel::forward);
+}
+
+void aft::emitSimpleGrad(const WindowMixer &mixer, Emitter &e, unsigned vectorBits) {
+  emitPanels(mixer, e, vectorBits, &SimplePanel::backward);
+}
