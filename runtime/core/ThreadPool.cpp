@@ -24,9 +24,9 @@ static constexpr size_t kLine = 128;
 
 /// Telling a spinning worker and waiting for it costs some tenths of a
 /// microsecond; waking one that sleeps takes the caller some microseconds and
-/// the worker some tens.
+/// the worker some tens, more where the CPU sleeps in a virtual machine.
 static constexpr double kWorthSharing = microseconds(1);
-static constexpr double kWorthWaking = microseconds(20);
+static constexpr double kWorthWaking = microseconds(50);
 /// A worker spins for as long as a caller usually needs from one launch to the
 /// next: between two tokens, not between two requests.
 static constexpr int64_t kLongestSpin = microseconds(50), kShortestSpin = microseconds(2);
@@ -280,16 +280,19 @@ ThreadPool::Slot *ThreadPool::freeSlot() {
   return nullptr;
 }
 
-/// Wakes sleeping workers when what came since the last time is worth it: a
-/// single small kernel is not, a sequence of them is.
+/// Wakes sleeping workers when what came in a row is worth it: a single small
+/// kernel is not, a sequence of them is.
 void ThreadPool::wake(int helpers, double expected) {
   epoch.fetch_add(1, std::memory_order_seq_cst);
   if (parked.load(std::memory_order_seq_cst) == 0)
     return;
-  int64_t work = unannounced.fetch_add(static_cast<int64_t>(expected), std::memory_order_relaxed);
+  int64_t time = ticks(), last = lastUnheard.exchange(time, std::memory_order_relaxed);
+  if (time - last > kLongestSpin + static_cast<int64_t>(expected))
+    unheard.store(0, std::memory_order_relaxed);
+  int64_t work = unheard.fetch_add(static_cast<int64_t>(expected), std::memory_order_relaxed);
   if (static_cast<double>(work) + expected < kWorthWaking)
     return;
-  unannounced.store(0, std::memory_order_relaxed);
+  unheard.store(0, std::memory_order_relaxed);
   futexWake(epoch, helpers);
 }
 

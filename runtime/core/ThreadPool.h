@@ -81,7 +81,9 @@ private:
   /// What every launch writes, away from what is only read.
   alignas(64) std::atomic<uint32_t> epoch{0}; ///< counts launches
   std::atomic<int> parked{0};                 ///< workers asleep or about to be
-  std::atomic<int64_t> unannounced{0};        ///< see wake
+  /// Ticks of the launches in a row that no sleeping worker was woken for, and
+  /// when the last of them was.
+  std::atomic<int64_t> unheard{0}, lastUnheard{0};
 };
 
 } // namespace aft
