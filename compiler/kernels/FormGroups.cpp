@@ -146,10 +146,10 @@ void GroupBuilder::explain(CompileReport &report) {
       if (!producer || !isComputeOp(producer) || !seen.insert(producer).second)
         continue;
       StringRef reason;
+      bool asItIs = operand.getDefiningOp() == producer;
       if (!members.contains(producer))
-        reason = operand.getDefiningOp() == producer
-                     ? obstacle(producer)
-                     : "its user reads it in another shape";
+        reason = asItIs || !isa<linalg::LinalgOp>(producer) ? obstacle(producer)
+                                                            : "its user reads it in another shape";
       remark(report, "aft-form-kernels", producer, member, reason);
     }
   }

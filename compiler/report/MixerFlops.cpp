@@ -14,6 +14,8 @@ static constexpr int64_t kPerElement = 8;
 /// sum over o = 1 .. reach of max(0, length - o): pairs of positions that lie
 /// at most so far apart, in one direction.
 static Expression pairsToOneSide(const Expression &length, int64_t reach) {
+  if (reach == 0)
+    return 0;
   Expression steps = min(reach, length);
   return steps * length - floorDivide(steps * (steps + 1), 2);
 }

@@ -22,12 +22,6 @@ static constexpr int kRounds = 5;
 static constexpr int kSums = 10;
 static constexpr int64_t kLargestRead = 256 << 20;
 
-#if defined(__x86_64__)
-#define AFT_TARGET(features) __attribute__((target(features)))
-#else
-#define AFT_TARGET(features)
-#endif
-
 namespace {
 template <int Bytes> struct Vectors {
   typedef float F __attribute__((vector_size(Bytes)));
@@ -49,18 +43,12 @@ template <int Bytes> [[gnu::always_inline]] inline float multiplyAndAdd(int64_t 
 #pragma clang loop unroll(full)
     for (int i = 0; i < kSums; ++i)
       sums[i] = sums[i] * half + one;
-    // Keeps the compiler from computing the end of the sequence at once.
-#pragma clang loop unroll(full)
-    for (int i = 0; i < kSums; ++i)
-#if defined(__x86_64__)
-      asm volatile("" : "+v"(sums[i]));
-#else
-      asm volatile("" : "+w"(sums[i]));
-#endif
   }
+  for (int i = 1; i < kSums; ++i)
+    sums[0] += sums[i];
   float all = 0;
-  for (int i = 0; i < kSums; ++i)
-    all += sums[i][0];
+  for (int lane = 0; lane < Bytes / 4; ++lane)
+    all += sums[0][lane];
   return all;
 }
 
@@ -82,17 +70,15 @@ template <int Bytes>
   return sums[0][0];
 }
 
-#define AFT_ROOF_KERNELS(suffix, bytes, features)                                                  \
-  AFT_TARGET(features)                                                                             \
-  static int64_t flops##suffix(void *const *buffers, const int64_t *dims, int64_t begin,           \
-                               int64_t end) {                                                      \
+#define AFT_ROOF_KERNELS(suffix, bytes, target)                                                    \
+  target static int64_t flops##suffix(void *const *buffers, const int64_t *dims, int64_t begin,    \
+                                      int64_t end) {                                               \
     for (int64_t group = begin; group < end; ++group)                                              \
       static_cast<float *>(buffers[0])[16 * group] = multiplyAndAdd<bytes>(dims[Repeat]);          \
     return dims[Groups];                                                                           \
   }                                                                                                \
-  AFT_TARGET(features)                                                                             \
-  static int64_t read##suffix(void *const *buffers, const int64_t *dims, int64_t begin,            \
-                              int64_t end) {                                                       \
+  target static int64_t read##suffix(void *const *buffers, const int64_t *dims, int64_t begin,     \
+                                     int64_t end) {                                                \
     for (int64_t group = begin; group < end; ++group)                                              \
       static_cast<int64_t *>(buffers[0])[8 * group] =                                              \
           readAll<bytes>(static_cast<const char *>(buffers[1]) + group * dims[BytesPerGroup],      \
@@ -109,10 +95,10 @@ struct Kernels {
 } // namespace
 
 #if defined(__x86_64__)
-AFT_ROOF_KERNELS(512, 64, "avx512f,fma")
-AFT_ROOF_KERNELS(256, 32, "avx2,fma")
+AFT_ROOF_KERNELS(512, 64, __attribute__((target("avx512f,fma"))))
+AFT_ROOF_KERNELS(256, 32, __attribute__((target("avx2,fma"))))
 #endif
-AFT_ROOF_KERNELS(128, 16, "")
+AFT_ROOF_KERNELS(128, 16, )
 
 static Kernels choose() {
 #if defined(__x86_64__)

@@ -49,10 +49,11 @@ function drawMemory(place, plan, kernelNamed) {
   }
   const steps = plan.live.map((bytes, at) => `L${x(at)} ${y(bytes)}L${x(at + 1)} ${y(bytes)}`);
   svg.append(draw('path', {d: `M${x(0)} ${y(0)}` + steps.join(''), class: 'live'}));
-  const middle = x(plan.fullest + 0.5), end = middle > width / 2;
+  const middle = x(plan.fullest + 0.5);
+  const label = `peak: ${inBytes(plan.arena)}, fullest at launch ${plan.fullest}`;
+  const space = 6.6 * label.length;
   svg.append(draw('path', {d: `M${middle} ${top - 8}V${height - bottom}`, class: 'peak'}),
              draw('path', {d: `M${left} ${y(plan.arena)}H${width - right}`, class: 'peak'}),
-             draw('text', {x: middle + (end ? -6 : 6), y: top - 10, class: 'peak-text',
-                           'text-anchor': end ? 'end' : 'start'},
-                  `peak: ${inBytes(plan.arena)}, fullest at launch ${plan.fullest}`));
+             draw('text', {x: Math.max(4, Math.min(middle - space / 2, width - space - 4)),
+                           y: top - 12, class: 'peak-text'}, label));
 }
