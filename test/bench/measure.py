@@ -64,6 +64,7 @@ class Bench:
         for worker in self.peers.values():
             worker.stop()
         self.peers = {}
+        self.log.close()
 
     # --- ours ---
 

@@ -104,7 +104,7 @@ def describe(machine, date):
 
 def text(result):
     """All of it: machine, tables, what failed."""
-    parts = [describe(result["machine"], result["date"])]
+    parts = [describe(result["machine"], result["date"]) + "\n"]
     for group in dict.fromkeys(row["group"] for row in result["rows"]):
         rows = [row for row in result["rows"] if row["group"] == group and "failed" not in row]
         if not rows:
