@@ -31,6 +31,8 @@ def result():
     rows += [row(case, 2, eager=peer(10.0 + i)) for i, case in enumerate(scaled)]
     memory = row(find("memory"), 2, eager={"bytes": 250_000_000}, softmax={"bytes": 900_000_000})
     rows.append(memory)
+    rows.append(row(find("operations matmul fwd B1 T512"), 2, eager=peer(1.0)))
+    rows.append(row(find("decoding decode local"), 2, eager=peer(9.0)))
     rows.append({**row(find("decoding"), 1), "failed": "logits is off by 1.00e+00"})
     for one in rows:
         if one["group"] != "memory":

@@ -146,11 +146,13 @@ class Reports(unittest.TestCase):
     def test_table(self):
         text = table.text(canned.result())
         self.assertIn("Some CPU, 2 CPUs (avx2); torch 2.13.0, jax 0.10.2; 2026-01-02.", text)
-        self.assertIn("| local-32 fwd causal B4 T1024 d512 | 2 | 2 | 8 | 5† | failed | "
+        self.assertIn("| local-32 fwd causal B4 T1024 d512 | 2 | 2 | 8 | 5 (error 1e-04) | failed | "
                       "torch.compile | 2.50x | 2 000 | 1.0e-07 |", text)
         self.assertIn("| train local-32 12 x d512 B1 T1024 | 2 | 2 | 6 | 4 | eager | 3.00x | 2.00x "
                       "| 512 000 | 1.0e-07 |", text)
         self.assertIn("| 100 | 250 | 900 | 2.50x |", text)
+        self.assertIn("| best matmul (eager, matmul fwd B1 T512 d512) | 2 | 4 000 |  |", text)
+        self.assertIn("| 4.50x | 500 | 50 | 100% | 1.0e-07 |", text)      # of 50 GB/s
         self.assertIn("2 threads: jax: no answer within 600 s", text)
         self.assertIn("1 threads: ours: logits is off by 1.00e+00", text)
         for block in text.split("\n\n"):
@@ -220,14 +222,20 @@ class Whole(unittest.TestCase):
     MODEL = {"batch": 2, "length": 40, "dim": 64, "layers": 2, "mixer": "local", "window": 8,
              "rank": 4, "vocab": 17, "dtype": "f32"}
 
+    @classmethod
+    def setUpClass(cls):
+        cls.place = tempfile.TemporaryDirectory()
+        cls.bench = Bench(PROGRAM, sys.executable, cls.place.name)
+        cls.bench.budget = 0
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.bench.close()
+        cls.place.cleanup()
+
     def row(self, spec, peers, program=None, group="operations"):
-        with tempfile.TemporaryDirectory() as folder:
-            bench = Bench(program or PROGRAM, sys.executable, folder)
-            bench.budget = 0
-            try:
-                return bench.run(cases.Case(group, "one", spec, peers), 1)
-            finally:
-                bench.close()
+        self.bench.program = program or PROGRAM
+        return self.bench.run(cases.Case(group, "one", spec, peers), 1)
 
     def good(self, row):
         self.assertEqual(failures(row), [])

@@ -11,7 +11,6 @@ from workers import Failed, Worker
 
 HERE = Path(__file__).resolve().parent
 BUDGET, MOST_ROUNDS, LEAST_ROUNDS = 8e3, 15, 3   # ms for all turns; rounds
-SLOWEST = 30e3                                    # ms a call: a peer that takes longer is left out
 
 
 def summary(samples):
@@ -64,6 +63,7 @@ class Bench:
         for worker in self.peers.values():
             worker.stop()
         self.peers = {}
+        self.log.close()
 
     # --- ours ---
 

@@ -15,13 +15,14 @@ def number(x):
 
 
 def cell(facts, value="ms"):
-    """A peer's time; a dagger where its result is further off than ours may be."""
+    """A peer's time, and its error where that is more than ours may be."""
     if facts is None:
         return ""
     if "failed" in facts:
         return "failed"
     error = facts.get("error")
-    return number(facts[value]) + ("†" if error and error["error"] > error["limit"] else "")
+    wrong = error and error["error"] > error["limit"]
+    return number(facts[value]) + (f" (error {error['error']:.0e})" if wrong else "")
 
 
 def rate(row, ms):
@@ -40,10 +41,10 @@ def _title(group, rows):
     if any("sdpa" in row["peers"] for row in rows):
         columns.append("to softmax")
     columns += [UNITS[group][0]] if group in UNITS else ["GFLOP/s"]
-    return columns + (["GB/s"] if group == "decoding" else []) + ["max error"]
+    return columns + (["GB/s", "of reading"] if group == "decoding" else []) + ["max error"]
 
 
-def _line(row, rows):
+def _line(row, rows, result):
     ours, peers = row["ours"], row["peers"]
     cells = [row["name"], row["threads"], number(ours["ms"])]
     cells += [cell(peers.get(name)) for name in _peers(rows)]
@@ -56,18 +57,44 @@ def _line(row, rows):
     else:
         cells.append(number(ours["flops"] / ours["ms"] * 1e-6))
     if row["group"] == "decoding":
-        cells.append(number(ours["bytes"] / ours["ms"] * 1e-6))
+        speed, roof = ours["bytes"] / ours["ms"] * 1e-6, _read_speed(result, row["threads"])
+        cells += [number(speed), f"{speed / roof:.0%}" if roof else ""]
     return cells + [f"{ours['error']:.1e}"]
 
 
-def _roofs(rows):
+def _best_product(rows, threads):
+    """(GFLOP/s, whose) of the fastest matmul that was measured."""
+    best = (0, "")
+    for row in rows:
+        if row["spec"]["op"] != "matmul" or row["threads"] != threads:
+            continue
+        for name, facts in [("ours", row["ours"]), *row["peers"].items()]:
+            if "ms" in facts:
+                rate = row["ours"]["flops"] / facts["ms"] * 1e-6
+                best = max(best, (rate, f"{PEER_NAMES.get(name, name)}, {row['name']}"))
+    return best
+
+
+def _roofs(rows, others):
     lines = [["roof", "threads", "GFLOP/s", "GB/s"]]
     for row in rows:
         ours = row["ours"]
         rates = [number(ours[key] / ours["ms"] * 1e-6) if ours[key] else ""
                  for key in ("flops", "bytes")]
         lines.append([row["name"], row["threads"], *rates])
+    for threads in sorted({row["threads"] for row in rows}):
+        best, whose = _best_product(others, threads)
+        if best:
+            lines.append([f"best matmul ({whose})", threads, number(best), ""])
     return lines
+
+
+def _read_speed(result, threads):
+    """GB/s, or None where that was not measured."""
+    for row in result["rows"]:
+        if row["group"] == "roofs" and row["spec"]["op"] == "read" and row["threads"] == threads:
+            return None if "failed" in row else row["ours"]["bytes"] / row["ours"]["ms"] * 1e-6
+    return None
 
 
 def _memory(rows):
@@ -104,17 +131,17 @@ def describe(machine, date):
 
 def text(result):
     """All of it: machine, tables, what failed."""
-    parts = [describe(result["machine"], result["date"])]
+    parts = [describe(result["machine"], result["date"]) + "\n"]
     for group in dict.fromkeys(row["group"] for row in result["rows"]):
         rows = [row for row in result["rows"] if row["group"] == group and "failed" not in row]
         if not rows:
             continue
         if group == "roofs":
-            lines = _roofs(rows)
+            lines = _roofs(rows, [row for row in result["rows"] if "failed" not in row])
         elif group == "memory":
             lines = _memory(rows)
         else:
-            lines = [_title(group, rows)] + [_line(row, rows) for row in rows]
+            lines = [_title(group, rows)] + [_line(row, rows, result) for row in rows]
         parts.append(_markdown(lines))
     bad = _failures(result["rows"])
     if bad:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 COMMON = ["ms", "ms_min", "ms_max", "flops", "bytes", "gflops", "gbps", "compile_ms",
-          "cached_compile_ms", "peak_rss_mb", "max_error", "threads"]
+          "cached_compile_ms", "peak_rss_mb", "max_error", "threads", "scratch_bytes"]
 SMALL = ["--batch=2", "--dim=8", "--window=3", "--heads=2", "--repeat=2", "--threads=1", "--json"]
 MODEL = ["--layers=1", "--vocab=11", "--rank=4"]
 
@@ -21,7 +21,7 @@ def measure(op, *flags):
     for key in numbers:
         number = result[key]
         assert math.isfinite(number) and number >= 0, (command, key, number)
-        assert number > 0 or key == "max_error", (command, key, number)
+        assert number > 0 or key in ("max_error", "scratch_bytes"), (command, key, number)
     assert result["op"] == op and result["target"] == "cpu", result
     assert ("ratio" in result) == eager, result
     assert result["ms_min"] <= result["ms"] <= result["ms_max"], result
@@ -61,11 +61,27 @@ for op, passes in (("local", "fwdbwd"), ("simple", "fwd"), ("simple", "fwdbwd"),
 r = measure("simple", "--length=2000", "--pass=fwdbwd", "--causal")
 assert r["checked_against"] == "reference+libtorch-f64", r
 
+# The check by parts: sequence by sequence with one band, and some channels at a time.
+for op, sizes in (("local", ["--length=600", "--dim=64", "--pass=fwdbwd"]),
+                  ("conv", ["--grid=24x25", "--dim=64", "--heads=16", "--pass=fwdbwd"]),
+                  ("simple", ["--length=70000", "--dim=64"])):
+    r = measure(op, *sizes, *([] if op == "conv" else ["--causal"]))
+    assert r["checked_against"].endswith("libtorch-f64"), r
+r = measure("mlp", "--length=12", "--vs=eager")
+close(r["flops"], 8 * 2 * 12 * 8 * 8, "mlp")
+close(r["bytes"], 4 * (5 * 2 * 12 * 8 + 4 * 8 * 8 + 4 * 8), "mlp")
+measure("mlp", "--length=12", "--dtype=bf16")
+
+for mixer in ("conv", "full"):
+    r = measure("image", "--mixer=" + mixer, "--image=48", "--vs=eager", *MODEL)
+    close(r["images_per_s"], 2 / r["ms"] * 1e3, "images_per_s")
+    assert r["length"] == 9 + (mixer == "full"), r
 for mixer in ("full", "local", "simple", "conv"):
     measure("decode", "--length=20", "--mixer=" + mixer, *MODEL)
 measure("decode", "--length=20", "--dtype=bf16", "--vs=eager", *MODEL)
 measure("model", "--length=12", "--mixer=conv", "--vs=eager", *MODEL)
 r = measure("train", "--length=12", "--mixer=simple", "--vs=eager", *MODEL)
+assert r["scratch_bytes"] > 0, r
 close(r["tokens_per_s"], 2 * 12 / r["ms"] * 1e3, "tokens_per_s")
 measure("train", "--length=12", "--mixer=local", "--dtype=bf16", *MODEL)
 print("all as expected")

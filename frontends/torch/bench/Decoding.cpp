@@ -1,6 +1,7 @@
 //===- Decoding.cpp - Compiles and checks the decode step -----------------===//
 
 #include "frontends/torch/bench/Arrays.h"
+#include "frontends/torch/bench/ExampleSizes.h"
 #include "frontends/torch/bench/ModelSubjects.h"
 
 #include <ATen/ATen.h>
@@ -8,33 +9,6 @@
 #include <algorithm>
 
 using namespace aft::bench;
-
-namespace {
-
-/// The sizes of an example: none is another's by chance.
-struct ExampleSizes {
-  explicit ExampleSizes(const Options &o)
-      : taken{o.dim,    4 * o.dim, o.heads, o.window - 2, o.window - 1,
-              o.window, o.rank,    o.vocab, o.length,     std::max<int64_t>(o.length, 64)} {
-    batch = next(2);
-    chunk = next(batch + 1);
-    positions = next(chunk + 1);
-    while (isTaken(positions + chunk))
-      positions = next(positions + 1);
-  }
-  bool isTaken(int64_t size) const {
-    return std::find(taken.begin(), taken.end(), size) != taken.end();
-  }
-  int64_t next(int64_t size) const {
-    while (isTaken(size))
-      ++size;
-    return size;
-  }
-  std::vector<int64_t> taken;
-  int64_t batch, chunk, positions;
-};
-
-} // namespace
 
 /// A state after some positions, as the step itself returns it: in bf16 its sums
 /// are f32, and full has keys then.

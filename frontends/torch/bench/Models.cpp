@@ -1,6 +1,7 @@
 //===- Models.cpp - Compiles and checks the forward passes ----------------===//
 
 #include "frontends/torch/bench/Arrays.h"
+#include "frontends/torch/bench/ExampleSizes.h"
 #include "frontends/torch/bench/ModelSubjects.h"
 #include "frontends/torch/bench/Subjects.h"
 
@@ -56,10 +57,11 @@ Subject aft::bench::makeForward(const Options &o) {
   model->eval();
   at::Tensor ids = makeIds(o, "ids", o.length, o.vocab);
   at::NoGradGuard guard;
+  ExampleSizes sizes(o);
   auto compiled = compileTwice(o, subject.compile, [&](const aft::CompileModuleOptions &options) {
     return aft::compileComputation(
         *model, [&](const aft::Tensors &inputs) { return aft::Tensors{model->forward(inputs[0])}; },
-        {ids}, options);
+        {at::zeros({sizes.batch, sizes.length}, at::kLong)}, options);
   });
   finishForward(o, subject, compiled, ids, plainCopy(model, at::kDouble)->forward(ids),
                 parameterBytes(*model));

@@ -1,6 +1,7 @@
 //===- Training.cpp - Compiles and checks the training step ---------------===//
 
 #include "frontends/torch/bench/Arrays.h"
+#include "frontends/torch/bench/ExampleSizes.h"
 #include "frontends/torch/bench/ModelSubjects.h"
 
 #include <ATen/ATen.h>
@@ -97,8 +98,10 @@ Subject aft::bench::makeTraining(const Options &o) {
   aft::nn::LanguageModel model = makeLanguageModel(o), before = plainCopy(model, at::kDouble);
   at::Tensor all = makeIds(o, "ids", o.length + 1, o.vocab);
   at::Tensor ids = all.slice(1, 0, o.length).contiguous(), targets = all.slice(1, 1).contiguous();
+  ExampleSizes sizes(o);
   auto step = compileTwice(o, subject.compile, [&](const aft::CompileModuleOptions &options) {
-    return aft::compileTraining(model, lossOf, adamW(), {ids, targets}, options);
+    at::Tensor example = at::zeros({sizes.batch, sizes.length}, at::kLong);
+    return aft::compileTraining(model, lossOf, adamW(), {example, example.clone()}, options);
   });
   if (o.eager())
     subject.eager = eagerStep(plainCopy(model), ids, targets);
