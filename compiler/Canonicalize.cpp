@@ -116,8 +116,12 @@ struct Canonicalize : aft::impl::CanonicalizeBase<Canonicalize> {
   }
 
   void runOnOperation() override {
+    // There are no blocks to merge in structured code, only many to look at.
+    GreedyRewriteConfig config;
+    config.useTopDownTraversal = true;
+    config.enableRegionSimplification = GreedySimplifyRegionLevel::Disabled;
     // As upstream: what did not converge is not wrong.
-    (void)applyPatternsAndFoldGreedily(getOperation(), patterns);
+    (void)applyPatternsAndFoldGreedily(getOperation(), patterns, config);
   }
 
   FrozenRewritePatternSet patterns;

@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Support/FileUtilities.h"
@@ -184,6 +185,8 @@ LogicalResult aft::runPhase(ModuleOp module, Phase phase, const PipelineOptions 
   PhaseTimer timer(options.report, nameOf(phase));
   PassManager passes(module.getContext(), ModuleOp::getOperationName());
   timer.watch(passes);
+  // Once per phase, below, instead of after every pass: aft-opt does the latter.
+  passes.enableVerifier(false);
   buildPhase(phase, passes, options);
   std::string reproducer;
   passes.enableCrashReproducerGeneration(
@@ -202,7 +205,7 @@ LogicalResult aft::runPhase(ModuleOp module, Phase phase, const PipelineOptions 
         reproducer = path.str();
         return std::make_unique<Reproducer>(reproducer, fd);
       });
-  if (failed(passes.run(module))) {
+  if (failed(passes.run(module)) || failed(verify(module))) {
     InFlightDiagnostic error = module.emitError() << "phase '" << nameOf(phase) << "' failed";
     if (!reproducer.empty())
       error << "; replay it with: aft-opt --run-reproducer " << reproducer;

@@ -35,7 +35,10 @@ struct Decompose : aft::impl::DecomposeBase<Decompose> {
     populateDecomposeTensorPatterns(patterns);
     populateDecomposeNamedPatterns(patterns);
     linalg::populateElementwiseToLinalgConversionPatterns(patterns);
-    if (failed(applyPatternsAndFoldGreedily(function, std::move(patterns)))) {
+    GreedyRewriteConfig config;
+    config.useTopDownTraversal = true;
+    config.enableRegionSimplification = GreedySimplifyRegionLevel::Disabled;
+    if (failed(applyPatternsAndFoldGreedily(function, std::move(patterns), config))) {
       function.emitOpError("decomposition did not converge");
       return signalPassFailure();
     }

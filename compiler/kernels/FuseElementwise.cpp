@@ -88,6 +88,7 @@ struct FuseElementwise : aft::impl::FuseElementwiseBase<FuseElementwise> {
     linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);
     GreedyRewriteConfig config;
     config.useTopDownTraversal = true;
+    config.enableRegionSimplification = GreedySimplifyRegionLevel::Disabled;
     if (failed(applyPatternsAndFoldGreedily(getOperation(),
                                             std::move(patterns), config))) {
       getOperation().emitOpError("elementwise fusion did not converge");

@@ -33,6 +33,8 @@ void aft::buildKernelsPipeline(OpPassManager &passes, CompileReport *report) {
   passes.addNestedPass<func::FuncOp>(createLowerAffinePass());
   clean();
   passes.addPass(createFormKernels(report));
+  // Equal layers give equal kernels at once; cleaned up, some more are equal.
+  passes.addPass(createDedupKernels());
   clean(/*keepCopies=*/true);
   passes.addPass(createDedupKernels());
   passes.addPass(createPlanMemory(report));
