@@ -241,6 +241,22 @@ static Value isFilterModerate(const WindowMixer &mixer, LaneEmitter &group) {
                                          e.number(group.element, kModerate));
 }
 
+void aft::addTapsExactly(const WindowMixer &mixer, LaneEmitter &group, Value sums, Value slot) {
+  Emitter &e = group.e;
+  Value length = e.dim(mixer.q, 1);
+  Value keys = visibleKeys(e, mixer.lengths, group.batch, length);
+  e.loop(e.index(0), length, e.index(1), [&](Value t) {
+    mixer.keysOf(e, t, keys, {}, [&](Value key, Value tap, ValueRange) {
+      SmallVector<Value> place = {tap, e.index(0)};
+      if (slot)
+        place.insert(place.begin(), slot);
+      Value term = biasTerm(mixer, group, t, key, tap);
+      e.store(e.fadd(e.load(sums, place, group.lanes), term), sums, place);
+      return Emitter::Values{};
+    });
+  });
+}
+
 void aft::emitFilterGradient(const WindowMixer &mixer, Emitter &e, unsigned vectorBits) {
   LaneBlocks blocks(accumulationOf(mixer.q), vectorBits, mixer.channels, mixer.perHead());
   emitFilterSums(mixer, blocks, e, [&](LaneEmitter &group, Value sums) {

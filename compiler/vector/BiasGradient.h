@@ -21,6 +21,10 @@ void emitFilterGradient(const WindowMixer &mixer, Emitter &e, unsigned vectorBit
 void emitFilterSums(const WindowMixer &mixer, const LaneBlocks &blocks, Emitter &e,
                     llvm::function_ref<void(LaneEmitter &, mlir::Value sums)> addEntry);
 
+/// Adds one batch entry's part to sums[tap], or to sums[slot][tap], pair by pair.
+void addTapsExactly(const WindowMixer &mixer, LaneEmitter &group, mlir::Value sums,
+                    mlir::Value slot = mlir::Value());
+
 } // namespace aft
 
 #endif // AFT_COMPILER_VECTOR_BIASGRADIENT_H

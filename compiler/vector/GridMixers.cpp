@@ -3,6 +3,7 @@
 // other one exponentials of every pair in a window (WindowMixers).
 
 #include "compiler/vector/BiasGradient.h"
+#include "compiler/vector/GridHeads.h"
 #include "compiler/vector/MixerEmission.h"
 #include "compiler/vector/PlainGrid.h"
 
@@ -82,6 +83,9 @@ static void plainRows(const WindowMixer &mixer, LaneEmitter &group) {
 void aft::emitGridMixer(Operation *op, OpBuilder &builder, unsigned vectorBits) {
   WindowMixer mixer(op, builder);
   Emitter e(builder, op->getLoc());
+  LaneBlocks blocks(accumulationOf(mixer.q), vectorBits, mixer.channels, mixer.perHead());
+  if (GridHeads::fits(mixer, blocks, vectorBits))
+    return GridHeads(mixer, blocks, e, vectorBits).emitForward();
   forEachLaneGroup(
       e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels, mixer.perHead(),
       [&](LaneEmitter &group) {
@@ -191,24 +195,15 @@ static void addTapsPlain(const WindowMixer &mixer, LaneEmitter &group, Value sum
   grid.correlate(queries, keys, e.exp(scale), sums);
 }
 
-static void addTapsExactly(const WindowMixer &mixer, LaneEmitter &group, Value sums) {
-  Emitter &e = group.e;
-  Value length = e.dim(mixer.q, 1);
-  Value keys = visibleKeys(e, mixer.lengths, group.batch, length);
-  e.loop(e.index(0), length, e.index(1), [&](Value t) {
-    mixer.keysOf(e, t, keys, {}, [&](Value key, Value tap, ValueRange) {
-      Value place[] = {tap, e.index(0)};
-      Value term = biasTerm(mixer, group, t, key, tap);
-      e.store(e.fadd(e.load(sums, place, group.lanes), term), sums, place);
-      return Emitter::Values{};
-    });
-  });
-}
-
 void aft::emitGridMixerGrad(Operation *op, OpBuilder &builder, unsigned vectorBits) {
   WindowMixer mixer(op, builder);
   Emitter e(builder, op->getLoc());
   LaneBlocks blocks(accumulationOf(mixer.q), vectorBits, mixer.channels, mixer.perHead());
+  if (GridHeads::fits(mixer, blocks, vectorBits)) {
+    GridHeads heads(mixer, blocks, e, vectorBits);
+    heads.emitFilter();
+    return heads.emitKeys();
+  }
   // The largest groups first, so that threads end at the same time.
   emitFilterSums(mixer, blocks, e, [&](LaneEmitter &group, Value sums) {
     choose(

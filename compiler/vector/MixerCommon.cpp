@@ -41,9 +41,7 @@ MixState LaneEmitter::emptyState() {
   return {oneScale ? number(0) : infinity(true), number(0), number(0)};
 }
 
-Value LaneEmitter::finite(Value m) {
-  return e.select(e.equal(m, infinity(true)), number(0), m);
-}
+Value LaneEmitter::finite(Value m) { return e.select(e.equal(m, infinity(true)), number(0), m); }
 
 MixState LaneEmitter::add(const MixState &state, Value x, Value v) {
   Value m = e.fmaxNumber(state.m, x), base = finite(m);
@@ -55,7 +53,7 @@ MixState LaneEmitter::add(const MixState &state, Value x, Value v) {
 
 MixState LaneEmitter::merge(const MixState &a, const MixState &b) {
   if (oneScale)
-    return {a.m, e.fadd(a.n, b.n), e.fadd(a.z, b.z)};
+    return {a.m, e.fadd(a.n, b.n), oneSum ? a.z : e.fadd(a.z, b.z)};
   Value m = e.fmaxNumber(a.m, b.m), base = finite(m);
   Value first = e.exp(e.fsub(a.m, base)), second = e.exp(e.fsub(b.m, base));
   return {m, e.fma(a.n, first, e.fmul(b.n, second)), e.fma(a.z, first, e.fmul(b.z, second))};
@@ -74,10 +72,10 @@ Value LaneEmitter::logz(const MixState &state) {
 
 MixState LaneEmitter::loop(Value lower, Value upper, const MixState &state,
                            llvm::function_ref<MixState(Value, MixState)> body) {
-  return MixState::from(e.loop(lower, upper, e.index(1), state.values(),
-                               [&](Value i, ValueRange carried) {
-                                 return body(i, MixState::from(carried)).values();
-                               }));
+  return MixState::from(
+      e.loop(lower, upper, e.index(1), state.values(), [&](Value i, ValueRange carried) {
+        return body(i, MixState::from(carried)).values();
+      }));
 }
 
 MixState LaneEmitter::when(Value condition, const MixState &state,
@@ -88,11 +86,14 @@ MixState LaneEmitter::when(Value condition, const MixState &state,
 }
 
 Value LaneEmitter::stateMemory(int64_t count) {
-  return e.scratch({count, oneScale ? 2 : 3, std::max<int64_t>(lanes, 1)}, element);
+  int64_t parts = oneSum ? 1 : oneScale ? 2 : 3;
+  return e.scratch({count, parts, std::max<int64_t>(lanes, 1)}, element);
 }
 
 void LaneEmitter::keep(const MixState &state, Value memory, Value index) {
-  SmallVector<Value> parts = {state.n, state.z};
+  SmallVector<Value> parts = {state.n};
+  if (!oneSum)
+    parts.push_back(state.z);
   if (!oneScale)
     parts.push_back(state.m);
   for (auto [part, value] : llvm::enumerate(parts))
@@ -100,10 +101,8 @@ void LaneEmitter::keep(const MixState &state, Value memory, Value index) {
 }
 
 MixState LaneEmitter::kept(Value memory, Value index) {
-  auto part = [&](int64_t i) {
-    return e.load(memory, {index, e.index(i), e.index(0)}, lanes);
-  };
-  return {oneScale ? number(0) : part(2), part(0), part(1)};
+  auto part = [&](int64_t i) { return e.load(memory, {index, e.index(i), e.index(0)}, lanes); };
+  return {oneScale ? number(0) : part(2), part(0), oneSum ? number(0) : part(1)};
 }
 
 //===----------------------------------------------------------------------===//
@@ -116,9 +115,12 @@ Value LaneEmitter::gate(Gate gate, Value q) {
     Value one = number(1);
     return e.fdiv(one, e.fadd(one, e.exp(e.fsub(number(0), q))));
   }
-  case Gate::relu: return e.fmax(q, number(0));
-  case Gate::tanh: return e.builder.create<math::TanhOp>(e.loc, q);
-  case Gate::none: return number(1);
+  case Gate::relu:
+    return e.fmax(q, number(0));
+  case Gate::tanh:
+    return e.builder.create<math::TanhOp>(e.loc, q);
+  case Gate::none:
+    return number(1);
   }
   return Value();
 }
@@ -131,15 +133,15 @@ Value LaneEmitter::gateDerivative(Gate kind, Value q) {
     return e.fmul(s, e.fsub(one, s));
   }
   case Gate::relu: {
-    Value positive =
-        e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OGT, q, zero);
+    Value positive = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OGT, q, zero);
     return e.select(positive, one, zero);
   }
   case Gate::tanh: {
     Value t = gate(kind, q);
     return e.fsub(one, e.fmul(t, t));
   }
-  case Gate::none: return zero;
+  case Gate::none:
+    return zero;
   }
   return Value();
 }

@@ -37,6 +37,8 @@ public:
   /// All sums of the group are relative to one scale that is kept elsewhere, so
   /// that adding them is an addition; their m is 0.
   bool oneScale = false;
+  /// Besides, only n is a sum; z is 0.
+  bool oneSum = false;
 
   Value number(double value) { return e.number(type, value); }
   Value infinity(bool negative);

@@ -31,6 +31,36 @@ func.func @forward(%q: memref<?x24x16xf32>, %k: memref<?x24x16xf32>, %v: memref<
 
 // -----
 
+// Channels of a head share what depends on the head alone: exponentials and the sums Z
+// of its numbers, in which a vector is a row of columns; a lane group then has one sum
+// for each of 6 outputs.
+
+// CHECK-LABEL: func.func @heads
+// CHECK-DAG: %[[KEYS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<2x56xf32>
+// CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<64x1x8xf32>
+// CHECK: scf.forall (%{{.*}}, %{{.*}}) in
+// CHECK: %[[MODERATE:.*]] = arith.cmpf olt
+// CHECK: scf.if %[[MODERATE]] {
+// CHECK: math.exp %{{.*}} : f32
+// CHECK: memref.store %{{.*}}, %[[KEYS]]
+// Z of a row of the grid.
+// CHECK: scf.for {{.*}} iter_args({{.*}}) -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>)
+// CHECK: vector.load %[[KEYS]]
+// CHECK: math.fma
+// The numerators.
+// CHECK: scf.for {{.*}} iter_args({{.*}}) -> (vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>, vector<8xf32>)
+// CHECK: } else {
+// CHECK: arith.maxnumf
+func.func @heads(%q: memref<?x24x16xf32>, %k: memref<?x24x4xf32>, %v: memref<?x24x16xf32>,
+                 %f: memref<4x3x3xf32>, %y: memref<?x24x16xf32>) attributes {aft.kernel} {
+  aft.conv %q, %k, %v, %f grid = [4, 6] outs(%y)
+    : (memref<?x24x16xf32>, memref<?x24x4xf32>, memref<?x24x16xf32>, memref<4x3x3xf32>,
+       memref<?x24x16xf32>) -> ()
+  return
+}
+
+// -----
+
 // The derivative: the filter's is a grid of its own, whose groups go through the
 // batch and come first since they are the largest; dk of a head is summed in scratch.
 
