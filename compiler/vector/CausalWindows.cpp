@@ -34,7 +34,7 @@ public:
   static int64_t places(const WindowMixer &mixer) { return kBlock + mixer.taps + 1; }
 
 private:
-  enum Part { kBase, kOlderN, kOlderZ, kRestN, kRestZ, kRunN, kRunZ, kParts };
+  enum Part { kBase, kOlderM, kOlderN, kOlderZ, kRestN, kRestZ, kRunN, kRunZ, kParts };
   using Pair = std::pair<Value, Value>;
   using GroupBody = llvm::function_ref<void(LaneEmitter &, Value number)>;
 
@@ -43,6 +43,8 @@ private:
   void forEachGroup(GroupBody body);
   void keepWindow(Value number);
   void chooseBase(LaneEmitter &group, Value number);
+  MixState older(LaneEmitter &group, Value number);
+  Value olderFactor(LaneEmitter &group, Value number);
   Value loadItems(Value isStale);
   Value loadPlace(Value place, Value item, Value end);
   std::pair<Value, Value> loadItem(LaneEmitter &group, Value number, Value place, Value item);
@@ -119,7 +121,8 @@ void CausalPanel::forEachGroup(GroupBody body) {
 void CausalPanel::clear() {
   panel.forEachGroup([&](LaneEmitter &group, Value number) {
     store(lowest(e, group.type), number, kBase);
-    for (int part = kBase + 1; part < kParts; ++part)
+    store(lowest(e, group.type), number, kOlderM);
+    for (int part = kOlderN; part < kParts; ++part)
       store(group.number(0), number, Part(part));
     e.loop(e.index(0), e.index(places(mixer)), e.index(1), [&](Value place) {
       storePair({group.number(0), group.number(0)}, buffer, number, place);
@@ -201,17 +204,26 @@ void CausalPanel::keepWindow(Value number) {
 /// Takes the base from the older sums and the items that the first output sees, or,
 /// for the derivative, from all.
 void CausalPanel::chooseBase(LaneEmitter &group, Value number) {
-  Value older = load(group, number, kBase);
+  Value older = load(group, number, kOlderM);
   Value end = mirrored ? e.index(places(mixer)) : e.index(mixer.taps + 1);
   Value lower = e.max(itemAt(e.index(mirrored ? 1 : 0)), e.index(0));
   Value top =
       e.loop(lower, e.min(itemAt(end), items), e.index(1), older, [&](Value item, ValueRange top) {
         return Emitter::Values{e.fmaxNumber(top[0], code.load(group, item).exponent)};
       })[0];
-  Value base = e.fadd(top, group.number(kOffset)), factor = e.exp(e.fsub(older, base));
-  store(base, number, kBase);
-  for (Part part : {kOlderN, kOlderZ, kRestN, kRestZ})
-    store(e.fmul(load(group, number, part), factor), number, part);
+  store(e.fadd(top, group.number(kOffset)), number, kBase);
+}
+
+/// The sums of older items; they may have left nothing beside the base.
+MixState CausalPanel::older(LaneEmitter &group, Value number) {
+  return {load(group, number, kOlderM),
+          e.fadd(load(group, number, kOlderN), load(group, number, kRestN)),
+          e.fadd(load(group, number, kOlderZ), load(group, number, kRestZ))};
+}
+
+/// What relates the older sums to the base: 1 unless the base is new.
+Value CausalPanel::olderFactor(LaneEmitter &group, Value number) {
+  return e.exp(e.fsub(load(group, number, kOlderM), load(group, number, kBase)));
 }
 
 /// Stores exp(x - base) times both numbers of an item; returns x - base and a number
@@ -320,14 +332,15 @@ void CausalPanel::tile(LaneEmitter &group, Value number, Value row, Emitter::Val
 }
 
 void CausalPanel::products(LaneEmitter &group, Value number, Value outputs) {
-  Value older[2] = {e.fadd(load(group, number, kOlderN), load(group, number, kRestN)),
-                    e.fadd(load(group, number, kOlderZ), load(group, number, kRestZ))};
+  MixState before = older(group, number);
+  Value factor = olderFactor(group, number);
+  Value sums[2] = {e.fmul(before.n, factor), e.fmul(before.z, factor)};
   Value tiles = e.ceilDiv(outputs, tileRows);
   auto run = e.loop(e.index(0), tiles, e.index(1), {group.number(0), group.number(0)},
                     [&](Value i, ValueRange carried) {
                       Value index = mirrored ? e.sub(e.sub(tiles, e.index(1)), i) : i;
                       Emitter::Values run(carried);
-                      tile(group, number, e.mul(index, tileRows), run, older);
+                      tile(group, number, e.mul(index, tileRows), run, sums);
                       return run;
                     });
   store(run[0], number, kRunN);
@@ -345,9 +358,12 @@ void CausalPanel::finishOutputs(Value outputs) {
 
 /// Adds the items that left the windows to the older ones.
 void CausalPanel::endRun(LaneEmitter &group, Value number) {
+  Value factor = olderFactor(group, number);
+  store(load(group, number, kBase), number, kOlderM);
   for (auto [run, older, rest] :
        {std::tuple(kRunN, kOlderN, kRestN), std::tuple(kRunZ, kOlderZ, kRestZ)}) {
-    Value sum = load(group, number, older), lost = load(group, number, rest);
+    Value sum = e.fmul(load(group, number, older), factor);
+    Value lost = e.fmul(load(group, number, rest), factor);
     addExactly(e, load(group, number, run), sum, lost);
     store(sum, number, older);
     store(lost, number, rest);
@@ -356,9 +372,7 @@ void CausalPanel::endRun(LaneEmitter &group, Value number) {
 
 /// The outputs from number `done` on, pair by pair, for any numbers.
 void CausalPanel::exactly(LaneEmitter &group, Value number, Value done) {
-  MixState older{load(group, number, kBase),
-                 e.fadd(load(group, number, kOlderN), load(group, number, kRestN)),
-                 e.fadd(load(group, number, kOlderZ), load(group, number, kRestZ))};
+  MixState before = older(group, number);
   code.exact(group, [&](WindowScan &scan) {
     MixState run = group.loop(e.index(0), rows, group.emptyState(), [&](Value i, MixState run) {
       Value row = mirrored ? e.sub(e.sub(rows, e.index(1)), i) : i;
@@ -366,11 +380,11 @@ void CausalPanel::exactly(LaneEmitter &group, Value number, Value done) {
       Value leaving = e.add(output, mirrored ? mixer.taps : -mixer.taps);
       run = group.when(exists(leaving), run, [&] { return scan.add(run, leaving); });
       Value isOpen = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::sge, row, done);
-      e.when(isOpen, [&] { scan.finish(output, {older, run}); });
+      e.when(isOpen, [&] { scan.finish(output, {before, run}); });
       return run;
     });
-    MixState all = group.merge(older, run);
-    store(e.fmaxNumber(all.m, lowest(e, group.type)), number, kBase);
+    MixState all = group.merge(before, run);
+    store(e.fmaxNumber(all.m, lowest(e, group.type)), number, kOlderM);
     store(all.n, number, kOlderN);
     store(all.z, number, kOlderZ);
     store(group.number(0), number, kRestN);
