@@ -14,9 +14,9 @@ static constexpr int64_t kBlock = 48;
 static constexpr double kOffset = 15;
 /// ... and items may be this much above it.
 static constexpr double kHeadroom = 5;
-/// Bytes of a row that are taken through a block at once.
-static int64_t kPartBytes = getenv("AFT_PB") ? atoi(getenv("AFT_PB")) : 512;
-/// Bytes of buffered items per work group at most.
+/// Bytes of a row of channels per work group at most, ...
+static constexpr int64_t kRowBytes = 4096;
+/// ... and of buffered items.
 static constexpr int64_t kItemBytes = 1 << 20;
 
 namespace {
@@ -36,11 +36,9 @@ public:
 private:
   enum Part { kBase, kOlderM, kOlderN, kOlderZ, kRestN, kRestZ, kRunN, kRunZ, kParts };
   using Pair = std::pair<Value, Value>;
-  using GroupBody = llvm::function_ref<void(LaneEmitter &, Value number)>;
 
   void clear();
-  void block(Value first, Value groups, Value groupsEnd, Value areModerate);
-  void forEachGroup(GroupBody body);
+  void block(Value areModerate);
   void keepWindow(Value number);
   void chooseBase(LaneEmitter &group, Value number);
   MixState older(LaneEmitter &group, Value number);
@@ -79,16 +77,16 @@ private:
   Emitter &e;
   Visit visit;
   bool mirrored;
-  int64_t tileRows, partGroups;
+  int64_t tileRows;
   Value length, items;
   LaneEmitter any;
   WindowWeights weights;
   Value buffer; ///< the two numbers of each item in reach
   Value state;  ///< of each lane group: a Part each
-  Value sums;   ///< of the outputs of a block, for the groups of a part
-  Value stale;  ///< of each part: whether it needs a new base
+  Value sums;   ///< of the outputs of a block
+  Value stale;  ///< whether the next block needs a new base
   // Of the block that is being emitted.
-  Value first, rows, origin, firstGroup, lastGroup;
+  Value first, rows, origin;
 };
 
 } // namespace
@@ -99,23 +97,14 @@ CausalPanel::CausalPanel(const WindowMixer &mixer, const WindowCode &code, const
       tileRows(tile), length(e.dim(mixer.q, 1)),
       items(mirrored ? length : visibleKeys(e, mixer.lengths, panel.batch, length)),
       any(panel.group(e.index(0))), weights(mixer, any, mirrored, kBlock) {
-  int64_t bytes = panel.width() * panel.element.getIntOrFloatBitWidth() / 8;
-  partGroups = std::clamp<int64_t>(kPartBytes / bytes, 1, panel.most);
   buffer = e.scratch({panel.most, places(mixer), 2, panel.width()}, panel.element);
   state = e.scratch({panel.most, kParts, panel.width()}, panel.element);
-  sums = e.scratch({partGroups, kBlock, 2, panel.width()}, panel.element);
-  stale = e.scratch({(panel.most + partGroups - 1) / partGroups}, e.builder.getI8Type());
+  sums = e.scratch({panel.most, kBlock, 2, panel.width()}, panel.element);
+  stale = e.scratch({1}, e.builder.getI8Type());
 }
 
 Value CausalPanel::exists(Value item) {
   return e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), item), e.less(item, items));
-}
-
-void CausalPanel::forEachGroup(GroupBody body) {
-  e.loop(firstGroup, lastGroup, e.index(1), [&](Value number) {
-    LaneEmitter group = panel.group(number);
-    body(group, number);
-  });
 }
 
 void CausalPanel::clear() {
@@ -128,8 +117,7 @@ void CausalPanel::clear() {
       storePair({group.number(0), group.number(0)}, buffer, number, place);
     });
   });
-  Value yes = e.builder.create<arith::ConstantIntOp>(e.loc, 1, 8);
-  e.loop(e.index(0), e.dim(stale, 0), e.index(1), [&](Value part) { e.store(yes, stale, part); });
+  e.store(e.builder.create<arith::ConstantIntOp>(e.loc, 1, 8), stale, e.index(0));
 }
 
 void CausalPanel::run() {
@@ -137,52 +125,46 @@ void CausalPanel::run() {
   Value blocks = e.ceilDiv(length, kBlock);
   e.loop(e.index(0), blocks, e.index(1), [&](Value i) {
     Value number = mirrored ? e.sub(e.sub(blocks, e.index(1)), i) : i;
-    Value start = e.mul(number, kBlock), areModerate = weights.fill(start);
-    e.loop(e.index(0), panel.groups, e.index(partGroups), [&](Value groups) {
-      block(start, groups, e.min(e.add(groups, partGroups), panel.groups), areModerate);
-    });
+    first = e.mul(number, kBlock);
+    block(weights.fill(first));
   });
 }
 
-void CausalPanel::block(Value start, Value groups, Value groupsEnd, Value areModerate) {
-  first = start;
-  firstGroup = groups;
-  lastGroup = groupsEnd;
+void CausalPanel::block(Value areModerate) {
   rows = e.min(e.index(kBlock), e.sub(length, first));
   // Place 0 is the item that leaves the window of output 0.
   origin = e.sub(first, e.index(mirrored ? 1 : mixer.taps));
-  Value part = e.div(groups, partGroups),
-        zero = e.builder.create<arith::ConstantIntOp>(e.loc, 0, 8);
+  Value zero = e.builder.create<arith::ConstantIntOp>(e.loc, 0, 8);
   Value isStale = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ne,
-                                                  e.load(stale, part, 0), zero);
+                                                  e.load(stale, e.index(0), 0), zero);
   e.branch(
       isStale, {},
       [&] {
-        forEachGroup([&](LaneEmitter &group, Value number) { chooseBase(group, number); });
+        panel.forEachGroup([&](LaneEmitter &group, Value number) { chooseBase(group, number); });
         return Emitter::Values{};
       },
       [&] {
-        forEachGroup([&](LaneEmitter &group, Value number) { keepWindow(number); });
+        panel.forEachGroup([&](LaneEmitter &group, Value number) { keepWindow(number); });
         return Emitter::Values{};
       });
   Value done = e.select(areModerate, loadItems(isStale), e.index(0));
   done = e.min(done, rows);
   Value isWhole = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, done, rows);
   e.when(e.less(done, rows), [&] { hideItems(done); });
-  forEachGroup([&](LaneEmitter &group, Value number) { products(group, number, done); });
+  panel.forEachGroup([&](LaneEmitter &group, Value number) { products(group, number, done); });
   finishOutputs(done);
   e.branch(
       isWhole, {},
       [&] {
-        forEachGroup([&](LaneEmitter &group, Value number) { endRun(group, number); });
+        panel.forEachGroup([&](LaneEmitter &group, Value number) { endRun(group, number); });
         return Emitter::Values{};
       },
       [&] {
-        forEachGroup([&](LaneEmitter &group, Value number) { exactly(group, number, done); });
+        panel.forEachGroup([&](LaneEmitter &group, Value number) { exactly(group, number, done); });
         return Emitter::Values{};
       });
   Value one = e.builder.create<arith::ConstantIntOp>(e.loc, 1, 8);
-  e.store(e.select(isWhole, zero, one), stale, part);
+  e.store(e.select(isWhole, zero, one), stale, e.index(0));
 }
 
 //===----------------------------------------------------------------------===//
@@ -248,7 +230,7 @@ std::pair<Value, Value> CausalPanel::loadItem(LaneEmitter &group, Value number, 
 Value CausalPanel::loadPlace(Value place, Value item, Value end) {
   Value zero = any.number(0);
   auto seen = e.loop(
-      firstGroup, lastGroup, e.index(1), {zero, zero}, [&](Value number, ValueRange carried) {
+      e.index(0), panel.groups, e.index(1), {zero, zero}, [&](Value number, ValueRange carried) {
         LaneEmitter group = panel.group(number);
         auto [relative, odd] = loadItem(group, number, place, item);
         Value isMore =
@@ -278,7 +260,7 @@ Value CausalPanel::loadItems(Value isStale) {
         exists(item), e.builder.getIndexType(),
         [&] { return Emitter::Values{loadPlace(place, item, end[0])}; },
         [&] {
-          forEachGroup([&](LaneEmitter &group, Value number) {
+          panel.forEachGroup([&](LaneEmitter &group, Value number) {
             storePair({group.number(0), group.number(0)}, buffer, number, place);
           });
           return Emitter::Values{end[0]};
@@ -292,7 +274,7 @@ void CausalPanel::hideItems(Value from) {
   if (mirrored)
     return;
   e.loop(e.add(from, mixer.taps), e.index(places(mixer)), e.index(1), [&](Value place) {
-    forEachGroup([&](LaneEmitter &group, Value number) {
+    panel.forEachGroup([&](LaneEmitter &group, Value number) {
       storePair({group.number(0), group.number(0)}, buffer, number, place);
     });
   });
@@ -326,9 +308,8 @@ void CausalPanel::tile(LaneEmitter &group, Value number, Value row, Emitter::Val
                     }
                     return next;
                   });
-  Value inPart = e.sub(number, firstGroup);
   for (int64_t i = 0; i < tileRows; ++i)
-    storePair({totals[2 * i], totals[2 * i + 1]}, sums, inPart, e.add(row, i));
+    storePair({totals[2 * i], totals[2 * i + 1]}, sums, number, e.add(row, i));
 }
 
 void CausalPanel::products(LaneEmitter &group, Value number, Value outputs) {
@@ -349,8 +330,8 @@ void CausalPanel::products(LaneEmitter &group, Value number, Value outputs) {
 
 void CausalPanel::finishOutputs(Value outputs) {
   e.loop(e.index(0), outputs, e.index(1), [&](Value row) {
-    forEachGroup([&](LaneEmitter &group, Value number) {
-      auto [one, two] = loadPair(group, sums, e.sub(number, firstGroup), row);
+    panel.forEachGroup([&](LaneEmitter &group, Value number) {
+      auto [one, two] = loadPair(group, sums, number, row);
       code.finish(group, e.add(first, row), {load(group, number, kBase), one, two});
     });
   });
@@ -401,7 +382,8 @@ static int64_t tileRowsFor(unsigned vectorBits) { return vectorBits >= 512 ? 8 :
 
 static int64_t mostGroups(const WindowMixer &mixer, Type accumulation, int64_t lanes) {
   int64_t bytes = lanes * accumulation.getIntOrFloatBitWidth() / 8;
-  return kItemBytes / (CausalPanel::places(mixer) * 2 * bytes);
+  int64_t most = std::min(kItemBytes / (CausalPanel::places(mixer) * 2), kRowBytes);
+  return std::max<int64_t>(1, most / bytes);
 }
 
 bool aft::fitsCausalWindows(const WindowMixer &mixer, Type accumulation) {
@@ -413,7 +395,7 @@ void aft::emitCausalWindows(const WindowMixer &mixer, const WindowCode &code, Em
                             llvm::function_ref<void(LaneEmitter &, Value)> visit) {
   Type element = accumulationOf(mixer.q);
   Value batches = e.dim(mixer.q, 0), isNarrow = e.less(batches, e.index(2));
-  int64_t most = std::max<int64_t>(1, mostGroups(mixer, element, lanesFor(element, vectorBits)));
+  int64_t most = mostGroups(mixer, element, lanesFor(element, vectorBits));
   forEachPanel(e, element, vectorBits, batches, mixer.channels, most, isNarrow,
                [&](const Panel &panel) {
                  CausalPanel(mixer, code, panel, tileRowsFor(vectorBits), visit).run();
