@@ -14,9 +14,9 @@ static constexpr int64_t kBlock = 48;
 static constexpr double kOffset = 15;
 /// ... and items may be this much above it.
 static constexpr double kHeadroom = 5;
-/// Bytes of a row that are taken through a block at once.
-static int64_t kPartBytes = getenv("AFT_PB") ? atoi(getenv("AFT_PB")) : 512;
-/// Bytes of buffered items per work group at most.
+/// Bytes of a row of channels per work group at most, ...
+static constexpr int64_t kRowBytes = 4096;
+/// ... and of buffered items.
 static constexpr int64_t kItemBytes = 1 << 20;
 
 namespace {
@@ -34,15 +34,15 @@ public:
   static int64_t places(const WindowMixer &mixer) { return kBlock + mixer.taps + 1; }
 
 private:
-  enum Part { kBase, kOlderN, kOlderZ, kRestN, kRestZ, kRunN, kRunZ, kParts };
+  enum Part { kBase, kOlderM, kOlderN, kOlderZ, kRestN, kRestZ, kRunN, kRunZ, kParts };
   using Pair = std::pair<Value, Value>;
-  using GroupBody = llvm::function_ref<void(LaneEmitter &, Value number)>;
 
   void clear();
-  void block(Value first, Value groups, Value groupsEnd, Value areModerate);
-  void forEachGroup(GroupBody body);
+  void block(Value areModerate);
   void keepWindow(Value number);
   void chooseBase(LaneEmitter &group, Value number);
+  MixState older(LaneEmitter &group, Value number);
+  Value olderFactor(LaneEmitter &group, Value number);
   Value loadItems(Value isStale);
   Value loadPlace(Value place, Value item, Value end);
   std::pair<Value, Value> loadItem(LaneEmitter &group, Value number, Value place, Value item);
@@ -77,16 +77,16 @@ private:
   Emitter &e;
   Visit visit;
   bool mirrored;
-  int64_t tileRows, partGroups;
+  int64_t tileRows;
   Value length, items;
   LaneEmitter any;
   WindowWeights weights;
   Value buffer; ///< the two numbers of each item in reach
   Value state;  ///< of each lane group: a Part each
-  Value sums;   ///< of the outputs of a block, for the groups of a part
-  Value stale;  ///< of each part: whether it needs a new base
+  Value sums;   ///< of the outputs of a block
+  Value stale;  ///< whether the next block needs a new base
   // Of the block that is being emitted.
-  Value first, rows, origin, firstGroup, lastGroup;
+  Value first, rows, origin;
 };
 
 } // namespace
@@ -97,36 +97,27 @@ CausalPanel::CausalPanel(const WindowMixer &mixer, const WindowCode &code, const
       tileRows(tile), length(e.dim(mixer.q, 1)),
       items(mirrored ? length : visibleKeys(e, mixer.lengths, panel.batch, length)),
       any(panel.group(e.index(0))), weights(mixer, any, mirrored, kBlock) {
-  int64_t bytes = panel.width() * panel.element.getIntOrFloatBitWidth() / 8;
-  partGroups = std::clamp<int64_t>(kPartBytes / bytes, 1, panel.most);
   buffer = e.scratch({panel.most, places(mixer), 2, panel.width()}, panel.element);
   state = e.scratch({panel.most, kParts, panel.width()}, panel.element);
-  sums = e.scratch({partGroups, kBlock, 2, panel.width()}, panel.element);
-  stale = e.scratch({(panel.most + partGroups - 1) / partGroups}, e.builder.getI8Type());
+  sums = e.scratch({panel.most, kBlock, 2, panel.width()}, panel.element);
+  stale = e.scratch({1}, e.builder.getI8Type());
 }
 
 Value CausalPanel::exists(Value item) {
   return e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), item), e.less(item, items));
 }
 
-void CausalPanel::forEachGroup(GroupBody body) {
-  e.loop(firstGroup, lastGroup, e.index(1), [&](Value number) {
-    LaneEmitter group = panel.group(number);
-    body(group, number);
-  });
-}
-
 void CausalPanel::clear() {
   panel.forEachGroup([&](LaneEmitter &group, Value number) {
     store(lowest(e, group.type), number, kBase);
-    for (int part = kBase + 1; part < kParts; ++part)
+    store(lowest(e, group.type), number, kOlderM);
+    for (int part = kOlderN; part < kParts; ++part)
       store(group.number(0), number, Part(part));
     e.loop(e.index(0), e.index(places(mixer)), e.index(1), [&](Value place) {
       storePair({group.number(0), group.number(0)}, buffer, number, place);
     });
   });
-  Value yes = e.builder.create<arith::ConstantIntOp>(e.loc, 1, 8);
-  e.loop(e.index(0), e.dim(stale, 0), e.index(1), [&](Value part) { e.store(yes, stale, part); });
+  e.store(e.builder.create<arith::ConstantIntOp>(e.loc, 1, 8), stale, e.index(0));
 }
 
 void CausalPanel::run() {
@@ -134,52 +125,46 @@ void CausalPanel::run() {
   Value blocks = e.ceilDiv(length, kBlock);
   e.loop(e.index(0), blocks, e.index(1), [&](Value i) {
     Value number = mirrored ? e.sub(e.sub(blocks, e.index(1)), i) : i;
-    Value start = e.mul(number, kBlock), areModerate = weights.fill(start);
-    e.loop(e.index(0), panel.groups, e.index(partGroups), [&](Value groups) {
-      block(start, groups, e.min(e.add(groups, partGroups), panel.groups), areModerate);
-    });
+    first = e.mul(number, kBlock);
+    block(weights.fill(first));
   });
 }
 
-void CausalPanel::block(Value start, Value groups, Value groupsEnd, Value areModerate) {
-  first = start;
-  firstGroup = groups;
-  lastGroup = groupsEnd;
+void CausalPanel::block(Value areModerate) {
   rows = e.min(e.index(kBlock), e.sub(length, first));
   // Place 0 is the item that leaves the window of output 0.
   origin = e.sub(first, e.index(mirrored ? 1 : mixer.taps));
-  Value part = e.div(groups, partGroups),
-        zero = e.builder.create<arith::ConstantIntOp>(e.loc, 0, 8);
+  Value zero = e.builder.create<arith::ConstantIntOp>(e.loc, 0, 8);
   Value isStale = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ne,
-                                                  e.load(stale, part, 0), zero);
+                                                  e.load(stale, e.index(0), 0), zero);
   e.branch(
       isStale, {},
       [&] {
-        forEachGroup([&](LaneEmitter &group, Value number) { chooseBase(group, number); });
+        panel.forEachGroup([&](LaneEmitter &group, Value number) { chooseBase(group, number); });
         return Emitter::Values{};
       },
       [&] {
-        forEachGroup([&](LaneEmitter &group, Value number) { keepWindow(number); });
+        panel.forEachGroup([&](LaneEmitter &group, Value number) { keepWindow(number); });
         return Emitter::Values{};
       });
   Value done = e.select(areModerate, loadItems(isStale), e.index(0));
   done = e.min(done, rows);
   Value isWhole = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, done, rows);
   e.when(e.less(done, rows), [&] { hideItems(done); });
-  forEachGroup([&](LaneEmitter &group, Value number) { products(group, number, done); });
+  panel.forEachGroup([&](LaneEmitter &group, Value number) { products(group, number, done); });
   finishOutputs(done);
   e.branch(
       isWhole, {},
       [&] {
-        forEachGroup([&](LaneEmitter &group, Value number) { endRun(group, number); });
+        panel.forEachGroup([&](LaneEmitter &group, Value number) { endRun(group, number); });
         return Emitter::Values{};
       },
       [&] {
-        forEachGroup([&](LaneEmitter &group, Value number) { exactly(group, number, done); });
+        panel.forEachGroup([&](LaneEmitter &group, Value number) { exactly(group, number, done); });
         return Emitter::Values{};
       });
   Value one = e.builder.create<arith::ConstantIntOp>(e.loc, 1, 8);
-  e.store(e.select(isWhole, zero, one), stale, part);
+  e.store(e.select(isWhole, zero, one), stale, e.index(0));
 }
 
 //===----------------------------------------------------------------------===//
@@ -201,17 +186,26 @@ void CausalPanel::keepWindow(Value number) {
 /// Takes the base from the older sums and the items that the first output sees, or,
 /// for the derivative, from all.
 void CausalPanel::chooseBase(LaneEmitter &group, Value number) {
-  Value older = load(group, number, kBase);
+  Value older = load(group, number, kOlderM);
   Value end = mirrored ? e.index(places(mixer)) : e.index(mixer.taps + 1);
   Value lower = e.max(itemAt(e.index(mirrored ? 1 : 0)), e.index(0));
   Value top =
       e.loop(lower, e.min(itemAt(end), items), e.index(1), older, [&](Value item, ValueRange top) {
         return Emitter::Values{e.fmaxNumber(top[0], code.load(group, item).exponent)};
       })[0];
-  Value base = e.fadd(top, group.number(kOffset)), factor = e.exp(e.fsub(older, base));
-  store(base, number, kBase);
-  for (Part part : {kOlderN, kOlderZ, kRestN, kRestZ})
-    store(e.fmul(load(group, number, part), factor), number, part);
+  store(e.fadd(top, group.number(kOffset)), number, kBase);
+}
+
+/// The sums of older items; they may have left nothing beside the base.
+MixState CausalPanel::older(LaneEmitter &group, Value number) {
+  return {load(group, number, kOlderM),
+          e.fadd(load(group, number, kOlderN), load(group, number, kRestN)),
+          e.fadd(load(group, number, kOlderZ), load(group, number, kRestZ))};
+}
+
+/// What relates the older sums to the base: 1 unless the base is new.
+Value CausalPanel::olderFactor(LaneEmitter &group, Value number) {
+  return e.exp(e.fsub(load(group, number, kOlderM), load(group, number, kBase)));
 }
 
 /// Stores exp(x - base) times both numbers of an item; returns x - base and a number
@@ -236,7 +230,7 @@ std::pair<Value, Value> CausalPanel::loadItem(LaneEmitter &group, Value number, 
 Value CausalPanel::loadPlace(Value place, Value item, Value end) {
   Value zero = any.number(0);
   auto seen = e.loop(
-      firstGroup, lastGroup, e.index(1), {zero, zero}, [&](Value number, ValueRange carried) {
+      e.index(0), panel.groups, e.index(1), {zero, zero}, [&](Value number, ValueRange carried) {
         LaneEmitter group = panel.group(number);
         auto [relative, odd] = loadItem(group, number, place, item);
         Value isMore =
@@ -266,7 +260,7 @@ Value CausalPanel::loadItems(Value isStale) {
         exists(item), e.builder.getIndexType(),
         [&] { return Emitter::Values{loadPlace(place, item, end[0])}; },
         [&] {
-          forEachGroup([&](LaneEmitter &group, Value number) {
+          panel.forEachGroup([&](LaneEmitter &group, Value number) {
             storePair({group.number(0), group.number(0)}, buffer, number, place);
           });
           return Emitter::Values{end[0]};
@@ -280,7 +274,7 @@ void CausalPanel::hideItems(Value from) {
   if (mirrored)
     return;
   e.loop(e.add(from, mixer.taps), e.index(places(mixer)), e.index(1), [&](Value place) {
-    forEachGroup([&](LaneEmitter &group, Value number) {
+    panel.forEachGroup([&](LaneEmitter &group, Value number) {
       storePair({group.number(0), group.number(0)}, buffer, number, place);
     });
   });
@@ -314,20 +308,20 @@ void CausalPanel::tile(LaneEmitter &group, Value number, Value row, Emitter::Val
                     }
                     return next;
                   });
-  Value inPart = e.sub(number, firstGroup);
   for (int64_t i = 0; i < tileRows; ++i)
-    storePair({totals[2 * i], totals[2 * i + 1]}, sums, inPart, e.add(row, i));
+    storePair({totals[2 * i], totals[2 * i + 1]}, sums, number, e.add(row, i));
 }
 
 void CausalPanel::products(LaneEmitter &group, Value number, Value outputs) {
-  Value older[2] = {e.fadd(load(group, number, kOlderN), load(group, number, kRestN)),
-                    e.fadd(load(group, number, kOlderZ), load(group, number, kRestZ))};
+  MixState before = older(group, number);
+  Value factor = olderFactor(group, number);
+  Value sums[2] = {e.fmul(before.n, factor), e.fmul(before.z, factor)};
   Value tiles = e.ceilDiv(outputs, tileRows);
   auto run = e.loop(e.index(0), tiles, e.index(1), {group.number(0), group.number(0)},
                     [&](Value i, ValueRange carried) {
                       Value index = mirrored ? e.sub(e.sub(tiles, e.index(1)), i) : i;
                       Emitter::Values run(carried);
-                      tile(group, number, e.mul(index, tileRows), run, older);
+                      tile(group, number, e.mul(index, tileRows), run, sums);
                       return run;
                     });
   store(run[0], number, kRunN);
@@ -336,8 +330,8 @@ void CausalPanel::products(LaneEmitter &group, Value number, Value outputs) {
 
 void CausalPanel::finishOutputs(Value outputs) {
   e.loop(e.index(0), outputs, e.index(1), [&](Value row) {
-    forEachGroup([&](LaneEmitter &group, Value number) {
-      auto [one, two] = loadPair(group, sums, e.sub(number, firstGroup), row);
+    panel.forEachGroup([&](LaneEmitter &group, Value number) {
+      auto [one, two] = loadPair(group, sums, number, row);
       code.finish(group, e.add(first, row), {load(group, number, kBase), one, two});
     });
   });
@@ -345,9 +339,12 @@ void CausalPanel::finishOutputs(Value outputs) {
 
 /// Adds the items that left the windows to the older ones.
 void CausalPanel::endRun(LaneEmitter &group, Value number) {
+  Value factor = olderFactor(group, number);
+  store(load(group, number, kBase), number, kOlderM);
   for (auto [run, older, rest] :
        {std::tuple(kRunN, kOlderN, kRestN), std::tuple(kRunZ, kOlderZ, kRestZ)}) {
-    Value sum = load(group, number, older), lost = load(group, number, rest);
+    Value sum = e.fmul(load(group, number, older), factor);
+    Value lost = e.fmul(load(group, number, rest), factor);
     addExactly(e, load(group, number, run), sum, lost);
     store(sum, number, older);
     store(lost, number, rest);
@@ -356,9 +353,7 @@ void CausalPanel::endRun(LaneEmitter &group, Value number) {
 
 /// The outputs from number `done` on, pair by pair, for any numbers.
 void CausalPanel::exactly(LaneEmitter &group, Value number, Value done) {
-  MixState older{load(group, number, kBase),
-                 e.fadd(load(group, number, kOlderN), load(group, number, kRestN)),
-                 e.fadd(load(group, number, kOlderZ), load(group, number, kRestZ))};
+  MixState before = older(group, number);
   code.exact(group, [&](WindowScan &scan) {
     MixState run = group.loop(e.index(0), rows, group.emptyState(), [&](Value i, MixState run) {
       Value row = mirrored ? e.sub(e.sub(rows, e.index(1)), i) : i;
@@ -366,11 +361,11 @@ void CausalPanel::exactly(LaneEmitter &group, Value number, Value done) {
       Value leaving = e.add(output, mirrored ? mixer.taps : -mixer.taps);
       run = group.when(exists(leaving), run, [&] { return scan.add(run, leaving); });
       Value isOpen = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::sge, row, done);
-      e.when(isOpen, [&] { scan.finish(output, {older, run}); });
+      e.when(isOpen, [&] { scan.finish(output, {before, run}); });
       return run;
     });
-    MixState all = group.merge(older, run);
-    store(e.fmaxNumber(all.m, lowest(e, group.type)), number, kBase);
+    MixState all = group.merge(before, run);
+    store(e.fmaxNumber(all.m, lowest(e, group.type)), number, kOlderM);
     store(all.n, number, kOlderN);
     store(all.z, number, kOlderZ);
     store(group.number(0), number, kRestN);
@@ -387,7 +382,8 @@ static int64_t tileRowsFor(unsigned vectorBits) { return vectorBits >= 512 ? 8 :
 
 static int64_t mostGroups(const WindowMixer &mixer, Type accumulation, int64_t lanes) {
   int64_t bytes = lanes * accumulation.getIntOrFloatBitWidth() / 8;
-  return kItemBytes / (CausalPanel::places(mixer) * 2 * bytes);
+  int64_t most = std::min(kItemBytes / (CausalPanel::places(mixer) * 2), kRowBytes);
+  return std::max<int64_t>(1, most / bytes);
 }
 
 bool aft::fitsCausalWindows(const WindowMixer &mixer, Type accumulation) {
@@ -399,7 +395,7 @@ void aft::emitCausalWindows(const WindowMixer &mixer, const WindowCode &code, Em
                             llvm::function_ref<void(LaneEmitter &, Value)> visit) {
   Type element = accumulationOf(mixer.q);
   Value batches = e.dim(mixer.q, 0), isNarrow = e.less(batches, e.index(2));
-  int64_t most = std::max<int64_t>(1, mostGroups(mixer, element, lanesFor(element, vectorBits)));
+  int64_t most = mostGroups(mixer, element, lanesFor(element, vectorBits));
   forEachPanel(e, element, vectorBits, batches, mixer.channels, most, isNarrow,
                [&](const Panel &panel) {
                  CausalPanel(mixer, code, panel, tileRowsFor(vectorBits), visit).run();

@@ -20,8 +20,10 @@ Value aft::lowest(Emitter &e, Type type) {
 void aft::addExactly(Emitter &e, Value term, Value &sum, Value &rest) {
   Value next = e.fadd(sum, term), added = e.fsub(next, sum);
   Value lost = e.fadd(e.fsub(sum, e.fsub(next, added)), e.fsub(term, added));
+  // An infinite sum has lost nothing.
+  Value isNumber = e.equal(lost, lost);
   sum = next;
-  rest = e.fadd(rest, lost);
+  rest = e.fadd(rest, e.select(isNumber, lost, e.number(lost.getType(), 0)));
 }
 
 RunningSums::RunningSums(const Panel &panel)
