@@ -34,6 +34,7 @@ struct AdamWOptions {
 
 struct PipelineOptions {
   Target target;
+  unsigned threads = 0; ///< that tiles are shared out to; 0: unknown
   std::string dumpDir;
   std::optional<AdamWOptions> training;
 };
