@@ -76,7 +76,8 @@ static void buildKernels(OpPassManager &passes, const PipelineOptions &options) 
 }
 
 static void buildTile(OpPassManager &passes, const PipelineOptions &options) {
-  passes.addNestedPass<func::FuncOp>(createTileKernels());
+  passes.addNestedPass<func::FuncOp>(
+      createTileKernels({options.target.vectorBits, options.threads}));
   passes.addPass(createCanonicalize({/*keepCopies=*/true}));
   passes.addPass(createCSEPass());
 }
@@ -89,7 +90,7 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   functions.addPass(createCSEPass());
   functions.addPass(createCanonicalize({/*keepCopies=*/true}));
   functions.addPass(createVectorizeMixers({bits}));
-  functions.addPass(createVectorizeLinalg({bits}));
+  functions.addPass(createVectorizeLinalg({bits, options.target.pairDots}));
   functions.addPass(createGridToRange());
   functions.addPass(createApproximateMath());
   functions.addPass(createLoopInvariantCodeMotionPass());

@@ -36,6 +36,7 @@ struct AdamWOptions {
 
 struct PipelineOptions {
   Target target;
+  unsigned threads = 0; ///< that tiles are shared out to; 0: unknown
   std::string dumpDir;
   std::optional<AdamWOptions> training;
   CompileReport *report = nullptr; ///< filled in by the phases, if there is one

@@ -24,6 +24,8 @@ template <typename Has> static void deduce(Target &target, Has has) {
   else if (has("avx2") && has("fma"))
     target.vectorBits = 256;
   target.bf16 = has("avx512bf16") && has("avx512vl");
+  if (target.bf16 && target.vectorBits == 512)
+    target.pairDots = PairDots::Hardware;
 }
 
 Target Target::host() {

@@ -7,12 +7,20 @@
 
 namespace aft {
 
+/// How products of bf16 are computed.
+enum class PairDots {
+  None,     ///< as f32
+  Expanded, ///< in pairs along K by f32 arithmetic: what Hardware does, on any CPU
+  Hardware, ///< in pairs along K by vdpbf16ps, which needs AVX512-BF16
+};
+
 /// A CPU by its features: a virtual machine may misreport its name.
 struct Target {
   std::string cpu = "generic"; ///< for the scheduling model only
   std::string features;        ///< LLVM's list, "+avx512f,-sse4a,…"
   unsigned vectorBits = 128;   ///< of the widest vector worth using
   bool bf16 = false;           ///< converts to bf16 in hardware
+  PairDots pairDots = PairDots::None;
 
   /// The CPU this process runs on.
   static Target host();

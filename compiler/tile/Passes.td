@@ -10,8 +10,16 @@ def TileKernels : Pass<"aft-tile-kernels", "::mlir::func::FuncOp"> {
   let description = [{
     The last operation of a kernel is tiled over its parallel loops with
     `scf.forall`, and the operations it takes its operands from are computed in
-    the same tile. Mixers make their own grid in the vector phase.
+    the same tile. Mixers make their own grid in the vector phase. The tiles of
+    a matrix product are cut for the caches and the number of threads; where its
+    rows are dynamic, their size is computed at run time.
   }];
+  let options = [
+    Option<"vectorBits", "vector-bits", "unsigned", /*default=*/"512",
+           "Width of a vector register in bits">,
+    Option<"threads", "threads", "unsigned", /*default=*/"0",
+           "Threads to keep busy; 0: unknown">
+  ];
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::scf::SCFDialect",
                            "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }

@@ -2,6 +2,7 @@
 
 #include "compiler/kernels/Interface.h"
 #include "compiler/tile/Passes.h"
+#include "compiler/tile/ProductBlocks.h"
 #include "compiler/tile/TileSizes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -60,30 +61,87 @@ static TileProblem describe(func::FuncOp kernel, linalg::LinalgOp root) {
   for (utils::IteratorType type : root.getIteratorTypesArray())
     problem.parallel.push_back(type == utils::IteratorType::parallel);
   problem.rowLoops = root.getNumLoops();
-  bool rows = false, matmul = isMatrixProduct(root);
+  bool rows = false;
   kernel.walk([&](linalg::LinalgOp op) {
-    matmul |= isMatrixProduct(op);
     if (op == root || op.getNumReductionLoops() == 0)
       return;
     rows = true;
     problem.rowLoops = std::min(problem.rowLoops, freeRows(root, op));
   });
-  if (matmul)
-    problem.kind = TileProblem::Kind::Matmul;
-  else if (rows)
+  if (rows)
     problem.kind = TileProblem::Kind::Rows;
   else if (root.getNumReductionLoops() > 0)
     problem.kind = TileProblem::Kind::Reduction;
   return problem;
 }
 
+/// The matrix product of a kernel, null when it has none.
+static linalg::LinalgOp productOf(func::FuncOp kernel) {
+  linalg::LinalgOp product;
+  kernel.walk([&](linalg::LinalgOp op) {
+    if (!product && isMatrixProduct(op))
+      product = op;
+  });
+  return product;
+}
+
+/// cut(extent), as an affine.min of an affine.max where the extent is dynamic: so
+/// the size has a static bound.
+static OpFoldResult emitCut(OpBuilder &builder, Location loc, const ProductTiles::Cut &cut,
+                            OpFoldResult extent) {
+  if (std::optional<int64_t> known = getConstantIntValue(extent))
+    return builder.getIndexAttr(cut(*known));
+  AffineExpr rows = builder.getAffineSymbolExpr(0), size = builder.getAffineDimExpr(0);
+  AffineExpr share = rows.ceilDiv(cut.parts).ceilDiv(cut.multiple) * cut.multiple;
+  auto constant = [&](int64_t value) { return builder.getAffineConstantExpr(value); };
+  OpFoldResult raised = affine::makeComposedFoldedAffineMax(
+      builder, loc, AffineMap::get(0, 1, {share, constant(cut.least)}, builder.getContext()),
+      extent);
+  return affine::makeComposedFoldedAffineMin(
+      builder, loc, AffineMap::get(1, 0, {size, constant(cut.most)}, builder.getContext()),
+      raised);
+}
+
+/// The two innermost parallel loops are the rows and columns, those around them
+/// products of their own.
+static SmallVector<OpFoldResult> productSizes(linalg::LinalgOp root, linalg::LinalgOp product,
+                                              unsigned vectorBits, int64_t threads) {
+  OpBuilder builder(root);
+  Type element = getElementTypeOrSelf(product->getResult(0).getType());
+  int64_t bytes = std::max<int64_t>(4, element.getIntOrFloatBitWidth() / 8);
+  SmallVector<int64_t> extents = root.getStaticLoopRanges(), parallel;
+  for (auto [loop, type] : llvm::enumerate(root.getIteratorTypesArray()))
+    if (type == utils::IteratorType::parallel)
+      parallel.push_back(static_cast<int64_t>(loop));
+  int64_t count = parallel.size(), row = parallel[count - 2], column = parallel[count - 1];
+  int64_t batch = 1;
+  SmallVector<OpFoldResult> sizes(extents.size(), builder.getIndexAttr(0));
+  for (int64_t loop : ArrayRef<int64_t>(parallel).drop_back(2)) {
+    sizes[loop] = builder.getIndexAttr(1);
+    batch *= ShapedType::isDynamic(extents[loop]) ? 1 : extents[loop];
+  }
+  ProductTiles tiles =
+      productTiles(productBlocks(bytes, vectorBits),
+                   ShapedType::isDynamic(extents[column]) ? -1 : extents[column], batch, threads);
+  OpFoldResult rows = builder.getIndexAttr(extents[row]);
+  if (ShapedType::isDynamic(extents[row])) {
+    // Of the destination: it stays an argument of the kernel.
+    AffineMap map = root.getIndexingMapsArray().back();
+    unsigned dim = *map.getResultPosition(builder.getAffineDimExpr(row));
+    rows = tensor::getMixedSize(builder, root.getLoc(), root->getOperands().back(), dim);
+  }
+  sizes[row] = emitCut(builder, root.getLoc(), tiles.rows, rows);
+  sizes[column] = emitCut(builder, root.getLoc(), tiles.columns, rows);
+  return sizes;
+}
+
 /// Tiles `root` and computes its producers in the same tile.
-static LogicalResult tileRoot(linalg::LinalgOp root, ArrayRef<int64_t> sizes) {
+static LogicalResult tileRoot(linalg::LinalgOp root, ArrayRef<OpFoldResult> sizes) {
   IRRewriter rewriter(root.getContext());
   rewriter.setInsertionPoint(root);
   scf::SCFTileAndFuseOptions options;
   scf::SCFTilingOptions tiling;
-  tiling.setTileSizes(getAsIndexOpFoldResult(root.getContext(), sizes));
+  tiling.setTileSizes(sizes);
   tiling.setLoopType(scf::SCFTilingOptions::LoopType::ForallOp);
   options.setTilingOptions(tiling);
   FailureOr<scf::SCFTileAndFuseResult> tiled = scf::tileConsumerAndFuseProducersUsingSCF(
@@ -106,6 +164,7 @@ static void shrinkTemporaries(func::FuncOp kernel) {
 
 namespace {
 struct TileKernels : aft::impl::TileKernelsBase<TileKernels> {
+  using Base::Base;
   void runOnOperation() override {
     func::FuncOp kernel = getOperation();
     if (!kernel->hasAttr(kernelAttrName) || kernel.isExternal())
@@ -114,9 +173,13 @@ struct TileKernels : aft::impl::TileKernelsBase<TileKernels> {
     // The upstream driver crashes on loops of extent 0, which do nothing anyway.
     if (!root || llvm::is_contained(root.getStaticLoopRanges(), 0))
       return;
-    SmallVector<int64_t> sizes = chooseTileSizes(describe(kernel, root));
-    if (llvm::any_of(sizes, [](int64_t size) { return size != 0; }) &&
-        failed(tileRoot(root, sizes)))
+    SmallVector<OpFoldResult> sizes;
+    linalg::LinalgOp product = productOf(kernel);
+    if (product && root.getNumParallelLoops() >= 2)
+      sizes = productSizes(root, product, vectorBits, threads);
+    else
+      sizes = getAsIndexOpFoldResult(&getContext(), chooseTileSizes(describe(kernel, root)));
+    if (!llvm::all_of(sizes, isZeroIndex) && failed(tileRoot(root, sizes)))
       return signalPassFailure();
     shrinkTemporaries(kernel);
   }

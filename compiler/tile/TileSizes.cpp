@@ -11,8 +11,6 @@ using namespace aft;
 static constexpr int64_t kTileElements = 16 * 1024;
 /// An unknown extent is taken for this.
 static constexpr int64_t kTypicalExtent = 1024;
-/// Rows and columns of a matrix product: the rows share the packed columns.
-static constexpr int64_t kMatmulRows = 128, kMatmulColumns = 256;
 /// Columns of a reduction over rows: some vectors next to each other.
 static constexpr int64_t kReductionColumns = 64;
 
@@ -34,20 +32,9 @@ static llvm::SmallVector<int64_t> innerTiles(const TileProblem &problem, int64_t
   return sizes;
 }
 
-static llvm::SmallVector<int64_t> matmulTiles(const TileProblem &problem) {
-  llvm::SmallVector<int64_t> sizes(problem.extents.size(), 0), parallel;
-  for (auto [loop, isParallel] : llvm::enumerate(problem.parallel))
-    if (isParallel)
-      parallel.push_back(static_cast<int64_t>(loop));
-  for (auto [position, loop] : llvm::enumerate(llvm::reverse(parallel)))
-    sizes[loop] = position == 0 ? kMatmulColumns : position == 1 ? kMatmulRows : 1;
-  return sizes;
-}
-
 llvm::SmallVector<int64_t> aft::chooseTileSizes(const TileProblem &problem) {
   int64_t loops = static_cast<int64_t>(problem.extents.size());
   switch (problem.kind) {
-  case TileProblem::Kind::Matmul: return matmulTiles(problem);
   case TileProblem::Kind::Elementwise: return innerTiles(problem, loops, kTileElements);
   case TileProblem::Kind::Rows: {
     int64_t perRow = 1;

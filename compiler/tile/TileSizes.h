@@ -16,7 +16,6 @@ struct TileProblem {
     Elementwise, ///< every operation of the kernel is elementwise
     Rows,        ///< reductions along loops that the last operation runs over
     Reduction,   ///< the last operation reduces
-    Matmul,      ///< a matrix product, perhaps with elementwise consumers
   };
   Kind kind = Kind::Elementwise;
   /// Extents of the last operation's loops, -1 where unknown.
@@ -27,7 +26,7 @@ struct TileProblem {
   int64_t rowLoops = 0;
 };
 
-/// Tile size per loop; 0 leaves a loop whole.
+/// Tile size per loop; 0 leaves a loop whole. Matrix products: ProductBlocks.h.
 llvm::SmallVector<int64_t> chooseTileSizes(const TileProblem &problem);
 
 } // namespace aft

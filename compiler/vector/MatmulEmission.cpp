@@ -1,263 +1,212 @@
 //===- MatmulEmission.cpp - Packed, register-blocked matrix products ------===//
-// For blocks of K and panels of columns: pack the panel of B, then run over the
-// rows of A in strips whose products stay in registers. A is read where it is:
-// a strip touches few cache lines in either storage order.
+// For blocks of columns and of K: pack the block of B, then run over the rows of A
+// in strips. A strip is packed where the L1 cache finds it, stays there while all
+// panels of the block pass, and its product with a panel stays in registers.
 
 #include "compiler/vector/MatmulEmission.h"
 
-#include "compiler/vector/Emitter.h"
-#include "compiler/vector/GenericEmission.h"
+#include "compiler/vector/FewRows.h"
 #include "compiler/vector/PackedProduct.h"
+#include "compiler/vector/ProductPacking.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
 using namespace aft;
 
-/// Extent of K that one packed panel covers: the panel stays in the L1/L2 cache.
-static constexpr int64_t kBlockK = 256;
-/// Rows of A that are converted at once when A is not in the compute type.
-static constexpr int64_t kBlockM = 128;
 /// With fewer rows packing costs more than it saves.
-static constexpr int64_t kFewRows = 4;
+static constexpr int64_t kFewRows = 8;
 
 namespace {
 
-/// A matrix in memory: indices of the batch, and whether it is stored
-/// transposed.
-struct Matrix {
-  Value memref;
-  bool transposed = false;
-  SmallVector<Value> batch;
-
-  Type element() const { return cast<MemRefType>(memref.getType()).getElementType(); }
-  SmallVector<Value> at(Value row, Value column) const {
-    SmallVector<Value> indices(batch);
-    indices.push_back(transposed ? column : row);
-    indices.push_back(transposed ? row : column);
-    return indices;
-  }
-  Value rows(Emitter &e) const { return e.dim(memref, batch.size() + (transposed ? 1 : 0)); }
-  Value columns(Emitter &e) const { return e.dim(memref, batch.size() + (transposed ? 0 : 1)); }
-};
-
 class MatmulEmitter {
 public:
-  MatmulEmitter(Emitter &e, Matrix a, Matrix b, Matrix c, unsigned vectorBits)
+  MatmulEmitter(Emitter &e, Matrix a, Matrix b, Matrix c, unsigned vectorBits, bool overwrites,
+                PairDots dots)
       : e(e), a(std::move(a)), b(std::move(b)), c(std::move(c)), type(this->c.element()),
-        lanes(lanesFor(type, vectorBits)), panel(2 * lanes),
-        strip(stripRows(vectorBits)) {}
+        dots(this->b.element().isBF16() && this->a.element().isBF16() ? dots : PairDots::None),
+        form(type, this->dots != PairDots::None, vectorBits), blocks(form.blocks),
+        overwrites(overwrites) {}
   void run();
 
 private:
-  void block(Value firstRow, Value rows, Value firstK, Value extentK);
-  void packPanel(Value firstK, Value extentK, Value firstColumn, Value columns);
-  void packWholePanel(Value firstK, Value extentK, Value firstColumn);
-  void packTransposed(Value firstK, Value extentK, Value firstColumn);
-  void packPartialPanel(Value firstK, Value extentK, Value firstColumn, Value columns);
-  void convertRows(Value firstRow, Value rows, Value firstK, Value extentK);
-  void multiplyStrip(int64_t rows, Value row, Value firstRow, Value firstK, Value extentK,
-                     Value firstColumn, Value target, ArrayRef<Value> targetOrigin);
-  void partialColumns(int64_t rows, Value row, Value firstRow, Value firstK, Value extentK,
-                      Value firstColumn, Value columns);
-  Value loadA(Value row, Value firstRow, Value k, Value firstK);
+  void block(const FactorBlock &columns);
+  void tile(Value row, Value column, Value firstRow, Value rows, const FactorBlock &columns);
+  SmallVector<Value> products(Value row, Value column, Value steps);
+  Value addPairs(Value l, Value r, Value sum);
+  void storeWhole(ArrayRef<Value> sums, Value row, Value column);
+  void storeCorner(ArrayRef<Value> sums, Value row, Value column, Value rows, Value columns);
+  void storeAdded(Value value, Value row, Value column, int64_t lanes);
 
   Emitter &e;
   Matrix a, b, c;
   Type type;
-  int64_t lanes, panel, strip;
-  Value packedB, convertedA, corner, m, n;
+  PairDots dots;
+  PackedForm form;
+  ProductBlocks blocks;
+  bool overwrites;
+  Value packedA, packedB, corner, m, n;
+  /// Whether C holds something to add to.
+  Value keeps;
 };
 
 } // namespace
 
 void MatmulEmitter::run() {
-  packedB = e.scratch({kBlockK, panel}, type);
-  corner = e.scratch({strip, panel}, type);
-  if (a.element() != type)
-    convertedA = e.scratch({kBlockM, kBlockK}, type);
+  packedA = form.rowsScratch(e);
+  packedB = form.panelsScratch(e);
+  corner = e.scratch({blocks.strip, blocks.panel}, type);
   m = c.rows(e);
   n = c.columns(e);
-  Value k = a.columns(e), zero = e.index(0);
-  Value rowStep = convertedA ? e.index(kBlockM) : e.max(m, e.index(1));
-  e.loop(zero, k, e.index(kBlockK), [&](Value firstK) {
-    Value extentK = e.min(e.sub(k, firstK), e.index(kBlockK));
-    e.loop(zero, m, rowStep, [&](Value firstRow) {
-      Value rows = e.min(e.sub(m, firstRow), rowStep);
-      if (convertedA)
-        convertRows(firstRow, rows, firstK, extentK);
-      block(firstRow, rows, firstK, extentK);
+  Value zero = e.index(0), steps = form.steps(e, a.columns(e));
+  // Without any K the product is zero, which has to be stored too.
+  Value end = overwrites ? e.max(steps, e.index(1)) : steps;
+  e.loop(zero, n, e.index(blocks.columns), [&](Value firstColumn) {
+    Value columns = e.min(e.sub(n, firstColumn), e.index(blocks.columns));
+    e.loop(zero, end, e.index(blocks.depth), [&](Value firstStep) {
+      Value count = e.min(e.sub(steps, firstStep), e.index(blocks.depth));
+      keeps = e.builder.create<arith::ConstantIntOp>(e.loc, 1, 1);
+      if (overwrites)
+        keeps = e.less(zero, firstStep);
+      block({firstStep, count, firstColumn, columns});
     });
   });
 }
 
-void MatmulEmitter::block(Value firstRow, Value rows, Value firstK, Value extentK) {
-  Value whole = e.roundDown(rows, strip);
-  e.loop(e.index(0), n, e.index(panel), [&](Value firstColumn) {
-    Value columns = e.min(e.sub(n, firstColumn), e.index(panel));
-    packPanel(firstK, extentK, firstColumn, columns);
-    Value full = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, columns,
-                                                 e.index(panel));
-    auto strips = [&](auto multiply) {
-      e.loop(e.index(0), whole, e.index(strip), [&](Value row) { multiply(strip, row); });
-      e.loop(whole, rows, e.index(1), [&](Value row) { multiply(int64_t(1), row); });
-    };
-    e.branch(
-        full, {},
-        [&] {
-          strips([&](int64_t count, Value row) {
-            multiplyStrip(count, row, firstRow, firstK, extentK, firstColumn, c.memref,
-                          {e.add(firstRow, row), firstColumn});
-          });
-          return Emitter::Values{};
-        },
-        [&] {
-          strips([&](int64_t count, Value row) {
-            partialColumns(count, row, firstRow, firstK, extentK, firstColumn, columns);
-          });
-          return Emitter::Values{};
-        });
+void MatmulEmitter::block(const FactorBlock &columns) {
+  packPanels(e, form, b, columns, packedB);
+  Value zero = e.index(0);
+  e.loop(zero, m, e.index(blocks.rows), [&](Value firstRow) {
+    Value rows = e.min(e.sub(m, firstRow), e.index(blocks.rows));
+    packRows(e, form, a, {columns.firstStep, columns.steps, firstRow, rows}, packedA);
+    e.loop(zero, rows, e.index(blocks.strip), [&](Value row) {
+      e.loop(zero, columns.count, e.index(blocks.panel),
+             [&](Value column) { tile(row, column, firstRow, rows, columns); });
+    });
   });
 }
 
-//===----------------------------------------------------------------------===//
-// Packing
-//===----------------------------------------------------------------------===//
-
-void MatmulEmitter::packPanel(Value firstK, Value extentK, Value firstColumn, Value columns) {
-  Value full = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, columns,
-                                               e.index(panel));
+/// A strip times a panel. Sums start from zero in every block of K, so that a number
+/// of C is the same wherever in a tile it lies.
+void MatmulEmitter::tile(Value row, Value column, Value firstRow, Value rows,
+                         const FactorBlock &columns) {
+  SmallVector<Value> sums = products(row, column, columns.steps);
+  Value rowsLeft = e.sub(rows, row), columnsLeft = e.sub(columns.count, column);
+  auto enough = [&](Value left, int64_t wanted) -> Value {
+    return e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::sge, left,
+                                           e.index(wanted));
+  };
+  Value whole = e.builder.create<arith::AndIOp>(e.loc, enough(rowsLeft, blocks.strip),
+                                                enough(columnsLeft, blocks.panel));
+  Value toRow = e.add(firstRow, row), toColumn = e.add(columns.first, column);
   e.branch(
-      full, {},
+      whole, {},
       [&] {
-        packWholePanel(firstK, extentK, firstColumn);
+        storeWhole(sums, toRow, toColumn);
         return Emitter::Values{};
       },
       [&] {
-        packPartialPanel(firstK, extentK, firstColumn, columns);
+        storeCorner(sums, toRow, toColumn, e.min(rowsLeft, e.index(blocks.strip)),
+                    e.min(columnsLeft, e.index(blocks.panel)));
         return Emitter::Values{};
       });
 }
 
-void MatmulEmitter::packWholePanel(Value firstK, Value extentK, Value firstColumn) {
-  if (b.transposed)
-    return packTransposed(firstK, extentK, firstColumn);
-  e.loop(e.index(0), extentK, e.index(1), [&](Value k) {
-    for (int64_t part = 0; part < panel; part += lanes)
-      e.store(e.load(b.memref, b.at(e.add(firstK, k), e.add(firstColumn, part)), lanes),
-              packedB, {k, e.index(part)});
-  });
-}
-
-/// B is stored with K contiguous: squares of lanes x lanes are transposed in
-/// registers.
-void MatmulEmitter::packTransposed(Value firstK, Value extentK, Value firstColumn) {
-  Value whole = e.roundDown(extentK, lanes);
-  auto square = VectorType::get({lanes, lanes}, type);
-  e.loop(e.index(0), whole, e.index(lanes), [&](Value k) {
-    for (int64_t part = 0; part < panel; part += lanes) {
-      Value rows = e.number(square, 0);
-      for (int64_t i = 0; i < lanes; ++i) {
-        Value row =
-            e.load(b.memref, b.at(e.add(firstK, k), e.add(firstColumn, part + i)), lanes);
-        rows = e.builder.create<vector::InsertOp>(e.loc, row, rows, ArrayRef<int64_t>{i});
-      }
-      Value columns =
-          e.builder.create<vector::TransposeOp>(e.loc, rows, ArrayRef<int64_t>{1, 0});
-      for (int64_t i = 0; i < lanes; ++i)
-        e.store(e.builder.create<vector::ExtractOp>(e.loc, columns, ArrayRef<int64_t>{i}),
-                packedB, {e.add(k, i), e.index(part)});
-    }
-  });
-  e.loop(whole, extentK, e.index(1), [&](Value k) {
-    e.loop(e.index(0), e.index(panel), e.index(1), [&](Value column) {
-      e.store(e.load(b.memref, b.at(e.add(firstK, k), e.add(firstColumn, column)), 0), packedB,
-              {k, column});
-    });
-  });
-}
-
-/// The last columns, padded with zeros.
-void MatmulEmitter::packPartialPanel(Value firstK, Value extentK, Value firstColumn,
-                                     Value columns) {
-  Value zero = e.number(e.typeOf(type, lanes), 0);
-  e.loop(e.index(0), extentK, e.index(1), [&](Value k) {
-    for (int64_t part = 0; part < panel; part += lanes)
-      e.store(zero, packedB, {k, e.index(part)});
-    e.loop(e.index(0), columns, e.index(1), [&](Value column) {
-      e.store(e.load(b.memref, b.at(e.add(firstK, k), e.add(firstColumn, column)), 0), packedB,
-              {k, column});
-    });
-  });
-}
-
-void MatmulEmitter::convertRows(Value firstRow, Value rows, Value firstK, Value extentK) {
-  // Along the dimension that is contiguous in memory.
-  Value contiguous = a.transposed ? rows : extentK, other = a.transposed ? extentK : rows;
-  Value whole = a.transposed ? e.index(0) : e.roundDown(contiguous, lanes);
-  e.loop(e.index(0), other, e.index(1), [&](Value i) {
-    auto copy = [&](Value j, int64_t width) {
-      Value row = a.transposed ? j : i, k = a.transposed ? i : j;
-      e.store(e.load(a.memref, a.at(e.add(firstRow, row), e.add(firstK, k)), width), convertedA,
-              {row, k});
-    };
-    e.loop(e.index(0), whole, e.index(lanes), [&](Value j) { copy(j, lanes); });
-    e.loop(whole, contiguous, e.index(1), [&](Value j) { copy(j, 0); });
-  });
-}
-
-//===----------------------------------------------------------------------===//
-// The product
-//===----------------------------------------------------------------------===//
-
-Value MatmulEmitter::loadA(Value row, Value firstRow, Value k, Value firstK) {
-  if (convertedA)
-    return e.load(convertedA, {row, k}, 0);
-  return e.load(a.memref, a.at(e.add(firstRow, row), e.add(firstK, k)), 0);
-}
-
-/// target[origin] += A[row, row + rows) * panel, all in registers over K.
-void MatmulEmitter::multiplyStrip(int64_t rows, Value row, Value firstRow, Value firstK,
-                                  Value extentK, Value firstColumn, Value target,
-                                  ArrayRef<Value> origin) {
-  int64_t parts = panel / lanes;
-  auto place = [&](int64_t i, int64_t part) {
-    SmallVector<Value> indices;
-    if (target == c.memref)
-      indices = c.batch;
-    indices.push_back(e.add(origin[0], i));
-    indices.push_back(e.add(origin[1], part * lanes));
-    return indices;
-  };
-  SmallVector<Value> accumulators;
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t part = 0; part < parts; ++part)
-      accumulators.push_back(e.load(target, place(i, part), lanes));
-  accumulators = emitStrip(
-      e, accumulators, parts, extentK,
-      [&](int64_t i, Value k) { return loadA(e.add(row, i), firstRow, k, firstK); },
-      [&](int64_t part, Value k) {
-        return e.load(packedB, {k, e.index(part * lanes)}, lanes);
+SmallVector<Value> MatmulEmitter::products(Value row, Value column, Value steps) {
+  int64_t parts = blocks.panel / form.lanes;
+  SmallVector<Value> zeros(blocks.strip * parts, e.number(e.typeOf(type, form.lanes), 0));
+  Value panel = e.div(column, blocks.panel);
+  Type units = e.typeOf(form.unit, form.lanes);
+  return emitStrip(
+      e, zeros, parts, steps,
+      [&](int64_t i, Value step) {
+        return e.broadcast(e.load(packedA, {e.add(row, i), step}, 0), units);
+      },
+      [&](int64_t part, Value step) {
+        return e.load(packedB, {panel, step, e.index(part * form.lanes)}, form.lanes);
+      },
+      [&](Value l, Value r, Value sum) {
+        return dots == PairDots::None ? e.fma(l, r, sum) : addPairs(l, r, sum);
       });
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t part = 0; part < parts; ++part)
-      e.store(accumulators[i * parts + part], target, place(i, part));
 }
 
-/// The same for a panel that reaches beyond C: by way of a scratch tile.
-void MatmulEmitter::partialColumns(int64_t rows, Value row, Value firstRow, Value firstK,
-                                   Value extentK, Value firstColumn, Value columns) {
-  Value zero = e.number(e.typeOf(type, lanes), 0);
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t part = 0; part < panel; part += lanes)
-      e.store(zero, corner, {e.index(i), e.index(part)});
-  multiplyStrip(rows, row, firstRow, firstK, extentK, firstColumn, corner,
-                {e.index(0), e.index(0)});
-  for (int64_t i = 0; i < rows; ++i)
-    e.loop(e.index(0), columns, e.index(1), [&](Value column) {
-      SmallVector<Value> place =
-          c.at(e.add(e.add(firstRow, row), i), e.add(firstColumn, column));
-      e.store(e.fadd(e.load(c.memref, place, 0), e.load(corner, {e.index(i), column}, 0)),
-              c.memref, place);
-    });
+/// sum + l.second * r.second + l.first * r.first, of pairs of bf16, in this order and
+/// each step rounded once: so does vdpbf16ps. (It takes numbers below 2^-126 for 0,
+/// the expansion does not.)
+Value MatmulEmitter::addPairs(Value l, Value r, Value sum) {
+  if (dots == PairDots::Hardware) {
+    auto halves = VectorType::get({2 * form.lanes}, e.builder.getBF16Type());
+    l = e.builder.create<vector::BitCastOp>(e.loc, halves, l);
+    r = e.builder.create<vector::BitCastOp>(e.loc, halves, r);
+    return e.builder
+        .create<LLVM::CallIntrinsicOp>(
+            e.loc, sum.getType(),
+            e.builder.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512"), ValueRange{sum, l, r})
+        .getResult(0);
+  }
+  Type units = l.getType();
+  auto constant = [&](int64_t bits) -> Value {
+    return e.builder.create<arith::ConstantOp>(
+        e.loc, DenseElementsAttr::get(cast<VectorType>(units), APInt(32, bits)));
+  };
+  auto asFloat = [&](Value bits) -> Value {
+    return e.builder.create<arith::BitcastOp>(e.loc, sum.getType(), bits);
+  };
+  auto second = [&](Value pair) {
+    return asFloat(e.builder.create<arith::AndIOp>(e.loc, pair, constant(0xffff0000)));
+  };
+  auto first = [&](Value pair) {
+    return asFloat(e.builder.create<arith::ShLIOp>(e.loc, pair, constant(16)));
+  };
+  return e.fma(first(l), first(r), e.fma(second(l), second(r), sum));
+}
+
+//===----------------------------------------------------------------------===//
+// Storing
+//===----------------------------------------------------------------------===//
+
+void MatmulEmitter::storeWhole(ArrayRef<Value> sums, Value row, Value column) {
+  int64_t parts = blocks.panel / form.lanes;
+  SmallVector<Type> types(sums.size(), sums[0].getType());
+  auto place = [&](int64_t i) {
+    return c.at(e.add(row, i / parts), e.add(column, i % parts * form.lanes));
+  };
+  SmallVector<Value> totals = e.branch(
+      keeps, types,
+      [&] {
+        SmallVector<Value> added;
+        for (auto [i, sum] : llvm::enumerate(sums))
+          added.push_back(e.fadd(e.load(c.memref, place(i), form.lanes), sum));
+        return added;
+      },
+      [&] { return SmallVector<Value>(sums); });
+  for (auto [i, total] : llvm::enumerate(totals))
+    e.store(total, c.memref, place(i));
+}
+
+/// A tile that reaches beyond C: by way of memory, row by row.
+void MatmulEmitter::storeCorner(ArrayRef<Value> sums, Value row, Value column, Value rows,
+                                Value columns) {
+  int64_t parts = blocks.panel / form.lanes;
+  for (auto [i, sum] : llvm::enumerate(sums))
+    e.store(sum, corner, {e.index(i / parts), e.index(i % parts * form.lanes)});
+  Value whole = e.roundDown(columns, form.lanes);
+  e.loop(e.index(0), rows, e.index(1), [&](Value i) {
+    auto move = [&](Value j, int64_t lanes) {
+      storeAdded(e.load(corner, {i, j}, lanes), e.add(row, i), e.add(column, j), lanes);
+    };
+    e.loop(e.index(0), whole, e.index(form.lanes), [&](Value j) { move(j, form.lanes); });
+    e.loop(whole, columns, e.index(1), [&](Value j) { move(j, 0); });
+  });
+}
+
+void MatmulEmitter::storeAdded(Value value, Value row, Value column, int64_t lanes) {
+  SmallVector<Value> place = c.at(row, column);
+  Value total = e.branch(
+      keeps, value.getType(),
+      [&] { return Emitter::Values{e.fadd(e.load(c.memref, place, lanes), value)}; },
+      [&] { return Emitter::Values{value}; })[0];
+  e.store(total, c.memref, place);
 }
 
 //===----------------------------------------------------------------------===//
@@ -284,42 +233,49 @@ bool aft::isMatmul(linalg::LinalgOp op) {
   return strides.back() == 1;
 }
 
-LogicalResult aft::emitMatmul(linalg::LinalgOp op, OpBuilder &builder, unsigned vectorBits) {
+linalg::FillOp aft::zerosBefore(linalg::LinalgOp product) {
+  Value c = product.getDpsInits()[0];
+  for (Operation *op = product->getPrevNode(); op; op = op->getPrevNode()) {
+    if (auto fill = dyn_cast<linalg::FillOp>(op)) {
+      auto zero = fill.getInputs()[0].getDefiningOp<arith::ConstantOp>();
+      auto number = zero ? dyn_cast<FloatAttr>(zero.getValue()) : FloatAttr();
+      if (fill.getOutputs()[0] == c && number && number.getValue().isPosZero())
+        return fill;
+    }
+    if (!isMemoryEffectFree(op))
+      return nullptr;
+  }
+  return nullptr;
+}
+
+void aft::emitMatmul(linalg::LinalgOp op, OpBuilder &builder, unsigned vectorBits,
+                     bool overwrites, PairDots pairDots) {
   Operation *raw = op.getOperation();
   Emitter e(builder, op.getLoc());
-  Matrix a{raw->getOperand(0), isa<linalg::MatmulTransposeAOp, linalg::BatchMatmulTransposeAOp>(raw), {}};
-  Matrix b{raw->getOperand(1), isa<linalg::MatmulTransposeBOp, linalg::BatchMatmulTransposeBOp>(raw), {}};
+  bool transposeA = isa<linalg::MatmulTransposeAOp, linalg::BatchMatmulTransposeAOp>(raw);
+  bool transposeB = isa<linalg::MatmulTransposeBOp, linalg::BatchMatmulTransposeBOp>(raw);
+  Matrix a{raw->getOperand(0), transposeA, {}}, b{raw->getOperand(1), transposeB, {}};
   Matrix c{raw->getOperand(2), false, {}};
-  bool batched = cast<MemRefType>(c.memref.getType()).getRank() == 3;
-  Value rows = e.dim(c.memref, batched ? 1 : 0);
-  LogicalResult result = success();
-  auto packed = [&] {
-    if (!batched) {
-      MatmulEmitter(e, a, b, c, vectorBits).run();
-      return;
-    }
-    e.loop(e.index(0), e.dim(c.memref, 0), e.index(1), [&](Value index) {
-      for (Matrix *matrix : {&a, &b, &c})
-        matrix->batch = {index};
-      MatmulEmitter(e, a, b, c, vectorBits).run();
-    });
-  };
-  if (std::optional<int64_t> known = getConstantIntValue(rows)) {
-    if (*known >= kFewRows)
-      packed();
+  auto product = [&] {
+    auto few = [&] {
+      emitFewRows(e, a, b, c, vectorBits, overwrites);
+      return Emitter::Values{};
+    };
+    auto packed = [&] {
+      MatmulEmitter(e, a, b, c, vectorBits, overwrites, pairDots).run();
+      return Emitter::Values{};
+    };
+    Value rows = c.rows(e);
+    if (std::optional<int64_t> known = getConstantIntValue(rows))
+      *known < kFewRows ? few() : packed();
     else
-      result = emitGeneric(op, builder, vectorBits);
-    return result;
-  }
-  e.branch(
-      e.less(rows, e.index(kFewRows)), {},
-      [&] {
-        result = emitGeneric(op, builder, vectorBits);
-        return Emitter::Values{};
-      },
-      [&] {
-        packed();
-        return Emitter::Values{};
-      });
-  return result;
+      e.branch(e.less(rows, e.index(kFewRows)), {}, few, packed);
+  };
+  if (cast<MemRefType>(c.memref.getType()).getRank() == 2)
+    return product();
+  e.loop(e.index(0), e.dim(c.memref, 0), e.index(1), [&](Value index) {
+    for (Matrix *matrix : {&a, &b, &c})
+      matrix->batch = {index};
+    product();
+  });
 }

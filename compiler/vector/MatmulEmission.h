@@ -3,6 +3,7 @@
 #ifndef AFT_COMPILER_VECTOR_MATMULEMISSION_H
 #define AFT_COMPILER_VECTOR_MATMULEMISSION_H
 
+#include "compiler/binary/Target.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 namespace aft {
@@ -11,11 +12,15 @@ namespace aft {
 /// f64 or bf16 that accumulates in f32 or f64.
 bool isMatmul(mlir::linalg::LinalgOp op);
 
-/// Emits C += A * B in front of the operation: panels of B are packed, tiles of
-/// C stay in registers over a block of K. Few rows (as in decoding) take the
-/// unpacked path of emitGeneric.
-mlir::LogicalResult emitMatmul(mlir::linalg::LinalgOp op, mlir::OpBuilder &builder,
-                               unsigned vectorBits);
+/// The fill with zeros right before a product that the product adds to; null where it
+/// adds to something else.
+mlir::linalg::FillOp zerosBefore(mlir::linalg::LinalgOp product);
+
+/// Emits C += A * B in front of the operation, C = A * B where `overwrites`. Blocks of A
+/// and B are packed, tiles of C stay in registers over a block of K; few rows (as in
+/// decoding) are multiplied unpacked.
+void emitMatmul(mlir::linalg::LinalgOp op, mlir::OpBuilder &builder, unsigned vectorBits,
+                bool overwrites, PairDots pairDots);
 
 } // namespace aft
 

@@ -18,6 +18,14 @@ emitStrip(Emitter &e, llvm::ArrayRef<mlir::Value> sums, int64_t parts, mlir::Val
           llvm::function_ref<mlir::Value(int64_t row, mlir::Value i)> left,
           llvm::function_ref<mlir::Value(int64_t part, mlir::Value i)> right);
 
+/// The same where `left` gives values as wide as `right` and `add` adds a product to a
+/// sum.
+llvm::SmallVector<mlir::Value>
+emitStrip(Emitter &e, llvm::ArrayRef<mlir::Value> sums, int64_t parts, mlir::Value extent,
+          llvm::function_ref<mlir::Value(int64_t row, mlir::Value i)> left,
+          llvm::function_ref<mlir::Value(int64_t part, mlir::Value i)> right,
+          llvm::function_ref<mlir::Value(mlir::Value l, mlir::Value r, mlir::Value sum)> add);
+
 } // namespace aft
 
 #endif // AFT_COMPILER_VECTOR_PACKEDPRODUCT_H

@@ -3,6 +3,8 @@
 #ifndef AFT_COMPILER_VECTOR_PASSES_H
 #define AFT_COMPILER_VECTOR_PASSES_H
 
+#include "compiler/binary/Target.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Pass/Pass.h"
 
 namespace aft {

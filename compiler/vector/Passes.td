@@ -21,8 +21,18 @@ def BufferizeKernels : Pass<"aft-bufferize-kernels", "::mlir::ModuleOp"> {
 
 def VectorizeLinalg : Pass<"aft-vectorize-linalg", "::mlir::func::FuncOp"> {
   let summary = "Turns linalg operations on memrefs into vector code";
-  let options = [VectorBits];
+  let options = [
+    VectorBits,
+    Option<"pairDots", "pair-dots", "::aft::PairDots", /*default=*/"::aft::PairDots::None",
+           "How products of bf16 are computed", [{::llvm::cl::values(
+             clEnumValN(::aft::PairDots::None, "none", "as f32"),
+             clEnumValN(::aft::PairDots::Expanded, "expanded",
+                        "in pairs along K, by f32 arithmetic"),
+             clEnumValN(::aft::PairDots::Hardware, "hardware",
+                        "in pairs along K, by AVX512-BF16"))}]>
+  ];
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::LLVM::LLVMDialect",
                            "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }

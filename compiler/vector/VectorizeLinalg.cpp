@@ -38,6 +38,22 @@ static LogicalResult lowerTransposes(func::FuncOp function) {
   return applyPatternsAndFoldGreedily(function, std::move(patterns));
 }
 
+/// Removes the zeros that matrix products are added to, and gives these products:
+/// they store their sums instead.
+static DenseSet<Operation *> dropZeros(SmallVector<linalg::LinalgOp> &ops) {
+  DenseSet<Operation *> overwriting, dropped;
+  for (linalg::LinalgOp op : ops)
+    if (op.hasPureBufferSemantics() && isMatmul(op))
+      if (linalg::FillOp zeros = zerosBefore(op)) {
+        overwriting.insert(op);
+        dropped.insert(zeros);
+      }
+  llvm::erase_if(ops, [&](linalg::LinalgOp op) { return dropped.contains(op); });
+  for (Operation *zeros : dropped)
+    zeros->erase();
+  return overwriting;
+}
+
 namespace {
 struct VectorizeLinalg : aft::impl::VectorizeLinalgBase<VectorizeLinalg> {
   using Base::Base;
@@ -48,14 +64,16 @@ struct VectorizeLinalg : aft::impl::VectorizeLinalgBase<VectorizeLinalg> {
     expandCopies(function);
     SmallVector<linalg::LinalgOp> ops;
     function.walk([&](linalg::LinalgOp op) { ops.push_back(op); });
+    DenseSet<Operation *> overwriting = dropZeros(ops);
     for (linalg::LinalgOp op : ops) {
       if (!op.hasPureBufferSemantics()) {
         op->emitOpError() << "must be on memrefs before it is vectorised";
         return signalPassFailure();
       }
       OpBuilder builder(op);
-      if (failed(isMatmul(op) ? emitMatmul(op, builder, vectorBits)
-                              : emitGeneric(op, builder, vectorBits)))
+      if (isMatmul(op))
+        emitMatmul(op, builder, vectorBits, overwriting.contains(op), pairDots);
+      else if (failed(emitGeneric(op, builder, vectorBits)))
         return signalPassFailure();
       op->erase();
     }

@@ -293,7 +293,7 @@ static std::string compilerIdentity() {
 /// Everything that the generated code depends on.
 static std::string cacheKey(const std::string &text, const PipelineOptions &options) {
   std::string all = "aft " + compilerIdentity() + "\n" + options.target.cpu + "\n" +
-                    options.target.features + "\n";
+                    options.target.features + "\n" + std::to_string(options.threads) + "\n";
   if (const auto &training = options.training)
     for (const std::string &part :
          {training->lossEntry, std::to_string(training->beta1), std::to_string(training->beta2),
@@ -320,6 +320,7 @@ Status Program::compile(const std::string &text, const std::string &name,
   PipelineOptions pipeline;
   if (Status status = pipelineOptions(options, pipeline); !status.ok())
     return status;
+  pipeline.threads = options.threads > 0 ? options.threads : ThreadPool::defaultThreads();
   if (std::string missing = pipeline.target.missingHere(); !missing.empty())
     return {"code for CPU '" + options.cpu + "' cannot run here: this machine lacks " + missing};
   // A dump is wanted for what it shows on the way: the cache would skip it.

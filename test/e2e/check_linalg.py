@@ -135,6 +135,16 @@ product("matmul_transpose_b", 257, 513, 513, "f32", dynamic=True)
 product("matmul_transpose_b", 2, 512, 512, "f32")
 product("matmul_transpose_b", 129, 513, 257, "bf16", dynamic=True)
 product("matmul_transpose_a", 257, 513, 129, "f64")
+# One around vectors, strips, panels and blocks; fewer and more rows than are packed.
+for m, k, n in ((7, 33, 15), (8, 257, 17), (13, 31, 65), (25, 256, 257), (97, 511, 33)):
+    product("matmul", m, k, n, "f32", dynamic=True)
+    product("matmul_transpose_b", m, k, n, "bf16", dynamic=True)
+    product("batch_matmul_transpose_a", m, k, n, "bf16", dynamic=True, wide="f32")
+product("matmul", 9, 0, 20, "f32", dynamic=True)
+product("matmul_transpose_b", 2, 0, 20, "f32", dynamic=True)
+product("matmul", 2, 67, 1025, "f64", dynamic=True)
+product("matmul", 1, 67, 1025, "bf16", dynamic=True)
+product("matmul_transpose_b", 5, 67, 1025, "bf16", dynamic=True)
 
 
 def accumulates():

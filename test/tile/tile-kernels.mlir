@@ -1,4 +1,4 @@
-// RUN: aft-opt %s -split-input-file -verify-diagnostics -pass-pipeline='builtin.module(func.func(aft-tile-kernels,canonicalize,cse))' | FileCheck %s
+// RUN: aft-opt %s -split-input-file -verify-diagnostics -pass-pipeline='builtin.module(func.func(aft-tile-kernels{vector-bits=256 threads=2},canonicalize,cse))' | FileCheck %s
 
 #id = affine_map<(i, j) -> (i, j)>
 #col = affine_map<(i, j) -> (j)>
@@ -47,9 +47,10 @@ func.func private @rows(%x: tensor<?x64xf32>, %y: tensor<?x64xf32>) -> tensor<?x
   return %z : tensor<?x64xf32>
 }
 
-// A matrix product in two dimensions; what follows it stays in its tile.
-// CHECK-LABEL: @matmul
-// CHECK: scf.forall (%{{.*}}, %{{.*}}) = (0, 0) to (512, 512) step (128, 256)
+// A matrix product in two dimensions, two groups for each thread; what follows it
+// stays in its tile.
+// CHECK-LABEL: @matmul(
+// CHECK: scf.forall (%{{.*}}, %{{.*}}) = (0, 0) to (512, 512) step (258, 256)
 // CHECK: linalg.fill
 // CHECK: linalg.matmul
 // CHECK: linalg.generic
@@ -65,6 +66,29 @@ func.func private @matmul(%x: tensor<512x64xf32>, %w: tensor<64x512xf32>, %b: te
     linalg.yield %s : f32
   } -> tensor<512x512xf32>
   return %z : tensor<512x512xf32>
+}
+
+// Of how many rows is known at run time; the temporary has a bound all the same.
+// CHECK-DAG: #[[LEAST:.*]] = affine_map<()[s0] -> ((s0 ceildiv 12) * 6, 96)>
+// CHECK-DAG: #[[MOST:.*]] = affine_map<{{.*}} -> ({{.*}}, 516)>
+// CHECK-LABEL: @matmul_of_rows
+// CHECK: %[[ROWS:.*]] = tensor.dim %arg2, %c0
+// CHECK: %[[RAISED:.*]] = affine.max #[[LEAST]]()[%[[ROWS]]]
+// CHECK: %[[SIZE:.*]] = affine.min #[[MOST]]
+// CHECK: scf.forall {{.*}} to (%{{.*}}, 512) step (%[[SIZE]], %{{.*}})
+func.func private @matmul_of_rows(%x: tensor<?x64xbf16>, %w: tensor<64x512xbf16>, %y: tensor<?x512xbf16>) -> tensor<?x512xbf16> attributes {aft.kernel} {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %rows = tensor.dim %x, %c0 : tensor<?x64xbf16>
+  %e = tensor.empty(%rows) : tensor<?x512xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<?x512xf32>) -> tensor<?x512xf32>
+  %m = linalg.matmul ins(%x, %w : tensor<?x64xbf16>, tensor<64x512xbf16>) outs(%f : tensor<?x512xf32>) -> tensor<?x512xf32>
+  %z = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]} ins(%m : tensor<?x512xf32>) outs(%y : tensor<?x512xbf16>) {
+  ^bb0(%l: f32, %o: bf16):
+    %s = arith.truncf %l : f32 to bf16
+    linalg.yield %s : bf16
+  } -> tensor<?x512xbf16>
+  return %z : tensor<?x512xbf16>
 }
 
 // No kernel, a mixer, and a kernel that is small already: nothing to do.

@@ -27,6 +27,18 @@ func.func private @matmul(%x: memref<64x64xf32>, %w: memref<64x64xf32>, %y: memr
   return
 }
 
+// Zeros that a product is added to are not stored before it.
+// CHECK-LABEL: @product_of_zeros
+// CHECK-NOT: memref.load %arg2
+// CHECK-COUNT-12: vector.fma
+// CHECK: return
+func.func private @product_of_zeros(%x: memref<64x64xf32>, %w: memref<64x64xf32>, %y: memref<64x64xf32>) attributes {aft.kernel} {
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%y : memref<64x64xf32>)
+  linalg.matmul ins(%x, %w : memref<64x64xf32>, memref<64x64xf32>) outs(%y : memref<64x64xf32>)
+  return
+}
+
 // Copies are vectorised too.
 // CHECK-LABEL: @copy
 // CHECK: vector.store

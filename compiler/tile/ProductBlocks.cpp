@@ -1,0 +1,64 @@
+//===- ProductBlocks.cpp - How a matrix product is cut for the caches -----===//
+
+#include "compiler/tile/ProductBlocks.h"
+
+#include <algorithm>
+#include <numeric>
+
+using namespace aft;
+
+/// Steps of K: a micro-product lasts long enough to hide reading and writing C.
+static constexpr int64_t kDepth = 256;
+/// Rows of a group: fewer do not pay for packing B.
+static constexpr int64_t kLeastRows = 96;
+/// Numbers of C in a group: what follows the product finds them in the cache.
+static constexpr int64_t kMostNumbers = 128 * 1024;
+/// Where the number of threads is unknown.
+static constexpr int64_t kTypicalThreads = 8;
+/// Where the number of columns is unknown.
+static constexpr int64_t kTypicalColumns = 1024;
+
+static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static int64_t roundUp(int64_t a, int64_t b) { return ceilDiv(a, b) * b; }
+
+ProductBlocks aft::productBlocks(int64_t bytes, unsigned vectorBits) {
+  int64_t lanes = std::max<int64_t>(1, vectorBits / 8 / bytes);
+  // Registers: 32 with AVX-512, else 16; two hold the panel, one a number of A.
+  int64_t strip = vectorBits >= 512 ? 12 : vectorBits >= 256 ? 6 : 4;
+  // CPUs with AVX-512 have at least 1 MiB of L2 cache, others often 512 KiB.
+  int64_t cache = vectorBits >= 512 ? 1 << 20 : 512 << 10;
+  ProductBlocks blocks;
+  blocks.strip = strip;
+  blocks.panel = 2 * lanes;
+  blocks.depth = kDepth;
+  // Whole vectors too: a transposed A is packed in squares of lanes x lanes.
+  blocks.rows = std::lcm(strip, lanes);
+  blocks.columns =
+      std::max(blocks.panel, cache / 2 / (kDepth * bytes) / blocks.panel * blocks.panel);
+  return blocks;
+}
+
+int64_t ProductTiles::Cut::operator()(int64_t rows) const {
+  return std::clamp(roundUp(ceilDiv(rows, parts), multiple), least, most);
+}
+
+/// Two groups for each thread: one that is held up passes its second on.
+static int64_t wantedGroups(int64_t threads) {
+  return threads == 1 ? 1 : 2 * (threads > 0 ? threads : kTypicalThreads);
+}
+
+ProductTiles aft::productTiles(const ProductBlocks &blocks, int64_t columns, int64_t batch,
+                               int64_t threads) {
+  columns = columns < 0 ? kTypicalColumns : std::max<int64_t>(columns, 1);
+  int64_t wanted = ceilDiv(wantedGroups(threads), std::max<int64_t>(batch, 1));
+  ProductTiles tiles;
+  int64_t share = roundUp(ceilDiv(columns, wanted), blocks.panel);
+  tiles.columns = {/*parts=*/1, blocks.panel,
+                   std::clamp(share, std::min(4 * blocks.panel, blocks.columns), blocks.columns),
+                   blocks.columns};
+  tiles.rows.parts = ceilDiv(wanted, ceilDiv(columns, blocks.columns));
+  tiles.rows.multiple = blocks.strip;
+  tiles.rows.least = roundUp(kLeastRows, blocks.strip);
+  tiles.rows.most = roundUp(std::min<int64_t>(kMostNumbers / blocks.columns, 512), blocks.strip);
+  return tiles;
+}

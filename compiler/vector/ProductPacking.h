@@ -1,0 +1,55 @@
+//===- ProductPacking.h - Packed operands of a matrix product -------------===//
+
+#ifndef AFT_COMPILER_VECTOR_PRODUCTPACKING_H
+#define AFT_COMPILER_VECTOR_PRODUCTPACKING_H
+
+#include "compiler/tile/ProductBlocks.h"
+#include "compiler/vector/Emitter.h"
+
+namespace aft {
+
+/// A matrix in memory: indices of the batch, and whether it is stored
+/// transposed.
+struct Matrix {
+  mlir::Value memref;
+  bool transposed = false;
+  llvm::SmallVector<mlir::Value> batch;
+
+  mlir::Type element() const;
+  llvm::SmallVector<mlir::Value> at(mlir::Value row, mlir::Value column) const;
+  mlir::Value rows(Emitter &e) const;
+  mlir::Value columns(Emitter &e) const;
+};
+
+/// How the factors of a product are packed: as numbers of the type of the sums, or
+/// as pairs of bf16 along K in an i32 each. One such unit is a step of K.
+struct PackedForm {
+  mlir::Type unit;
+  bool pairs;
+  int64_t lanes; ///< units in a vector register
+  ProductBlocks blocks;
+
+  PackedForm(mlir::Type sums, bool pairs, unsigned vectorBits);
+  /// The steps that `extent` of K takes.
+  mlir::Value steps(Emitter &e, mlir::Value extent) const;
+  /// Scratch for a block of A [row][step] and of B [panel][step][column].
+  mlir::Value rowsScratch(Emitter &e) const;
+  mlir::Value panelsScratch(Emitter &e) const;
+};
+
+/// A part of a factor: from a step of K and a row of A or column of B on.
+struct FactorBlock {
+  mlir::Value firstStep, steps, first, count;
+};
+
+/// Packs rows of A for all whole strips that they reach into, zeros beyond them.
+void packRows(Emitter &e, const PackedForm &form, const Matrix &a, const FactorBlock &block,
+              mlir::Value packed);
+
+/// Packs columns of B for all whole panels that they reach into, zeros beyond them.
+void packPanels(Emitter &e, const PackedForm &form, const Matrix &b, const FactorBlock &block,
+                mlir::Value packed);
+
+} // namespace aft
+
+#endif // AFT_COMPILER_VECTOR_PRODUCTPACKING_H
