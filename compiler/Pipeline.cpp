@@ -69,7 +69,7 @@ static void buildGraph(OpPassManager &passes, const PipelineOptions &options) {
 }
 
 static void buildKernels(OpPassManager &passes, const PipelineOptions &options) {
-  buildKernelsPipeline(passes);
+  buildKernelsPipeline(passes, options.lowMemory);
 }
 
 static void buildTile(OpPassManager &passes, const PipelineOptions &options) {

@@ -36,6 +36,8 @@ struct PipelineOptions {
   Target target;
   std::string dumpDir;
   std::optional<AdamWOptions> training;
+  /// Computes blocks again instead of keeping what the reverse pass reads of them.
+  bool lowMemory = false;
 };
 
 /// Adds the passes of one phase (graph to llvm).

@@ -11,7 +11,7 @@
 
 using namespace mlir;
 
-void aft::buildKernelsPipeline(OpPassManager &passes) {
+void aft::buildKernelsPipeline(OpPassManager &passes, bool lowMemory) {
   auto clean = [&](bool keepCopies = false) {
     passes.addNestedPass<func::FuncOp>(createCanonicalize({keepCopies}));
     passes.addNestedPass<func::FuncOp>(createCSEPass());
@@ -32,9 +32,14 @@ void aft::buildKernelsPipeline(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createFuseElementwise());
   passes.addNestedPass<func::FuncOp>(createLowerAffinePass());
   clean();
+  // No CSE of tensors after these: it would undo them.
+  if (lowMemory)
+    passes.addNestedPass<func::FuncOp>(createRecomputeBlocks());
+  passes.addNestedPass<func::FuncOp>(createRecomputeValues());
   passes.addPass(createFormKernels());
   clean(/*keepCopies=*/true);
   passes.addPass(createDedupKernels());
+  passes.addNestedPass<func::FuncOp>(createOrderLaunches());
   passes.addPass(createPlanMemory());
   passes.addNestedPass<func::FuncOp>(createLowerAffinePass());
   clean(/*keepCopies=*/true);

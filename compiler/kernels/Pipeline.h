@@ -10,7 +10,8 @@ class OpPassManager;
 namespace aft {
 
 /// From functions on tensors to entries on memrefs, kernels and plans.
-void buildKernelsPipeline(mlir::OpPassManager &passes);
+/// `lowMemory`: blocks are computed again instead of kept for the reverse pass.
+void buildKernelsPipeline(mlir::OpPassManager &passes, bool lowMemory);
 
 } // namespace aft
 

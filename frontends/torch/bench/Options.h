@@ -12,7 +12,8 @@ namespace aft::bench {
 /// What to measure; 0 and empty stand for "not given" until parse() has filled
 /// in what suits the op.
 struct Options {
-  std::string op = "full", pass, mixer = "local", dtype = "f32", target = "cpu", vs;
+  std::string op = "full", pass, mixer = "local", dtype = "f32", target = "cpu", vs,
+              memory = "normal";
   int64_t batch = 0, length = 0, dim = 512, heads = 0, window = 0;
   int64_t layers = 12, vocab = 256, rank = 256, threads = 0, repeat = 10;
   std::vector<int64_t> grid;
