@@ -72,7 +72,7 @@ static void buildGraph(OpPassManager &passes, const PipelineOptions &options) {
 }
 
 static void buildKernels(OpPassManager &passes, const PipelineOptions &options) {
-  buildKernelsPipeline(passes, options.report);
+  buildKernelsPipeline(passes, options.lowMemory, options.report);
 }
 
 static void buildTile(OpPassManager &passes, const PipelineOptions &options) {

@@ -39,6 +39,8 @@ struct PipelineOptions {
   unsigned threads = 0; ///< that tiles are shared out to; 0: unknown
   std::string dumpDir;
   std::optional<AdamWOptions> training;
+  /// Computes blocks again instead of keeping what the reverse pass reads of them.
+  bool lowMemory = false;
   CompileReport *report = nullptr; ///< filled in by the phases, if there is one
 };
 

@@ -52,6 +52,39 @@ def FuseElementwise : Pass<"aft-fuse-elementwise", "::mlir::func::FuncOp"> {
     "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def RecomputeBlocks : Pass<"aft-recompute-blocks", "::mlir::func::FuncOp"> {
+  let summary = "computes blocks of the forward pass again instead of keeping them";
+  let description = [{
+    Runs for `memory = low`. Between two narrow places of the forward pass
+    (positions at which all that comes later depends on one tensor) nothing is
+    kept for the reverse pass: its operations are repeated before their first use
+    there. As many narrow places are kept as make the sum of what is kept and of
+    the largest block smallest. Results are the same bit for bit.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def RecomputeValues : Pass<"aft-recompute-values", "::mlir::func::FuncOp"> {
+  let summary = "repeats elementwise work instead of keeping its result";
+  let description = [{
+    An elementwise generic whose result is used before and long after the time at
+    which most memory is in use, and whose operands are kept until then anyway, is
+    repeated before its later uses: the outputs of norms and activations need not
+    be kept for the reverse pass. No matrix product is repeated.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def OrderLaunches : Pass<"aft-order-launches", "::mlir::func::FuncOp"> {
+  let summary = "lets launches whose results only leave the entry run early";
+  let description = [{
+    A launch whose results nobody but the caller reads, such as the update of a
+    parameter, runs as soon as its operands are there and nobody needs the old
+    contents of what it updates. So what it reads is not kept until the end.
+  }];
+  let dependentDialects = ["::aft::AFTDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def FormKernels : Pass<"aft-form-kernels", "::mlir::ModuleOp"> {
   let summary = "outlines groups of operations into kernel functions";
   let description = [{

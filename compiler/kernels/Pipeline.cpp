@@ -11,7 +11,7 @@
 
 using namespace mlir;
 
-void aft::buildKernelsPipeline(OpPassManager &passes, CompileReport *report) {
+void aft::buildKernelsPipeline(OpPassManager &passes, bool lowMemory, CompileReport *report) {
   auto clean = [&](bool keepCopies = false) {
     passes.addNestedPass<func::FuncOp>(createCanonicalize({keepCopies}));
     passes.addNestedPass<func::FuncOp>(createCSEPass());
@@ -32,11 +32,16 @@ void aft::buildKernelsPipeline(OpPassManager &passes, CompileReport *report) {
   passes.addNestedPass<func::FuncOp>(createFuseElementwise(report));
   passes.addNestedPass<func::FuncOp>(createLowerAffinePass());
   clean();
+  // No CSE of tensors after these: it would undo them.
+  if (lowMemory)
+    passes.addNestedPass<func::FuncOp>(createRecomputeBlocks());
+  passes.addNestedPass<func::FuncOp>(createRecomputeValues());
   passes.addPass(createFormKernels(report));
   // Equal layers give equal kernels at once; cleaned up, some more are equal.
   passes.addPass(createDedupKernels());
   clean(/*keepCopies=*/true);
   passes.addPass(createDedupKernels());
+  passes.addNestedPass<func::FuncOp>(createOrderLaunches());
   passes.addPass(createPlanMemory(report));
   passes.addNestedPass<func::FuncOp>(createLowerAffinePass());
   clean(/*keepCopies=*/true);

@@ -11,10 +11,12 @@ namespace aft {
 
 struct CompileReport;
 
-/// From functions on tensors to entries on memrefs, kernels and plans. Where
-/// there is a report, it learns what was fused and why not, and where in the
-/// arena everything lies.
-void buildKernelsPipeline(mlir::OpPassManager &passes, CompileReport *report = nullptr);
+/// From functions on tensors to entries on memrefs, kernels and plans.
+/// `lowMemory`: blocks are computed again instead of kept for the reverse pass.
+/// Where there is a report, it learns what was fused and why not, and where in
+/// the arena everything lies.
+void buildKernelsPipeline(mlir::OpPassManager &passes, bool lowMemory,
+                          CompileReport *report = nullptr);
 
 } // namespace aft
 

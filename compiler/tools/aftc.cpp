@@ -21,6 +21,11 @@ static cl::opt<std::string> cpu("mcpu", cl::desc("native, or a CPU name of LLVM"
                                 cl::init("native"), cl::cat(category));
 static cl::opt<std::string> training("training", cl::desc("Adds the training entry: adamw"),
                                      cl::cat(category));
+static cl::opt<std::string> memory("memory",
+                                   cl::desc("What training keeps of the forward pass: normal, "
+                                            "or low (blocks are computed a second time)"),
+                                   cl::init("normal"), cl::value_desc("normal|low"),
+                                   cl::cat(category));
 static cl::opt<std::string> lastPhase(
     "compile-to", cl::desc("Prints the IR after a phase: graph, kernels, tile, vector or llvm"),
     cl::value_desc("PHASE"), cl::cat(category));
@@ -45,6 +50,8 @@ static std::string checkOptions() {
     return "no MODEL given; see aftc --help";
   if (!training.empty() && training != "adamw")
     return "unknown value '" + training + "' of --training, expected adamw";
+  if (memory != "normal" && memory != "low")
+    return "unknown value '" + memory + "' of --memory, expected normal or low";
   if (targetName != "cpu" && !llvm::StringRef(targetName).starts_with("cuda"))
     return "unknown value '" + targetName + "' of --target, expected cpu";
   if (!lastPhase.empty() && !aft::phaseNamed(lastPhase))
@@ -133,6 +140,7 @@ int main(int argc, char **argv) {
   aft::CompileOptions options;
   options.cpu = cpu;
   options.dumpDir = dumpDir;
+  options.memory = memory == "low" ? aft::Memory::low : aft::Memory::normal;
   if (!training.empty())
     options.training = std::make_shared<aft::TrainingOptions>();
   aft::PipelineOptions pipeline;

@@ -97,6 +97,8 @@ static std::vector<Flag> makeFlags(Options &o) {
       integer("rank", o.rank, 0, "rank of the factorised position bias; 0: dense"),
       integer("batch", o.batch, 1, "sequences per step"),
       choice("dtype", o.dtype, {"f32", "bf16"}, "element type of the model"),
+      choice("memory", o.memory, {"normal", "low"},
+             "train: low keeps less of the forward pass and computes it again"),
       number("lr", o.learningRate, 0, 10, "peak learning rate"),
       number("weight-decay", o.weightDecay, 0, 10, "AdamW's decoupled weight decay"),
       number("dropout", o.dropout, 0, 0.99, "dropout probability"),

@@ -12,8 +12,8 @@ struct Options {
   std::string command; ///< train, generate or bench
   std::string data, modelDir = "char-lm-model";
   std::string report; ///< a file for what was compiled and how fast it ran
-  std::string mixer = "local", dtype = "f32", prompt = "namespace mlir {\n";
   std::string trace; ///< train: where the timeline goes; empty: none
+  std::string mixer = "local", dtype = "f32", memory = "normal", prompt = "namespace mlir {\n";
   int64_t steps = 500, layers = 4, dim = 128, context = 256, window = 32, rank = 64;
   int64_t batch = 8, threads = 0, seed = 1, length = 400, checkpointEvery = 200;
   double learningRate = 4e-3, weightDecay = 0.1, dropout = 0.0, clip = 1.0;

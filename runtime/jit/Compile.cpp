@@ -113,6 +113,7 @@ Status aft::pipelineOptions(const CompileOptions &options, PipelineOptions &resu
   if (result.dumpDir.empty())
     if (const char *folder = std::getenv("AFT_DUMP_DIR"))
       result.dumpDir = folder;
+  result.lowMemory = options.memory == Memory::low;
   if (const TrainingOptions *training = options.training.get())
     result.training = AdamWOptions{training->lossEntry, training->beta1,       training->beta2,
                                    training->eps,       training->weightDecay, training->clipNorm};

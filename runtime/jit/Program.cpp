@@ -300,6 +300,7 @@ static std::string cacheKey(const std::string &text, const PipelineOptions &opti
           std::to_string(training->eps * 1e12), std::to_string(training->weightDecay),
           std::to_string(training->clipNorm)})
       all += part + "\n";
+  all += options.lowMemory ? "memory low\n" : "";
   return hashOf(all + text);
 }
 

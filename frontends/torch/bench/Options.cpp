@@ -173,6 +173,8 @@ static std::vector<Flag> makeFlags(Options &o) {
              "models: the mixer (local; image: conv, or full)"),
       choice("dtype", o.dtype, {"f32", "bf16"}, "element type (f32)"),
       integer("threads", o.threads, "threads of both sides (AFT_NUM_THREADS or all CPUs)", 4096),
+      choice("memory", o.memory, {"normal", "low"},
+             "train: what is kept of the forward pass (normal)"),
       choice("target", o.target, {"cpu"}, "where to run"),
       integer("repeat", o.repeat, "timed calls (10)"),
       choice("vs", o.vs, {"eager"}, "also the best plain LibTorch formulation, in turns"),

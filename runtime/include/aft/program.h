@@ -62,12 +62,19 @@ struct TrainingOptions {
   double clipNorm = 0; ///< 0: no clipping of the global gradient norm
 };
 
+/// What a training step keeps of the forward pass for the reverse pass.
+enum class Memory : uint8_t {
+  normal, ///< all but what is cheap to compute again
+  low,    ///< a few narrow places; blocks in between are computed a second time
+};
+
 struct CompileOptions {
   int threads = 0;           ///< 0: AFT_NUM_THREADS, else all CPUs
   std::string cpu = "native";
   std::string cacheDir = "default"; ///< "default": AFT_CACHE_DIR or the user's; "": none
   std::string dumpDir;       ///< one numbered file per phase
   std::shared_ptr<TrainingOptions> training;
+  Memory memory = Memory::normal;
 };
 
 /// What one step of a compilation took: a phase, or what comes before and after
