@@ -146,10 +146,10 @@ void GroupBuilder::explain(CompileReport &report) {
       if (!producer || !isComputeOp(producer) || !seen.insert(producer).second)
         continue;
       StringRef reason;
-      bool asItIs = operand.getDefiningOp() == producer;
+      bool viewed = operand.getDefiningOp() != producer &&
+                    isa<linalg::LinalgOp>(producer) && isa<linalg::LinalgOp>(last);
       if (!members.contains(producer))
-        reason = asItIs || !isa<linalg::LinalgOp>(producer) ? obstacle(producer)
-                                                            : "its user reads it in another shape";
+        reason = viewed ? "its user reads it in another shape" : obstacle(producer);
       remark(report, "aft-form-kernels", producer, member, reason);
     }
   }
