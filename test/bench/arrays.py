@@ -23,7 +23,7 @@ def _bias_shape(spec):
     if op == "full":
         return (length, length)
     if op == "local":
-        return (length, spec["window"] * (1 if spec.get("causal") else 2) - (not spec.get("causal")))
+        return (length, spec["window"] if spec.get("causal") else 2 * spec["window"] - 1)
     if op == "conv":
         return (spec["heads"],) + (spec["window"],) * (2 if spec.get("grid") else 1)
     return None

@@ -120,7 +120,7 @@ def training():
         for layers, dim in ((12, 512), (24, 256)):
             for mixer in ("local", "simple"):
                 name, spec = _model("train", layers, dim, mixer, dtype)
-                peers = ("eager", "inductor", "jax", "sdpa") if dtype == "f32" else ("eager", "sdpa")
+                peers = SAME + ("sdpa",) if dtype == "f32" else ("eager", "sdpa")
                 rows.append(Case("training", name, spec, peers, seconds=120))
     name, spec = _model("train", 2, 512, "local")
     return [Case("training", name, spec, ("eager", "sdpa"), (2,), 30, True)] + rows

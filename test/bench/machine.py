@@ -16,9 +16,10 @@ def _cpuinfo():
 
 def facts(versions):
     info = _cpuinfo()
+    pages = os.sysconf("SC_PHYS_PAGES")
     flags = info.get("flags", "").split()
     return {"cpu": info.get("model name", platform.machine()),
             "cpus": len(os.sched_getaffinity(0)),
             "features": [name for name in FEATURES if name in flags],
-            "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
+            "memory_gib": round(pages * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
             "versions": versions}

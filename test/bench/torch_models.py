@@ -75,6 +75,11 @@ def attention(spec, q, k, v, materialise):
     return y.transpose(1, 2).flatten(-2)
 
 
+def feed_forward(w, name, x):
+    inner = linear(w, name + ".up", norm(w, name + ".norm2", x))
+    return x + linear(w, name + ".down", F.gelu(inner))
+
+
 def block(spec, w, name, x, form):
     """`form` is a function of torch_ops, or "sdpa" or "softmax" for a Transformer's block."""
     inner = norm(w, name + ".norm1", x)
@@ -84,8 +89,7 @@ def block(spec, w, name, x, form):
         y = attention(spec, q, k, v, form == "softmax")
     else:
         y = mix(spec, w, mixer, q, k, v, form)
-    x = x + linear(w, mixer + ".output", y)
-    return x + linear(w, name + ".down", F.gelu(linear(w, name + ".up", norm(w, name + ".norm2", x))))
+    return feed_forward(w, name, x + linear(w, mixer + ".output", y))
 
 
 def block_weights(w, layer):
@@ -204,9 +208,7 @@ def block_token(spec, w, name, x, position, state, form):
         y, state = attend_token(spec, q, k, v, position, state)
     else:
         y, state = mix_token(spec, w, mixer, q, k, v, position, state)
-    x = x + linear(w, mixer + ".output", y)
-    x = x + linear(w, name + ".down", F.gelu(linear(w, name + ".up", norm(w, name + ".norm2", x))))
-    return x, state
+    return feed_forward(w, name, x + linear(w, mixer + ".output", y)), state
 
 
 def state_after(spec, k, v, count, form):

@@ -1,5 +1,4 @@
 """The peers of PyTorch: eager, torch.compile (inductor), and a softmax Transformer."""
-import os
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +16,12 @@ def load(folder, name, dtype):
 
 
 def plain(tensor):
-    return tensor.detach().to(torch.float32 if tensor.dtype != torch.float64 else tensor.dtype).numpy()
+    """As NumPy's, bf16 as f32."""
+    dtype = torch.float32 if tensor.dtype == torch.bfloat16 else tensor.dtype
+    return tensor.detach().to(dtype).numpy()
 
 
 def compiled(function):
-    os.environ.setdefault("TORCHINDUCTOR_FREEZING", "0")
     return torch.compile(function, dynamic=False, fullgraph=True)
 
 

@@ -18,8 +18,9 @@ def _by_channels(spec, folder, form):
     y = np.empty(inputs[0].shape)
     step = max(1, MOST // (inputs[0].size // spec["dim"]))
     for start in range(0, spec["dim"], step):
-        part = [torch.from_numpy(np.array(x[..., start:start + step] if n in ("q", "k", "v") else x))
-                .double() for n, x in zip(names, inputs)]
+        part = [x[..., start:start + step] if n in ("q", "k", "v") else x
+                for n, x in zip(names, inputs)]
+        part = [torch.from_numpy(np.array(x)).double() for x in part]
         y[..., start:start + step] = form(spec, *part).numpy()
     return {"y": y}
 
