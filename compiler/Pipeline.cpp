@@ -13,6 +13,7 @@
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
@@ -111,16 +112,17 @@ static void buildLLVM(OpPassManager &passes, const PipelineOptions &options) {
   functions.addPass(arith::createArithExpandOpsPass(expand));
   functions.addPass(createCanonicalizerPass());
   functions.addPass(createCSEPass());
-  passes.addPass(createConvertMathToLLVMPass());
+  functions.addPass(createConvertMathToLLVMPass());
   // Takes vectors apart where it calls libm (tanh of f64).
   passes.addPass(createConvertMathToLibmPass());
-  passes.addPass(createConvertVectorToLLVMPass());
-  passes.addPass(createArithToLLVMConversionPass());
+  OpPassManager &inParallel = passes.nest<func::FuncOp>();
+  inParallel.addPass(createConvertVectorToLLVMPass());
+  inParallel.addPass(createArithToLLVMConversionPass());
   passes.addPass(createFinalizeMemRefToLLVMConversionPass());
   passes.addPass(createConvertFuncToLLVMPass());
   passes.addPass(createConvertControlFlowToLLVMPass());
   passes.addPass(createReconcileUnrealizedCastsPass());
-  passes.addPass(createCSEPass());
+  passes.addNestedPass<LLVM::LLVMFuncOp>(createCSEPass());
 }
 
 void aft::buildPhase(Phase phase, OpPassManager &passes, const PipelineOptions &options) {

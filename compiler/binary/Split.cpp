@@ -29,10 +29,10 @@ struct Part {
 
 /// Copies `roots` and everything they need into a module of their own. What is
 /// defined in another part is only declared.
-static OwningOpRef<ModuleOp> extract(ModuleOp source, ArrayRef<Operation *> roots) {
+static OwningOpRef<ModuleOp> extract(ModuleOp source, const SymbolTable &symbols,
+                                     ArrayRef<Operation *> roots) {
   OwningOpRef<ModuleOp> result = ModuleOp::create(source.getLoc());
   OpBuilder builder = OpBuilder::atBlockBegin(result->getBody());
-  SymbolTable symbols(source);
   llvm::SmallPtrSet<Operation *, 16> seen(roots.begin(), roots.end());
   std::deque<Operation *> queue(roots.begin(), roots.end());
   while (!queue.empty()) {
@@ -58,16 +58,17 @@ static OwningOpRef<ModuleOp> extract(ModuleOp source, ArrayRef<Operation *> root
 
 static std::vector<Part> split(ModuleOp module) {
   std::vector<Part> parts;
+  SymbolTable symbols(module);
   SmallVector<Operation *> host;
   for (auto function : module.getOps<LLVM::LLVMFuncOp>()) {
     if (function.isExternal())
       continue;
     if (function->hasAttr(kernelAttrName))
-      parts.push_back({function.getName().str(), extract(module, {function}), {}, 0});
+      parts.push_back({function.getName().str(), extract(module, symbols, {function}), {}, 0});
     else if (function->hasAttr(entryAttrName) || function->hasAttr(planAttrName))
       host.push_back(function);
   }
-  parts.push_back({"host", extract(module, host), {}, 0});
+  parts.push_back({"host", extract(module, symbols, host), {}, 0});
   return parts;
 }
 
@@ -97,8 +98,17 @@ FailureOr<std::vector<NamedObject>> aft::compileObjects(ModuleOp module,
   PhaseTimer timer(options.report, nameOf(Phase::Binary));
   std::vector<Part> parts = split(module);
   bool keepText = !options.dumpDir.empty();
+  // The largest first, so that the threads end together.
+  std::vector<std::pair<int64_t, size_t>> order; // operations, negative; part
+  for (auto [number, part] : llvm::enumerate(parts)) {
+    int64_t operations = 0;
+    part.module->walk([&](Operation *) { ++operations; });
+    order.push_back({-operations, number});
+  }
+  llvm::sort(order);
   LogicalResult result =
-      failableParallelForEach(module.getContext(), parts, [&](Part &part) -> LogicalResult {
+      failableParallelForEach(module.getContext(), order, [&](auto entry) -> LogicalResult {
+        Part &part = parts[entry.second];
         auto start = std::chrono::steady_clock::now();
         FailureOr<ObjectCode> code = compileObject(*part.module, options.target, keepText);
         if (failed(code))

@@ -37,7 +37,7 @@ void callEntry(RunRecord &record) {
 class ProfileTest : public testing::Test {
 protected:
   void addCall(Profile &profile, const char *entry = "main", int64_t arenaBytes = 100) {
-    RunRecord record(entry, arenaBytes, pool.threads(), kernels, pool.runtime());
+    RunRecord record(entry, {}, arenaBytes, pool.threads(), kernels, pool.runtime());
     callEntry(record);
     profile.add(record);
   }
@@ -141,7 +141,7 @@ TEST_F(ProfileTest, ScopesBelongToOneThreadAndNest) {
     EXPECT_TRUE(Profile::wanted());
     std::thread([] { EXPECT_FALSE(Profile::wanted()); }).join();
     Profile::Scope other(inner);
-    RunRecord record("main", 0, 1, kernels, pool.runtime());
+    RunRecord record("main", {}, 0, 1, kernels, pool.runtime());
     record.finish();
     Profile::deliver(record);
   }

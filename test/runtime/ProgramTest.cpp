@@ -195,6 +195,74 @@ TEST(Program, ComesFromTheCacheUnlessDamaged) {
   fs::remove_all(folder);
 }
 
+std::vector<std::string> phasesOf(const Program &program) {
+  std::vector<std::string> names;
+  for (const PhaseTime &time : program.stats().phases) {
+    EXPECT_GE(time.milliseconds, 0);
+    names.push_back(time.phase);
+  }
+  return names;
+}
+
+TEST(Program, TimesItsPhases) {
+  using Names = std::vector<std::string>;
+  char folder[] = "/tmp/aft-phases-XXXXXX";
+  ASSERT_TRUE(mkdtemp(folder));
+  CompileOptions options;
+  options.cacheDir = folder;
+  std::shared_ptr<Program> first, second;
+  ASSERT_TRUE(Program::compile(kAdd, "test.mlir", options, first).ok());
+  ASSERT_TRUE(Program::compile(kAdd, "test.mlir", options, second).ok());
+  std::filesystem::remove_all(folder);
+  EXPECT_EQ(phasesOf(*first), (Names{"load", "parse", "graph", "kernels", "tile", "vector", "llvm",
+                                     "binary", "store", "link"}));
+  EXPECT_EQ(phasesOf(*second), (Names{"load", "link"}));
+  double sum = 0;
+  for (const PhaseTime &time : first->stats().phases)
+    sum += time.milliseconds;
+  EXPECT_LE(sum, first->stats().milliseconds);
+}
+
+/// Mixers, a product and elementwise code: several kernels, two of them equal.
+const char kLayers[] = R"mlir(
+func.func @main(%x: tensor<?x?x32xf32>, %w: tensor<32x32xf32>) -> tensor<?x?x32xf32> {
+  %a = aft.simple %x, %x, %x causal : (tensor<?x?x32xf32>, tensor<?x?x32xf32>, tensor<?x?x32xf32>) -> tensor<?x?x32xf32>
+  %b = arith.addf %a, %x : tensor<?x?x32xf32>
+  %c = aft.simple %b, %b, %b causal : (tensor<?x?x32xf32>, tensor<?x?x32xf32>, tensor<?x?x32xf32>) -> tensor<?x?x32xf32>
+  %d = math.exp %c : tensor<?x?x32xf32>
+  return %d : tensor<?x?x32xf32>
+}
+)mlir";
+
+/// The only entry of a cache folder.
+std::string storedIn(const std::string &folder) {
+  std::string bytes;
+  for (const auto &file : std::filesystem::directory_iterator(folder)) {
+    std::ifstream stream(file.path(), std::ios::binary);
+    bytes.append(std::istreambuf_iterator<char>(stream), {});
+  }
+  return bytes;
+}
+
+TEST(Program, CompilesTheSameTextToTheSameCode) {
+  std::vector<std::string> stored;
+  for (int i = 0; i < 3; ++i) {
+    char folder[] = "/tmp/aft-same-XXXXXX";
+    ASSERT_TRUE(mkdtemp(folder));
+    CompileOptions options;
+    options.cacheDir = folder;
+    std::shared_ptr<Program> program;
+    Status status = Program::compile(kLayers, "test.mlir", options, program);
+    ASSERT_TRUE(status.ok()) << status.message;
+    EXPECT_LT(program->stats().kernels, program->stats().launches);
+    stored.push_back(storedIn(folder));
+    std::filesystem::remove_all(folder);
+  }
+  EXPECT_FALSE(stored[0].empty());
+  EXPECT_EQ(stored[0], stored[1]);
+  EXPECT_EQ(stored[0], stored[2]);
+}
+
 TEST(Program, RefusesCodeForAnotherCPU) {
   std::shared_ptr<Program> program;
   CompileOptions options;

@@ -87,10 +87,10 @@ struct PhaseTime {
 /// How a compilation went.
 struct CompileStats {
   double milliseconds = 0;
-  std::vector<PhaseTime> phases; ///< in order; together about `milliseconds`
   bool fromCache = false;
   int kernels = 0;  ///< distinct kernel bodies
   int launches = 0; ///< kernel calls of all entries
+  std::vector<PhaseTime> phases; ///< in order; together about `milliseconds`
 };
 
 class Program {
