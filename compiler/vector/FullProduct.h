@@ -16,7 +16,7 @@ namespace aft {
 /// Fetches the cache line of an element.
 void prefetchAt(Emitter &e, mlir::Value memref, mlir::ValueRange place, bool isWrite);
 
-/// A run of channels that are packed together, and of a work group's as a whole.
+/// A run of channels: those of a work group, or of a bundle.
 struct ChannelRange {
   mlir::Value first, last;
   mlir::Value columnOf(LaneEmitter &group) const { return group.e.sub(group.channel, first); }

@@ -559,6 +559,24 @@ def unary_functions():
 unary_functions()
 
 
+def exponential(name, x):
+    """Errors are relative to the largest result: `x` should span little."""
+    p = Program()
+    p.give(p.op("math.exp", p.arg(x)))
+    x = round_to(x, "f32")
+    with np.errstate(over="ignore"):
+        y = np.exp(x)
+    # In f32: 0 below the smallest normal number, infinity above the largest.
+    y = np.where(x < -87.3365, 0, np.where(x > 88.7228, np.inf, y))
+    case(f"exponential {name}", p, [y])
+
+
+exponential("of the smallest", np.linspace(-87.336, -86, 203))
+exponential("of the largest", np.linspace(88, 88.722, 203))
+exponential("beyond", np.array([-np.inf, -1e30, -500, -88, -87.34, 88.73, 500, 1e30, np.inf,
+                                np.nan, 0, -0.0, 1e-30, -1e-30, 1, -1, 0.3466, -0.3466]))
+
+
 #
 # A transformer block: one compilation, two sizes.
 #
