@@ -6,8 +6,6 @@
 // AVX-512, two each.
 
 // CHECK-LABEL: func.func @local
-// The panel is a whole row of 8 lane groups, or a part where the batch is small.
-// CHECK: %[[SMALL:.*]] = arith.cmpi slt, %{{.*}}, %c2
 // CHECK: scf.forall
 // exp of the biases of a block.
 // CHECK: vector.load %arg3
