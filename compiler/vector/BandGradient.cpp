@@ -33,7 +33,7 @@ struct BandSizes {
     // Keys are made ready once per block: the longer the window, the longer the block.
     int64_t most = kSumBytes / ((taps + 2 * WindowWeights::kPadding) * vectorBits / 8);
     rows = std::max(tileRows, std::min<int64_t>(most, taps <= 64 ? 48 : 96) / 12 * 12);
-    chunkBytes = kChunkBytes;
+    chunkBytes = taps <= 256 ? kChunkBytes : kChunkBytes / 2;
     if (taps > kLongTaps) {
       rows = tileRows = 2;
       chunkBytes = vectorBits / 8;
