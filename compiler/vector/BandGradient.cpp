@@ -16,9 +16,11 @@ using namespace aft;
 /// Factors exp(x) may have x in this range.
 static constexpr double kHighest = 20, kLowest = -80;
 /// Bytes of a row of channels that are contracted at once.
-static constexpr int64_t kChunkBytes = 512;
+static constexpr int64_t kChunkBytes = 1024;
 /// Longer windows take few queries at a time, for the sake of the stack.
 static constexpr int64_t kLongTaps = 1024;
+/// Bytes of the sums of a block at most.
+static constexpr int64_t kSumBytes = 1 << 20;
 
 namespace {
 
@@ -28,8 +30,10 @@ struct BandSizes {
   BandSizes(int64_t taps, unsigned vectorBits) {
     tileRows = vectorBits >= 512 ? 6 : 4;
     tileKeys = vectorBits >= 512 ? 4 : 3;
-    rows = taps <= 128 ? 48 : 24;
-    chunkBytes = kChunkBytes;
+    // Keys are made ready once per block: the longer the window, the longer the block.
+    int64_t most = kSumBytes / ((taps + 2 * WindowWeights::kPadding) * vectorBits / 8);
+    rows = std::max(tileRows, std::min<int64_t>(most, taps <= 64 ? 48 : 96) / 12 * 12);
+    chunkBytes = taps <= 256 ? kChunkBytes : kChunkBytes / 2;
     if (taps > kLongTaps) {
       rows = tileRows = 2;
       chunkBytes = vectorBits / 8;

@@ -8,7 +8,7 @@ using namespace aft;
 /// Panels of a batch entry where the batch gives too little work for the threads.
 static constexpr int64_t kPanels = 4;
 /// Bytes of a row that such a panel has, at least: a few cache lines.
-static constexpr int64_t kLeastBytes = 256;
+static constexpr int64_t kLeastBytes = 512;
 static constexpr int64_t kLineBytes = 64;
 
 void Panel::forEachGroup(llvm::function_ref<void(LaneEmitter &, Value)> body) const {

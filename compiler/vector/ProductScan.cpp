@@ -46,7 +46,6 @@ private:
   };
   Range loadItems();
   Part products(const MixState &older, const MixState &later, Value top);
-  Value isNear(const MixState &later, Value top);
   MixState exactly(const WindowScan::Memory &states, const MixState &older, Value done);
   Value oddness(Value a, Value b);
   Value isModerate(Value number);
@@ -142,17 +141,16 @@ Value BlockEmitter::scaleItems(Value scale) {
     storePair({item(pair.first), item(pair.second)}, memory.items, place);
     return good;
   };
-  e.loop(e.index(0), e.index(shared), e.index(1), [&](Value place) {
-    scaled(place, [](Value, const Pair &) { return Value(); });
-  });
+  e.loop(e.index(0), e.index(shared), e.index(1),
+         [&](Value place) { scaled(place, [](Value, const Pair &) { return Value(); }); });
   if (shared == count)
     return e.index(count);
   return e.loop(e.index(shared), e.index(count), e.index(1), {e.index(shared)},
                 [&](Value place, ValueRange end) {
                   Value good = scaled(place, [&](Value relative, const Pair &pair) -> Value {
                     Value own = isModerate(e.fadd(relative, oddness(pair.first, pair.second)));
-                    Value follows = e.builder.create<arith::CmpIOp>(
-                        e.loc, arith::CmpIPredicate::eq, end[0], place);
+                    Value follows = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq,
+                                                                    end[0], place);
                     return e.builder.create<arith::AndIOp>(e.loc, own, follows);
                   });
                   return Emitter::Values{e.select(good, e.add(place, 1), end[0])};
@@ -198,31 +196,22 @@ void BlockEmitter::rows(Value row, Value scale) {
     auto [one, two] = loadPair(memory.outside, e.add(row, i));
     sums.append({one, two});
   }
-  if (mixer.taps > 0)
-    sums = e.loop(e.add(row, 1), e.add(row, mixer.taps + kRows), e.index(1), sums,
-                  [&](Value item, ValueRange carried) {
-                    auto [one, two] = loadPair(memory.items, item);
-                    Emitter::Values next;
-                    for (int64_t i = 0; i < kRows; ++i) {
-                      Value w = weights.at(group, e.add(row, i), item);
-                      next.push_back(e.fma(w, one, carried[2 * i]));
-                      next.push_back(e.fma(w, two, carried[2 * i + 1]));
-                    }
-                    return next;
-                  });
+  sums = e.loop(e.add(row, 1), e.add(row, mixer.taps + kRows), e.index(1), sums,
+                [&](Value item, ValueRange carried) {
+                  auto [one, two] = loadPair(memory.items, item);
+                  Emitter::Values next;
+                  for (int64_t i = 0; i < kRows; ++i) {
+                    Value w = weights.at(group, e.add(row, i), item);
+                    next.push_back(e.fma(w, one, carried[2 * i]));
+                    next.push_back(e.fma(w, two, carried[2 * i + 1]));
+                  }
+                  return next;
+                });
   for (int64_t i = 0; i < kRows; ++i)
     storePair({sums[2 * i], sums[2 * i + 1]}, memory.outside, e.add(row, i));
 }
 
-/// Whether sums over later items are not small beside those of the block. An
-/// output without a window may see no others.
-Value BlockEmitter::isNear(const MixState &later, Value top) {
-  Value none = e.equal(later.m, group.infinity(true));
-  return isModerate(e.select(none, group.number(0), e.fsub(top, later.m)));
-}
-
-BlockEmitter::Part BlockEmitter::products(const MixState &older, const MixState &later,
-                                          Value top) {
+BlockEmitter::Part BlockEmitter::products(const MixState &older, const MixState &later, Value top) {
   Value scale = e.fmaxNumber(top, later.m);
   if (scan.below)
     scale = e.fmaxNumber(scale, older.m);
@@ -255,12 +244,9 @@ MixState BlockEmitter::exactly(const WindowScan::Memory &states, const MixState 
 MixState BlockEmitter::run(const WindowScan::Memory &states, const MixState &older,
                            Value areModerate) {
   Range exponents = loadItems();
-  Value usable =
-      e.builder.create<arith::AndIOp>(e.loc, areModerate, isModerate(exponents.width));
+  Value usable = e.builder.create<arith::AndIOp>(e.loc, areModerate, isModerate(exponents.width));
   usable = e.builder.create<arith::AndIOp>(e.loc, usable, exponents.hasItems);
   MixState later = scan.above ? scan.later(states, e.add(first, kBlock)) : group.emptyState();
-  if (scan.above && mixer.taps == 0)
-    usable = e.builder.create<arith::AndIOp>(e.loc, usable, isNear(later, exponents.top));
   SmallVector<Type> types(4, group.type);
   types[0] = e.builder.getIndexType();
   auto part = e.branch(
@@ -281,7 +267,7 @@ MixState BlockEmitter::run(const WindowScan::Memory &states, const MixState &old
 //===----------------------------------------------------------------------===//
 
 int64_t aft::sharedGroups(const WindowMixer &mixer, int64_t lanes) {
-  if (mixer.perHeadBias || mixer.taps == 0)
+  if (mixer.perHeadBias)
     return 1;
   // Some groups must remain for other threads.
   for (int64_t count : {4, 2})

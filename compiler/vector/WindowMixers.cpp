@@ -1,8 +1,10 @@
 //===- WindowMixers.cpp - simple, local and conv --------------------------===//
-// Keys inside the window are weighted one by one; those outside have weight
-// exp(k) and come as sums over everything before and after the window. Only
-// positive terms are added, each relative to the largest one, so nothing
-// overflows or cancels. The cost is linear in the sequence.
+// simple is a running sum (SimpleMixers.cpp), causal local a banded product beside one
+// (CausalWindows.h). For the others, and for any numbers, keys inside the window are
+// weighted one by one or by products (ProductScan.h); those outside have weight exp(k)
+// and come as sums over everything before and after the window. Only positive terms
+// are added, each relative to a large one, so nothing overflows or cancels. The cost is
+// linear in the sequence.
 
 #include "compiler/vector/WindowMixers.h"
 

@@ -2,6 +2,8 @@
 
 #include "compiler/vector/WindowWeights.h"
 
+#include "compiler/vector/RunningSums.h"
+
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
@@ -19,8 +21,6 @@ WindowWeights::WindowWeights(const WindowMixer &mixer, LaneEmitter &group, bool 
                              int64_t outputs)
     : mixer(mixer), group(group), e(group.e), mirrored(mirrored), outputs(outputs),
       lanes(std::max<int64_t>(group.lanes, 1)) {
-  if (mixer.taps == 0)
-    return;
   SmallVector<int64_t> shape = {outputs, mixer.taps + 2 * kPadding};
   if (mixer.perHeadBias)
     shape = {mixer.taps + 2 * kPadding, lanes};
@@ -33,80 +33,86 @@ WindowWeights::WindowWeights(const WindowMixer &mixer, LaneEmitter &group, bool 
   });
 }
 
-static Value size(Emitter &e, Value w) { return e.builder.create<math::AbsFOp>(e.loc, w); }
+/// 1 where w is not moderate, else `seen`.
+static Value noteLarge(Emitter &e, Value w, Value seen) {
+  Value size = e.builder.create<math::AbsFOp>(e.loc, w);
+  Value isLarge = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::UGT, size,
+                                                  e.number(w.getType(), kModerate));
+  return e.select(isLarge, e.number(w.getType(), 1), seen);
+}
 
 Value WindowWeights::fillHead() {
-  Value largest = e.loop(e.index(0), e.index(mixer.taps), e.index(1), group.number(0),
-                         [&](Value tap, ValueRange carried) {
-                           Value w = mixer.weight(group, e.index(0), tap);
-                           Value place = mirrored ? e.sub(e.index(mixer.taps - 1), tap) : tap;
-                           e.store(e.exp(w), table, {e.add(place, kPadding), e.index(0)});
-                           return Emitter::Values{e.fmax(carried[0], size(e, w))};
-                         })[0];
-  return e.reduce(largest, [&](Value a, Value b) { return e.fmax(a, b); });
+  return e.loop(e.index(0), e.index(mixer.taps), e.index(1), group.number(0),
+                [&](Value tap, ValueRange seen) {
+                  Value w = mixer.weight(group, e.index(0), tap);
+                  Value place = mirrored ? e.sub(e.index(mixer.taps - 1), tap) : tap;
+                  e.store(e.exp(w), table, {e.add(place, kPadding), e.index(0)});
+                  return Emitter::Values{noteLarge(e, w, seen[0])};
+                })[0];
 }
 
 /// exp of the biases [tap, end) of a query, to `place` on in a row of the table;
-/// whole vectors, the last of which may overlap the one before.
+/// whole vectors, the last of which may overlap the one before. `seen` becomes 1 on a
+/// lane with a large bias.
 Value WindowWeights::fillRow(Value query, Value tap, Value end, Value row, Value place,
-                             Value largest) {
-  auto fill = [&](Value at, int64_t lanes) {
+                             Value seen) {
+  auto fill = [&](Value at, int64_t lanes, Value seen) {
     Value w = e.convert(e.load(mixer.bias, {query, at}, lanes), group.element);
     e.store(e.exp(w), table, {row, e.add(place, e.sub(at, tap))});
-    return e.reduce(size(e, w), [&](Value a, Value b) { return e.fmax(a, b); });
+    return noteLarge(e, e.broadcast(w, seen.getType()), seen);
   };
-  auto over = [&](int64_t step, llvm::function_ref<Value(Value)> part) {
-    return e.loop(tap, end, e.index(step), largest, [&](Value at, ValueRange carried) {
-      return Emitter::Values{e.fmax(carried[0], part(at))};
+  auto over = [&](int64_t step, llvm::function_ref<Value(Value, Value)> part) {
+    return e.loop(tap, end, e.index(step), seen, [&](Value at, ValueRange carried) {
+      return Emitter::Values{part(at, carried[0])};
     });
   };
+  auto oneByOne = [&] { return over(1, [&](Value at, Value seen) { return fill(at, 0, seen); }); };
   int64_t wide = group.lanes;
   if (wide <= 1 || mixer.taps < wide)
-    return over(1, [&](Value at) { return fill(at, 0); })[0];
+    return oneByOne()[0];
   Value isShort = e.less(e.sub(end, tap), e.index(wide));
-  return e.branch(
-      isShort, {group.element}, [&] { return over(1, [&](Value at) { return fill(at, 0); }); },
-      [&] {
-        Value last = e.sub(end, e.index(wide));
-        return over(wide, [&](Value at) { return fill(e.min(at, last), wide); });
-      })[0];
-}
-
-Value WindowWeights::fillBand(Value first) {
-  Value taps = e.index(mixer.taps), zero = e.index(0), number = e.number(group.element, 0);
-  Value length = e.dim(mixer.q, 1);
-  int64_t rows = mirrored ? outputs + mixer.taps : outputs;
-  int64_t columns = mirrored ? outputs : mixer.taps + 2 * kPadding;
-  return e.loop(zero, e.index(rows), e.index(1), number, [&](Value row, ValueRange carried) {
-    Value query = e.add(first, row), tap = zero, end = taps, place = e.index(kPadding);
-    if (mirrored) {
-      // Item `row` is a query; the taps that meet the keys of the block.
-      query = e.sub(query, e.index(mixer.after + 1));
-      Value shift = e.sub(taps, row);
-      tap = e.max(shift, zero);
-      end = e.min(e.add(shift, outputs), taps);
-      place = e.sub(tap, shift);
-    }
-    Value exists =
-        e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), query), e.less(query, length));
-    return e.branch(
-        exists, {group.element},
-        [&] { return Emitter::Values{fillRow(query, tap, end, row, place, carried[0])}; },
-        [&] {
-          // The block before may have left weights here.
-          e.loop(zero, e.index(columns), e.index(1),
-                 [&](Value column) { e.store(number, table, {row, column}); });
-          return Emitter::Values{carried[0]};
-        });
+  return e.branch(isShort, {seen.getType()}, oneByOne, [&] {
+    Value last = e.sub(end, e.index(wide));
+    return over(wide, [&](Value at, Value seen) { return fill(e.min(at, last), wide, seen); });
   })[0];
 }
 
+Value WindowWeights::fillBand(Value first) {
+  Value taps = e.index(mixer.taps), zero = e.index(0), none = e.number(group.element, 0);
+  Value length = e.dim(mixer.q, 1);
+  int64_t rows = mirrored ? outputs + mixer.taps : outputs;
+  int64_t columns = mirrored ? outputs : mixer.taps + 2 * kPadding;
+  return e.loop(
+      zero, e.index(rows), e.index(1), group.number(0), [&](Value row, ValueRange carried) {
+        Value query = e.add(first, row), tap = zero, end = taps, place = e.index(kPadding);
+        if (mirrored) {
+          // Item `row` is a query; the taps that meet the keys of the block.
+          query = e.sub(query, e.index(mixer.after + 1));
+          Value shift = e.sub(taps, row);
+          tap = e.max(shift, zero);
+          end = e.min(e.add(shift, outputs), taps);
+          place = e.sub(tap, shift);
+        }
+        Value exists = e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), query),
+                                                       e.less(query, length));
+        return e.branch(
+            exists, {group.type},
+            [&] { return Emitter::Values{fillRow(query, tap, end, row, place, carried[0])}; },
+            [&] {
+              // The block before may have left weights here.
+              e.loop(zero, e.index(columns), e.index(1),
+                     [&](Value column) { e.store(none, table, {row, column}); });
+              return Emitter::Values{carried[0]};
+            });
+      })[0];
+}
+
 Value WindowWeights::fill(Value first) {
-  if (mixer.taps == 0)
-    return e.builder.create<arith::ConstantIntOp>(e.loc, 1, 1);
-  Value largest = mixer.perHeadBias ? fillHead() : fillBand(first);
-  return e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OLE, largest,
-                                         e.number(group.element, kModerate));
+  Value seen = mixer.perHeadBias ? fillHead() : fillBand(first);
+  Value isLarge = anyLane(
+      e, e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::UNE, seen, group.number(0)));
+  Value yes = e.builder.create<arith::ConstantIntOp>(e.loc, 1, 1);
+  return e.builder.create<arith::XOrIOp>(e.loc, isLarge, yes);
 }
 
 Value WindowWeights::at(LaneEmitter &group, Value row, Value item) {

@@ -34,7 +34,7 @@ public:
 private:
   Value fillHead();
   Value fillBand(Value first);
-  Value fillRow(Value query, Value tap, Value end, Value row, Value place, Value largest);
+  Value fillRow(Value query, Value tap, Value end, Value row, Value place, Value seen);
 
   const WindowMixer &mixer;
   LaneEmitter &group;

@@ -1,11 +1,17 @@
 // RUN: aft-opt %s -split-input-file -verify-diagnostics -pass-pipeline='builtin.module(func.func(aft-vectorize-mixers{vector-bits=256},canonicalize,cse))' | FileCheck %s
 
-// A mixer makes its own grid. The running maximum is subtracted before exp: the state
-// starts at -inf.
+// A mixer makes its own grid. Keys are relative to a base, which starts at the lowest
+// number and is raised, seldom, by a key that is far above it on any lane.
 // CHECK-LABEL: @simple
-// CHECK-DAG: arith.constant dense<0xFF800000> : vector<8xf32>
+// CHECK-DAG: arith.constant dense<-3.40282347E+38> : vector<8xf32>
 // CHECK: scf.forall
-// CHECK: arith.maxnumf
+// CHECK: memref.prefetch %arg0{{.*}} read
+// CHECK: memref.prefetch %arg1{{.*}} write
+// CHECK: arith.cmpf ogt
+// CHECK: %[[ANY:.*]] = vector.reduction <or>
+// CHECK: scf.if %[[ANY]]
+// CHECK: math.exp
+// CHECK: } else
 // CHECK: math.exp {{.*}} : vector<8xf32>
 // CHECK-NOT: aft.simple
 // CHECK: return
