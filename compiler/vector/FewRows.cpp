@@ -72,8 +72,11 @@ void FewRowsEmitter::clear() {
 void FewRowsEmitter::addRows(Value firstK, int64_t count) {
   auto columns = [&](Value column, int64_t width) {
     SmallVector<Value> rows;
-    for (int64_t i = 0; i < count; ++i)
+    for (int64_t i = 0; i < count; ++i) {
       rows.push_back(e.load(b.memref, b.at(e.add(firstK, i), column), width));
+      if (width > 0)
+        prefetch(e, b, e.add(firstK, kStreams + i), column);
+    }
     e.loop(zero, m, one, [&](Value row) {
       Value sum = e.load(c.memref, c.at(row, column), width);
       for (int64_t i = 0; i < count; ++i) {
