@@ -15,7 +15,7 @@ using namespace mlir;
 using namespace aft;
 
 /// With fewer rows packing costs more than it saves.
-static constexpr int64_t kFewRows = 8;
+static constexpr int64_t kFewRows = 12;
 
 namespace {
 
