@@ -98,8 +98,7 @@ static OpFoldResult emitCut(OpBuilder &builder, Location loc, const ProductTiles
       builder, loc, AffineMap::get(0, 1, {share, constant(cut.least)}, builder.getContext()),
       extent);
   return affine::makeComposedFoldedAffineMin(
-      builder, loc, AffineMap::get(1, 0, {size, constant(cut.most)}, builder.getContext()),
-      raised);
+      builder, loc, AffineMap::get(1, 0, {size, constant(cut.most)}, builder.getContext()), raised);
 }
 
 /// The two innermost parallel loops are the rows and columns, those around them

@@ -35,7 +35,8 @@ static llvm::SmallVector<int64_t> innerTiles(const TileProblem &problem, int64_t
 llvm::SmallVector<int64_t> aft::chooseTileSizes(const TileProblem &problem) {
   int64_t loops = static_cast<int64_t>(problem.extents.size());
   switch (problem.kind) {
-  case TileProblem::Kind::Elementwise: return innerTiles(problem, loops, kTileElements);
+  case TileProblem::Kind::Elementwise:
+    return innerTiles(problem, loops, kTileElements);
   case TileProblem::Kind::Rows: {
     int64_t perRow = 1;
     for (int64_t loop = problem.rowLoops; loop < loops; ++loop)

@@ -10,6 +10,9 @@ using namespace aft;
 
 /// Rows of B that are read at once.
 static constexpr int64_t kStreams = 4;
+/// How many rows of B ahead the next ones are asked for: a tile reads too little of each
+/// for the hardware to see streams.
+static constexpr int64_t kAhead = 2 * kStreams;
 /// Vectors of a row of B that are summed apart from each other.
 static constexpr int64_t kChains = 2;
 
@@ -72,8 +75,11 @@ void FewRowsEmitter::clear() {
 void FewRowsEmitter::addRows(Value firstK, int64_t count) {
   auto columns = [&](Value column, int64_t width) {
     SmallVector<Value> rows;
-    for (int64_t i = 0; i < count; ++i)
+    for (int64_t i = 0; i < count; ++i) {
       rows.push_back(e.load(b.memref, b.at(e.add(firstK, i), column), width));
+      if (width > 0)
+        prefetch(e, b, e.add(firstK, kAhead + i), column);
+    }
     e.loop(zero, m, one, [&](Value row) {
       Value sum = e.load(c.memref, c.at(row, column), width);
       for (int64_t i = 0; i < count; ++i) {
@@ -83,8 +89,9 @@ void FewRowsEmitter::addRows(Value firstK, int64_t count) {
       e.store(sum, c.memref, c.at(row, column));
     });
   };
-  Value whole = e.roundDown(n, lanes);
-  e.loop(zero, whole, e.index(lanes), [&](Value column) { columns(column, lanes); });
+  Value line = e.roundDown(n, 2 * lanes), whole = e.roundDown(n, lanes);
+  e.loop(zero, line, e.index(2 * lanes), [&](Value column) { columns(column, 2 * lanes); });
+  e.loop(line, whole, e.index(lanes), [&](Value column) { columns(column, lanes); });
   e.loop(whole, n, one, [&](Value column) { columns(column, 0); });
 }
 

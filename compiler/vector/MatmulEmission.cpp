@@ -8,14 +8,14 @@
 #include "compiler/vector/FewRows.h"
 #include "compiler/vector/PackedProduct.h"
 #include "compiler/vector/ProductPacking.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 using namespace mlir;
 using namespace aft;
 
 /// With fewer rows packing costs more than it saves.
-static constexpr int64_t kFewRows = 8;
+static constexpr int64_t kFewRows = 12;
 
 namespace {
 
@@ -32,6 +32,7 @@ public:
 private:
   void block(const FactorBlock &columns);
   void tile(Value row, Value column, Value firstRow, Value rows, const FactorBlock &columns);
+  void prefetchRows(Value row, Value column, Value firstStep);
   SmallVector<Value> products(Value row, Value column, Value steps);
   Value addPairs(Value l, Value r, Value sum);
   void storeWhole(ArrayRef<Value> sums, Value row, Value column);
@@ -90,11 +91,11 @@ void MatmulEmitter::block(const FactorBlock &columns) {
 /// of C is the same wherever in a tile it lies.
 void MatmulEmitter::tile(Value row, Value column, Value firstRow, Value rows,
                          const FactorBlock &columns) {
+  prefetchRows(e.add(firstRow, row), column, columns.firstStep);
   SmallVector<Value> sums = products(row, column, columns.steps);
   Value rowsLeft = e.sub(rows, row), columnsLeft = e.sub(columns.count, column);
   auto enough = [&](Value left, int64_t wanted) -> Value {
-    return e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::sge, left,
-                                           e.index(wanted));
+    return e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::sge, left, e.index(wanted));
   };
   Value whole = e.builder.create<arith::AndIOp>(e.loc, enough(rowsLeft, blocks.strip),
                                                 enough(columnsLeft, blocks.panel));
@@ -110,6 +111,17 @@ void MatmulEmitter::tile(Value row, Value column, Value firstRow, Value rows,
                     e.min(columnsLeft, e.index(blocks.panel)));
         return Emitter::Values{};
       });
+}
+
+/// While the panels pass, the rows of the next block are asked for from end to end.
+void MatmulEmitter::prefetchRows(Value row, Value column, Value firstStep) {
+  if (a.transposed)
+    return;
+  int64_t numbers = form.pairs ? 2 : 1;
+  Value passed = e.div(e.mul(column, blocks.depth * numbers), blocks.columns);
+  Value k = e.add(e.mul(firstStep, numbers), passed);
+  for (int64_t i = 0; i < blocks.strip; ++i)
+    prefetch(e, a, e.add(row, blocks.rows + i), k);
 }
 
 SmallVector<Value> MatmulEmitter::products(Value row, Value column, Value steps) {
@@ -139,9 +151,9 @@ Value MatmulEmitter::addPairs(Value l, Value r, Value sum) {
     l = e.builder.create<vector::BitCastOp>(e.loc, halves, l);
     r = e.builder.create<vector::BitCastOp>(e.loc, halves, r);
     return e.builder
-        .create<LLVM::CallIntrinsicOp>(
-            e.loc, sum.getType(),
-            e.builder.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512"), ValueRange{sum, l, r})
+        .create<LLVM::CallIntrinsicOp>(e.loc, sum.getType(),
+                                       e.builder.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512"),
+                                       ValueRange{sum, l, r})
         .getResult(0);
   }
   Type units = l.getType();
@@ -215,8 +227,8 @@ void MatmulEmitter::storeAdded(Value value, Value row, Value column, int64_t lan
 
 bool aft::isMatmul(linalg::LinalgOp op) {
   if (!isa<linalg::MatmulOp, linalg::MatmulTransposeAOp, linalg::MatmulTransposeBOp,
-           linalg::BatchMatmulOp, linalg::BatchMatmulTransposeAOp,
-           linalg::BatchMatmulTransposeBOp>(op.getOperation()))
+           linalg::BatchMatmulOp, linalg::BatchMatmulTransposeAOp, linalg::BatchMatmulTransposeBOp>(
+          op.getOperation()))
     return false;
   auto elementOf = [&](int64_t i) {
     return cast<ShapedType>(op->getOperand(i).getType()).getElementType();
@@ -248,8 +260,8 @@ linalg::FillOp aft::zerosBefore(linalg::LinalgOp product) {
   return nullptr;
 }
 
-void aft::emitMatmul(linalg::LinalgOp op, OpBuilder &builder, unsigned vectorBits,
-                     bool overwrites, PairDots pairDots) {
+void aft::emitMatmul(linalg::LinalgOp op, OpBuilder &builder, unsigned vectorBits, bool overwrites,
+                     PairDots pairDots) {
   Operation *raw = op.getOperation();
   Emitter e(builder, op.getLoc());
   bool transposeA = isa<linalg::MatmulTransposeAOp, linalg::BatchMatmulTransposeAOp>(raw);

@@ -2,18 +2,17 @@
 
 #include "compiler/vector/PackedProduct.h"
 
+#include "compiler/tile/ProductBlocks.h"
+
 using namespace mlir;
 using namespace aft;
 
-int64_t aft::stripRows(unsigned vectorBits) {
-  return vectorBits >= 512 ? 8 : vectorBits >= 256 ? 6 : 4;
-}
+int64_t aft::stripRows(unsigned vectorBits) { return productBlocks(4, vectorBits).strip; }
 
-SmallVector<Value> aft::emitStrip(
-    Emitter &e, ArrayRef<Value> sums, int64_t parts, Value extent,
-    llvm::function_ref<Value(int64_t row, Value i)> left,
-    llvm::function_ref<Value(int64_t part, Value i)> right,
-    llvm::function_ref<Value(Value l, Value r, Value sum)> add) {
+SmallVector<Value> aft::emitStrip(Emitter &e, ArrayRef<Value> sums, int64_t parts, Value extent,
+                                  llvm::function_ref<Value(int64_t row, Value i)> left,
+                                  llvm::function_ref<Value(int64_t part, Value i)> right,
+                                  llvm::function_ref<Value(Value l, Value r, Value sum)> add) {
   int64_t rows = static_cast<int64_t>(sums.size()) / parts;
   return e.loop(e.index(0), extent, e.index(1), sums, [&](Value i, ValueRange carried) {
     SmallVector<Value> factors, next;
@@ -33,7 +32,6 @@ SmallVector<Value> aft::emitStrip(Emitter &e, ArrayRef<Value> sums, int64_t part
                                   llvm::function_ref<Value(int64_t part, Value i)> right) {
   Type type = sums[0].getType();
   return emitStrip(
-      e, sums, parts, extent,
-      [&](int64_t row, Value i) { return e.broadcast(left(row, i), type); }, right,
-      [&](Value l, Value r, Value sum) { return e.fma(l, r, sum); });
+      e, sums, parts, extent, [&](int64_t row, Value i) { return e.broadcast(left(row, i), type); },
+      right, [&](Value l, Value r, Value sum) { return e.fma(l, r, sum); });
 }

@@ -11,6 +11,9 @@ using namespace aft;
 /// Panels of B that are packed side by side: whole cache lines of a row of B are
 /// read, and few enough places are written.
 static constexpr int64_t kPanelsAtOnce = 4;
+/// Rows of B that are asked for ahead: what is read of each is too short for the
+/// hardware to see a stream.
+static constexpr int64_t kRowsAhead = 4;
 /// Units between two packed rows of A beyond their steps: rows a power of two
 /// apart would compete for the same lines of the cache.
 static constexpr int64_t kRowPadding = 16;
@@ -28,11 +31,15 @@ SmallVector<Value> Matrix::at(Value row, Value column) const {
   return indices;
 }
 
-Value Matrix::rows(Emitter &e) const {
-  return e.dim(memref, batch.size() + (transposed ? 1 : 0));
-}
+Value Matrix::rows(Emitter &e) const { return e.dim(memref, batch.size() + (transposed ? 1 : 0)); }
 Value Matrix::columns(Emitter &e) const {
   return e.dim(memref, batch.size() + (transposed ? 0 : 1));
+}
+
+void aft::prefetch(Emitter &e, const Matrix &matrix, Value row, Value column) {
+  e.builder.create<memref::PrefetchOp>(e.loc, matrix.memref, matrix.at(row, column),
+                                       /*isWrite=*/false, /*localityHint=*/2,
+                                       /*isDataCache=*/true);
 }
 
 PackedForm::PackedForm(Type sums, bool pairs, unsigned vectorBits)
@@ -72,6 +79,7 @@ public:
   Value vectorOfOthers(Value step, Value other);
   /// lanes x lanes units from memory, as vectors of what is not contiguous.
   SmallVector<Value> square(Value step, Value other);
+  void prefetchAhead(Value step, Value other);
   Value zero(int64_t lanes);
 
 private:
@@ -124,9 +132,9 @@ Value Factor::unit(Value step, Value other) {
   if (!form.pairs)
     return load(step, other, 0);
   Value k = e.mul(step, 2);
-  Value pair = e.builder.create<vector::FromElementsOp>(
-      e.loc, VectorType::get({2}, matrix.element()),
-      ValueRange{load(k, other, 0), second(k, other, 0)});
+  Value pair =
+      e.builder.create<vector::FromElementsOp>(e.loc, VectorType::get({2}, matrix.element()),
+                                               ValueRange{load(k, other, 0), second(k, other, 0)});
   return e.builder.create<vector::ExtractOp>(e.loc, toUnits(pair, 1), ArrayRef<int64_t>{0});
 }
 
@@ -145,13 +153,18 @@ Value Factor::vectorOfOthers(Value step, Value other) {
   return toUnits(pairs, form.lanes);
 }
 
+void Factor::prefetchAhead(Value step, Value other) {
+  Value k = e.add(form.pairs ? e.mul(step, 2) : step, kRowsAhead);
+  stepsAreRows ? prefetch(e, matrix, k, other) : prefetch(e, matrix, other, k);
+}
+
 SmallVector<Value> Factor::square(Value step, Value other) {
   Value lines = e.builder.create<arith::ConstantOp>(
-      e.loc, cast<TypedAttr>(e.builder.getZeroAttr(
-                 VectorType::get({form.lanes, form.lanes}, form.unit))));
+      e.loc,
+      cast<TypedAttr>(e.builder.getZeroAttr(VectorType::get({form.lanes, form.lanes}, form.unit))));
   for (int64_t i = 0; i < form.lanes; ++i) {
-    Value line = alongSteps() ? vectorOfSteps(step, e.add(other, i))
-                              : vectorOfOthers(e.add(step, i), other);
+    Value line =
+        alongSteps() ? vectorOfSteps(step, e.add(other, i)) : vectorOfOthers(e.add(step, i), other);
     lines = e.builder.create<vector::InsertOp>(e.loc, line, lines, ArrayRef<int64_t>{i});
   }
   lines = e.builder.create<vector::TransposeOp>(e.loc, lines, ArrayRef<int64_t>{1, 0});
@@ -185,8 +198,8 @@ void aft::packRows(Emitter &e, const PackedForm &form, const Matrix &a, const Fa
   if (factor.alongSteps()) {
     e.loop(zero, block.count, one, [&](Value row) {
       e.loop(zero, wholeSteps, width, [&](Value step) {
-        e.store(factor.vectorOfSteps(e.add(block.firstStep, step), e.add(block.first, row)),
-                packed, {row, step});
+        e.store(factor.vectorOfSteps(e.add(block.firstStep, step), e.add(block.first, row)), packed,
+                {row, step});
       });
       single(row, wholeSteps);
     });
@@ -215,13 +228,14 @@ void aft::packRows(Emitter &e, const PackedForm &form, const Matrix &a, const Fa
 //===----------------------------------------------------------------------===//
 
 /// `count` panels from `column` of the block on, with columns contiguous in memory.
-static void copyPanels(Emitter &e, const PackedForm &form, Factor &factor,
-                       const FactorBlock &block, Value packed, Value column, int64_t count) {
+static void copyPanels(Emitter &e, const PackedForm &form, Factor &factor, const FactorBlock &block,
+                       Value packed, Value column, int64_t count) {
   Value panel = e.div(column, form.blocks.panel);
   e.loop(e.index(0), block.steps, e.index(1), [&](Value step) {
     for (int64_t i = 0; i < count; ++i)
       for (int64_t part = 0; part < form.blocks.panel; part += form.lanes) {
         Value other = e.add(e.add(block.first, column), i * form.blocks.panel + part);
+        factor.prefetchAhead(e.add(block.firstStep, step), other);
         e.store(factor.vectorOfOthers(e.add(block.firstStep, step), other), packed,
                 {e.add(panel, i), step, e.index(part)});
       }
@@ -230,28 +244,25 @@ static void copyPanels(Emitter &e, const PackedForm &form, Factor &factor,
 
 /// A panel from `column` of the block on, with steps contiguous in memory.
 static void transposePanel(Emitter &e, const PackedForm &form, Factor &factor,
-                           const FactorBlock &block, Value packed, Value column,
-                           Value wholeSteps) {
+                           const FactorBlock &block, Value packed, Value column, Value wholeSteps) {
   Value panel = e.div(column, form.blocks.panel), other = e.add(block.first, column);
   e.loop(e.index(0), wholeSteps, e.index(form.lanes), [&](Value step) {
     for (int64_t part = 0; part < form.blocks.panel; part += form.lanes) {
-      SmallVector<Value> lines =
-          factor.square(e.add(block.firstStep, step), e.add(other, part));
+      SmallVector<Value> lines = factor.square(e.add(block.firstStep, step), e.add(other, part));
       for (auto [i, line] : llvm::enumerate(lines))
         e.store(line, packed, {panel, e.add(step, i), e.index(part)});
     }
   });
   e.loop(wholeSteps, block.steps, e.index(1), [&](Value step) {
     e.loop(e.index(0), e.index(form.blocks.panel), e.index(1), [&](Value i) {
-      e.store(factor.unit(e.add(block.firstStep, step), e.add(other, i)), packed,
-              {panel, step, i});
+      e.store(factor.unit(e.add(block.firstStep, step), e.add(other, i)), packed, {panel, step, i});
     });
   });
 }
 
 /// The last columns, fewer than a panel.
-static void padPanel(Emitter &e, const PackedForm &form, Factor &factor,
-                     const FactorBlock &block, Value packed, Value column) {
+static void padPanel(Emitter &e, const PackedForm &form, Factor &factor, const FactorBlock &block,
+                     Value packed, Value column) {
   Value panel = e.div(column, form.blocks.panel);
   e.loop(e.index(0), block.steps, e.index(1), [&](Value step) {
     for (int64_t part = 0; part < form.blocks.panel; part += form.lanes)
@@ -263,8 +274,8 @@ static void padPanel(Emitter &e, const PackedForm &form, Factor &factor,
   });
 }
 
-void aft::packPanels(Emitter &e, const PackedForm &form, const Matrix &b,
-                     const FactorBlock &block, Value packed) {
+void aft::packPanels(Emitter &e, const PackedForm &form, const Matrix &b, const FactorBlock &block,
+                     Value packed) {
   Factor factor(e, form, b, /*stepsAreRows=*/true);
   int64_t panel = form.blocks.panel;
   Value zero = e.index(0), whole = e.roundDown(block.count, panel);
@@ -282,10 +293,8 @@ void aft::packPanels(Emitter &e, const PackedForm &form, const Matrix &b,
     e.loop(zero, groups, e.index(group), [&](Value column) {
       copyPanels(e, form, factor, block, packed, column, kPanelsAtOnce);
     });
-    e.loop(groups, whole, e.index(panel), [&](Value column) {
-      copyPanels(e, form, factor, block, packed, column, 1);
-    });
+    e.loop(groups, whole, e.index(panel),
+           [&](Value column) { copyPanels(e, form, factor, block, packed, column, 1); });
   }
-  e.when(e.less(whole, block.count),
-         [&] { padPanel(e, form, factor, block, packed, whole); });
+  e.when(e.less(whole, block.count), [&] { padPanel(e, form, factor, block, packed, whole); });
 }

@@ -21,6 +21,9 @@ struct Matrix {
   mlir::Value columns(Emitter &e) const;
 };
 
+/// Asks for a cache line ahead of its use; any address will do.
+void prefetch(Emitter &e, const Matrix &matrix, mlir::Value row, mlir::Value column);
+
 /// How the factors of a product are packed: as numbers of the type of the sums, or
 /// as pairs of bf16 along K in an i32 each. One such unit is a step of K.
 struct PackedForm {

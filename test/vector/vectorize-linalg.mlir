@@ -1,4 +1,5 @@
 // RUN: aft-opt %s -split-input-file -verify-diagnostics -pass-pipeline='builtin.module(func.func(aft-vectorize-linalg{vector-bits=256},canonicalize,cse))' | FileCheck %s
+// RUN: aft-opt %s -split-input-file -verify-diagnostics -pass-pipeline='builtin.module(func.func(aft-vectorize-linalg{vector-bits=256 pair-dots=expanded},canonicalize,cse))' | FileCheck %s --check-prefix=PAIRS
 
 // Elementwise: eight f32 in 256 bits; what does not fill a vector is not dropped.
 // CHECK-LABEL: @elementwise
@@ -29,13 +30,31 @@ func.func private @matmul(%x: memref<64x64xf32>, %w: memref<64x64xf32>, %y: memr
 
 // Zeros that a product is added to are not stored before it.
 // CHECK-LABEL: @product_of_zeros
-// CHECK-NOT: memref.load %arg2
-// CHECK-COUNT-12: vector.fma
+// CHECK-NOT: load %arg2
+// CHECK: math.fma
+// CHECK-NOT: load %arg2
 // CHECK: return
 func.func private @product_of_zeros(%x: memref<64x64xf32>, %w: memref<64x64xf32>, %y: memref<64x64xf32>) attributes {aft.kernel} {
   %zero = arith.constant 0.0 : f32
   linalg.fill ins(%zero : f32) outs(%y : memref<64x64xf32>)
   linalg.matmul ins(%x, %w : memref<64x64xf32>, memref<64x64xf32>) outs(%y : memref<64x64xf32>)
+  return
+}
+
+// bf16 are multiplied as f32, or in pairs from operands packed unchanged.
+// CHECK-LABEL: @product_of_bf16
+// CHECK: arith.extf {{.*}} : vector<8xbf16> to vector<8xf32>
+// CHECK: return
+// PAIRS-LABEL: @product_of_bf16
+// PAIRS-NOT: arith.extf
+// PAIRS: arith.andi {{.*}} : vector<8xi32>
+// PAIRS: math.fma
+// PAIRS: arith.shli {{.*}} : vector<8xi32>
+// PAIRS: math.fma
+// PAIRS-NOT: arith.extf
+// PAIRS: return
+func.func private @product_of_bf16(%x: memref<64x64xbf16>, %w: memref<64x64xbf16>, %y: memref<64x64xf32>) attributes {aft.kernel} {
+  linalg.matmul ins(%x, %w : memref<64x64xbf16>, memref<64x64xbf16>) outs(%y : memref<64x64xf32>)
   return
 }
 
