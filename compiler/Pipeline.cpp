@@ -93,6 +93,12 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   functions.addPass(createVectorizeMixers({bits}));
   functions.addPass(createVectorizeLinalg({bits, options.target.pairDots}));
   functions.addPass(createGridToRange());
+  // Arithmetic of bf16 is that of f32, rounded: LLVM would call a function for
+  // the rounding, which nobody provides, where the CPU has no instruction.
+  static const std::string narrow[] = {"bf16"};
+  arith::ArithEmulateUnsupportedFloatsOptions widen;
+  widen.sourceTypeStrs = narrow;
+  functions.addPass(arith::createArithEmulateUnsupportedFloats(widen));
   functions.addPass(createApproximateMath());
   functions.addPass(createLoopInvariantCodeMotionPass());
   functions.addPass(createCanonicalizerPass());

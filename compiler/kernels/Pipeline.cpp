@@ -37,8 +37,6 @@ void aft::buildKernelsPipeline(OpPassManager &passes, bool lowMemory, CompileRep
     passes.addNestedPass<func::FuncOp>(createRecomputeBlocks());
   passes.addNestedPass<func::FuncOp>(createRecomputeValues());
   passes.addPass(createFormKernels(report));
-  // Equal layers give equal kernels at once; cleaned up, some more are equal.
-  passes.addPass(createDedupKernels());
   clean(/*keepCopies=*/true);
   passes.addPass(createDedupKernels());
   passes.addNestedPass<func::FuncOp>(createOrderLaunches());

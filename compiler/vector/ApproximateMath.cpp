@@ -18,8 +18,7 @@ namespace {
 
 /// exp for f32: exp(x) = 2^n * exp(r) with n = round(x / ln 2), |r| <= ln 2 / 2, in
 /// 17 instructions; the largest error is 0.65 units in the last place. Right at both
-/// infinities and at NaN; near the smallest normal number, below exp(-86.98), the
-/// result is 0, since terms that small never matter beside the largest.
+/// infinities and at NaN; what would be smaller than a normal number is 0.
 struct ExpF32 : OpRewritePattern<math::ExpOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -46,10 +45,9 @@ struct ExpF32 : OpRewritePattern<math::ExpOp> {
       intType = ints;
     }
 
-    // Numbers near 1.5 * 2^23 have no fraction: adding one rounds to an integer, which
-    // then lies in the low bits. They hold n + 126, the exponent field of 2^(n - 1); the
-    // polynomial is that of 2 exp(r), because n reaches 128.
-    Value shift = constant(12582912.0 + 126);
+    // Numbers near 1.5 * 2^23 have no fraction: adding one rounds to n, which then
+    // lies in the low bits.
+    Value shift = constant(12582912);
     Value shifted = fma(x, constant(1.44269504088896341), shift);
     Value n = rewriter.create<arith::SubFOp>(loc, shifted, shift);
     // ln 2 in two parts, so that r is exact.
@@ -57,26 +55,31 @@ struct ExpF32 : OpRewritePattern<math::ExpOp> {
     r = fma(n, constant(2.12194440e-4), r);
     // Least relative error, 3.1e-9, with the first two coefficients given. In pairs:
     // the latency of a chain would be that of the loops around.
-    auto pair = [&](double low, double high) {
-      return fma(constant(2 * high), r, constant(2 * low));
-    };
+    auto pair = [&](double low, double high) { return fma(constant(high), r, constant(low)); };
     Value square = rewriter.create<arith::MulFOp>(loc, r, r);
-    Value high = fma(constant(2 * 1.3814540579915047e-3), square,
+    Value high = fma(constant(1.3814540579915047e-3), square,
                      pair(4.166838899254799e-2, 8.36874544620514e-3));
     Value p = fma(fma(high, square, pair(4.999999403953552e-1, 1.666652113199234e-1)), square,
                   pair(1, 1));
-    Value bits = rewriter.create<arith::BitcastOp>(loc, intType, shifted);
-    bits = rewriter.create<arith::ShLIOp>(loc, bits,
-                                          rewriter.create<arith::ConstantOp>(loc, mantissaBits));
-    Value power = rewriter.create<arith::BitcastOp>(loc, type, bits);
-    Value result = rewriter.create<arith::MulFOp>(loc, p, power);
-    // Beyond its range, and at infinity, the above is arbitrary. A NaN passes through p.
-    auto when = [&](arith::CmpFPredicate predicate, double bound, double value) {
-      Value condition = rewriter.create<arith::CmpFOp>(loc, predicate, x, constant(bound));
-      result = rewriter.create<arith::SelectOp>(loc, condition, constant(value), result);
+    // n is added to the exponent: between the bounds below the sum is that of a
+    // normal number even for n = 128, where p is less than 1.
+    auto bits = [&](Value value) -> Value {
+      return rewriter.create<arith::BitcastOp>(loc, intType, value);
     };
-    when(arith::CmpFPredicate::OLT, -86.98, 0);
-    when(arith::CmpFPredicate::OGT, 88.7228, std::numeric_limits<float>::infinity());
+    Value exponent = rewriter.create<arith::ShLIOp>(
+        loc, bits(shifted), rewriter.create<arith::ConstantOp>(loc, mantissaBits));
+    Value result = rewriter.create<arith::BitcastOp>(
+        loc, type, rewriter.create<arith::AddIOp>(loc, bits(p), exponent));
+    // Beyond them what was computed means nothing.
+    auto when = [&](arith::CmpFPredicate predicate, double bound, Value value) {
+      Value condition = rewriter.create<arith::CmpFOp>(loc, predicate, x, constant(bound));
+      result = rewriter.create<arith::SelectOp>(loc, condition, value, result);
+    };
+    when(arith::CmpFPredicate::OLT, -87.3365, constant(0));
+    // Infinity, or NaN for NaN.
+    Value above =
+        rewriter.create<arith::AddFOp>(loc, x, constant(std::numeric_limits<double>::infinity()));
+    when(arith::CmpFPredicate::UGT, 88.7228, above);
     rewriter.replaceOp(op, result);
     return success();
   }

@@ -51,14 +51,5 @@ AFT_EFFECTS(CrossEntropyOp)
 AFT_EFFECTS(CrossEntropyGradOp)
 AFT_EFFECTS(DropoutOp)
 AFT_EFFECTS(AdamWOp)
+AFT_EFFECTS(LaunchOp)
 #undef AFT_EFFECTS
-
-/// A launch on tensors has memory of its own: two equal ones are not merged,
-/// because what is computed again on purpose looks like that, but one whose
-/// results nobody needs may go.
-void LaunchOp::getEffects(
-    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> &effects) {
-  addEffects(getOperation(), getInits(), effects);
-  for (OpResult result : getOperation()->getOpResults())
-    effects.emplace_back(MemoryEffects::Allocate::get(), result);
-}

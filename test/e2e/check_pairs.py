@@ -42,7 +42,7 @@ def error(kind, m, k, n, dynamic):
         run(OPT, path("t.mlir"), f"-pass-pipeline={PASSES}", "-o", path("v.mlir"))
         assert "arith.shli" in open(path("v.mlir")).read(), "no pairs in the code"
         for i, array in enumerate(p.arrays):
-            np.save(path(f"{i}.npy"), array)
+            np.save(path(f"{i}.npy"), np.ascontiguousarray(array))
         run(RUN, path("v.mlir"), f"--input={path('0.npy')}", f"--input={path('1.npy')}",
             f"--output={path('y.npy')}")
         return np.abs(np.load(path("y.npy")) - a @ b).max() / np.abs(a @ b).max()
