@@ -78,7 +78,7 @@ Lifetimes::Lifetimes(func::FuncOp function) : block(&function.front()) {
       life.made = life.last = positions.lookup(&op);
       life.bytes = typicalBytes(result.getType());
       collectUses(result, life);
-      llvm::stable_sort(life.uses, [](const TensorUse &a, const TensorUse &b) {
+      llvm::sort(life.uses, [](const TensorUse &a, const TensorUse &b) {
         return a.position < b.position;
       });
       if (!life.uses.empty())
