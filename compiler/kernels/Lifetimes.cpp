@@ -18,6 +18,12 @@ int64_t aft::typicalBytes(Type tensor) {
   return type.hasStaticShape() ? bytes : bytes * typicalExtent;
 }
 
+bool aft::isTiny(Type tensor) {
+  constexpr int64_t mostBytes = 64;
+  auto type = cast<RankedTensorType>(tensor);
+  return type.hasStaticShape() && typicalBytes(type) <= mostBytes;
+}
+
 static bool isView(Operation *op) {
   return isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp, tensor::CastOp,
              tensor::ExtractSliceOp>(op);
@@ -36,14 +42,14 @@ static bool isTerminal(Operation *op) {
   return true;
 }
 
-/// What only leaves the function counts as done as soon as its operands are
-/// there: aft-order-launches brings it there.
+/// What only leaves the function, or is tiny, counts as done as soon as its
+/// operands are there: aft-order-launches brings it there.
 void Lifetimes::number(func::FuncOp function) {
   for (Operation &op : function.front()) {
     if (!isComputeOp(&op))
       continue;
     int64_t position = count++;
-    if (isTerminal(&op)) {
+    if (isTerminal(&op) || llvm::all_of(op.getResultTypes(), isTiny)) {
       int64_t ready = 0;
       for (Value operand : op.getOperands())
         if (Operation *producer = viewedTensor(operand).getDefiningOp())
@@ -78,9 +84,8 @@ Lifetimes::Lifetimes(func::FuncOp function) : block(&function.front()) {
       life.made = life.last = positions.lookup(&op);
       life.bytes = typicalBytes(result.getType());
       collectUses(result, life);
-      llvm::stable_sort(life.uses, [](const TensorUse &a, const TensorUse &b) {
-        return a.position < b.position;
-      });
+      llvm::sort(life.uses,
+                 [](const TensorUse &a, const TensorUse &b) { return a.position < b.position; });
       if (!life.uses.empty())
         life.last = std::max(life.last, life.uses.back().position);
       lives[result] = std::move(life);

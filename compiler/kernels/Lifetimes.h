@@ -50,6 +50,10 @@ private:
 /// moderate size: B and T are outer loops of everything that is large.
 int64_t typicalBytes(mlir::Type tensor);
 
+/// Whether a tensor is so small (a number, a factor of an update) that it may be
+/// made early and kept.
+bool isTiny(mlir::Type tensor);
+
 /// Makes `use`, perhaps of a view, one of `replacement` in place of `original`;
 /// views are repeated in front of the user.
 void redirectUse(mlir::OpOperand &use, mlir::Value original, mlir::Value replacement);

@@ -5,6 +5,7 @@
 
 #include "compiler/kernels/Groups.h"
 #include "compiler/kernels/Interface.h"
+#include "compiler/kernels/Lifetimes.h"
 #include "compiler/kernels/Passes.h"
 #include "dialect/ir/AFT.h"
 
@@ -25,7 +26,7 @@ public:
   void apply();
 
 private:
-  bool isTerminal(LaunchOp launch);
+  bool runsEarly(LaunchOp launch);
   int64_t readySince(int64_t number);
   void place(Operation *op);
 
@@ -53,10 +54,12 @@ LaunchOrder::LaunchOrder(func::FuncOp entry) : block(entry.front()) {
     returned.insert(viewedTensor(value));
 }
 
-bool LaunchOrder::isTerminal(LaunchOp launch) {
-  return llvm::all_of(launch->getResults(), [&](Value result) {
-    return returned.contains(result) && !users.contains(result);
-  });
+/// Updates, and the numbers that they share: those that follow from the step.
+bool LaunchOrder::runsEarly(LaunchOp launch) {
+  return llvm::all_of(launch->getResultTypes(), isTiny) ||
+         llvm::all_of(launch->getResults(), [&](Value result) {
+           return returned.contains(result) && !users.contains(result);
+         });
 }
 
 /// The last launch that makes an operand or needs the old contents of a tensor
@@ -94,7 +97,7 @@ void LaunchOrder::apply() {
   SmallVector<int64_t> order;
   for (auto [number, launch] : llvm::enumerate(launches)) {
     anchors.push_back(number);
-    if (isTerminal(launch))
+    if (runsEarly(launch))
       anchors[number] = readySince(number);
     order.push_back(number);
   }

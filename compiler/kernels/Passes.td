@@ -65,14 +65,15 @@ def RecomputeBlocks : Pass<"aft-recompute-blocks", "::mlir::func::FuncOp"> {
 }
 
 def RecomputeValues : Pass<"aft-recompute-values", "::mlir::func::FuncOp"> {
-  let summary = "repeats elementwise work instead of keeping its result";
+  let summary = "repeats cheap work instead of keeping its result";
   let description = [{
-    An elementwise generic whose result is used before and long after the time at
-    which most memory is in use, and whose operands are kept until then anyway, is
-    repeated before its later uses: the outputs of norms and activations need not
-    be kept for the reverse pass. No matrix product is repeated.
+    An elementwise generic whose result is used long after the time at which most
+    memory is in use, and whose operands are kept until then anyway, is repeated
+    before its later uses: the outputs of norms and activations need not be kept
+    for the reverse pass. So are the mixers local, simple and conv. No matrix
+    product is repeated.
   }];
-  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+  let dependentDialects = ["::aft::AFTDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def OrderLaunches : Pass<"aft-order-launches", "::mlir::func::FuncOp"> {

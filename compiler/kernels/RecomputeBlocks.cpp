@@ -221,6 +221,11 @@ void BlockRecomputation::run() {
   int64_t most = 0, last = 0;
   for (const Segment &segment : chosen)
     most = std::max(most, segment.saved);
+  for (const auto &[value, life] : lives.all()) {
+    bool isAfter = chosen.empty() || life.made > chosen.back().end;
+    if (isAfter && life.made <= peak && life.last >= peak)
+      last += life.bytes;
+  }
   while (!chosen.empty() && last + chosen.back().saved <= most)
     last += chosen.pop_back_val().saved;
   int64_t begin = -1;

@@ -2,11 +2,13 @@
 // What a training step's reverse pass reads of the forward pass is kept in
 // between, most of it far apart. An elementwise result whose operands are kept
 // anyway is computed again where it is needed: outputs of norms, activations,
-// gates.
+// gates. So are the results of the mixers that are no matrix product.
 
 #include "compiler/kernels/Groups.h"
 #include "compiler/kernels/Lifetimes.h"
 #include "compiler/kernels/Passes.h"
+#include "dialect/ir/AFT.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -32,18 +34,30 @@ static bool isElementwise(Operation *op) {
                        [&](OpOperand &init) { return generic.payloadUsesValueFromOperand(&init); });
 }
 
+/// Mixers whose cost is a few operations per element; full is a matrix product.
+static bool isCheapMixer(Operation *op) { return isa<LocalOp, SimpleOp, ConvOp>(op); }
+
 namespace {
+
+/// A use of one of an operation's results.
+struct FarUse {
+  TensorUse use;
+  OpResult of;
+};
 
 class ValueRecomputation {
 public:
-  explicit ValueRecomputation(func::FuncOp function) : lives(function), peak(lives.peak()) {}
+  explicit ValueRecomputation(func::FuncOp function)
+      : block(&function.front()), lives(function), peak(lives.peak()) {}
   void run();
 
 private:
-  ArrayRef<TensorUse> farUses(const Lifetime &life);
-  bool isAvailable(Value operand, const Lifetime &life, int64_t at);
-  void recompute(linalg::GenericOp generic, const Lifetime &life);
+  void addFarUses(OpResult result, SmallVectorImpl<FarUse> &far);
+  bool isAvailable(Value operand, int64_t bytes, int64_t at);
+  bool canRepeat(Operation *op, ArrayRef<FarUse> far);
+  void recompute(Operation *op);
 
+  Block *block;
   Lifetimes lives;
   int64_t peak;
   llvm::DenseSet<Value> repeated; ///< no longer kept until their last use
@@ -52,55 +66,101 @@ private:
 } // namespace
 
 /// The uses after the time of most memory and far from the one before.
-ArrayRef<TensorUse> ValueRecomputation::farUses(const Lifetime &life) {
+void ValueRecomputation::addFarUses(OpResult result, SmallVectorImpl<FarUse> &far) {
+  const Lifetime &life = *lives.of(result);
   int64_t before = life.made;
-  for (auto [index, use] : llvm::enumerate(life.uses)) {
-    if (use.position > peak && use.position - before >= kFar)
-      return ArrayRef(life.uses).drop_front(index);
+  bool isFar = false;
+  for (const TensorUse &use : life.uses) {
+    isFar |= use.position > peak && use.position - before >= kFar;
+    if (isFar)
+      far.push_back({use, result});
     before = use.position;
   }
-  return {};
 }
 
-/// Whether an operand costs no memory at a later position, or little.
-bool ValueRecomputation::isAvailable(Value operand, const Lifetime &life, int64_t at) {
-  const Lifetime *own = lives.of(operand);
-  if (!own)
+/// Whether an operand costs no memory until a later position, or little beside
+/// that of the results.
+bool ValueRecomputation::isAvailable(Value operand, int64_t bytes, int64_t at) {
+  const Lifetime *life = lives.of(operand);
+  if (!life || life->bytes * kSmallShare <= bytes)
     return true;
-  if (own->bytes * kSmallShare <= life.bytes)
-    return true;
-  return own->last + kFar / 2 >= at && !repeated.contains(viewedTensor(operand));
+  return life->last + kFar / 2 >= at && !repeated.contains(viewedTensor(operand));
 }
 
-void ValueRecomputation::recompute(linalg::GenericOp generic, const Lifetime &life) {
-  ArrayRef<TensorUse> far = farUses(life);
-  if (far.empty() || life.returned)
+bool ValueRecomputation::canRepeat(Operation *op, ArrayRef<FarUse> far) {
+  int64_t bytes = 0, at = far.front().use.position;
+  for (const FarUse &one : far)
+    at = std::min(at, one.use.position);
+  for (Value result : op->getResults()) {
+    if (lives.of(result)->returned)
+      return false;
+    bytes += lives.of(result)->bytes;
+  }
+  llvm::SetVector<Value> read(op->operand_begin(), op->operand_end());
+  getUsedValuesDefinedAbove(op->getRegions(), read);
+  return llvm::all_of(read, [&](Value value) {
+    return !isa<RankedTensorType>(value.getType()) || isAvailable(value, bytes, at);
+  });
+}
+
+/// A mixer of whose results only the first is used needs no memory for the rest.
+template <typename OpT> static bool dropStatistics(Operation *op) {
+  auto mixer = dyn_cast<OpT>(op);
+  if (!mixer || op->getNumResults() != 3 || !op->getResult(1).use_empty() ||
+      !op->getResult(2).use_empty())
+    return false;
+  OpBuilder builder(op);
+  SmallVector<int32_t> segments(ArrayRef<int32_t>(mixer.getProperties().operandSegmentSizes));
+  segments.back() = 1;
+  SmallVector<NamedAttribute> attributes;
+  for (NamedAttribute attribute : op->getAttrs())
+    if (attribute.getName().strref() != OpT::getOperandSegmentSizeAttr())
+      attributes.push_back(attribute);
+  attributes.push_back(builder.getNamedAttr(OpT::getOperandSegmentSizeAttr(),
+                                            builder.getDenseI32ArrayAttr(segments)));
+  auto slim = builder.create<OpT>(op->getLoc(), TypeRange{op->getResult(0).getType()},
+                                  ValueRange(op->getOperands().drop_back(2)), attributes);
+  op->getResult(0).replaceAllUsesWith(slim->getResult(0));
+  op->erase();
+  return true;
+}
+
+void ValueRecomputation::recompute(Operation *op) {
+  SmallVector<FarUse> far;
+  for (OpResult result : op->getResults())
+    addFarUses(result, far);
+  if (far.empty() || !canRepeat(op, far))
     return;
-  int64_t at = far.front().position;
-  llvm::SetVector<Value> read(generic->operand_begin(), generic->operand_end());
-  getUsedValuesDefinedAbove(generic->getRegions(), read);
-  if (!llvm::all_of(read, [&](Value value) {
-        return !isa<RankedTensorType>(value.getType()) || isAvailable(value, life, at);
-      }))
-    return;
-  Block *block = generic->getBlock();
   Operation *first = nullptr;
-  for (const TensorUse &use : far) {
-    Operation *user = block->findAncestorOpInBlock(*use.operand->getOwner());
+  for (const FarUse &one : far) {
+    Operation *user = block->findAncestorOpInBlock(*one.use.operand->getOwner());
     if (!first || user->isBeforeInBlock(first))
       first = user;
   }
-  OpBuilder builder(first);
-  Value result = generic->getResult(0), again = builder.clone(*generic)->getResult(0);
-  for (const TensorUse &use : far)
-    redirectUse(*use.operand, result, again);
-  repeated.insert(result);
+  Operation *again = OpBuilder(first).clone(*op);
+  for (const FarUse &one : far) {
+    redirectUse(*one.use.operand, one.of, again->getResult(one.of.getResultNumber()));
+    repeated.insert(one.of);
+  }
 }
 
 void ValueRecomputation::run() {
-  for (const auto &[value, life] : lives.all())
-    if (life.made <= peak && isElementwise(value.getDefiningOp()))
-      recompute(cast<linalg::GenericOp>(value.getDefiningOp()), life);
+  SmallVector<Operation *> candidates;
+  for (const auto &[value, life] : lives.all()) {
+    Operation *op = value.getDefiningOp();
+    bool first = value == op->getResult(0);
+    if (first && life.made <= peak && (isElementwise(op) || isCheapMixer(op)))
+      candidates.push_back(op);
+  }
+  for (Operation *op : candidates)
+    recompute(op);
+  // Views that nobody uses any more would count as uses below.
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*block)))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+  for (Operation &op : llvm::make_early_inc_range(*block))
+    (void)(dropStatistics<LocalOp>(&op) || dropStatistics<SimpleOp>(&op) ||
+           dropStatistics<ConvOp>(&op));
 }
 
 namespace {

@@ -9,10 +9,11 @@
 // CHECK: %[[I:.*]] = aft.launch @two ins(%[[H]], %arg0)
 // CHECK: %[[U:.*]] = aft.launch @k ins(%[[G]]) outs(%arg0)
 // CHECK: %[[J:.*]] = aft.launch @k ins(%[[I]])
-// CHECK: return %[[J]], %[[U]]
+// CHECK: %[[L:.*]] = aft.launch @k ins(%[[J]])
+// CHECK: return %[[L]], %[[U]]
 // No copy is made for it.
 // PLANNED-LABEL: func.func @step(
-// PLANNED-COUNT-5: aft.launch
+// PLANNED-COUNT-6: aft.launch
 // PLANNED-NOT: aft.launch
 // PLANNED: return
 func.func private @k(%x: tensor<64xf32>, %y: tensor<64xf32>) -> tensor<64xf32> attributes {aft.kernel} {
@@ -30,5 +31,6 @@ func.func @step(%w: tensor<64xf32>, %x: tensor<64xf32>) -> (tensor<64xf32>, tens
   %i = aft.launch @two ins(%h, %w) outs(%e) : (tensor<64xf32>, tensor<64xf32>, tensor<64xf32>) -> tensor<64xf32>
   %j = aft.launch @k ins(%i) outs(%e) : (tensor<64xf32>, tensor<64xf32>) -> tensor<64xf32>
   %u = aft.launch @k ins(%g) outs(%w) : (tensor<64xf32>, tensor<64xf32>) -> tensor<64xf32>
-  return %j, %u : tensor<64xf32>, tensor<64xf32>
+  %l = aft.launch @k ins(%j) outs(%e) : (tensor<64xf32>, tensor<64xf32>) -> tensor<64xf32>
+  return %l, %u : tensor<64xf32>, tensor<64xf32>
 }
