@@ -101,8 +101,8 @@ static Status checkBuffer(const char *kind, size_t index, const ValueInfo &info,
                           const Buffer &buffer) {
   bool fits = info.type.dtype == buffer.dtype && info.type.shape.size() == buffer.shape.size();
   for (size_t dim = 0; fits && dim < buffer.shape.size(); ++dim)
-    fits = buffer.shape[dim] >= 0 && (info.type.shape[dim] == kDynamic ||
-                                      info.type.shape[dim] == buffer.shape[dim]);
+    fits = buffer.shape[dim] >= 0 &&
+           (info.type.shape[dim] == kDynamic || info.type.shape[dim] == buffer.shape[dim]);
   if (!fits)
     return {labelOf(kind, index, info.name) + " must be " +
             textOf(info.type.shape, info.type.dtype) + ", found " +
@@ -169,8 +169,8 @@ Status JITProgram::find(const std::string &name, size_t &index) const {
   return {"no entry '" + name + "', expected one of: " + all};
 }
 
-Status JITProgram::plan(size_t index, const std::vector<Buffer> &inputs,
-                        std::vector<int64_t> &dims, int64_t &arenaBytes) const {
+Status JITProgram::plan(size_t index, const std::vector<Buffer> &inputs, std::vector<int64_t> &dims,
+                        int64_t &arenaBytes) const {
   const EntryInfo &info = package.entries[index];
   if (inputs.size() != info.inputs.size())
     return {"entry '" + info.name + "' takes " + std::to_string(info.inputs.size()) +
@@ -243,8 +243,8 @@ Status JITProgram::run(const std::string &entry, const std::vector<Buffer> &inpu
     if (Status status = checkBuffer("output", i, expected, outputs[i]); !status.ok())
       return {"entry '" + info.name + "': " + status.message};
     if (expected.alias >= 0 && outputs[i].data != inputs[expected.alias].data)
-      return {"entry '" + info.name + "': " + labelOf("output", i, expected.name) +
-              " updates " + labelOf("input", expected.alias, info.inputs[expected.alias].name) +
+      return {"entry '" + info.name + "': " + labelOf("output", i, expected.name) + " updates " +
+              labelOf("input", expected.alias, info.inputs[expected.alias].name) +
               " in place and must have its memory"};
     buffers.push_back(outputs[i].data);
   }
@@ -292,8 +292,10 @@ static std::string compilerIdentity() {
 
 /// Everything that the generated code depends on.
 static std::string cacheKey(const std::string &text, const PipelineOptions &options) {
-  std::string all = "aft " + compilerIdentity() + "\n" + options.target.cpu + "\n" +
-                    options.target.features + "\n" + std::to_string(options.threads) + "\n";
+  std::string all =
+      "aft " + compilerIdentity() + "\n" + options.target.cpu + "\n" + options.target.features +
+      "\n" + std::to_string(options.threads > 0 ? options.threads : ThreadPool::defaultThreads()) +
+      "\n";
   if (const auto &training = options.training)
     for (const std::string &part :
          {training->lossEntry, std::to_string(training->beta1), std::to_string(training->beta2),
@@ -354,7 +356,7 @@ Status Program::compile(const std::string &text, const std::string &name,
   stats.launches = package->launches;
   std::shared_ptr<Program> created;
   if (Status status = JITProgram::create(std::move(*package), stats, std::move(compilation),
-                                           options.threads, created);
+                                         options.threads, created);
       !status.ok())
     return {name + ": loading the generated code failed: " + status.message};
   clock.finished("link");

@@ -48,7 +48,7 @@ class Bench:
         self.budget = BUDGET
         self.log = open(self.folder / "workers.log", "ab")
 
-    def peer(self, name, threads, extra=None):
+    def peer(self, name, threads):
         key = (name, threads)
         if name != "truth":
             for other in [k for k in self.peers if k[1] != threads and k[0] != "truth"]:
@@ -56,7 +56,7 @@ class Bench:
         if key not in self.peers or not self.peers[key].alive():
             cache = str(self.folder / "inductor")
             self.peers[key] = Worker([self.python, str(HERE / "worker.py"), name], threads,
-                                     {"TORCHINDUCTOR_CACHE_DIR": cache, **(extra or {})}, self.log)
+                                     {"TORCHINDUCTOR_CACHE_DIR": cache}, self.log)
         return self.peers[key]
 
     def close(self):
@@ -118,9 +118,8 @@ class Bench:
         for name in case.peers:
             message = {"do": "memory" if case.group == "memory" else "load", "spec": case.spec,
                        "folder": str(folder), "threads": threads}
-            extra = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
             try:
-                worker = self.peer(name, threads, extra if case.group == "memory" else None)
+                worker = self.peer(name, threads)
                 row["peers"][name] = worker.ask(message, 900)
             except Failed as why:
                 row["peers"][name] = {"failed": str(why)}

@@ -1,15 +1,19 @@
 """Peak memory of a training step beyond parameters, gradients and the optimiser's state."""
-import re
 
 
-def _status(key):
-    with open("/proc/self/status") as lines:
-        return int(re.search(rf"^{key}:\s+(\d+) kB", lines.read(), re.M).group(1)) * 1024
+def _peak(profile):
+    """The most bytes that were allocated at once beyond those at the start."""
+    events = [e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"]
+    now = peak = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        now += event.nbytes()
+        peak = max(peak, now)
+    return peak
 
 
 def peak_of_step(spec, folder, peer, threads):
-    """Bytes. The process gives memory back as soon as it is free (MALLOC_TRIM_THRESHOLD_),
-    so that what is resident before a step is what stays."""
+    """Bytes, as LibTorch's allocator counts them: what the process holds says less, for
+    freed memory stays with it. Two steps run before, so that gradients and state are there."""
     import torch
     import torch_models
     torch.set_num_threads(threads)
@@ -17,8 +21,7 @@ def peak_of_step(spec, folder, peer, threads):
     training = torch_models.Training(spec, folder, form, lambda f: f)
     for _ in range(2):
         training.step()
-    before = _status("VmRSS")
-    with open("/proc/self/clear_refs", "w") as peak:
-        peak.write("5")
-    training.step()
-    return _status("VmHWM") - before
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU],
+                                profile_memory=True) as profile:
+        training.step()
+    return _peak(profile)

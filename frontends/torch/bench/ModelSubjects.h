@@ -18,7 +18,7 @@ auto compileTwice(const Options &o, CompileTimes &times, const Make &make) {
   aft::CompileModuleOptions options;
   options.compile.threads = static_cast<int>(o.threads);
   options.compile.cacheDir = cache.path();
-  options.compile.memory = o.memory == "low" ? Memory::low : Memory::normal;
+  options.compile.memory = o.memory == "low" ? aft::Memory::low : aft::Memory::normal;
   auto start = std::chrono::steady_clock::now();
   auto module = make(options);
   std::chrono::duration<double, std::milli> all = std::chrono::steady_clock::now() - start;
