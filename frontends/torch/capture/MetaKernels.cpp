@@ -67,7 +67,25 @@ bool capture::isPure(const c10::FunctionSchema &schema, const Call &call) {
   return takesTensor;
 }
 
+/// LibTorch has no meta kernel of layer_norm in C++. Its kernel runs on a single
+/// row, for the sake of its checks; the result has the shape of the input.
+static void runLayerNorm(const c10::OperatorHandle &op, size_t count, torch::jit::Stack *stack) {
+  Tensor input = (*stack)[stack->size() - count].toTensor();
+  int64_t normalized = static_cast<int64_t>((*stack)[stack->size() - count + 1].toListRef().size());
+  std::vector<int64_t> row = input.sizes().vec();
+  for (int64_t dim = 0; dim < input.dim() - normalized; ++dim)
+    row[dim] = 1;
+  (*stack)[stack->size() - count] = at::zeros(row, input.options());
+  op.callBoxed(stack);
+  Tensor result = torch::jit::pop(*stack).toTensor();
+  torch::jit::push(*stack, at::empty(input.sizes(), result.options()));
+}
+
 bool capture::runMeta(const c10::OperatorHandle &op, const Call &call, torch::jit::Stack *stack) {
+  if (call.name == "aten::layer_norm") {
+    runLayerNorm(op, call.schema->arguments().size(), stack);
+    return true;
+  }
   size_t count = call.schema->arguments().size(), first = stack->size() - count;
   torch::jit::Stack meta;
   for (size_t i = 0; i < count; ++i)

@@ -4,6 +4,8 @@
 
 #include "aft/nn.h"
 
+#include <ATen/record_function.h>
+
 #include <thread>
 
 using namespace aft;
@@ -84,6 +86,26 @@ static void expectModule(const std::function<Tensor(const Tensor &)> &compiled,
   at::NoGradGuard noGradients;
   for (const Tensor &input : inputs)
     expectClose(compiled(input), eager(input), tolerance);
+}
+
+static int64_t largestNorm = 0;
+
+/// A module is captured at the size of its examples without the cost of running it.
+TEST(Capture, NormsAreNotComputed) {
+  at::CallbackHandle handle = at::addThreadLocalCallback(
+      at::RecordFunctionCallback([](const at::RecordFunction &call)
+                                     -> std::unique_ptr<at::ObserverContext> {
+        if (std::string(call.name()) == "aten::native_layer_norm")
+          largestNorm = std::max(largestNorm, call.inputs()[0].toTensor().numel());
+        return nullptr;
+      }).needsInputs(true));
+  torch::nn::LayerNorm norm(torch::nn::LayerNormOptions({16}));
+  CompiledModule compiled = compile(norm, {at::randn({40, 50, 16})}, withoutCache());
+  at::removeCallback(handle);
+  EXPECT_EQ(largestNorm, 16);
+  Tensor x = at::randn({3, 7, 16});
+  at::NoGradGuard noGradients;
+  expectClose(compiled.run({x})[0], norm(x), 2e-6);
 }
 
 TEST(Capture, AttentionAtAnySize) {
