@@ -29,7 +29,7 @@ def arguments():
     parser.add_argument("program", metavar="AFT_BENCH")
     parser.add_argument("--only", action="append", default=[], metavar="PATTERN",
                         help="only cases with this in 'GROUP NAME' (repeat for more)")
-    parser.add_argument("--quick", action="store_true", help="few cases, below 5 minutes")
+    parser.add_argument("--quick", action="store_true", help="few cases")
     parser.add_argument("--threads", type=lambda text: [int(n) for n in text.split(",")],
                         metavar="N[,N]", help="numbers of threads (1,2)")
     parser.add_argument("--peers", type=lambda text: text.split(","), metavar="NAME[,NAME]",
