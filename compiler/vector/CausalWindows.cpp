@@ -297,17 +297,9 @@ void CausalPanel::tile(LaneEmitter &group, Value number, Value row, Emitter::Val
     totals[2 * i] = e.fadd(older[0], run[0]);
     totals[2 * i + 1] = e.fadd(older[1], run[1]);
   }
-  totals = e.loop(e.add(row, 1), e.add(row, mixer.taps + tileRows), e.index(1), totals,
-                  [&](Value item, ValueRange carried) {
-                    auto [one, two] = loadPair(group, buffer, number, item);
-                    Emitter::Values next;
-                    for (int64_t i = 0; i < tileRows; ++i) {
-                      Value w = weights.at(group, e.add(row, i), item);
-                      next.push_back(e.fma(w, one, carried[2 * i]));
-                      next.push_back(e.fma(w, two, carried[2 * i + 1]));
-                    }
-                    return next;
-                  });
+  totals = weights.addWindows(group, row, tileRows, totals, [&](Value item) {
+    return loadPair(group, buffer, number, item);
+  });
   for (int64_t i = 0; i < tileRows; ++i)
     storePair({totals[2 * i], totals[2 * i + 1]}, sums, number, e.add(row, i));
 }

@@ -59,10 +59,36 @@ static std::pair<Value, Value> reach(Emitter &e, const GridAxis &axis, Value at)
           e.min(e.add(at, axis.after + 1), e.index(axis.extent))};
 }
 
-/// Sums of a row of outputs. Taps take turns at a few accumulators, since additions to
-/// a single one would wait for each other.
+/// Terms take turns at a few accumulators: additions to a single one would wait for
+/// each other.
+static constexpr int64_t kTurns = 4;
+
+/// The accumulators with `count` more terms; `add` adds the term of a number to one.
+static Emitter::Values addInTurns(Emitter &e, int64_t count, ValueRange carried,
+                                  llvm::function_ref<Value(Value number, Value sum)> add) {
+  int64_t whole = count / kTurns * kTurns;
+  Emitter::Values sums =
+      e.loop(e.index(0), e.index(whole), e.index(kTurns), carried,
+             [&](Value number, ValueRange carried) {
+               Emitter::Values next;
+               for (int64_t i = 0; i < kTurns; ++i)
+                 next.push_back(add(e.add(number, i), carried[i]));
+               return next;
+             });
+  for (int64_t number = whole; number < count; ++number)
+    sums[number - whole] = add(e.index(number), sums[number - whole]);
+  return sums;
+}
+
+static Value totalOf(Emitter &e, ArrayRef<Value> sums) {
+  Value total = sums.front();
+  for (Value sum : sums.drop_front())
+    total = e.fadd(total, sum);
+  return total;
+}
+
+/// Sums of a row of outputs.
 void HeadGrid::windows(Value head, ArrayRef<GridAxis> axes, Value weights, Value plane, Value row) {
-  constexpr int64_t kTurns = 4;
   Type vector = e.typeOf(element, lanes);
   int64_t taps = axes[2].taps();
   auto [firstPlane, lastPlane] = reach(e, axes[0], plane);
@@ -80,17 +106,7 @@ void HeadGrid::windows(Value head, ArrayRef<GridAxis> axes, Value weights, Value
                Value weight = e.broadcast(e.load(weights, {head, e.add(firstTap, tap)}, 0), vector);
                return e.fma(weight, e.load(memory, {head, e.add(start, tap)}, lanes), sum);
              };
-             int64_t whole = taps / kTurns * kTurns;
-             Emitter::Values sums = e.loop(e.index(0), e.index(whole), e.index(kTurns), carried,
-                                           [&](Value tap, ValueRange carried) {
-                                             Emitter::Values next;
-                                             for (int64_t i = 0; i < kTurns; ++i)
-                                               next.push_back(add(e.add(tap, i), carried[i]));
-                                             return next;
-                                           });
-             for (int64_t tap = whole; tap < taps; ++tap)
-               sums[tap - whole] = add(e.index(tap), sums[tap - whole]);
-             return sums;
+             return addInTurns(e, taps, carried, add);
            };
            Emitter::Values zeros(kTurns, e.number(vector, 0));
            Emitter::Values sums =
@@ -98,10 +114,7 @@ void HeadGrid::windows(Value head, ArrayRef<GridAxis> axes, Value weights, Value
                  return e.loop(firstRow, lastRow, e.index(1), carried,
                                [&](Value y, ValueRange carried) { return addRow(z, y, carried); });
                });
-           Value total = sums[0];
-           for (int64_t i = 1; i < kTurns; ++i)
-             total = e.fadd(total, sums[i]);
-           e.store(total, rowSums, first);
+           e.store(totalOf(e, sums), rowSums, first);
          });
 }
 
@@ -129,7 +142,6 @@ void HeadGrid::scan(Value head, bool mirrored, Value weights, Value outside,
 
 void HeadGrid::correlate(Value head, HeadGrid &keys,
                          llvm::function_ref<void(Value, Value)> finish) {
-  constexpr int64_t kTurns = 4;
   Type vector = e.typeOf(element, lanes);
   ArrayRef<GridAxis> axes = mixer.grid;
   int64_t taps = axes[2].taps();
@@ -153,17 +165,7 @@ void HeadGrid::correlate(Value head, HeadGrid &keys,
         Value query = e.broadcast(e.load(memory, {head, e.add(start, column)}, 0), vector);
         return e.fma(query, e.load(keys.memory, {head, e.add(keyStart, column)}, lanes), sum);
       };
-      int64_t whole = width / kTurns * kTurns;
-      Emitter::Values sums = e.loop(e.index(0), e.index(whole), e.index(kTurns), carried,
-                                    [&](Value column, ValueRange carried) {
-                                      Emitter::Values next;
-                                      for (int64_t i = 0; i < kTurns; ++i)
-                                        next.push_back(add(e.add(column, i), carried[i]));
-                                      return next;
-                                    });
-      for (int64_t column = whole; column < width; ++column)
-        sums[column - whole] = add(e.index(column), sums[column - whole]);
-      return sums;
+      return addInTurns(e, width, carried, add);
     };
     Emitter::Values zeros(kTurns, e.number(vector, 0));
     Emitter::Values sums = e.loop(
@@ -173,10 +175,7 @@ void HeadGrid::correlate(Value head, HeadGrid &keys,
             return addRow(e.add(e.mul(z, axes[1].extent), y), carried);
           });
         });
-    Value total = sums[0];
-    for (int64_t i = 1; i < kTurns; ++i)
-      total = e.fadd(total, sums[i]);
-    return total;
+    return totalOf(e, sums);
   };
   over(axes[0].taps(), 1, [&](Value tapZ) {
     over(axes[1].taps(), 1, [&](Value tapY) {

@@ -196,17 +196,8 @@ void BlockEmitter::rows(Value row, Value scale) {
     auto [one, two] = loadPair(memory.outside, e.add(row, i));
     sums.append({one, two});
   }
-  sums = e.loop(e.add(row, 1), e.add(row, mixer.taps + kRows), e.index(1), sums,
-                [&](Value item, ValueRange carried) {
-                  auto [one, two] = loadPair(memory.items, item);
-                  Emitter::Values next;
-                  for (int64_t i = 0; i < kRows; ++i) {
-                    Value w = weights.at(group, e.add(row, i), item);
-                    next.push_back(e.fma(w, one, carried[2 * i]));
-                    next.push_back(e.fma(w, two, carried[2 * i + 1]));
-                  }
-                  return next;
-                });
+  sums = weights.addWindows(group, row, kRows, sums,
+                            [&](Value item) { return loadPair(memory.items, item); });
   for (int64_t i = 0; i < kRows; ++i)
     storePair({sums[2 * i], sums[2 * i + 1]}, memory.outside, e.add(row, i));
 }

@@ -124,3 +124,19 @@ Value WindowWeights::at(LaneEmitter &group, Value row, Value item) {
                           : e.load(table, {row, e.add(e.sub(item, row), kPadding - 1)}, 0);
   return e.broadcast(weight, group.type);
 }
+
+Emitter::Values
+WindowWeights::addWindows(LaneEmitter &group, Value row, int64_t rows, Emitter::Values sums,
+                          llvm::function_ref<std::pair<Value, Value>(Value item)> load) {
+  return e.loop(e.add(row, 1), e.add(row, mixer.taps + rows), e.index(1), sums,
+                [&](Value item, ValueRange carried) {
+                  auto [one, two] = load(item);
+                  Emitter::Values next;
+                  for (int64_t i = 0; i < rows; ++i) {
+                    Value w = at(group, e.add(row, i), item);
+                    next.push_back(e.fma(w, one, carried[2 * i]));
+                    next.push_back(e.fma(w, two, carried[2 * i + 1]));
+                  }
+                  return next;
+                });
+}

@@ -30,6 +30,10 @@ public:
   Value fill(Value first);
   /// The weight of item `item` in the window of output `row`.
   Value at(LaneEmitter &group, Value row, Value item);
+  /// Adds to `sums`, a pair for each of `rows` outputs from `row` on, the weighted
+  /// items of their windows, each loaded once for all of them.
+  Emitter::Values addWindows(LaneEmitter &group, Value row, int64_t rows, Emitter::Values sums,
+                             llvm::function_ref<std::pair<Value, Value>(Value item)> load);
 
 private:
   Value fillHead();
