@@ -108,12 +108,12 @@ static aft::Status compileAll(const std::string &text, aft::PipelineOptions &pip
   if (!report.empty())
     pipeline.report = &collected;
   aft::Package package;
-  aft::PhaseClock clock;
-  if (aft::Status status = aft::compilePackage(text, model, pipeline, package, clock);
+  auto start = std::chrono::steady_clock::now();
+  if (aft::Status status = aft::compilePackage(text, model, pipeline, package);
       !status.ok() || report.empty())
     return status;
   aft::CompileStats stats;
-  stats.milliseconds = clock.total();
+  stats.milliseconds = aft::millisecondsSince(start);
   return aft::writeReportText(
       report, aft::withStats(aft::compilationText(model, pipeline, collected), stats,
                              /*cacheEnabled=*/false));

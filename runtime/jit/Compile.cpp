@@ -62,24 +62,20 @@ static LogicalResult describe(ModuleOp module, Package &package) {
   return success();
 }
 
-static LogicalResult compile(ModuleOp module, const PipelineOptions &options, Package &package,
-                             PhaseClock &clock) {
-  for (Phase phase : {Phase::Graph, Phase::Kernels, Phase::Tile, Phase::Vector, Phase::LLVM}) {
-    if (failed(runPhase(module, phase, options)) ||
-        (phase == Phase::Vector && failed(describe(module, package))))
-      return failure();
-    clock.finished(nameOf(phase).str());
-  }
+static LogicalResult compile(ModuleOp module, const PipelineOptions &options,
+                             Package &package) {
+  if (failed(runPhases(module, Phase::Vector, options)) || failed(describe(module, package)) ||
+      failed(runPhase(module, Phase::LLVM, options)))
+    return failure();
   FailureOr<std::vector<NamedObject>> objects = compileObjects(module, options);
   if (failed(objects))
     return failure();
   package.objects = std::move(*objects);
-  clock.finished(nameOf(Phase::Binary).str());
   return success();
 }
 
 Status aft::compilePackage(const std::string &text, const std::string &name,
-                           const PipelineOptions &options, Package &package, PhaseClock &clock) {
+                           const PipelineOptions &options, Package &package) {
   Context context;
   Messages messages(*context.context);
   OwningOpRef<ModuleOp> module;
@@ -87,8 +83,7 @@ Status aft::compilePackage(const std::string &text, const std::string &name,
     PhaseTimer timer(options.report, "parse");
     module = parseProgram(text, name, *context.context);
   }
-  clock.finished("parse");
-  return messages.status(module && succeeded(compile(*module, options, package, clock)));
+  return messages.status(module && succeeded(compile(*module, options, package)));
 }
 
 Status aft::compileToText(const std::string &text, const std::string &name, Phase last,

@@ -4,15 +4,13 @@
 #define AFT_RUNTIME_JIT_COMPILE_H
 
 #include "runtime/jit/Package.h"
-#include "runtime/jit/PhaseClock.h"
 
 namespace aft {
 
 /// Parses and compiles a program. Every error diagnostic makes it fail; the
-/// status then holds all of them, with their positions. The clock is told each
-/// step.
+/// status then holds all of them, with their positions.
 Status compilePackage(const std::string &text, const std::string &name,
-                      const PipelineOptions &options, Package &package, PhaseClock &clock);
+                      const PipelineOptions &options, Package &package);
 
 /// Parses a program, runs the phases up to `last` and prints the result.
 Status compileToText(const std::string &text, const std::string &name, Phase last,

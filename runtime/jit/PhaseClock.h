@@ -9,7 +9,7 @@
 
 namespace aft {
 
-/// Lists steps that follow each other without a gap.
+/// Lists steps that follow each other.
 class PhaseClock {
 public:
   /// The step since the last call, or since the clock was made, is over.
@@ -17,6 +17,12 @@ public:
     Time now = Clock::now();
     list.push_back({phase, between(last, now)});
     last = now;
+  }
+
+  /// A step was timed elsewhere and is over.
+  void add(const std::string &phase, double milliseconds) {
+    list.push_back({phase, milliseconds});
+    last = Clock::now();
   }
 
   double total() const { return between(start, Clock::now()); }

@@ -8,6 +8,7 @@
 #include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Cache.h"
 #include "runtime/jit/Compile.h"
+#include "runtime/jit/PhaseClock.h"
 #include "runtime/jit/Report.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -294,8 +295,7 @@ static std::string compilerIdentity() {
 static std::string cacheKey(const std::string &text, const PipelineOptions &options) {
   std::string all =
       "aft " + compilerIdentity() + "\n" + options.target.cpu + "\n" + options.target.features +
-      "\n" + std::to_string(options.threads > 0 ? options.threads : ThreadPool::defaultThreads()) +
-      "\n";
+      "\n" + std::to_string(options.threads) + "\n";
   if (const auto &training = options.training)
     for (const std::string &part :
          {training->lossEntry, std::to_string(training->beta1), std::to_string(training->beta2),
@@ -343,8 +343,10 @@ Status Program::compile(const std::string &text, const std::string &name,
     package.emplace();
     CompileReport report;
     pipeline.report = &report;
-    if (Status status = compilePackage(text, name, pipeline, *package, clock); !status.ok())
+    if (Status status = compilePackage(text, name, pipeline, *package); !status.ok())
       return status;
+    for (const CompileReport::Phase &phase : report.phases)
+      clock.add(phase.name, phase.milliseconds);
     compilation.text = compilationText(name, pipeline, report);
     if (cache.enabled() && !(cache.store(Compilation::keyOf(key), compilation.text) &&
                              cache.store(key, package->serialize())))
