@@ -3,6 +3,7 @@
 #include "compiler/report/PassTimer.h"
 #include "runtime/jit/Compile.h"
 #include "runtime/jit/Report.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -26,6 +27,11 @@ static cl::opt<std::string> memory("memory",
                                             "or low (blocks are computed a second time)"),
                                    cl::init("normal"), cl::value_desc("normal|low"),
                                    cl::cat(category));
+static cl::opt<std::string> bf16Products(
+    "bf16-products",
+    cl::desc("How products of bf16 are computed: auto (what is faster on this machine, or what "
+             "--mcpu has), f32, or pairs"),
+    cl::init("auto"), cl::value_desc("auto|f32|pairs"), cl::cat(category));
 static cl::opt<std::string> lastPhase(
     "compile-to", cl::desc("Prints the IR after a phase: graph, kernels, tile, vector or llvm"),
     cl::value_desc("PHASE"), cl::cat(category));
@@ -44,6 +50,14 @@ static int fail(int code, const std::string &message) {
   return code;
 }
 
+static std::optional<aft::Bf16Products> bf16ProductsNamed(llvm::StringRef name) {
+  return llvm::StringSwitch<std::optional<aft::Bf16Products>>(name)
+      .Case("auto", aft::Bf16Products::automatic)
+      .Case("f32", aft::Bf16Products::f32)
+      .Case("pairs", aft::Bf16Products::pairs)
+      .Default(std::nullopt);
+}
+
 /// Wrong usage, as a message; empty when the options make sense.
 static std::string checkOptions() {
   if (model.empty())
@@ -52,6 +66,8 @@ static std::string checkOptions() {
     return "unknown value '" + training + "' of --training, expected adamw";
   if (memory != "normal" && memory != "low")
     return "unknown value '" + memory + "' of --memory, expected normal or low";
+  if (!bf16ProductsNamed(bf16Products))
+    return "unknown value '" + bf16Products + "' of --bf16-products, expected auto, f32 or pairs";
   if (targetName != "cpu" && !llvm::StringRef(targetName).starts_with("cuda"))
     return "unknown value '" + targetName + "' of --target, expected cpu";
   if (!lastPhase.empty() && !aft::phaseNamed(lastPhase))
@@ -141,6 +157,7 @@ int main(int argc, char **argv) {
   options.cpu = cpu;
   options.dumpDir = dumpDir;
   options.memory = memory == "low" ? aft::Memory::low : aft::Memory::normal;
+  options.bf16Products = *bf16ProductsNamed(bf16Products);
   if (!training.empty())
     options.training = std::make_shared<aft::TrainingOptions>();
   aft::PipelineOptions pipeline;

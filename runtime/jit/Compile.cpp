@@ -2,6 +2,7 @@
 
 #include "runtime/jit/Compile.h"
 
+#include "compiler/binary/PairRate.h"
 #include "compiler/kernels/Interface.h"
 #include "compiler/report/PassTimer.h"
 #include "dialect/ir/AFT.h"
@@ -99,11 +100,27 @@ Status aft::compileToText(const std::string &text, const std::string &name, Phas
   return messages.status(good);
 }
 
+/// Code for another CPU goes by its features: its speed is not known here.
+static PairDots pairDotsFor(const CompileOptions &options, PairDots best) {
+  bool native = options.cpu.empty() || options.cpu == "native";
+  switch (options.bf16Products) {
+  case Bf16Products::automatic:
+    return native && best == PairDots::Hardware && !pairDotsPay(pairDotCost()) ? PairDots::None
+                                                                               : best;
+  case Bf16Products::f32:
+    return PairDots::None;
+  case Bf16Products::pairs:
+    return best == PairDots::None ? PairDots::Expanded : best;
+  }
+  return best;
+}
+
 Status aft::pipelineOptions(const CompileOptions &options, PipelineOptions &result) {
   std::string error;
   result.target = Target::named(options.cpu, error);
   if (!error.empty())
     return {error};
+  result.target.pairDots = pairDotsFor(options, result.target.pairDots);
   result.dumpDir = options.dumpDir;
   if (result.dumpDir.empty())
     if (const char *folder = std::getenv("AFT_DUMP_DIR"))
