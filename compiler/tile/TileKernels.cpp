@@ -121,7 +121,8 @@ static SmallVector<OpFoldResult> productSizes(linalg::LinalgOp root, linalg::Lin
   }
   ProductTiles tiles =
       productTiles(productBlocks(bytes, vectorBits),
-                   ShapedType::isDynamic(extents[column]) ? -1 : extents[column], batch, threads);
+                   ShapedType::isDynamic(extents[column]) ? -1 : extents[column], batch, threads,
+                   /*alone=*/root == product);
   OpFoldResult rows = builder.getIndexAttr(extents[row]);
   if (ShapedType::isDynamic(extents[row])) {
     // Of the destination: it stays an argument of the kernel.
