@@ -571,6 +571,18 @@ def exponential(name, x):
     case(f"exponential {name}", p, [y])
 
 
+def error_function(name, x):
+    p = Program()
+    p.give(p.op("math.erf", p.arg(x)))
+    case(f"erf {name}", p, [erf(round_to(x, "f32"))])
+
+
+# From end to end, where the polynomial ends, and small ones relative to the largest.
+error_function("everywhere", np.linspace(-5, 5, 20011))
+error_function("at the end", np.linspace(3.9199, 3.9201, 203))
+error_function("of small numbers", np.linspace(-1e-3, 1e-3, 203))
+error_function("of large numbers", np.array([1e3, -1e20, 3e38, -np.inf, np.inf] * 7))
+
 exponential("of the smallest", np.linspace(-87.336, -86, 203))
 exponential("of the largest", np.linspace(88, 88.722, 203))
 exponential("beyond", np.array([-np.inf, -1e30, -500, -88, -87.34, 88.73, 500, 1e30, np.inf,
