@@ -2,7 +2,7 @@
 
 #include "frontends/torch/bench/Options.h"
 
-#include "runtime/core/ThreadPool.h"
+#include "runtime/core/Roof.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -36,9 +36,9 @@ const OpHelp kOps[] = {
     {"train", "one training step of it: forward, loss, reverse and AdamW"},
     {"decode", "one token of it, at the end of a sequence of --length"},
     {"image", "the forward pass of an image classifier on images of --image pixels"},
-    {"fma", "the machine's multiply-adds in registers"},
-    {"read", "the machine's speed of reading memory"},
-    {"copy", "the machine's speed of copying memory"},
+    {"fma", "the machine's multiply-adds in registers (bf16: in pairs)"},
+    {"read", "the machine's speed of reading --mib of memory"},
+    {"copy", "the machine's speed of copying --mib of memory"},
 };
 
 const char kNotes[] = R"(
@@ -169,6 +169,8 @@ static std::vector<Flag> makeFlags(Options &o) {
       integer("vocab", o.vocab, "models: vocabulary (256), classes of image (1000)"),
       integer("rank", o.rank, "models: rank of the position bias (256; image 128)"),
       integer("image", o.image, "image: pixels to a side, of patches of 16 (224)", 1 << 12),
+      integer("mib", o.mib, "read, copy: MiB to a call (more than caches hold: 256 to 1024)",
+              1 << 20),
       choice("mixer", o.mixer, {"full", "local", "simple", "conv"},
              "models: the mixer (local; image: conv, or full)"),
       choice("dtype", o.dtype, {"f32", "bf16"}, "element type (f32)"),
@@ -281,6 +283,10 @@ static void complete(Options &o) {
   if (!o.grid.empty())
     checkGrid(o);
   checkImage(o);
+  if (o.mib && o.op != "read" && o.op != "copy")
+    usageError("--mib expects --op=read or --op=copy, found --op=" + o.op);
+  if (!o.mib)
+    o.mib = aft::bytesBeyondCaches() >> 20;
   if (o.mixer.empty())
     o.mixer = "local";
   bool conv = o.mixerName() == "conv";
