@@ -1,6 +1,7 @@
 //===- aftc.cpp - The ahead-of-time compiler ------------------------------===//
 
 #include "compiler/report/PassTimer.h"
+#include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Compile.h"
 #include "runtime/jit/Report.h"
 #include "llvm/Support/CommandLine.h"
@@ -26,6 +27,10 @@ static cl::opt<std::string> memory("memory",
                                             "or low (blocks are computed a second time)"),
                                    cl::init("normal"), cl::value_desc("normal|low"),
                                    cl::cat(category));
+static cl::opt<bool> tune("tune",
+                          cl::desc("Measures tile sizes on this machine (B = 1, T = 1024) and "
+                                   "takes the fastest, which the cache keeps"),
+                          cl::cat(category));
 static cl::opt<std::string> lastPhase(
     "compile-to", cl::desc("Prints the IR after a phase: graph, kernels, tile, vector or llvm"),
     cl::value_desc("PHASE"), cl::cat(category));
@@ -102,6 +107,15 @@ static std::string prepareDump() {
   return error ? "--dump-dir=" + dumpDir + ": " + error.message() : "";
 }
 
+/// What is measured is made for as many threads as it runs on.
+static std::string prepareTuning(aft::PipelineOptions &pipeline) {
+  if (!tune)
+    return "";
+  pipeline.threads = static_cast<unsigned>(aft::ThreadPool::defaultThreads());
+  std::string missing = pipeline.target.missingHere();
+  return missing.empty() ? "" : "--tune measures on this machine, which lacks " + missing;
+}
+
 /// Compiles a program as a whole: for its dump, its report or both.
 static aft::Status compileAll(const std::string &text, aft::PipelineOptions &pipeline) {
   aft::CompileReport collected;
@@ -140,12 +154,15 @@ int main(int argc, char **argv) {
   aft::CompileOptions options;
   options.cpu = cpu;
   options.dumpDir = dumpDir;
+  options.tune = tune;
   options.memory = memory == "low" ? aft::Memory::low : aft::Memory::normal;
   if (!training.empty())
     options.training = std::make_shared<aft::TrainingOptions>();
   aft::PipelineOptions pipeline;
   if (aft::Status status = aft::pipelineOptions(options, pipeline); !status.ok())
     return fail(kRefused, status.message);
+  if (std::string error = prepareTuning(pipeline); !error.empty())
+    return fail(kRefused, error);
   std::string text = (*file)->getBuffer().str();
   if (lastPhase.empty()) {
     aft::Status status = compileAll(text, pipeline);

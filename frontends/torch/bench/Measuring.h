@@ -23,7 +23,8 @@ struct Check {
 };
 
 struct CompileTimes {
-  double cold = 0, cached = 0, capture = 0;
+  double cold = 0, cached = 0, capture = 0; ///< milliseconds
+  double peakMiB = 0;                       ///< resident in the process during the cold one
 };
 
 /// Something that was compiled and checked.
@@ -53,6 +54,9 @@ Measurement measure(const Subject &subject, int64_t repeat);
 /// standard input, until "quit" or its end. Throws std::runtime_error for
 /// another line.
 void serve(const Subject &subject);
+
+/// The largest resident memory of the process, in MiB, while `work` runs.
+double peakOf(const std::function<void()> &work);
 
 /// A folder that only this user may read and that goes away again: a cache.
 class TemporaryFolder {

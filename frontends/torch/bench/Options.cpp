@@ -74,7 +74,7 @@ as LibTorch does. --serve prints one JSON object when the result has been checke
 for every line 'run', until 'quit' or the end of the input.
 
 ms is the median of --repeat calls, after at least 3 warm-up calls. compile_ms: from the captured
-program to code; cached_compile_ms: the same again from a cache folder of its own; capture_ms: what
+program to code, with compile_peak_rss_mb resident; cached_compile_ms: the same again from a cache folder of its own; capture_ms: what
 capturing the module took besides. peak_rss_mb: of the process while the compiled code runs.
 )";
 
@@ -177,6 +177,7 @@ static std::vector<Flag> makeFlags(Options &o) {
       integer("threads", o.threads, "threads of both sides (AFT_NUM_THREADS or all CPUs)", 4096),
       choice("memory", o.memory, {"normal", "low"},
              "train: what is kept of the forward pass (normal)"),
+      toggle("tune", o.tune, "measure tile sizes at these sizes first; compile_ms includes it"),
       choice("target", o.target, {"cpu"}, "where to run"),
       integer("repeat", o.repeat, "timed calls (10)"),
       choice("vs", o.vs, {"eager"}, "also the best plain LibTorch formulation, in turns"),

@@ -18,7 +18,7 @@ struct Options {
   int64_t layers = 12, vocab = 0, rank = 0, image = 0, mib = 0, threads = 0, repeat = 10;
   std::vector<int64_t> grid;
   double maxError = 0;
-  bool causal = false, json = false, serve = false;
+  bool causal = false, json = false, serve = false, tune = false;
 
   bool isLanguageModel() const { return op == "model" || op == "train" || op == "decode"; }
   bool isModel() const { return isLanguageModel() || op == "image"; }

@@ -99,10 +99,12 @@ Subject aft::bench::makeTraining(const Options &o) {
   at::Tensor all = makeIds(o, "ids", o.length + 1, o.vocab);
   at::Tensor ids = all.slice(1, 0, o.length).contiguous(), targets = all.slice(1, 1).contiguous();
   ExampleSizes sizes(o);
-  auto step = compileTwice(o, subject.compile, [&](const aft::CompileModuleOptions &options) {
+  auto make = [&](const aft::CompileModuleOptions &options) {
     at::Tensor example = at::zeros({sizes.batch, sizes.length}, at::kLong);
     return aft::compileTraining(model, lossOf, adamW(), {example, example.clone()}, options);
-  });
+  };
+  std::vector<int64_t> shape = {o.batch, o.length};
+  auto step = compileModuleTwice(o, subject.compile, {shape, shape}, make);
   if (o.eager())
     subject.eager = eagerStep(plainCopy(model), ids, targets);
   at::Tensor expected = lossAndGradients(before, ids, targets), loss = step(ids, targets);
