@@ -68,6 +68,9 @@ max_error is checked before anything is timed, and exit status 1 follows where i
             a thousandth of the largest of all) and AdamW's update (1e-6, bf16 1e-2) of one step.
 max_error is the error that comes closest to its limit. --max-error=X lowers all limits to X.
 
+recompilations: how many of 8 other pairs of B and T the compiled training step could not run; its
+losses there are checked too.
+
 --inputs and --outputs name arrays as q, k, v, w, dy, y, dq, dk, dv, dw; a, b, dy, y, da, db;
 a, w, bias, y; ids, the targets of train, images, logits, losses (of the first three steps); weights
 as LibTorch does. --serve prints one JSON object when the result has been checked, then {"ms": ...}

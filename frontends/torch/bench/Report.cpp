@@ -74,6 +74,10 @@ static void addFacts(Json &json, const Options &o, const Subject &subject) {
   json.add("compile_peak_rss_mb", subject.compile.peakMiB);
   if (o.isModel())
     json.add("capture_ms", subject.compile.capture);
+  if (subject.shapes) {
+    json.add("shapes", subject.shapes);
+    json.add("recompilations", subject.recompilations);
+  }
   json.add("scratch_bytes", subject.scratch);
   json.add("max_error", subject.check.error);
   json.add("max_error_limit", subject.check.limit);
