@@ -31,6 +31,18 @@ func.func private @exp(%x: vector<8xf32>) -> vector<8xf32> attributes {aft.kerne
   return %e : vector<8xf32>
 }
 
+// erf: two polynomials and one division, whatever the interval.
+// CHECK-LABEL: @erf
+// CHECK-COUNT-10: math.fma
+// CHECK: arith.divf
+// CHECK-COUNT-2: arith.select
+// CHECK-NOT: arith.select
+// CHECK: return
+func.func private @erf(%x: vector<16xf32>) -> vector<16xf32> attributes {aft.kernel} {
+  %e = math.erf %x : vector<16xf32>
+  return %e : vector<16xf32>
+}
+
 // f64 goes to libm, whose digits it needs; a square root is an instruction.
 // CHECK-LABEL: @others
 // CHECK: math.exp {{.*}} : vector<8xf64>
