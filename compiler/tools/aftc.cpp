@@ -1,6 +1,7 @@
 //===- aftc.cpp - The ahead-of-time compiler ------------------------------===//
 
 #include "compiler/report/PassTimer.h"
+#include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Compile.h"
 #include "runtime/jit/Report.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -32,6 +33,10 @@ static cl::opt<std::string> bf16Products(
     cl::desc("How products of bf16 are computed: auto (what is faster on this machine, or what "
              "--mcpu has), f32, or pairs"),
     cl::init("auto"), cl::value_desc("auto|f32|pairs"), cl::cat(category));
+static cl::opt<bool> tune("tune",
+                          cl::desc("Measures tile sizes on this machine (B = 1, T = 1024) and "
+                                   "takes the fastest, which the cache keeps"),
+                          cl::cat(category));
 static cl::opt<std::string> lastPhase(
     "compile-to", cl::desc("Prints the IR after a phase: graph, kernels, tile, vector or llvm"),
     cl::value_desc("PHASE"), cl::cat(category));
@@ -118,6 +123,15 @@ static std::string prepareDump() {
   return error ? "--dump-dir=" + dumpDir + ": " + error.message() : "";
 }
 
+/// What is measured is made for as many threads as it runs on.
+static std::string prepareTuning(aft::PipelineOptions &pipeline) {
+  if (!tune)
+    return "";
+  pipeline.threads = static_cast<unsigned>(aft::ThreadPool::defaultThreads());
+  std::string missing = pipeline.target.missingHere();
+  return missing.empty() ? "" : "--tune measures on this machine, which lacks " + missing;
+}
+
 /// Compiles a program as a whole: for its dump, its report or both.
 static aft::Status compileAll(const std::string &text, aft::PipelineOptions &pipeline) {
   aft::CompileReport collected;
@@ -156,6 +170,7 @@ int main(int argc, char **argv) {
   aft::CompileOptions options;
   options.cpu = cpu;
   options.dumpDir = dumpDir;
+  options.tune = tune;
   options.memory = memory == "low" ? aft::Memory::low : aft::Memory::normal;
   options.bf16Products = *bf16ProductsNamed(bf16Products);
   if (!training.empty())
@@ -163,6 +178,8 @@ int main(int argc, char **argv) {
   aft::PipelineOptions pipeline;
   if (aft::Status status = aft::pipelineOptions(options, pipeline); !status.ok())
     return fail(kRefused, status.message);
+  if (std::string error = prepareTuning(pipeline); !error.empty())
+    return fail(kRefused, error);
   std::string text = (*file)->getBuffer().str();
   if (lastPhase.empty()) {
     aft::Status status = compileAll(text, pipeline);

@@ -6,7 +6,9 @@
 #include "compiler/kernels/Interface.h"
 #include "compiler/report/PassTimer.h"
 #include "dialect/ir/AFT.h"
+#include "runtime/jit/Cache.h"
 #include "runtime/jit/Context.h"
+#include "runtime/jit/Tune.h"
 
 using namespace mlir;
 using namespace aft;
@@ -63,16 +65,28 @@ static LogicalResult describe(ModuleOp module, Package &package) {
   return success();
 }
 
-static LogicalResult compile(ModuleOp module, const PipelineOptions &options,
-                             Package &package) {
-  if (failed(runPhases(module, Phase::Vector, options)) || failed(describe(module, package)) ||
-      failed(runPhase(module, Phase::LLVM, options)))
+/// From the module that the vector phase leaves.
+static LogicalResult compileVectors(ModuleOp module, const PipelineOptions &options,
+                                    Package &package) {
+  if (failed(describe(module, package)) || failed(runPhase(module, Phase::LLVM, options)))
     return failure();
   FailureOr<std::vector<NamedObject>> objects = compileObjects(module, options);
   if (failed(objects))
     return failure();
   package.objects = std::move(*objects);
   return success();
+}
+
+LogicalResult aft::compileKernels(ModuleOp module, const PipelineOptions &options,
+                                  Package &package) {
+  return failure(failed(runPhase(module, Phase::Tile, options)) ||
+                 failed(runPhase(module, Phase::Vector, options)) ||
+                 failed(compileVectors(module, options, package)));
+}
+
+static LogicalResult compile(ModuleOp module, const PipelineOptions &options, Package &package) {
+  return failure(failed(runPhases(module, Phase::Vector, options)) ||
+                 failed(compileVectors(module, options, package)));
 }
 
 Status aft::compilePackage(const std::string &text, const std::string &name,
@@ -125,6 +139,11 @@ Status aft::pipelineOptions(const CompileOptions &options, PipelineOptions &resu
   if (result.dumpDir.empty())
     if (const char *folder = std::getenv("AFT_DUMP_DIR"))
       result.dumpDir = folder;
+  if (options.tune)
+    result.tune = [cacheDir = options.cacheDir,
+                   shapes = options.tuneShapes](ModuleOp module, const PipelineOptions &pipeline) {
+      tuneKernels(module, pipeline, Cache(cacheDir), shapes);
+    };
   result.lowMemory = options.memory == Memory::low;
   if (const TrainingOptions *training = options.training.get())
     result.training = AdamWOptions{training->lossEntry, training->beta1,       training->beta2,

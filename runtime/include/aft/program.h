@@ -84,6 +84,12 @@ struct CompileOptions {
   std::shared_ptr<TrainingOptions> training;
   Memory memory = Memory::normal;
   Bf16Products bf16Products = Bf16Products::automatic;
+  /// Measures, on this machine, tile sizes near those that the compiler's model
+  /// chooses, and takes the fastest. The choices are kept in the cache.
+  bool tune = false;
+  /// The shapes to measure with: of all inputs of an entry in order, or of those
+  /// with dynamic extents. Empty, or where they do not fit: B = 1, all else 1024.
+  std::vector<std::vector<int64_t>> tuneShapes;
 };
 
 /// What one step of a compilation took: a phase, or what comes before and after
