@@ -184,11 +184,11 @@ ThreadPool::ThreadPool(int threads)
   pthread_attr_setstacksize(&attributes, kStackBytes);
   auto main = [](void *argument) -> void * {
     auto *worker = static_cast<Worker *>(argument);
-    worker->pool->work(worker->number);
+    worker->pool->work(*worker);
     return nullptr;
   };
   for (int number = 1; number < threads; ++number) {
-    auto worker = std::make_unique<Worker>(Worker{this, number, {}});
+    auto worker = std::make_unique<Worker>(this, number);
     // Fewer workers than wished for are still correct: the others take the
     // missing one's share.
     if (pthread_create(&worker->thread, &attributes, main, worker.get()) != 0)
@@ -244,7 +244,8 @@ bool ThreadPool::spin(int number, Visits &visits, int64_t &budget) {
   return false;
 }
 
-void ThreadPool::work(int number) {
+void ThreadPool::work(Worker &worker) {
+  int number = worker.number;
   int64_t budget = longestSpin;
   Visits visits;
   while (!stopping.load(std::memory_order_relaxed)) {
@@ -252,6 +253,7 @@ void ThreadPool::work(int number) {
       continue;
     // The last look at the slots comes after this: a later launch changes it.
     uint32_t seen = epoch.load(std::memory_order_seq_cst);
+    worker.place.enter();
     parked.fetch_add(1, std::memory_order_seq_cst);
     bool helped = help(number, visits);
     int64_t start = ticks();
@@ -259,6 +261,7 @@ void ThreadPool::work(int number) {
            !stopping.load(std::memory_order_relaxed))
       futexWait(epoch, seen);
     parked.fetch_sub(1, std::memory_order_relaxed);
+    worker.place.leave();
     // It did not pay to sleep.
     if (ticks() - start < 2 * longestSpin)
       budget = longestSpin;
@@ -293,6 +296,10 @@ void ThreadPool::wake(int helpers, double expected) {
   if (static_cast<double>(work) + expected < kWorthWaking)
     return;
   unheard.store(0, std::memory_order_relaxed);
+  // With fewer CPUs than threads, any is good.
+  if (longestSpin > 0)
+    for (int cpu = sched_getcpu(); const std::unique_ptr<Worker> &worker : workers)
+      worker->place.avoid(cpu);
   futexWake(epoch, helpers);
 }
 

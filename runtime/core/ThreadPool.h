@@ -12,6 +12,7 @@
 #define AFT_RUNTIME_CORE_THREADPOOL_H
 
 #include "aft/abi.h"
+#include "runtime/core/SleepingPlace.h"
 
 #include <atomic>
 #include <cstddef>
@@ -61,9 +62,10 @@ private:
     ThreadPool *pool;
     int number; ///< from 1; 0 is the launching thread
     pthread_t thread;
+    SleepingPlace place;
   };
   struct Visits;
-  void work(int number);
+  void work(Worker &worker);
   bool help(int number, Visits &visits);
   bool spin(int number, Visits &visits, int64_t &budget);
   Slot *freeSlot();

@@ -3,10 +3,13 @@
 #include "runtime/core/ThreadPool.h"
 #include "runtime/core/Arena.h"
 #include "runtime/core/GridShares.h"
+#include "runtime/core/SleepingPlace.h"
 
+#include <chrono>
 #include <gtest/gtest.h>
 #include <memory>
 #include <mutex>
+#include <sched.h>
 #include <set>
 #include <thread>
 
@@ -87,6 +90,83 @@ int64_t record(void *const *buffers, const int64_t *dims, int64_t begin, int64_t
   for (int64_t group = begin; group < end; ++group)
     static_cast<std::thread::id *>(buffers[0])[group] = std::this_thread::get_id();
   return dims[0];
+}
+
+/// Whether two sets of CPUs are the same.
+bool sameCPUs(const cpu_set_t &a, const cpu_set_t &b) { return CPU_EQUAL(&a, &b); }
+
+/// Where a worker last was: what the kernel below finds out.
+struct Seen {
+  std::thread::id caller;
+  cpu_set_t mayUse;
+  std::atomic<int> worker{-1}, strange{0};
+};
+
+/// Two groups of 2 ms, so that a worker has time to come.
+int64_t lookAround(void *const *buffers, const int64_t *, int64_t begin, int64_t end) {
+  auto &seen = *static_cast<Seen *>(buffers[0]);
+  if (begin != end && std::this_thread::get_id() != seen.caller) {
+    cpu_set_t own;
+    seen.strange += sched_getaffinity(0, sizeof(own), &own) != 0 || !sameCPUs(own, seen.mayUse);
+    seen.worker = sched_getcpu();
+  }
+  auto start = std::chrono::steady_clock::now();
+  while (begin != end && std::chrono::steady_clock::now() - start < std::chrono::milliseconds(2)) {
+  }
+  return 2;
+}
+
+TEST(ThreadPool, GivesWorkersTheirCPUsBack) {
+  Seen seen;
+  seen.caller = std::this_thread::get_id();
+  ASSERT_EQ(sched_getaffinity(0, sizeof(seen.mayUse), &seen.mayUse), 0);
+  if (CPU_COUNT(&seen.mayUse) < 2)
+    GTEST_SKIP() << "one CPU";
+  ThreadPool pool(2);
+  void *buffers[] = {&seen};
+  int came = 0;
+  for (int round = 0; round < 100; ++round) {
+    // Onto the CPU on which the worker sleeps.
+    if (int cpu = seen.worker; cpu >= 0) {
+      cpu_set_t here;
+      CPU_ZERO(&here);
+      CPU_SET(cpu, &here);
+      ASSERT_EQ(sched_setaffinity(0, sizeof(here), &here), 0);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    int64_t unused = 0;
+    seen.worker = -1;
+    pool.launch(lookAround, buffers, &unused);
+    came += seen.worker >= 0;
+  }
+  ASSERT_EQ(sched_setaffinity(0, sizeof(seen.mayUse), &seen.mayUse), 0);
+  EXPECT_EQ(seen.strange, 0);
+  EXPECT_GT(came, 0);
+}
+
+TEST(SleepingPlace, LeavesACPUAndComesBack) {
+  cpu_set_t before, during, after;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(before), &before), 0);
+  if (CPU_COUNT(&before) < 2)
+    GTEST_SKIP() << "one CPU";
+  SleepingPlace place;
+  // Awake: it stays where it is.
+  place.avoid(sched_getcpu());
+  ASSERT_EQ(sched_getaffinity(0, sizeof(during), &during), 0);
+  EXPECT_TRUE(sameCPUs(before, during));
+  int here;
+  do { // until it is not moved between the two
+    place.leave();
+    here = sched_getcpu();
+    place.enter();
+  } while (sched_getcpu() != here);
+  place.avoid(here);
+  ASSERT_EQ(sched_getaffinity(0, sizeof(during), &during), 0);
+  EXPECT_FALSE(CPU_ISSET(here, &during));
+  EXPECT_EQ(CPU_COUNT(&during), CPU_COUNT(&before) - 1);
+  place.leave();
+  ASSERT_EQ(sched_getaffinity(0, sizeof(after), &after), 0);
+  EXPECT_TRUE(sameCPUs(before, after));
 }
 
 TEST(ThreadPool, OneThreadIsTheCaller) {
