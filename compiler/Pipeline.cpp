@@ -91,7 +91,7 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   functions.addPass(createCSEPass());
   functions.addPass(createCanonicalize({/*keepCopies=*/true}));
   functions.addPass(createVectorizeMixers({bits}));
-  functions.addPass(createVectorizeLinalg({bits, options.target.pairDots}));
+  functions.addPass(createVectorizeLinalg({bits, options.target.pairDots, options.training.has_value()}));
   functions.addPass(createGridToRange());
   // Arithmetic of bf16 is that of f32, rounded: LLVM would call a function for
   // the rounding, which nobody provides, where the CPU has no instruction.

@@ -16,11 +16,17 @@ bool isMatmul(mlir::linalg::LinalgOp op);
 /// adds to something else.
 mlir::linalg::FillOp zerosBefore(mlir::linalg::LinalgOp product);
 
-/// Emits C += A * B in front of the operation, C = A * B where `overwrites`. Blocks of A
-/// and B are packed, tiles of C stay in registers over a block of K; few rows (as in
-/// decoding) are multiplied unpacked.
-void emitMatmul(mlir::linalg::LinalgOp op, mlir::OpBuilder &builder, unsigned vectorBits,
-                bool overwrites, PairDots pairDots);
+struct MatmulOptions {
+  unsigned vectorBits;
+  bool overwrites; ///< C = A * B instead of C += A * B
+  bool manyRows;   ///< no code for few rows where their number is unknown
+  PairDots pairDots;
+};
+
+/// Emits C += A * B in front of the operation. Blocks of A and B are packed, tiles of C
+/// stay in registers over a block of K; few rows (as in decoding) are multiplied with B
+/// where it is.
+void emitMatmul(mlir::linalg::LinalgOp op, mlir::OpBuilder &builder, const MatmulOptions &options);
 
 } // namespace aft
 

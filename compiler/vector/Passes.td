@@ -29,7 +29,9 @@ def VectorizeLinalg : Pass<"aft-vectorize-linalg", "::mlir::func::FuncOp"> {
              clEnumValN(::aft::PairDots::Expanded, "expanded",
                         "in pairs along K, by f32 arithmetic"),
              clEnumValN(::aft::PairDots::Hardware, "hardware",
-                        "in pairs along K, by AVX512-BF16"))}]>
+                        "in pairs along K, by AVX512-BF16"))}]>,
+    Option<"manyRows", "many-rows", "bool", /*default=*/"false",
+           "Only code for many rows where the rows of a product are unknown (training)">
   ];
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
                            "::mlir::LLVM::LLVMDialect",

@@ -72,7 +72,7 @@ struct VectorizeLinalg : aft::impl::VectorizeLinalgBase<VectorizeLinalg> {
       }
       OpBuilder builder(op);
       if (isMatmul(op))
-        emitMatmul(op, builder, vectorBits, overwriting.contains(op), pairDots);
+        emitMatmul(op, builder, {vectorBits, overwriting.contains(op), manyRows, pairDots});
       else if (failed(emitGeneric(op, builder, vectorBits)))
         return signalPassFailure();
       op->erase();

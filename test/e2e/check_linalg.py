@@ -140,6 +140,15 @@ for m, k, n in ((7, 33, 15), (8, 257, 17), (13, 31, 65), (25, 256, 257), (97, 51
     product("matmul", m, k, n, "f32", dynamic=True)
     product("matmul_transpose_b", m, k, n, "bf16", dynamic=True)
     product("batch_matmul_transpose_a", m, k, n, "bf16", dynamic=True, wide="f32")
+# As many rows as are multiplied with B where it is, and one more; more columns than at once.
+for m, k, n in ((12, 300, 71), (16, 256, 128), (17, 67, 530), (32, 512, 64), (33, 257, 16),
+                (64, 513, 49), (65, 40, 50)):
+    product("matmul_transpose_b", m, k, n, "f32", dynamic=m % 2 == 1)
+product("matmul_transpose_b", 20, 301, 75, "f64", dynamic=True)
+product("matmul_transpose_b", 12, 301, 75, "bf16", dynamic=True)
+product("matmul_transpose_b", 40, 300, 75, "bf16", wide="f32")
+product("batch_matmul_transpose_b", 19, 33, 75, "f32", dynamic=True)
+product("matmul_transpose_b", 20, 0, 20, "f32", dynamic=True)
 product("matmul", 9, 0, 20, "f32", dynamic=True)
 product("matmul_transpose_b", 2, 0, 20, "f32", dynamic=True)
 product("matmul", 2, 67, 1025, "f64", dynamic=True)

@@ -58,6 +58,33 @@ func.func private @product_of_bf16(%x: memref<64x64xbf16>, %w: memref<64x64xbf16
   return
 }
 
+// Some rows times a transposed B: B is read where it is, one number at a time, while
+// the next strip of it is asked for; A is packed; the result is turned at the end.
+// CHECK-LABEL: @some_rows
+// CHECK: vector.shuffle
+// CHECK: scf.for {{.*}} iter_args
+// CHECK: memref.prefetch %arg1
+// CHECK: memref.load %arg1
+// CHECK: math.fma
+// CHECK: vector.shuffle
+// CHECK: vector.store {{.*}}, %arg2
+// CHECK: return
+func.func private @some_rows(%x: memref<32x64xf32>, %w: memref<60x64xf32>, %y: memref<32x60xf32>) attributes {aft.kernel} {
+  %zero = arith.constant 0.0 : f32
+  linalg.fill ins(%zero : f32) outs(%y : memref<32x60xf32>)
+  linalg.matmul_transpose_b ins(%x, %w : memref<32x64xf32>, memref<60x64xf32>) outs(%y : memref<32x60xf32>)
+  return
+}
+
+// Many rows: both are packed.
+// CHECK-LABEL: @many_rows
+// CHECK-NOT: memref.prefetch %arg1
+// CHECK: return
+func.func private @many_rows(%x: memref<65x64xf32>, %w: memref<64x64xf32>, %y: memref<65x64xf32>) attributes {aft.kernel} {
+  linalg.matmul_transpose_b ins(%x, %w : memref<65x64xf32>, memref<64x64xf32>) outs(%y : memref<65x64xf32>)
+  return
+}
+
 // Copies are vectorised too.
 // CHECK-LABEL: @copy
 // CHECK: vector.store
