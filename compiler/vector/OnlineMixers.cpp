@@ -12,6 +12,8 @@ using namespace aft;
 
 /// Keys that leave the window are summed in runs of this length.
 static constexpr int64_t kRunLength = 64;
+/// How many channels ahead recent keys are asked for.
+static constexpr int64_t kAheadLanes = 16;
 
 namespace {
 
@@ -34,6 +36,7 @@ private:
   std::pair<Value, Value> keyOfRun(Value i);
   Emitter::Values step(Value t, ValueRange carried);
   void storeRow(Value t, ArrayRef<MixState> sums);
+  void prefetchNext(Value key);
   void keepRecent();
 
   const WindowMixer &mixer;
@@ -75,11 +78,21 @@ std::pair<Value, Value> ChunkEmitter::keyOfRun(Value i) {
   return {pair[0], pair[1]};
 }
 
+/// Recent keys of one lane group are far apart in memory: those of the next group are
+/// asked for meanwhile.
+void ChunkEmitter::prefetchNext(Value key) {
+  for (Value memref : {past.recentK, past.recentV})
+    e.builder.create<memref::PrefetchOp>(
+        e.loc, memref, ValueRange{group.batch, key, e.add(group.channel, kAheadLanes)},
+        /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+}
+
 void ChunkEmitter::storeRow(Value t, ArrayRef<MixState> sums) {
   auto window = [&](ValueRange carried, WindowBody body) {
     Emitter::Values values(carried);
     if (past.recentK)
       values = e.loop(t, recent, e.index(1), values, [&](Value key, ValueRange carried) {
+        prefetchNext(key);
         return body({past.recentK, past.recentV, key, e.sub(key, t)}, carried);
       });
     Value first = e.max(e.sub(t, recent), e.index(0));
