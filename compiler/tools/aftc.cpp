@@ -26,6 +26,10 @@ static cl::opt<std::string> memory("memory",
                                             "or low (blocks are computed a second time)"),
                                    cl::init("normal"), cl::value_desc("normal|low"),
                                    cl::cat(category));
+static cl::opt<bool> fast("fast",
+                          cl::desc("Leaves out small numbers added to the denominators of mixers "
+                                   "that are written by hand"),
+                          cl::cat(category));
 static cl::opt<std::string> lastPhase(
     "compile-to", cl::desc("Prints the IR after a phase: graph, kernels, tile, vector or llvm"),
     cl::value_desc("PHASE"), cl::cat(category));
@@ -141,6 +145,7 @@ int main(int argc, char **argv) {
   options.cpu = cpu;
   options.dumpDir = dumpDir;
   options.memory = memory == "low" ? aft::Memory::low : aft::Memory::normal;
+  options.fast = fast;
   if (!training.empty())
     options.training = std::make_shared<aft::TrainingOptions>();
   aft::PipelineOptions pipeline;

@@ -303,6 +303,7 @@ static std::string cacheKey(const std::string &text, const PipelineOptions &opti
           std::to_string(training->clipNorm)})
       all += part + "\n";
   all += options.lowMemory ? "memory low\n" : "";
+  all += options.fast ? "fast\n" : "";
   return hashOf(all + text);
 }
 

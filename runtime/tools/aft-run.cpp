@@ -20,7 +20,7 @@ namespace {
 struct Options {
   std::string file, entry, trace, report, target = "cpu";
   std::vector<std::string> inputs, outputs;
-  bool reference = false, compare = false;
+  bool reference = false, compare = false, fast = false;
   int threads = 0;
 };
 
@@ -31,6 +31,8 @@ const char kUsage[] =
     "  --output=FILE.npy   one per result, in order\n"
     "  --reference         the double-precision interpreter instead of compiled code\n"
     "  --compare           both; prints the largest error, exit 1 above the contract\n"
+    "  --fast              leaves out small numbers added to the denominators of mixers that are\n"
+    "                      written by hand\n"
     "  --threads=N         threads (default: AFT_NUM_THREADS or all CPUs)\n"
     "  --trace=FILE.json   a timeline of the compiled code's run, for ui.perfetto.dev\n"
     "  --report=FILE       what was compiled and how fast it runs, as a page of HTML, or as data\n"
@@ -87,6 +89,8 @@ static Options parse(int argc, char **argv) {
       options.reference = true;
     else if (argument == "--compare")
       options.compare = true;
+    else if (argument == "--fast")
+      options.fast = true;
     else if (argument.rfind("-", 0) == 0)
       usageError("unknown option '" + argument + "'");
     else if (!options.file.empty())
@@ -289,6 +293,7 @@ int main(int argc, char **argv) {
   std::vector<EntryInfo> entries;
   CompileOptions compileOptions;
   compileOptions.threads = options.threads;
+  compileOptions.fast = options.fast;
   Status status = compiles ? Program::compile(text, options.file, compileOptions, program)
                            : readEntries(text, options.file, entries);
   if (!status.ok())

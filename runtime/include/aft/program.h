@@ -75,6 +75,9 @@ struct CompileOptions {
   std::string dumpDir;       ///< one numbered file per phase
   std::shared_ptr<TrainingOptions> training;
   Memory memory = Memory::normal;
+  /// Allows what changes results by more than rounding: a small number added to
+  /// the denominator of a mixer written by hand is left out.
+  bool fast = false;
 };
 
 /// What one step of a compilation took: a phase, or what comes before and after
