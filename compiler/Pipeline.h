@@ -10,6 +10,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Support/LLVM.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,6 +44,8 @@ struct PipelineOptions {
   bool lowMemory = false;
   /// Allows what changes results by more than rounding: see aft-raise-mixers.
   bool fast = false;
+  /// Called once the kernels are known: may choose how their tiles are scaled.
+  std::function<void(mlir::ModuleOp, const PipelineOptions &)> tune;
   CompileReport *report = nullptr; ///< filled in by the phases, if there is one
 };
 

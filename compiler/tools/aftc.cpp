@@ -1,8 +1,10 @@
 //===- aftc.cpp - The ahead-of-time compiler ------------------------------===//
 
 #include "compiler/report/PassTimer.h"
+#include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Compile.h"
 #include "runtime/jit/Report.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -30,6 +32,15 @@ static cl::opt<bool> fast("fast",
                           cl::desc("Leaves out small numbers added to the denominators of mixers "
                                    "that are written by hand"),
                           cl::cat(category));
+static cl::opt<std::string> bf16Products(
+    "bf16-products",
+    cl::desc("How products of bf16 are computed: auto (what is faster on this machine, or what "
+             "--mcpu has), f32, or pairs"),
+    cl::init("auto"), cl::value_desc("auto|f32|pairs"), cl::cat(category));
+static cl::opt<bool> tune("tune",
+                          cl::desc("Measures tile sizes on this machine (B = 1, T = 1024) and "
+                                   "takes the fastest, which the cache keeps"),
+                          cl::cat(category));
 static cl::opt<std::string> lastPhase(
     "compile-to", cl::desc("Prints the IR after a phase: graph, kernels, tile, vector or llvm"),
     cl::value_desc("PHASE"), cl::cat(category));
@@ -48,6 +59,14 @@ static int fail(int code, const std::string &message) {
   return code;
 }
 
+static std::optional<aft::Bf16Products> bf16ProductsNamed(llvm::StringRef name) {
+  return llvm::StringSwitch<std::optional<aft::Bf16Products>>(name)
+      .Case("auto", aft::Bf16Products::automatic)
+      .Case("f32", aft::Bf16Products::f32)
+      .Case("pairs", aft::Bf16Products::pairs)
+      .Default(std::nullopt);
+}
+
 /// Wrong usage, as a message; empty when the options make sense.
 static std::string checkOptions() {
   if (model.empty())
@@ -56,6 +75,8 @@ static std::string checkOptions() {
     return "unknown value '" + training + "' of --training, expected adamw";
   if (memory != "normal" && memory != "low")
     return "unknown value '" + memory + "' of --memory, expected normal or low";
+  if (!bf16ProductsNamed(bf16Products))
+    return "unknown value '" + bf16Products + "' of --bf16-products, expected auto, f32 or pairs";
   if (targetName != "cpu" && !llvm::StringRef(targetName).starts_with("cuda"))
     return "unknown value '" + targetName + "' of --target, expected cpu";
   if (!lastPhase.empty() && !aft::phaseNamed(lastPhase))
@@ -106,6 +127,15 @@ static std::string prepareDump() {
   return error ? "--dump-dir=" + dumpDir + ": " + error.message() : "";
 }
 
+/// What is measured is made for as many threads as it runs on.
+static std::string prepareTuning(aft::PipelineOptions &pipeline) {
+  if (!tune)
+    return "";
+  pipeline.threads = static_cast<unsigned>(aft::ThreadPool::defaultThreads());
+  std::string missing = pipeline.target.missingHere();
+  return missing.empty() ? "" : "--tune measures on this machine, which lacks " + missing;
+}
+
 /// Compiles a program as a whole: for its dump, its report or both.
 static aft::Status compileAll(const std::string &text, aft::PipelineOptions &pipeline) {
   aft::CompileReport collected;
@@ -144,13 +174,17 @@ int main(int argc, char **argv) {
   aft::CompileOptions options;
   options.cpu = cpu;
   options.dumpDir = dumpDir;
+  options.tune = tune;
   options.memory = memory == "low" ? aft::Memory::low : aft::Memory::normal;
   options.fast = fast;
+  options.bf16Products = *bf16ProductsNamed(bf16Products);
   if (!training.empty())
     options.training = std::make_shared<aft::TrainingOptions>();
   aft::PipelineOptions pipeline;
   if (aft::Status status = aft::pipelineOptions(options, pipeline); !status.ok())
     return fail(kRefused, status.message);
+  if (std::string error = prepareTuning(pipeline); !error.empty())
+    return fail(kRefused, error);
   std::string text = (*file)->getBuffer().str();
   if (lastPhase.empty()) {
     aft::Status status = compileAll(text, pipeline);

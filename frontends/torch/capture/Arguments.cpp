@@ -68,10 +68,14 @@ std::vector<Buffer> capture::buffersOf(const Tensors &tensors) {
   return buffers;
 }
 
-CompileOptions capture::programOptions(const CompileModuleOptions &options) {
+CompileOptions capture::programOptions(const CompileModuleOptions &options,
+                                       const Tensors &examples) {
   CompileOptions result = options.compile;
   if (result.threads == 0)
     result.threads = ops::threads();
+  if (result.tune && result.tuneShapes.empty())
+    for (const at::Tensor &example : examples)
+      result.tuneShapes.push_back(example.sizes().vec());
   return result;
 }
 

@@ -22,8 +22,9 @@ private:
 
 /// The memory of tensors, which must stay alive meanwhile.
 std::vector<Buffer> buffersOf(const Tensors &tensors);
-/// The program's options, with LibTorch's number of threads by default.
-CompileOptions programOptions(const CompileModuleOptions &options);
+/// The program's options, with LibTorch's number of threads and the examples' shapes
+/// where nothing else is said.
+CompileOptions programOptions(const CompileModuleOptions &options, const Tensors &examples);
 /// Builds and compiles; throws c10::Error.
 std::shared_ptr<Program> compileGraph(const Graph &graph, const CompileOptions &options);
 

@@ -29,7 +29,7 @@ CompiledModule aft::compileComputation(torch::nn::Module &module, const Computat
       CompiledModule::Impl{InputCheck(capture), {}, nullptr, graph.text()});
   for (const TracedState &state : translation.states())
     impl->states.push_back(state.tensor);
-  impl->program = compileGraph(graph, programOptions(options));
+  impl->program = compileGraph(graph, programOptions(options, examples));
   return CompiledModule(std::move(impl));
 }
 
