@@ -9,8 +9,8 @@ def RaiseMixers : Pass<"aft-raise-mixers", "::mlir::ModuleOp"> {
   let summary = "Turns mixers that are written by hand into aft operations";
   let description = [{
     Recognises `g(q) * sum_t' exp(k + w) v / sum_t' exp(k + w)` however it is
-    spelled in linalg, tensor, arith and math, and makes `aft.full` or, without a
-    bias, `aft.simple` of it: with or without maxima subtracted before the
+    spelled in linalg, tensor, arith and math, and makes `aft.full` of it; `aft.simple`
+    without a bias, `aft.local` where the bias is 0 far from the diagonal: with or without maxima subtracted before the
     exponentials, as matrix products, reductions, running sums, a softmax over
     time or one product with [exp(k)v | exp(k)], in any layout, masked causally
     or by lengths.
@@ -28,8 +28,9 @@ def RaiseMixers : Pass<"aft-raise-mixers", "::mlir::ModuleOp"> {
     Option<"verbose", "remarks", "bool", /*default=*/"false",
            "Emits a remark for what is raised and for what nearly is">
   ];
-  let dependentDialects = ["::aft::AFTDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+  let dependentDialects = ["::aft::AFTDialect", "::mlir::affine::AffineDialect",
+                           "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
 }
 
 def FoldTransposes : Pass<"aft-fold-transposes", "::mlir::ModuleOp"> {

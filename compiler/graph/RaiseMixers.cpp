@@ -4,6 +4,7 @@
 #include "compiler/graph/raise/Emit.h"
 #include "compiler/kernels/Remarks.h"
 #include "compiler/report/CompileReport.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -62,7 +63,7 @@ void Attempt::read(linalg::LinalgOp root, bool fast) {
   Product product = normalizer.product(opened);
   if (!product.totals.empty())
     total = product.totals[0].op;
-  match = matchMixer(formulas, vars, std::move(product), miss);
+  match = matchMixer(formulas, normalizer, vars, std::move(product), miss);
   if (match && !leavesNothing(root)) {
     match.reset();
     miss = {"the numerator or the denominator has another use", true};

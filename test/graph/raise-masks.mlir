@@ -201,6 +201,210 @@ func.func @in_parts(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf32
 
 #ts = affine_map<(t, s) -> (t, s)>
 
+// -1e9 hides as -inf does where each query sees a key.
+// CHECK-LABEL: func.func @low(
+// CHECK: aft.full {{.*}}, %arg2 causal gate = none
+// CHECK: return
+func.func @low(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf32>) -> tensor<9x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %low = arith.constant -1.0e9 : f32
+  %e0 = tensor.empty() : tensor<9x4xf32>
+  %e1 = tensor.empty() : tensor<9x9xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %keys = linalg.exp ins(%k : tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %weights = linalg.generic {indexing_maps = [#ts, #ts], iterator_types = ["parallel", "parallel"]} ins(%w : tensor<9x9xf32>) outs(%e1 : tensor<9x9xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %t = linalg.index 0 : index
+    %s = linalg.index 1 : index
+    %c = arith.cmpi sle, %s, %t : index
+    %m = arith.select %c, %a, %low : f32
+    %x = math.exp %m : f32
+    linalg.yield %x : f32
+  } -> tensor<9x9xf32>
+  %kv = linalg.mul ins(%keys, %v : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %n = linalg.matmul ins(%weights, %kv : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %z = linalg.matmul ins(%weights, %keys : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
+  // expected-remark @below {{raised to aft.full}}
+  %y = linalg.div ins(%n, %z : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  return %y : tensor<9x4xf32>
+}
+
+// -----
+
+#ts = affine_map<(t, s) -> (t, s)>
+
+// w + (1 - mask) * -1e9
+// CHECK-LABEL: func.func @low_added(
+// CHECK: aft.full {{.*}}, %arg2 causal gate = none
+// CHECK: return
+func.func @low_added(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf32>) -> tensor<9x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %low = arith.constant -1.0e9 : f32
+  %one = arith.constant 1.0 : f32
+  %e0 = tensor.empty() : tensor<9x4xf32>
+  %e1 = tensor.empty() : tensor<9x9xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %keys = linalg.exp ins(%k : tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %weights = linalg.generic {indexing_maps = [#ts, #ts], iterator_types = ["parallel", "parallel"]} ins(%w : tensor<9x9xf32>) outs(%e1 : tensor<9x9xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %t = linalg.index 0 : index
+    %s = linalg.index 1 : index
+    %c = arith.cmpi sle, %s, %t : index
+    %m = arith.uitofp %c : i1 to f32
+    %h = arith.subf %one, %m : f32
+    %n = arith.mulf %h, %low : f32
+    %l = arith.addf %a, %n : f32
+    %x = math.exp %l : f32
+    linalg.yield %x : f32
+  } -> tensor<9x9xf32>
+  %kv = linalg.mul ins(%keys, %v : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %n = linalg.matmul ins(%weights, %kv : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %z = linalg.matmul ins(%weights, %keys : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
+  // expected-remark @below {{raised to aft.full}}
+  %y = linalg.div ins(%n, %z : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  return %y : tensor<9x4xf32>
+}
+
+// -----
+
+#ts = affine_map<(t, s) -> (t, s)>
+
+// w + log(mask)
+// CHECK-LABEL: func.func @logarithm(
+// CHECK: aft.full {{.*}}, %arg2 causal gate = none
+// CHECK: return
+func.func @logarithm(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf32>) -> tensor<9x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e0 = tensor.empty() : tensor<9x4xf32>
+  %e1 = tensor.empty() : tensor<9x9xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %keys = linalg.exp ins(%k : tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %weights = linalg.generic {indexing_maps = [#ts, #ts], iterator_types = ["parallel", "parallel"]} ins(%w : tensor<9x9xf32>) outs(%e1 : tensor<9x9xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %t = linalg.index 0 : index
+    %s = linalg.index 1 : index
+    %c = arith.cmpi sle, %s, %t : index
+    %m = arith.uitofp %c : i1 to f32
+    %n = math.log %m : f32
+    %l = arith.addf %a, %n : f32
+    %x = math.exp %l : f32
+    linalg.yield %x : f32
+  } -> tensor<9x9xf32>
+  %kv = linalg.mul ins(%keys, %v : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %n = linalg.matmul ins(%weights, %kv : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %z = linalg.matmul ins(%weights, %keys : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
+  // expected-remark @below {{raised to aft.full}}
+  %y = linalg.div ins(%n, %z : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  return %y : tensor<9x4xf32>
+}
+
+// -----
+
+#ts = affine_map<(t, s) -> (t, s)>
+
+// A mask of floats, compared
+// CHECK-LABEL: func.func @greater_than_half(
+// CHECK: aft.full {{.*}}, %arg2 causal gate = none
+// CHECK: return
+func.func @greater_than_half(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf32>) -> tensor<9x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %inf = arith.constant 0xFF800000 : f32
+  %half = arith.constant 5.0e-1 : f32
+  %e0 = tensor.empty() : tensor<9x4xf32>
+  %e1 = tensor.empty() : tensor<9x9xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %keys = linalg.exp ins(%k : tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %weights = linalg.generic {indexing_maps = [#ts, #ts], iterator_types = ["parallel", "parallel"]} ins(%w : tensor<9x9xf32>) outs(%e1 : tensor<9x9xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %t = linalg.index 0 : index
+    %s = linalg.index 1 : index
+    %c0 = arith.cmpi sle, %s, %t : index
+    %m0 = arith.uitofp %c0 : i1 to f32
+    %c = arith.cmpf ogt, %m0, %half : f32
+    %m = arith.select %c, %a, %inf : f32
+    %x = math.exp %m : f32
+    linalg.yield %x : f32
+  } -> tensor<9x9xf32>
+  %kv = linalg.mul ins(%keys, %v : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %n = linalg.matmul ins(%weights, %kv : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %z = linalg.matmul ins(%weights, %keys : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
+  // expected-remark @below {{raised to aft.full}}
+  %y = linalg.div ins(%n, %z : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  return %y : tensor<9x4xf32>
+}
+
+// -----
+
+#ts = affine_map<(t, s) -> (t, s)>
+
+// Where a query may see no key, -1e9 is a bias like any.
+// CHECK-LABEL: func.func @low_off_by_one(
+// CHECK: %[[BIAS:.*]] = linalg.generic
+// CHECK: arith.select
+// CHECK: aft.full {{.*}}, %[[BIAS]] gate = none
+// CHECK: return
+func.func @low_off_by_one(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf32>) -> tensor<9x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %low = arith.constant -1.0e9 : f32
+  %e0 = tensor.empty() : tensor<9x4xf32>
+  %e1 = tensor.empty() : tensor<9x9xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %keys = linalg.exp ins(%k : tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %weights = linalg.generic {indexing_maps = [#ts, #ts], iterator_types = ["parallel", "parallel"]} ins(%w : tensor<9x9xf32>) outs(%e1 : tensor<9x9xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %t = linalg.index 0 : index
+    %s = linalg.index 1 : index
+    %c = arith.cmpi slt, %s, %t : index
+    %m = arith.select %c, %a, %low : f32
+    %x = math.exp %m : f32
+    linalg.yield %x : f32
+  } -> tensor<9x9xf32>
+  %kv = linalg.mul ins(%keys, %v : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %n = linalg.matmul ins(%weights, %kv : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %z = linalg.matmul ins(%weights, %keys : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
+  // expected-remark @below {{raised to aft.full}}
+  %y = linalg.div ins(%n, %z : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  return %y : tensor<9x4xf32>
+}
+
+// -----
+
+#ts = affine_map<(t, s) -> (t, s)>
+
+// -100 does not hide.
+// CHECK-LABEL: func.func @not_so_low(
+// CHECK: %[[BIAS:.*]] = linalg.generic
+// CHECK: arith.select
+// CHECK: aft.full {{.*}}, %[[BIAS]] gate = none
+// CHECK: return
+func.func @not_so_low(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf32>) -> tensor<9x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %low = arith.constant -1.0e2 : f32
+  %e0 = tensor.empty() : tensor<9x4xf32>
+  %e1 = tensor.empty() : tensor<9x9xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %keys = linalg.exp ins(%k : tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %weights = linalg.generic {indexing_maps = [#ts, #ts], iterator_types = ["parallel", "parallel"]} ins(%w : tensor<9x9xf32>) outs(%e1 : tensor<9x9xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %t = linalg.index 0 : index
+    %s = linalg.index 1 : index
+    %c = arith.cmpi sle, %s, %t : index
+    %m = arith.select %c, %a, %low : f32
+    %x = math.exp %m : f32
+    linalg.yield %x : f32
+  } -> tensor<9x9xf32>
+  %kv = linalg.mul ins(%keys, %v : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %n = linalg.matmul ins(%weights, %kv : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %z = linalg.matmul ins(%weights, %keys : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
+  // expected-remark @below {{raised to aft.full}}
+  %y = linalg.div ins(%n, %z : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
+  return %y : tensor<9x4xf32>
+}
+
+// -----
+
+#ts = affine_map<(t, s) -> (t, s)>
+
 // t' < t: the first query sees nothing.
 // CHECK-LABEL: func.func @off_by_one(
 // CHECK-NOT: aft.

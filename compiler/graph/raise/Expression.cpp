@@ -300,7 +300,7 @@ Expr Formulas::openStructured(linalg::LinalgOp op, const Place &place) {
   for (unsigned loop = 0; loop < loops.size(); ++loop)
     if (set[loop] != (kinds[loop] == utils::IteratorType::parallel))
       return nullptr;
-    else if (!set[loop]) {
+    else if (!set[loop] && ranges[loop] != 1) {
       if (count() >= kMaxVariables)
         return nullptr;
       loops[loop] = Index::variable(newVariable(ranges[loop]));
@@ -313,7 +313,7 @@ Expr Formulas::openStructured(linalg::LinalgOp op, const Place &place) {
           note(index.var, operand.get(), dim);
   BodyReader reader{*this, op, loops, DenseMap<Value, Expr>()};
   Value yielded = op.getBlock()->getTerminator()->getOperand(0);
-  if (summed.empty())
+  if (op.getNumReductionLoops() == 0)
     return reader.read(yielded);
   // acc + term
   auto add = yielded.getDefiningOp<arith::AddFOp>();

@@ -3,10 +3,17 @@
 #include "compiler/graph/raise/Product.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace aft::raise;
+
+Expr Normalizer::definitionOf(Expr e) {
+  if (e->kind != Kind::Element)
+    return e;
+  Followed followed = follow(formulas, e);
+  return followed.definition ? followed.definition : followed.value;
+}
 
 int64_t Inequality::of(int var) const {
   for (auto [known, coefficient] : vars)
@@ -102,128 +109,165 @@ std::optional<Inequality> Normalizer::linear(Expr e) {
   return result;
 }
 
-std::optional<Mask> Normalizer::comparison(Expr e) {
-  auto predicate = cast<arith::CmpIOp>(e->op).getPredicate();
-  using P = arith::CmpIPredicate;
-  if (predicate == P::eq || predicate == P::ne) {
-    if (numberOf(e->operands[1]) != 0.0)
+/// a <= b
+static Mask inOrder(const Inequality &a, const Inequality &b) { return {sumOf(a, b, -1)}; }
+
+/// What must be true of one number where it is true of the larger, or the absolute, one.
+static SmallVector<std::pair<Expr, int>, 2> partsOfMaximum(Expr e) {
+  if (is<arith::MaxSIOp>(e))
+    return {{e->operands[0], 1}, {e->operands[1], 1}};
+  if (is<math::AbsIOp>(e))
+    return {{e->operands[0], 1}, {e->operands[0], -1}};
+  return {};
+}
+
+/// max(a, b) <= c, or |a| <= c, or < c
+std::optional<Mask> Normalizer::belowAll(Expr e, Expr limit, bool orEqual) {
+  e = definitionOf(e);
+  std::optional<Inequality> above = linear(limit);
+  if (!above)
+    return std::nullopt;
+  Mask all;
+  for (auto [part, sign] : partsOfMaximum(e)) {
+    std::optional<Inequality> own = linear(part);
+    if (!own)
       return std::nullopt;
-    std::optional<Mask> set = truth(e->operands[0]);
-    return predicate == P::ne ? set : negated(set);
+    Inequality side = sign > 0 ? *own : sumOf({}, *own, -1);
+    side.number += !orEqual;
+    all.append(inOrder(side, *above));
   }
-  std::optional<Inequality> a = linear(e->operands[0]), b = linear(e->operands[1]);
+  return all.empty() ? std::nullopt : std::optional(all);
+}
+
+std::optional<Mask> Normalizer::comparison(Expr e, bool holds) {
+  using P = arith::CmpIPredicate;
+  P predicate = cast<arith::CmpIOp>(e->op).getPredicate();
+  if (predicate == P::eq || predicate == P::ne) {
+    if (number(e->operands[1]) != 0.0)
+      return std::nullopt;
+    return truth(e->operands[0], holds == (predicate == P::ne));
+  }
+  predicate = holds ? predicate : arith::invertPredicate(predicate);
+  Expr left = e->operands[0], right = e->operands[1];
+  bool swaps =
+      predicate == P::sgt || predicate == P::sge || predicate == P::ugt || predicate == P::uge;
+  if (swaps)
+    std::swap(left, right);
+  bool orEqual =
+      predicate == P::sle || predicate == P::sge || predicate == P::ule || predicate == P::uge;
+  bool hasSign =
+      predicate == P::slt || predicate == P::sle || predicate == P::sgt || predicate == P::sge;
+  if (!partsOfMaximum(definitionOf(left)).empty())
+    return hasSign ? belowAll(left, right, orEqual) : std::nullopt;
+  std::optional<Inequality> a = linear(left), b = linear(right);
   if (!a || !b)
     return std::nullopt;
   // Without a sign only what cannot be negative is ordered as it is with one.
-  bool isUnsigned =
-      predicate == P::ule || predicate == P::ult || predicate == P::uge || predicate == P::ugt;
-  if (isUnsigned && !(isNatural(*a) && isNatural(*b)))
+  if (!hasSign && !(isNatural(*a) && isNatural(*b)))
     return std::nullopt;
-  Inequality difference = sumOf(*a, *b, -1);
-  switch (predicate) {
-  case P::sle:
-  case P::ule:
-    return Mask{difference};
-  case P::sgt:
-  case P::ugt:
-    return Mask{difference.negated()};
-  case P::slt:
-  case P::ult:
-    difference = sumOf(*b, *a, -1);
-    return Mask{difference.negated()};
-  case P::sge:
-  case P::uge:
-    return Mask{sumOf(*b, *a, -1)};
-  default:
-    return std::nullopt;
-  }
+  a->number += !orEqual;
+  return inOrder(*a, *b);
 }
 
-/// Where a mask does not hold; of several inequalities that is none.
-std::optional<Mask> aft::raise::negated(const std::optional<Mask> &mask) {
-  return mask && mask->size() == 1 ? std::optional(Mask{mask->front().negated()}) : std::nullopt;
+/// All of both
+static std::optional<Mask> together(std::optional<Mask> a, const std::optional<Mask> &b) {
+  if (!a || !b)
+    return std::nullopt;
+  a->append(*b);
+  return a;
 }
 
-/// When a number that is surely 0 or 1 is 1.
-std::optional<Mask> Normalizer::zeroOne(Expr e) {
-  e = stripped(e);
+/// When a number that is surely 0 or 1 is 1, or is 0.
+std::optional<Mask> Normalizer::zeroOne(Expr e, bool holds) {
+  e = definitionOf(stripped(e));
   if (is<arith::UIToFPOp>(e) || is<arith::ExtUIOp>(e)) {
     Expr inner = e->operands[0];
-    return isCondition(e->op->getOperand(0).getType()) ? mask(inner) : zeroOne(inner);
+    return isCondition(e->op->getOperand(0).getType()) ? mask(inner, holds) : zeroOne(inner, holds);
   }
   if (is<arith::SIToFPOp>(e) && !isCondition(e->op->getOperand(0).getType()))
-    return zeroOne(e->operands[0]);
-  if (e->kind == Kind::Element) {
-    if (isCondition(getElementTypeOrSelf(e->tensor.getType())))
-      return std::nullopt;
-    Followed followed = follow(formulas, e);
-    return followed.definition ? zeroOne(followed.definition) : std::nullopt;
-  }
+    return zeroOne(e->operands[0], holds);
+  if (std::optional<double> known = numberOf(e))
+    return *known == holds ? std::optional(Mask()) : std::nullopt;
+  if (is<arith::SubFOp>(e) && number(e->operands[0]) == 1.0)
+    return zeroOne(e->operands[1], !holds);
+  if (holds && is<arith::MulFOp>(e))
+    return together(zeroOne(e->operands[0], true), zeroOne(e->operands[1], true));
   if (!is<arith::SelectOp>(e))
     return std::nullopt;
-  std::optional<double> then = numberOf(e->operands[1]), other = numberOf(e->operands[2]);
+  std::optional<double> then = number(e->operands[1]), other = number(e->operands[2]);
   if (then == 1.0 && other == 0.0)
-    return mask(e->operands[0]);
+    return mask(e->operands[0], holds);
   if (then == 0.0 && other == 1.0)
-    return negated(mask(e->operands[0]));
-  // tril of ones, or of another such mask
-  std::optional<Mask> outer = mask(e->operands[0]), inner;
-  if (other == 0.0)
-    inner = zeroOne(e->operands[1]);
-  if (!outer || !inner)
-    return std::nullopt;
-  outer->append(*inner);
-  return outer;
+    return mask(e->operands[0], !holds);
+  // tril or triu of ones, or of another such mask
+  if (holds && other == 0.0)
+    return together(mask(e->operands[0], true), zeroOne(e->operands[1], true));
+  if (holds && then == 0.0)
+    return together(mask(e->operands[0], false), zeroOne(e->operands[2], true));
+  return std::nullopt;
 }
 
-/// When a number that is 0 or not is not 0.
-std::optional<Mask> Normalizer::truth(Expr e) {
+/// When a number that is 0 or not is not 0, or is 0.
+std::optional<Mask> Normalizer::truth(Expr e, bool holds) {
   e = stripped(e);
+  if (e->kind == Kind::Element && isCondition(getElementTypeOrSelf(e->tensor.getType())))
+    return mask(e, holds);
+  e = definitionOf(e);
   if (is<arith::UIToFPOp>(e) || is<arith::ExtUIOp>(e))
-    return truth(e->operands[0]);
-  if (e->kind == Kind::Element && !isCondition(getElementTypeOrSelf(e->tensor.getType()))) {
-    Followed followed = follow(formulas, e);
-    return followed.definition ? truth(followed.definition) : std::nullopt;
-  }
-  if (is<arith::SelectOp>(e) && !isCondition(e->op->getResult(0).getType())) {
-    std::optional<double> then = numberOf(e->operands[1]), other = numberOf(e->operands[2]);
-    if (!then || !other || (*then != 0) == (*other != 0))
-      return std::nullopt;
-    std::optional<Mask> known = mask(e->operands[0]);
-    return *then != 0 ? known : negated(known);
-  }
-  return mask(e);
+    return truth(e->operands[0], holds);
+  if (e->kind != Kind::Scalar)
+    return std::nullopt;
+  if (isCondition(e->op->getResult(0).getType()))
+    return mask(e, holds);
+  if (!is<arith::SelectOp>(e))
+    return zeroOne(e, holds);
+  std::optional<double> then = number(e->operands[1]), other = number(e->operands[2]);
+  if (!then || !other || (*then != 0) == (*other != 0))
+    return zeroOne(e, holds);
+  return mask(e->operands[0], holds == (*then != 0));
 }
 
-std::optional<Mask> Normalizer::mask(Expr e) {
+/// A float that is surely 0 or 1, compared with a number.
+std::optional<Mask> Normalizer::floatComparison(Expr e, bool holds) {
+  using P = arith::CmpFPredicate;
+  P predicate = cast<arith::CmpFOp>(e->op).getPredicate();
+  std::optional<double> limit = number(e->operands[1]);
+  if (!limit)
+    return std::nullopt;
+  bool equal = predicate == P::OEQ || predicate == P::UEQ;
+  bool unequal = predicate == P::ONE || predicate == P::UNE;
+  if (*limit == 0 && (equal || unequal))
+    return truth(e->operands[0], holds == unequal);
+  bool greater = predicate == P::OGT || predicate == P::UGT,
+       less = predicate == P::OLT || predicate == P::ULT;
+  if ((equal || unequal) && *limit == 1)
+    return zeroOne(e->operands[0], holds == equal);
+  if ((greater && *limit >= 0 && *limit < 1) || (less && *limit > 0 && *limit <= 1))
+    return zeroOne(e->operands[0], holds == greater);
+  return std::nullopt;
+}
+
+/// Where a condition holds, or where it does not.
+std::optional<Mask> Normalizer::mask(Expr e, bool holds) {
+  e = definitionOf(e);
   if (std::optional<double> number = numberOf(e))
-    return *number != 0 ? std::optional(Mask()) : std::nullopt;
-  if (e->kind == Kind::Element) {
-    Followed followed = follow(formulas, e);
-    return followed.definition ? mask(followed.definition) : std::nullopt;
-  }
+    return (*number != 0) == holds ? std::optional(Mask()) : std::nullopt;
   if (is<arith::CmpIOp>(e))
-    return comparison(e);
-  if (is<arith::CmpFOp>(e)) {
-    auto predicate = cast<arith::CmpFOp>(e->op).getPredicate();
-    using P = arith::CmpFPredicate;
-    bool equal = predicate == P::OEQ || predicate == P::UEQ;
-    if (numberOf(e->operands[1]) != 0.0 || (!equal && predicate != P::UNE && predicate != P::ONE))
-      return std::nullopt;
-    std::optional<Mask> set = truth(e->operands[0]);
-    return equal ? negated(set) : set;
-  }
-  if (is<arith::XOrIOp>(e) && widthOf(e) == 1 && numberOf(e->operands[1]) == 1.0) {
-    return negated(mask(e->operands[0]));
-  }
-  bool both = is<arith::AndIOp>(e) && widthOf(e) == 1;
+    return comparison(e, holds);
+  if (is<arith::CmpFOp>(e))
+    return floatComparison(e, holds);
+  if (e->kind != Kind::Scalar || widthOf(e) != 1)
+    return std::nullopt;
+  if (is<arith::XOrIOp>(e) && number(e->operands[1]) == 1.0)
+    return mask(e->operands[0], !holds);
+  bool isSelect = is<arith::SelectOp>(e);
   // tril of a condition
-  if (both || (is<arith::SelectOp>(e) && widthOf(e) == 1 && numberOf(e->operands[2]) == 0.0)) {
-    std::optional<Mask> a = mask(e->operands[0]), b = mask(e->operands[1]);
-    if (!a || !b)
-      return std::nullopt;
-    a->append(*b);
-    return a;
-  }
+  if (is<arith::AndIOp>(e) || (isSelect && number(e->operands[2]) == 0.0))
+    return holds ? together(mask(e->operands[0], true), mask(e->operands[1], true)) : std::nullopt;
+  if (isSelect && number(e->operands[1]) == 0.0)
+    return holds ? together(mask(e->operands[0], false), mask(e->operands[2], true)) : std::nullopt;
+  if (is<arith::OrIOp>(e))
+    return holds ? std::nullopt
+                 : together(mask(e->operands[0], false), mask(e->operands[1], false));
   return std::nullopt;
 }

@@ -14,8 +14,9 @@ using namespace aft::raise;
 namespace {
 class Matcher {
 public:
-  Matcher(Formulas &formulas, ArrayRef<int> vars, Product &product, Miss &miss)
-      : formulas(formulas), vars(vars), product(product), miss(miss) {}
+  Matcher(Formulas &formulas, Normalizer &normalizer, ArrayRef<int> vars, Product &product,
+          Miss &miss)
+      : formulas(formulas), normalizer(normalizer), vars(vars), product(product), miss(miss) {}
   bool run();
   MixerMatch mixer;
 
@@ -44,6 +45,7 @@ private:
   bool takeGate(const Power &factor);
 
   Formulas &formulas;
+  Normalizer &normalizer;
   ArrayRef<int> vars;
   Product &product;
   Miss &miss;
@@ -54,10 +56,13 @@ private:
 static Product renamed(Formulas &formulas, const Product &product, int from, int to) {
   Product result;
   result.number = product.number;
-  for (const Power &factor : product.factors)
-    result.factors.push_back({formulas.renamed(factor.base, from, to), factor.power});
-  for (const Power &exponent : product.exponents)
-    result.exponents.push_back({formulas.renamed(exponent.base, from, to), exponent.power});
+  auto all = [&](ArrayRef<Power> list, SmallVectorImpl<Power> &renamed) {
+    for (const Power &each : list)
+      renamed.push_back({formulas.renamed(each.base, from, to), each.power,
+                         formulas.renamed(each.identity(), from, to)});
+  };
+  all(product.factors, result.factors);
+  all(product.exponents, result.exponents);
   for (const Inequality &mask : product.masks)
     result.masks.push_back(mask.renamed(formulas, from, to));
   return result;
@@ -68,7 +73,8 @@ static bool difference(ArrayRef<Power> list, ArrayRef<Power> other,
                        SmallVectorImpl<Power> &result) {
   result.assign(list.begin(), list.end());
   for (const Power &gone : other) {
-    auto *known = llvm::find_if(result, [&](const Power &p) { return same(p.base, gone.base); });
+    auto *known =
+        llvm::find_if(result, [&](const Power &p) { return same(p.identity(), gone.identity()); });
     if (known == result.end() || (known->power > 0) != (gone.power > 0) ||
         std::abs(known->power) < std::abs(gone.power))
       return false;
@@ -306,12 +312,14 @@ bool Matcher::run() {
   if (!std::isfinite(product.number))
     return near("what is added to the exponents is not finite");
   takeRest();
+  if (formulas.sameExtent(mixer.query, mixer.key))
+    findBand(formulas, normalizer, mixer);
   return true;
 }
 
-std::optional<MixerMatch> aft::raise::matchMixer(Formulas &formulas, ArrayRef<int> vars,
-                                                 Product product, Miss &miss) {
-  Matcher matcher(formulas, vars, product, miss);
+std::optional<MixerMatch> aft::raise::matchMixer(Formulas &formulas, Normalizer &normalizer,
+                                                 ArrayRef<int> vars, Product product, Miss &miss) {
+  Matcher matcher(formulas, normalizer, vars, product, miss);
   if (!matcher.run())
     return std::nullopt;
   return std::move(matcher.mixer);

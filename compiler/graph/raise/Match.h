@@ -15,6 +15,11 @@ struct MixerMatch {
   /// Exponents with coefficients, and the factors of the values.
   llvm::SmallVector<Power, 2> keys, bias, values;
   bool causal = false;
+  /// Where the bias is 0 unless |t - t'| < window; 0: not known to be.
+  int64_t window = 0;
+  /// Where that bias is beside its band the sum over `rank` of left * right.
+  std::shared_ptr<Product> left, right;
+  int rank = -1;
   Expr lengths = nullptr;
   Gate gate = Gate::none;
   Expr gated = nullptr;
@@ -33,8 +38,11 @@ struct Miss {
 };
 
 /// `vars`: those of the result, outermost first.
-std::optional<MixerMatch> matchMixer(Formulas &formulas, llvm::ArrayRef<int> vars, Product product,
-                                     Miss &miss);
+std::optional<MixerMatch> matchMixer(Formulas &formulas, Normalizer &normalizer,
+                                     llvm::ArrayRef<int> vars, Product product, Miss &miss);
+
+/// Sets the window, and the sides of a product, where the bias is a band.
+void findBand(Formulas &formulas, Normalizer &normalizer, MixerMatch &mixer);
 
 } // namespace aft::raise
 

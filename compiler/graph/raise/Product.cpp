@@ -5,6 +5,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace aft::raise;
 
@@ -12,9 +14,11 @@ using namespace aft::raise;
 static constexpr int kDepth = 64;
 /// What is added to a denominator counts as small up to here.
 static constexpr double kSmall = 1e-3;
+/// Exponents of 1e4 and a bias of as much are far above this.
+static constexpr double kHidden = -1e6;
 
 Followed aft::raise::follow(Formulas &formulas, Expr e) {
-  Followed result = {e, nullptr};
+  Followed result = {e, nullptr, e};
   Expr current = e;
   while (Expr next = formulas.open(current)) {
     next = stripped(next);
@@ -24,31 +28,31 @@ Followed aft::raise::follow(Formulas &formulas, Expr e) {
         result.value = next;
       return result;
     }
-    current = next;
+    current = result.origin = next;
     if (isPlain(current) || !isPlain(result.value))
       result.value = current;
   }
   return result;
 }
 
-static void add(SmallVectorImpl<Power> &list, Expr base, int power) {
+static void add(SmallVectorImpl<Power> &list, const Power &more) {
   for (Power &known : list)
-    if (same(known.base, base)) {
-      known.power += power;
+    if (same(known.identity(), more.identity())) {
+      known.power += more.power;
       if (known.power == 0)
         list.erase(&known);
       return;
     }
-  list.push_back({base, power});
+  list.push_back(more);
 }
 
 void Product::times(const Product &other, int power) {
-  number *= power > 0 ? other.number : 1 / other.number;
+  number *= std::pow(other.number, power);
   shift += other.shift * power;
   for (const Power &factor : other.factors)
-    add(factors, factor.base, factor.power * power);
+    add(factors, {factor.base, factor.power * power, factor.origin});
   for (const Power &exponent : other.exponents)
-    add(exponents, exponent.base, exponent.power * power);
+    add(exponents, {exponent.base, exponent.power * power, exponent.origin});
   for (const Inequality &mask : other.masks)
     if (!llvm::is_contained(masks, mask))
       masks.push_back(mask);
@@ -85,7 +89,7 @@ void Normalizer::multiply(Expr e, int power, Product &product) {
     return;
   if (power < 0 && multiplySmallAdded(e, product))
     return;
-  add(product.factors, e, power);
+  add(product.factors, {e, power});
 }
 
 void Normalizer::multiplyElement(Expr e, int power, Product &product) {
@@ -102,7 +106,7 @@ void Normalizer::multiplyElement(Expr e, int power, Product &product) {
   if (std::optional<double> number = numberOf(followed.value))
     product.number *= power > 0 ? *number : 1 / *number;
   else
-    add(product.factors, followed.value, power);
+    add(product.factors, {followed.value, power, followed.origin});
   product.smallAdded = product.smallAdded ? product.smallAdded : own.smallAdded;
 }
 
@@ -116,11 +120,10 @@ bool Normalizer::multiplySelect(Expr e, Product &product) {
   }
   if (!is<arith::SelectOp>(e))
     return false;
-  bool elseZero = numberOf(e->operands[2]) == 0.0, thenZero = numberOf(e->operands[1]) == 0.0;
+  bool elseZero = number(e->operands[2]) == 0.0, thenZero = number(e->operands[1]) == 0.0;
   if (elseZero == thenZero)
     return false;
-  std::optional<Mask> known = mask(e->operands[0]);
-  known = thenZero ? negated(known) : known;
+  std::optional<Mask> known = mask(e->operands[0], !thenZero);
   if (!known)
     return false;
   product.masks.append(*known);
@@ -209,10 +212,13 @@ bool Normalizer::isMaximum(Expr e) {
 /// maximum, of -inf, or because no part depends on all that it depends on. What
 /// is computed as a key or as a bias stays in one piece.
 bool Normalizer::separates(Expr e) {
-  if (is<arith::SelectOp>(e)) {
-    double inf = std::numeric_limits<double>::infinity();
-    return numberOf(e->operands[1]) == -inf || numberOf(e->operands[2]) == -inf;
-  }
+  auto isLow = [&](Expr e) { return std::abs(number(e).value_or(0)) >= -kHidden; };
+  if (is<arith::SelectOp>(e))
+    return isLow(e->operands[1]) || isLow(e->operands[2]);
+  if (is<arith::MulFOp>(e))
+    return isLow(e->operands[0]) || isLow(e->operands[1]);
+  if (is<math::LogOp>(e))
+    return true;
   if (!is<arith::AddFOp>(e) && !is<arith::SubFOp>(e))
     return false;
   bool anyAll = false;
@@ -230,20 +236,46 @@ bool Normalizer::separates(Expr e) {
   return !anyAll || (e->vars & rootVars) == rootVars;
 }
 
+/// Whether a number in place of an exponent hides a key: -inf does, and what is
+/// far below all others does where each query sees a key, as with a causal mask.
+bool Normalizer::hides(std::optional<double> number, const std::optional<Mask> &shown) {
+  if (!number || !shown || *number > kHidden)
+    return false;
+  if (std::isinf(*number))
+    return true;
+  if (shown->size() != 1 || shown->front().number != 0 || !shown->front().values.empty() ||
+      shown->front().vars.size() != 2)
+    return false;
+  return llvm::all_of(shown->front().vars,
+                      [&](auto var) { return var.second == (summed >> var.first & 1 ? 1 : -1); });
+}
+
+/// where(mask, e, -inf), or a mask times a number that hides.
 bool Normalizer::addMaskedExponent(Expr e, int coefficient, Product &product) {
-  double inf = std::numeric_limits<double>::infinity();
-  if (!is<arith::SelectOp>(e) || coefficient != 1)
-    return false;
-  bool hidesThen = numberOf(e->operands[1]) == -inf, hidesElse = numberOf(e->operands[2]) == -inf;
-  if (hidesThen == hidesElse)
-    return false;
-  std::optional<Mask> known = mask(e->operands[0]);
-  known = hidesThen ? negated(known) : known;
-  if (!known)
-    return false;
-  product.masks.append(*known);
-  addExponent(e->operands[hidesThen ? 2 : 1], 1, product);
-  return true;
+  if (coefficient == 1 && is<arith::SelectOp>(e))
+    for (int kept : {1, 2}) {
+      std::optional<double> other = number(e->operands[3 - kept]);
+      if (!other || *other > kHidden)
+        continue;
+      std::optional<Mask> shown = mask(e->operands[0], kept == 1);
+      if (!hides(other, shown))
+        continue;
+      product.masks.append(*shown);
+      addExponent(e->operands[kept], 1, product);
+      return true;
+    }
+  if (is<arith::MulFOp>(e))
+    for (int side : {0, 1}) {
+      std::optional<double> weight = number(e->operands[side]);
+      if (!weight || *weight * coefficient > kHidden)
+        continue;
+      std::optional<Mask> shown = zeroOne(e->operands[1 - side], false);
+      if (!hides(*weight * coefficient, shown))
+        continue;
+      product.masks.append(*shown);
+      return true;
+    }
+  return false;
 }
 
 void Normalizer::addExponent(Expr e, int coefficient, Product &product) {
@@ -258,6 +290,11 @@ void Normalizer::addExponent(Expr e, int coefficient, Product &product) {
   }
   if (is<arith::NegFOp>(e))
     return addExponent(e->operands[0], -coefficient, product);
+  if (is<math::LogOp>(e)) {
+    Product own = this->product(e->operands[0]);
+    if ((own.isWeight() && (coefficient > 0 || own.masks.empty())) || own.hasWeights())
+      return product.times(own, coefficient);
+  }
   if (addMaskedExponent(e, coefficient, product))
     return;
   if (e->kind == Kind::Element) {
@@ -268,9 +305,9 @@ void Normalizer::addExponent(Expr e, int coefficient, Product &product) {
       --depth;
       return;
     }
-    e = followed.value;
-    if (numberOf(e))
-      return addExponent(e, coefficient, product);
+    if (numberOf(followed.value))
+      return addExponent(followed.value, coefficient, product);
+    return add(product.exponents, {followed.value, coefficient, followed.origin});
   }
-  add(product.exponents, e, coefficient);
+  add(product.exponents, {e, coefficient});
 }

@@ -24,11 +24,12 @@ struct Inequality {
   int64_t of(int var) const;
 };
 using Mask = llvm::SmallVector<Inequality, 2>; ///< all of them
-std::optional<Mask> negated(const std::optional<Mask> &mask);
 
 struct Power {
   Expr base;
   int power;
+  Expr origin = nullptr; ///< of what base is a view or a copy
+  Expr identity() const { return origin ? origin : base; }
 };
 
 struct Product;
@@ -73,8 +74,13 @@ public:
     multiply(e, 1, result);
     return result;
   }
-  /// What an element of i1 says, where it is about places.
-  std::optional<Mask> mask(Expr condition);
+  /// What an element is computed as; where that is not known, itself.
+  Expr definitionOf(Expr e);
+  std::optional<double> number(Expr e) { return numberOf(definitionOf(e)); }
+  /// What it says of places that a condition holds, or does not.
+  std::optional<Mask> mask(Expr condition, bool holds = true);
+  /// The same of a number that is surely 0 or 1: where it is 1, or 0.
+  std::optional<Mask> zeroOne(Expr e, bool holds = true);
 
 private:
   void multiply(Expr e, int power, Product &product);
@@ -83,13 +89,15 @@ private:
   void multiplySum(Expr e, int power, Product &product);
   bool multiplySmallAdded(Expr e, Product &product);
   void addExponent(Expr e, int coefficient, Product &product);
+  bool hides(std::optional<double> number, const std::optional<Mask> &shown);
   bool addMaskedExponent(Expr e, int coefficient, Product &product);
   bool separates(Expr e);
   bool isMaximum(Expr e);
   std::optional<Inequality> linear(Expr e);
-  std::optional<Mask> comparison(Expr e);
-  std::optional<Mask> truth(Expr e);
-  std::optional<Mask> zeroOne(Expr e);
+  std::optional<Mask> belowAll(Expr e, Expr limit, bool orEqual);
+  std::optional<Mask> comparison(Expr e, bool holds);
+  std::optional<Mask> floatComparison(Expr e, bool holds);
+  std::optional<Mask> truth(Expr e, bool holds);
 
   Formulas &formulas;
   Vars rootVars;
@@ -99,10 +107,10 @@ private:
 };
 
 /// Follows copies, transposes, views and casts. `value` is the last tensor on
-/// the way that is read at plain variables, `definition` what the last one is
-/// made of; null where that is not known.
+/// the way that is read at plain variables, `origin` the last one, `definition` what
+/// that is made of; null where that is not known.
 struct Followed {
-  Expr value, definition;
+  Expr value, definition, origin;
 };
 Followed follow(Formulas &formulas, Expr e);
 
