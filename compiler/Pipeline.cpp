@@ -59,6 +59,9 @@ static void buildGraph(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(createInliner());
   passes.addPass(createCanonicalize());
   passes.addPass(createCSEPass());
+  passes.addPass(createRaiseMixers(options.fast, options.report));
+  passes.addPass(createCanonicalize());
+  passes.addPass(createCSEPass());
   passes.addPass(createFoldTransposes());
   if (options.training) {
     const AdamWOptions &adamw = *options.training;

@@ -42,6 +42,8 @@ struct PipelineOptions {
   std::optional<AdamWOptions> training;
   /// Computes blocks again instead of keeping what the reverse pass reads of them.
   bool lowMemory = false;
+  /// Allows what changes results by more than rounding: see aft-raise-mixers.
+  bool fast = false;
   /// Called once the kernels are known: may choose how their tiles are scaled.
   std::function<void(mlir::ModuleOp, const PipelineOptions &)> tune;
   CompileReport *report = nullptr; ///< filled in by the phases, if there is one

@@ -4,6 +4,8 @@
 #define AFT_COMPILER_GRAPH_PASSES_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/IR/PatternMatch.h"
 #include "mlir/Pass/Pass.h"
 
 namespace aft {
@@ -17,6 +19,32 @@ llvm::SmallVector<unsigned> parametersOf(mlir::func::FuncOp function);
 
 /// The argument's aft.name, or "argN".
 std::string argumentName(mlir::func::FuncOp function, unsigned argument);
+
+struct CompileReport;
+
+/// What aft-raise-mixers has to tell.
+struct RaiseRemarks {
+  struct Success {
+    mlir::Operation *sum, *mixer;
+    bool droppedSmall;
+  };
+  struct NearMiss {
+    mlir::Operation *sum, *root;
+    std::string reason;
+  };
+  std::vector<Success> successes;
+  std::vector<NearMiss> misses;
+  llvm::DenseSet<mlir::Operation *> raised; ///< sums that are gone
+};
+
+/// Replaces what `root` computes by a mixer, where it is one; with it the
+/// elementwise operations that follow and are part of it.
+mlir::FailureOr<mlir::Operation *> raiseMixer(mlir::RewriterBase &rewriter,
+                                              mlir::linalg::LinalgOp root, bool fast,
+                                              RaiseRemarks &remarks);
+
+/// With a report that the pass tells of its decisions; null: none.
+std::unique_ptr<mlir::Pass> createRaiseMixers(bool fast, CompileReport *report);
 
 #define GEN_PASS_DECL
 #include "compiler/graph/Passes.h.inc"

@@ -5,6 +5,34 @@
 
 include "mlir/Pass/PassBase.td"
 
+def RaiseMixers : Pass<"aft-raise-mixers", "::mlir::ModuleOp"> {
+  let summary = "Turns mixers that are written by hand into aft operations";
+  let description = [{
+    Recognises `g(q) * sum_t' exp(k + w) v / sum_t' exp(k + w)` however it is
+    spelled in linalg, tensor, arith and math, and makes `aft.full` of it; `aft.simple`
+    without a bias, `aft.local` where the bias is 0 far from the diagonal: with or without maxima subtracted before the
+    exponentials, as matrix products, reductions, running sums, a softmax over
+    time or one product with [exp(k)v | exp(k)], in any layout, masked causally
+    or by lengths.
+
+    Each candidate is read as a formula of symbolic places (compiler/graph/raise/)
+    and brought into one normal form, so that spellings fall together. What
+    resembles a mixer and is none stays as it is and gives a remark that says why:
+    a numerator or denominator that has another use, weights that differ between
+    the two, a number added to the denominator (left out with `fast`), a mask that
+    is neither causal nor one of lengths. Only definitions in one block are opened.
+  }];
+  let options = [
+    Option<"fast", "fast", "bool", /*default=*/"false",
+           "Leaves out small numbers added to denominators">,
+    Option<"verbose", "remarks", "bool", /*default=*/"false",
+           "Emits a remark for what is raised and for what nearly is">
+  ];
+  let dependentDialects = ["::aft::AFTDialect", "::mlir::affine::AffineDialect",
+                           "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def FoldTransposes : Pass<"aft-fold-transposes", "::mlir::ModuleOp"> {
   let summary = "Lets matrix products read transposed operands where they are";
   let description = [{

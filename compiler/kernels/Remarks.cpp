@@ -36,8 +36,18 @@ static std::string placeOf(Operation *op) {
   return places.empty() ? "" : places.front();
 }
 
+static void add(CompileReport &report, StringRef pass, bool fused, Operation *producer,
+                Operation *consumer, StringRef reason) {
+  report.add({pass.str(), fused, describe(producer), describe(consumer), reason.str(),
+              placeOf(producer), placeOf(consumer)});
+}
+
 void aft::remark(CompileReport &report, StringRef pass, Operation *producer, Operation *consumer,
                  StringRef reason) {
-  report.add({pass.str(), reason.empty(), describe(producer), describe(consumer), reason.str(),
-              placeOf(producer), placeOf(consumer)});
+  add(report, pass, reason.empty(), producer, consumer, reason);
+}
+
+void aft::remarkDone(CompileReport &report, StringRef pass, Operation *producer,
+                     Operation *consumer, StringRef note) {
+  add(report, pass, true, producer, consumer, note);
 }

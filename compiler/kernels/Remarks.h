@@ -14,6 +14,10 @@ struct CompileReport;
 void remark(CompileReport &report, llvm::StringRef pass, mlir::Operation *producer,
             mlir::Operation *consumer, llvm::StringRef reason);
 
+/// Tells that it did, and something that is worth knowing about it.
+void remarkDone(CompileReport &report, llvm::StringRef pass, mlir::Operation *producer,
+                mlir::Operation *consumer, llvm::StringRef note);
+
 } // namespace aft
 
 #endif // AFT_COMPILER_KERNELS_REMARKS_H

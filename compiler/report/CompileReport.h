@@ -35,7 +35,7 @@ struct CompileReport {
   struct Remark {
     std::string pass;
     bool fused = false;
-    std::string producer, consumer, reason; ///< no reason where it was fused
+    std::string producer, consumer, reason; ///< where it was fused: none, or a note
     std::string producerPlace, consumerPlace;
   };
   struct Kernel {

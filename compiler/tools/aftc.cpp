@@ -28,6 +28,10 @@ static cl::opt<std::string> memory("memory",
                                             "or low (blocks are computed a second time)"),
                                    cl::init("normal"), cl::value_desc("normal|low"),
                                    cl::cat(category));
+static cl::opt<bool> fast("fast",
+                          cl::desc("Leaves out small numbers added to the denominators of mixers "
+                                   "that are written by hand"),
+                          cl::cat(category));
 static cl::opt<std::string> bf16Products(
     "bf16-products",
     cl::desc("How products of bf16 are computed: auto (what is faster on this machine, or what "
@@ -172,6 +176,7 @@ int main(int argc, char **argv) {
   options.dumpDir = dumpDir;
   options.tune = tune;
   options.memory = memory == "low" ? aft::Memory::low : aft::Memory::normal;
+  options.fast = fast;
   options.bf16Products = *bf16ProductsNamed(bf16Products);
   if (!training.empty())
     options.training = std::make_shared<aft::TrainingOptions>();

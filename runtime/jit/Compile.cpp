@@ -145,6 +145,7 @@ Status aft::pipelineOptions(const CompileOptions &options, PipelineOptions &resu
       tuneKernels(module, pipeline, Cache(cacheDir), shapes);
     };
   result.lowMemory = options.memory == Memory::low;
+  result.fast = options.fast;
   if (const TrainingOptions *training = options.training.get())
     result.training = AdamWOptions{training->lossEntry, training->beta1,       training->beta2,
                                    training->eps,       training->weightDecay, training->clipNorm};

@@ -295,6 +295,7 @@ static std::string cacheKey(const std::string &text, const CompileOptions &wante
           std::to_string(training->clipNorm)})
       all += part + "\n";
   all += options.lowMemory ? "memory low\n" : "";
+  all += options.fast ? "fast\n" : "";
   all += "pairs " + std::to_string(static_cast<int>(options.target.pairDots)) + "\n";
   if (wanted.tune)
     all += "tuned for " + processorName() + shapesText(wanted.tuneShapes) + "\n";

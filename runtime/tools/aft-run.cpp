@@ -20,7 +20,7 @@ namespace {
 struct Options {
   std::string file, entry, trace, report, target = "cpu";
   std::vector<std::string> inputs, outputs;
-  bool reference = false, compare = false, tune = false;
+  bool reference = false, compare = false, fast = false, tune = false;
   int threads = 0;
 };
 
@@ -31,6 +31,8 @@ const char kUsage[] =
     "  --output=FILE.npy   one per result, in order\n"
     "  --reference         the double-precision interpreter instead of compiled code\n"
     "  --compare           both; prints the largest error, exit 1 above the contract\n"
+    "  --fast              leaves out small numbers added to the denominators of mixers that are\n"
+    "                      written by hand\n"
     "  --threads=N         threads (default: AFT_NUM_THREADS or all CPUs)\n"
     "  --tune              measures tile sizes with these inputs first; the cache keeps the fastest\n"
     "  --trace=FILE.json   a timeline of the compiled code's run, for ui.perfetto.dev\n"
@@ -88,6 +90,8 @@ static Options parse(int argc, char **argv) {
       options.reference = true;
     else if (argument == "--compare")
       options.compare = true;
+    else if (argument == "--fast")
+      options.fast = true;
     else if (argument == "--tune")
       options.tune = true;
     else if (argument.rfind("-", 0) == 0)
@@ -138,6 +142,7 @@ static CompileOptions compileOptionsOf(const Options &options) {
   CompileOptions result;
   result.threads = options.threads;
   result.tune = options.tune;
+  result.fast = options.fast;
   for (const std::string &input : options.inputs)
     if (Array file; options.tune && readNpy(input, file).ok())
       result.tuneShapes.push_back(file.shape);

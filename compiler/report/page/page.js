@@ -257,7 +257,8 @@ function showRemarks() {
   byId('remarks-note').textContent =
     `${count(true)} times an operation was put together with one that reads its result, ` +
     `${count(false)} times it was not. aft-fuse-elementwise makes one loop of two elementwise operations; ` +
-    `aft-form-kernels then puts operations into one kernel that share its tiles.`;
+    `aft-form-kernels then puts operations into one kernel that share its tiles. Before all that ` +
+    `aft-raise-mixers makes mixers of sums that are one written by hand.`;
   const shown = all.filter(remark => filter === 'all' || remark.fused === (filter === 'fused'));
   const columns = [
     {title: 'Times', number: true, value: remark => remark.count, show: remark => String(remark.count)},
@@ -267,7 +268,7 @@ function showRemarks() {
   ];
   if (filter !== 'fused')
     columns.push({title: 'Why not', wide: true, value: remark => remark.reason,
-                  show: remark => remark.fused ? '(fused)' : remark.reason});
+                  show: remark => remark.reason || '(fused)'});
   columns.push({title: 'Where', wide: true, value: remark => remark.places.join(),
                 show: remark => placeList(remark.places)});
   fillTable(byId('remarks'), columns, shown, 0, true);

@@ -182,6 +182,25 @@ static std::string withoutEllipsis(Operation &op, const std::string &equation,
   return spelled + "->" + output;
 }
 
+/// Without dimensions of extent 1 that are as long as those of other operands.
+static void dropBroadcast(Function &f, std::vector<Term> &terms) {
+  auto isOne = [&](const Term &term, char letter) {
+    Extent extent = f.extent(term.value, static_cast<int>(term.letters.find(letter)));
+    return extent.isConstant() && extent.constant() == 1;
+  };
+  for (Term &term : terms)
+    for (size_t dim = term.letters.size(); dim-- > 0;) {
+      char letter = term.letters[dim];
+      bool grows = std::any_of(terms.begin(), terms.end(), [&](const Term &other) {
+        return contains(other.letters, letter) && !isOne(other, letter);
+      });
+      if (!grows || !isOne(term, letter))
+        continue;
+      term.value = f.select(term.value, static_cast<int>(dim), 0);
+      term.letters.erase(dim, 1);
+    }
+}
+
 static Results einsum(Operation &op) {
   std::string equation = op.text("equation");
   equation.erase(std::remove(equation.begin(), equation.end(), ' '), equation.end());
@@ -211,6 +230,7 @@ static Results einsum(Operation &op) {
   }
   for (size_t i = 0; i < terms.size(); ++i)
     terms[i].value = op.f.cast(values[i], op.dtype());
+  dropBroadcast(op.f, terms);
   while (!terms.empty()) {
     // What the others and the output still need of the first term.
     std::string needed = output;

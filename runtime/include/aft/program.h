@@ -83,6 +83,9 @@ struct CompileOptions {
   std::string dumpDir;       ///< one numbered file per phase
   std::shared_ptr<TrainingOptions> training;
   Memory memory = Memory::normal;
+  /// Allows what changes results by more than rounding: a small number added to
+  /// the denominator of a mixer written by hand is left out.
+  bool fast = false;
   Bf16Products bf16Products = Bf16Products::automatic;
   /// Measures, on this machine, tile sizes near those that the compiler's model
   /// chooses, and takes the fastest. The choices are kept in the cache.

@@ -151,6 +151,8 @@ TEST(Operators, Products) {
       [](Tensor x) { return at::einsum("btd,d->bt", {x, at::arange(8, at::kFloat)}); },
       [](Tensor x) { return at::einsum("btd,bsd,bsd->tb", {x, x, x}); },
       [](Tensor x) { return at::einsum("btd->dbt", {x}); },
+      [](Tensor x) { return at::einsum("btd,bsd->bts", {x.mean(2, true), x}); },
+      [](Tensor x) { return at::einsum("b...,b...->...b", {x, x.sum(1, true)}); },
       [](Tensor x) { return at::addmm(at::ones({8}), x.select(1, 0), at::ones({8, 8}), 2, 3); },
       [](Tensor x) { return at::baddbmm(x, x.select(2, 0).unsqueeze(2), at::ones({x.size(0), 1, 8})); },
       [](Tensor x) { return at::outer(x.select(0, 0).select(0, 0), at::arange(3, at::kFloat)); },

@@ -1,0 +1,204 @@
+//===- RaiseMixers.cpp - Mixers written by hand become operations ---------===//
+
+#include "compiler/graph/Passes.h"
+#include "compiler/graph/raise/Emit.h"
+#include "compiler/kernels/Remarks.h"
+#include "compiler/report/CompileReport.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+namespace aft {
+#define GEN_PASS_DEF_RAISEMIXERS
+#include "compiler/graph/Passes.h.inc"
+} // namespace aft
+
+using namespace mlir;
+using namespace aft;
+using namespace aft::raise;
+
+/// Elementwise operations behind N/Z are looked at up to this many.
+static constexpr int kReaders = 4;
+/// Results of a higher rank are none of a mixer.
+static constexpr int64_t kRank = 8;
+static constexpr StringLiteral kDropped =
+    "a small number added to the denominator was left out, as --fast allows";
+
+namespace {
+
+/// One operation read as a mixer.
+struct Attempt {
+  Formulas formulas;
+  SmallVector<int> vars;
+  std::optional<MixerMatch> match;
+  Miss miss;
+  Operation *total = nullptr; ///< what computes one of the sums, where there are any
+
+  Attempt(linalg::LinalgOp root, bool fast) : formulas(root->getBlock()) { read(root, fast); }
+  void read(linalg::LinalgOp root, bool fast);
+  bool leavesNothing(Operation *root);
+};
+
+} // namespace
+
+void Attempt::read(linalg::LinalgOp root, bool fast) {
+  Value result = root->getResult(0);
+  auto type = cast<RankedTensorType>(result.getType());
+  Place place;
+  Vars all = 0;
+  for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+    if (type.getDimSize(dim) == 1) {
+      place.push_back({});
+      continue;
+    }
+    vars.push_back(formulas.newVariable(type.getDimSize(dim)));
+    all |= Vars(1) << vars.back();
+    place.push_back(Index::variable(vars.back()));
+  }
+  Expr opened = formulas.open(formulas.element(result, place));
+  if (!opened)
+    return;
+  Normalizer normalizer(formulas, all, fast);
+  Product product = normalizer.product(opened);
+  if (!product.totals.empty())
+    total = product.totals[0].op;
+  match = matchMixer(formulas, normalizer, vars, std::move(product), miss);
+  if (match && !leavesNothing(root)) {
+    match.reset();
+    miss = {"the numerator or the denominator has another use", true};
+  }
+}
+
+/// Whether nobody needs the sums when `root` is gone.
+bool Attempt::leavesNothing(Operation *root) {
+  DenseSet<Operation *> gone = {root};
+  SmallVector<Operation *> order(formulas.opened.begin(), formulas.opened.end());
+  llvm::sort(order, [](Operation *a, Operation *b) { return b->isBeforeInBlock(a); });
+  for (Operation *op : order)
+    if (llvm::all_of(op->getUsers(), [&](Operation *user) {
+          return gone.contains(user) || isa<tensor::DimOp>(user);
+        }))
+      gone.insert(op);
+  return llvm::all_of(match->sums, [&](Operation *op) { return gone.contains(op); });
+}
+
+/// What the mixers compute with.
+static bool isElement(Type type) { return type.isF32() || type.isF64() || type.isBF16(); }
+
+static bool isCandidate(linalg::LinalgOp op) {
+  if (!op || op->getNumResults() != 1)
+    return false;
+  auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
+  return type && type.getRank() <= kRank && isElement(type.getElementType());
+}
+
+/// The only operation that reads a value, where it is elementwise.
+static linalg::LinalgOp readerOf(Operation *op) {
+  while (op->hasOneUse()) {
+    Operation *user = *op->getUsers().begin();
+    auto structured = dyn_cast<linalg::LinalgOp>(user);
+    if (structured)
+      return isCandidate(structured) && structured.getNumReductionLoops() == 0 ? structured
+                                                                               : linalg::LinalgOp();
+    if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(user))
+      break;
+    op = user;
+  }
+  return {};
+}
+
+FailureOr<Operation *> aft::raiseMixer(RewriterBase &rewriter, linalg::LinalgOp root, bool fast,
+                                       RaiseRemarks &remarks) {
+  if (!isCandidate(root))
+    return rewriter.notifyMatchFailure(root, "not one tensor of floats");
+  auto attempt = std::make_unique<Attempt>(root, fast);
+  if (!attempt->match) {
+    if (attempt->miss.near)
+      remarks.misses.push_back({attempt->total, root, attempt->miss.reason});
+    return rewriter.notifyMatchFailure(root, attempt->miss.reason);
+  }
+  // The gate and other factors often follow on their own.
+  linalg::LinalgOp reader = root;
+  for (int i = 0; i < kReaders && (reader = readerOf(reader)); ++i)
+    if (auto larger = std::make_unique<Attempt>(reader, fast); larger->match) {
+      root = reader;
+      attempt = std::move(larger);
+    }
+  Emitted emitted =
+      emitMixer(attempt->formulas, *attempt->match, attempt->vars, root, rewriter, attempt->miss);
+  if (!emitted.mixer) {
+    remarks.misses.push_back({attempt->total, root, attempt->miss.reason});
+    return rewriter.notifyMatchFailure(root, attempt->miss.reason);
+  }
+  remarks.raised.insert(attempt->match->sums.begin(), attempt->match->sums.end());
+  remarks.successes.push_back(
+      {attempt->match->sums[0], emitted.mixer, attempt->match->smallAdded != nullptr});
+  rewriter.replaceAllUsesWith(root->getResult(0), emitted.result);
+  return emitted.mixer;
+}
+
+/// Whether there is an exponential that is not part of a sigmoid.
+static bool mayHaveMixers(func::FuncOp function) {
+  return function
+      .walk([](math::ExpOp exp) {
+        return exp.getOperand().getDefiningOp<arith::NegFOp>() ? WalkResult::advance()
+                                                               : WalkResult::interrupt();
+      })
+      .wasInterrupted();
+}
+
+namespace {
+
+struct RaiseMixers : aft::impl::RaiseMixersBase<RaiseMixers> {
+  using RaiseMixersBase::RaiseMixersBase;
+  RaiseMixers(bool dropSmall, CompileReport *report) : report(report) { fast = dropSmall; }
+
+  void runOnOperation() override {
+    for (func::FuncOp function : getOperation().getOps<func::FuncOp>())
+      if (!function.isExternal() && mayHaveMixers(function))
+        raiseAll(function);
+  }
+
+  void raiseAll(func::FuncOp function) {
+    IRRewriter rewriter(&getContext());
+    RaiseRemarks remarks;
+    SmallVector<linalg::LinalgOp> roots;
+    function.walk([&](linalg::LinalgOp op) { roots.push_back(op); });
+    // From first to last: the values of a later mixer may be made of an earlier one.
+    for (linalg::LinalgOp root : roots)
+      if (!root->use_empty())
+        (void)raiseMixer(rewriter, root, fast, remarks);
+    tell(remarks);
+  }
+
+  void tell(const RaiseRemarks &remarks) {
+    for (const RaiseRemarks::Success &success : remarks.successes) {
+      if (report)
+        remarkDone(*report, getArgument(), success.sum, success.mixer,
+                   success.droppedSmall ? kDropped : "");
+      if (!verbose)
+        continue;
+      success.mixer->emitRemark("raised to ") << success.mixer->getName();
+      if (success.droppedSmall)
+        success.mixer->emitRemark(kDropped);
+    }
+    DenseSet<Operation *> told;
+    for (const RaiseRemarks::NearMiss &miss : remarks.misses) {
+      if (remarks.raised.contains(miss.sum) || !told.insert(miss.sum).second)
+        continue;
+      if (report)
+        remark(*report, getArgument(), miss.sum, miss.root, miss.reason);
+      if (verbose)
+        miss.root->emitRemark("not raised to a mixer: ") << miss.reason;
+    }
+  }
+
+  CompileReport *report = nullptr;
+};
+
+} // namespace
+
+std::unique_ptr<Pass> aft::createRaiseMixers(bool fast, CompileReport *report) {
+  return std::make_unique<RaiseMixers>(fast, report);
+}

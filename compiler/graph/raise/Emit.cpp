@@ -1,0 +1,203 @@
+//===- Emit.cpp - Writes a recognised mixer -------------------------------===//
+
+#include "compiler/graph/raise/Emit.h"
+
+#include "compiler/graph/raise/Emitter.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+using namespace aft;
+using namespace aft::raise;
+
+static SmallVector<int> flattened(ArrayRef<SmallVector<int>> groups) {
+  SmallVector<int> order;
+  for (const SmallVector<int> &group : groups)
+    order.append(group.begin(), group.end());
+  return order;
+}
+
+namespace {
+/// The operands of the mixer that a match describes.
+struct Operands {
+  Value q, k, v, w, lengths;
+};
+} // namespace
+
+/// The band of the bias [T, T]: with borders of 0, its rows laid end to end and
+/// cut one element later each.
+static Value bandOf(Emitter &emitter, const MixerMatch &match, Value bias) {
+  RewriterBase &rewriter = emitter.rewriter;
+  Location loc = emitter.loc;
+  int64_t before = match.window - 1, after = match.causal ? 0 : before, taps = before + after + 1;
+  OpFoldResult length = emitter.extent(match.query), none = rewriter.getIndexAttr(0);
+  AffineExpr t = rewriter.getAffineSymbolExpr(0);
+  auto computed = [&](AffineExpr e) {
+    return affine::makeComposedFoldedAffineApply(rewriter, loc, e, {length});
+  };
+  auto padded = [&](Value value, ArrayRef<OpFoldResult> low, ArrayRef<OpFoldResult> high) {
+    auto type = cast<RankedTensorType>(value.getType());
+    Value zero = rewriter.create<arith::ConstantOp>(loc, rewriter.getZeroAttr(emitter.element));
+    SmallVector<int64_t> lows, highs;
+    SmallVector<Value> dynamicLows, dynamicHighs;
+    dispatchIndexOpFoldResults(low, dynamicLows, lows);
+    dispatchIndexOpFoldResults(high, dynamicHighs, highs);
+    Type result = tensor::PadOp::inferResultType(type, lows, highs);
+    return rewriter.create<tensor::PadOp>(loc, result, value, low, high, zero).getResult();
+  };
+  OpFoldResult left = rewriter.getIndexAttr(before), right = rewriter.getIndexAttr(after);
+  Value wide = padded(bias, {none, left}, {none, right});
+  Value flat =
+      rewriter.create<tensor::CollapseShapeOp>(loc, wide, ArrayRef<ReassociationIndices>{{0, 1}});
+  flat = padded(flat, {none}, {length});
+  SmallVector<OpFoldResult> sizes = {length, computed(t + taps)};
+  auto [shape, dynamicSizes] = decomposeMixedValues(sizes);
+  Value shifted =
+      rewriter.create<tensor::ExpandShapeOp>(loc, RankedTensorType::get(shape, emitter.element),
+                                             flat, ArrayRef<ReassociationIndices>{{0, 1}}, sizes);
+  OpFoldResult one = rewriter.getIndexAttr(1);
+  SmallVector<OpFoldResult> starts = {none, none}, strides = {one, one};
+  sizes[1] = rewriter.getIndexAttr(taps);
+  return rewriter.create<tensor::ExtractSliceOp>(
+      loc, RankedTensorType::get({shape[0], taps}, emitter.element), shifted, starts, sizes,
+      strides);
+}
+
+/// The band of a bias that is a product u v', of which the matrix is not formed.
+static Value factorisedBand(Emitter &emitter, const MixerMatch &match) {
+  Value u = emitter.tensor(match.left->factors, /*adds=*/false, match.left->number,
+                           {match.query, match.rank});
+  Value v = emitter.tensor(match.right->factors, /*adds=*/false, 1, {match.key, match.rank});
+  int64_t taps = match.causal ? match.window : 2 * match.window - 1;
+  auto type =
+      RankedTensorType::get({emitter.formulas.staticExtent(match.query), taps}, emitter.element);
+  return emitter.rewriter
+      .create<BandOp>(emitter.loc, TypeRange{type}, u, v, ValueRange(), match.window, match.causal)
+      ->getResult(0);
+}
+
+static Operands operandsOf(Emitter &emitter, const MixerMatch &match) {
+  SmallVector<int> batch(match.batch), channels(match.channels);
+  SmallVector<SmallVector<int>> keyGroups = {batch, {match.key}, channels};
+  SmallVector<SmallVector<int>> queryGroups = {batch, {match.query}, channels};
+  Operands result;
+  Value k = emitter.tensor(match.keys, /*adds=*/true, 0, flattened(keyGroups));
+  Value v = emitter.tensor(match.values, /*adds=*/false, 1, flattened(keyGroups));
+  result.k = emitter.grouped(k, keyGroups);
+  result.v = emitter.grouped(v, keyGroups);
+  if (match.gated) {
+    Value q = emitter.tensor(Power{match.gated, 1}, true, 0, flattened(queryGroups));
+    result.q = emitter.grouped(q, queryGroups);
+  } else if (emitter.formulas.sameExtent(match.query, match.key)) {
+    result.q = result.v;
+  } else {
+    Value like = emitter.grouped(emitter.empty(flattened(queryGroups)), queryGroups);
+    result.q = emitter.zeros(cast<RankedTensorType>(like.getType()),
+                             tensor::getMixedSizes(emitter.rewriter, emitter.loc, like));
+  }
+  if (match.left) {
+    result.w = factorisedBand(emitter, match);
+  } else if (!match.bias.empty()) {
+    bool batched = llvm::any_of(match.bias, [&](const Power &bias) {
+      return llvm::any_of(match.batch, [&](int var) { return has(bias.base, var); });
+    });
+    SmallVector<SmallVector<int>> groups = {{match.query}, {match.key}};
+    if (batched)
+      groups.insert(groups.begin(), batch);
+    Value w = emitter.tensor(match.bias, /*adds=*/true, 0, flattened(groups));
+    result.w = match.window ? bandOf(emitter, match, w) : emitter.grouped(w, groups);
+  }
+  if (match.lengths)
+    result.lengths = match.lengths->tensor;
+  return result;
+}
+
+static RankedTensorType resultType(Emitter &emitter, const Operands &operands) {
+  auto q = cast<RankedTensorType>(operands.q.getType()),
+       v = cast<RankedTensorType>(operands.v.getType());
+  // What one of them knows of the shape.
+  SmallVector<int64_t> shape(v.getShape());
+  shape[1] = q.getDimSize(1);
+  for (int dim : {0, 2})
+    if (ShapedType::isDynamic(shape[dim]))
+      shape[dim] = q.getDimSize(dim);
+  return RankedTensorType::get(shape, emitter.element);
+}
+
+static Value createMixer(Emitter &emitter, const MixerMatch &match, const Operands &operands) {
+  RankedTensorType type = resultType(emitter, operands);
+  OpBuilder &builder = emitter.rewriter;
+  if (!operands.w)
+    return builder
+        .create<SimpleOp>(emitter.loc, TypeRange{type}, operands.q, operands.k, operands.v,
+                          operands.lengths, ValueRange(), match.causal, match.gate)
+        ->getResult(0);
+  if (match.window)
+    return builder
+        .create<LocalOp>(emitter.loc, TypeRange{type}, operands.q, operands.k, operands.v,
+                         operands.w, operands.lengths, ValueRange(), match.window, match.causal,
+                         match.gate)
+        ->getResult(0);
+  return builder
+      .create<FullOp>(emitter.loc, TypeRange{type}, operands.q, operands.k, operands.v, operands.w,
+                      operands.lengths, ValueRange(), match.causal, match.gate)
+      ->getResult(0);
+}
+
+/// With the root's extents of 1, and of its type.
+static Value shaped(Emitter &emitter, Value value, RankedTensorType wanted) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (type.getRank() != wanted.getRank()) {
+    SmallVector<OpFoldResult> known = tensor::getMixedSizes(emitter.rewriter, emitter.loc, value);
+    SmallVector<OpFoldResult> sizes;
+    SmallVector<int64_t> shape;
+    SmallVector<ReassociationIndices> groups(type.getRank());
+    int64_t next = 0;
+    for (int64_t dim = 0; dim < wanted.getRank(); ++dim) {
+      bool unit = wanted.getDimSize(dim) == 1;
+      // An extent of 1 belongs to the dimension before it, or to the first.
+      groups[unit ? std::max<int64_t>(next - 1, 0) : next].push_back(dim);
+      sizes.push_back(unit ? emitter.rewriter.getIndexAttr(1) : known[next]);
+      shape.push_back(unit ? 1 : type.getDimSize(next));
+      next += !unit;
+    }
+    value = emitter.rewriter.create<tensor::ExpandShapeOp>(
+        emitter.loc, RankedTensorType::get(shape, type.getElementType()), value, groups, sizes);
+  }
+  if (value.getType() != wanted)
+    value = emitter.rewriter.create<tensor::CastOp>(emitter.loc, wanted, value);
+  return value;
+}
+
+Emitted aft::raise::emitMixer(Formulas &formulas, const MixerMatch &match, ArrayRef<int> vars,
+                              Operation *root, RewriterBase &rewriter, Miss &miss) {
+  OpBuilder::InsertionGuard guard(rewriter);
+  rewriter.setInsertionPoint(root);
+  Emitter emitter(formulas, rewriter, root);
+  Power gated = {match.gated, 1};
+  if (!emitter.canWrite(match.keys) || !emitter.canWrite(match.values) ||
+      !(match.left ? emitter.canWrite(match.left->factors) && emitter.canWrite(match.right->factors)
+                   : emitter.canWrite(match.bias)) ||
+      (match.gated && !emitter.canWrite(gated)) || (match.lengths && !isPlain(match.lengths))) {
+    miss = {"an operand lies in memory in a way that cannot be written as a view", true};
+    return {};
+  }
+  if (!emitter.canWrite(match.rest)) {
+    miss = {"a factor beside the mixer cannot be written on its own", true};
+    return {};
+  }
+  emitter.chooseElement(match);
+  Value mixed = createMixer(emitter, match, operandsOf(emitter, match));
+  emitter.element = emitter.result;
+  SmallVector<SmallVector<int>> groups = {
+      SmallVector<int>(match.batch), {match.query}, SmallVector<int>(match.channels)};
+  Place place;
+  for (int var : flattened(groups))
+    place.push_back(Index::variable(var));
+  SmallVector<Power> factors = {{formulas.element(emitter.ungrouped(mixed, groups), place), 1}};
+  factors.append(match.rest.begin(), match.rest.end());
+  Value result = emitter.tensor(factors, /*adds=*/false, match.number, vars);
+  auto type = cast<RankedTensorType>(root->getResult(0).getType());
+  return {mixed.getDefiningOp(), shaped(emitter, result, type)};
+}

@@ -1,0 +1,226 @@
+//===- Emitter.cpp - Makes tensors of formulas -----------------------------===//
+
+#include "compiler/graph/raise/Emitter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace aft;
+using namespace aft::raise;
+
+/// The same element of a tensor that is read at plain variables.
+Expr Emitter::plain(Expr e) {
+  auto type = dyn_cast<RankedTensorType>(e->tensor.getType());
+  if (!type || isPlain(e))
+    return e;
+  SmallVector<OpFoldResult> offsets, sizes, strides(type.getRank(), rewriter.getIndexAttr(1));
+  SmallVector<int64_t> shape;
+  Place place;
+  for (const Index &index : e->place) {
+    offsets.push_back(rewriter.getIndexAttr(index.offset));
+    sizes.push_back(index.var < 0 ? rewriter.getIndexAttr(1) : extent(index.var));
+    if (index.var < 0)
+      continue;
+    shape.push_back(formulas.staticExtent(index.var));
+    place.push_back(Index::variable(index.var));
+  }
+  auto slice = rewriter.create<tensor::ExtractSliceOp>(
+      loc, RankedTensorType::get(shape, type.getElementType()), e->tensor, offsets, sizes, strides);
+  return formulas.element(slice, place);
+}
+
+bool Emitter::canWrite(ArrayRef<Power> terms) {
+  SmallVector<Expr> elements;
+  return llvm::all_of(terms, [&](const Power &term) { return collect(term.base, elements); }) &&
+         llvm::all_of(elements, [](Expr e) {
+           Vars seen = 0;
+           return llvm::all_of(e->place, [&](const Index &index) {
+             bool twice = index.var >= 0 && seen >> index.var & 1;
+             seen |= index.var >= 0 ? Vars(1) << index.var : 0;
+             return index.parts.empty() && !twice;
+           });
+         });
+}
+
+void Emitter::chooseElement(const MixerMatch &match) {
+  SmallVector<Expr> elements;
+  bool computes = false;
+  for (ArrayRef<Power> terms : {ArrayRef(match.keys), ArrayRef(match.values)}) {
+    computes |= terms.size() > 1;
+    for (const Power &term : terms) {
+      collect(term.base, elements);
+      computes |= term.base->kind != Kind::Element;
+    }
+  }
+  for (const Power &term : match.bias)
+    if (!match.left)
+      collect(term.base, elements);
+  for (const Product *side : {match.left.get(), match.right.get()})
+    for (const Power &term : side ? ArrayRef(side->factors) : ArrayRef<Power>())
+      collect(term.base, elements);
+  if (match.gated)
+    elements.push_back(match.gated);
+  element = result;
+  if (element.isBF16() && computes)
+    element = rewriter.getF32Type();
+  for (Expr e : elements)
+    if (auto type = dyn_cast<FloatType>(getElementTypeOrSelf(e->tensor.getType())))
+      if (type.getWidth() > element.getIntOrFloatBitWidth())
+        element = type;
+}
+
+bool Emitter::collect(Expr e, SmallVectorImpl<Expr> &elements) {
+  if (e->kind == Kind::Sum)
+    return false;
+  if (e->kind == Kind::Element && isa<RankedTensorType>(e->tensor.getType()) &&
+      llvm::none_of(elements, [&](Expr known) { return same(known, e); }))
+    elements.push_back(e);
+  return llvm::all_of(e->operands, [&](Expr operand) { return collect(operand, elements); });
+}
+
+Value Emitter::scalar(OpBuilder &builder, Expr e, ArrayRef<Expr> elements, ValueRange arguments,
+                      ArrayRef<int> order) {
+  if (e->kind == Kind::Number)
+    return builder.create<arith::ConstantOp>(loc, e->number);
+  if (e->kind == Kind::Variable)
+    return builder.create<linalg::IndexOp>(loc,
+                                           std::distance(order.begin(), llvm::find(order, e->var)));
+  if (e->kind == Kind::Element) {
+    for (auto [known, argument] : llvm::zip(elements, arguments))
+      if (same(known, e))
+        return argument;
+    return e->tensor;
+  }
+  IRMapping mapping;
+  for (auto [operand, value] : llvm::zip(e->operands, e->op->getOperands()))
+    mapping.map(value, scalar(builder, operand, elements, arguments, order));
+  return builder.clone(*e->op, mapping)->getResult(0);
+}
+
+static Value converted(OpBuilder &builder, Location loc, Value value, Type type) {
+  unsigned from = value.getType().getIntOrFloatBitWidth(), to = type.getIntOrFloatBitWidth();
+  if (value.getType() == type)
+    return value;
+  if (from == to)
+    value = builder.create<arith::ExtFOp>(loc, builder.getF32Type(), value);
+  if (from < to)
+    return builder.create<arith::ExtFOp>(loc, type, value);
+  return builder.create<arith::TruncFOp>(loc, type, value);
+}
+
+Value Emitter::combined(OpBuilder &builder, ArrayRef<Power> terms, bool adds, double number,
+                        ArrayRef<Expr> elements, ValueRange arguments, ArrayRef<int> order) {
+  Type wide = element.isF64() ? element : builder.getF32Type();
+  Value total;
+  if (number != (adds ? 0 : 1) || terms.empty())
+    total = builder.create<arith::ConstantOp>(loc, builder.getFloatAttr(wide, number));
+  for (const Power &term : terms) {
+    Value value =
+        converted(builder, loc, scalar(builder, term.base, elements, arguments, order), wide);
+    for (int i = 0; i < std::abs(term.power); ++i) {
+      bool inverse = term.power < 0;
+      if (!total && inverse)
+        total = builder.create<arith::ConstantOp>(loc, builder.getFloatAttr(wide, adds ? 0 : 1));
+      if (!total)
+        total = value;
+      else if (adds)
+        total = inverse ? builder.create<arith::SubFOp>(loc, total, value).getResult()
+                        : builder.create<arith::AddFOp>(loc, total, value).getResult();
+      else
+        total = inverse ? builder.create<arith::DivFOp>(loc, total, value).getResult()
+                        : builder.create<arith::MulFOp>(loc, total, value).getResult();
+    }
+  }
+  return converted(builder, loc, total, element);
+}
+
+Value Emitter::tensor(ArrayRef<Power> terms, bool adds, double number, ArrayRef<int> order) {
+  SmallVector<Expr> elements, plains;
+  for (const Power &term : terms)
+    collect(term.base, elements);
+  SmallVector<AffineMap> maps;
+  SmallVector<Value> inputs;
+  MLIRContext *context = rewriter.getContext();
+  for (Expr e : elements) {
+    Expr read = plain(e);
+    SmallVector<AffineExpr> dims;
+    for (const Index &index : read->place)
+      dims.push_back(
+          rewriter.getAffineDimExpr(std::distance(order.begin(), llvm::find(order, index.var))));
+    maps.push_back(AffineMap::get(order.size(), 0, dims, context));
+    inputs.push_back(read->tensor);
+  }
+  bool copies = terms.size() == 1 && terms[0].power == 1 && number == (adds ? 0 : 1) &&
+                terms[0].base->kind == Kind::Element && maps.size() == 1;
+  if (copies && maps[0].isIdentity() && getElementTypeOrSelf(inputs[0].getType()) == element)
+    return inputs[0];
+  Value init = empty(order);
+  maps.push_back(rewriter.getMultiDimIdentityMap(order.size()));
+  SmallVector<utils::IteratorType> loops(order.size(), utils::IteratorType::parallel);
+  auto generic = rewriter.create<linalg::GenericOp>(
+      loc, init.getType(), inputs, init, maps, loops,
+      [&](OpBuilder &builder, Location, ValueRange arguments) {
+        Value result = combined(builder, terms, adds, number, elements, arguments, order);
+        builder.create<linalg::YieldOp>(loc, result);
+      });
+  return generic.getResult(0);
+}
+
+static SmallVector<ReassociationIndices> reassociation(ArrayRef<SmallVector<int>> groups) {
+  SmallVector<ReassociationIndices> result;
+  int64_t next = 0;
+  for (const SmallVector<int> &group : groups) {
+    result.emplace_back();
+    for (size_t i = 0; i < group.size(); ++i)
+      result.back().push_back(next++);
+  }
+  return result;
+}
+
+/// Only the first group, the batch, may be empty.
+Value Emitter::grouped(Value value, ArrayRef<SmallVector<int>> groups) {
+  if (groups[0].empty()) {
+    value = grouped(value, groups.drop_front());
+    auto type = cast<RankedTensorType>(value.getType());
+    SmallVector<int64_t> shape = {1};
+    llvm::append_range(shape, type.getShape());
+    SmallVector<OpFoldResult> sizes = {rewriter.getIndexAttr(1)};
+    llvm::append_range(sizes, tensor::getMixedSizes(rewriter, loc, value));
+    SmallVector<ReassociationIndices> parts = {{0, 1}};
+    for (int64_t dim = 1; dim < type.getRank(); ++dim)
+      parts.push_back({dim + 1});
+    return rewriter.create<tensor::ExpandShapeOp>(
+        loc, RankedTensorType::get(shape, type.getElementType()), value, parts, sizes);
+  }
+  if (llvm::all_of(groups, [](auto &group) { return group.size() == 1; }))
+    return value;
+  return rewriter.create<tensor::CollapseShapeOp>(loc, value, reassociation(groups));
+}
+
+Value Emitter::ungrouped(Value value, ArrayRef<SmallVector<int>> groups) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (groups[0].empty()) {
+    SmallVector<ReassociationIndices> parts = {{0, 1}};
+    for (int64_t dim = 2; dim < type.getRank(); ++dim)
+      parts.push_back({dim});
+    value = rewriter.create<tensor::CollapseShapeOp>(loc, value, parts);
+    groups = groups.drop_front();
+  }
+  if (llvm::all_of(groups, [](auto &group) { return group.size() == 1; }))
+    return value;
+  SmallVector<int> order;
+  SmallVector<OpFoldResult> sizes;
+  for (const SmallVector<int> &group : groups)
+    for (int var : group) {
+      order.push_back(var);
+      sizes.push_back(extent(var));
+    }
+  return rewriter.create<tensor::ExpandShapeOp>(loc, typeOf(order), value, reassociation(groups),
+                                                sizes);
+}
+
+Value Emitter::zeros(RankedTensorType type, ArrayRef<OpFoldResult> sizes) {
+  Value zero = rewriter.create<arith::ConstantOp>(loc, rewriter.getFloatAttr(element, 0));
+  Value init = rewriter.create<tensor::EmptyOp>(loc, sizes, type.getElementType());
+  return rewriter.create<linalg::FillOp>(loc, zero, init).getResult(0);
+}

@@ -1,0 +1,142 @@
+//===- Expression.h - What one element of a tensor is, as a formula -------===//
+// Spellings of one computation (matmul, einsum, generic, views, transposes) fall
+// together when a tensor is read at symbolic places: the element of a transposed
+// tensor is that of the tensor itself at another place, that of a product is a
+// sum over a variable. Tensors are opened one definition at a time, on demand.
+
+#ifndef AFT_COMPILER_GRAPH_RAISE_EXPRESSION_H
+#define AFT_COMPILER_GRAPH_RAISE_EXPRESSION_H
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "llvm/ADT/SetVector.h"
+
+#include <deque>
+
+namespace aft::raise {
+
+/// A place along one dimension: a number, a variable plus a number, or the
+/// row-major place of several places in a dimension that holds them all.
+struct Index {
+  int var = -1;
+  int64_t offset = 0;
+  bool partial = false;     ///< the variable may not reach all of the dimension
+  std::vector<Index> parts; ///< outermost first
+  llvm::SmallVector<int64_t, 2> extents;
+
+  static Index variable(int var) {
+    Index index;
+    index.var = var;
+    return index;
+  }
+  static Index number(int64_t number) {
+    Index index;
+    index.offset = number;
+    return index;
+  }
+  /// Whether it is a variable that runs over the whole dimension.
+  bool isVariable() const { return var >= 0 && offset == 0 && !partial; }
+  bool operator==(const Index &other) const {
+    return var == other.var && offset == other.offset && partial == other.partial &&
+           parts == other.parts && extents == other.extents;
+  }
+};
+
+using Place = llvm::SmallVector<Index, 4>;
+using Vars = uint64_t; ///< a set of variables
+
+enum class Kind {
+  Element, ///< of `tensor` at `place`; or a scalar value of the program
+  Number,
+  Variable, ///< the index itself
+  Scalar,   ///< `op` of the operands
+  Sum,      ///< of the operand over `var`, as `op` computes it
+};
+
+struct Node;
+using Expr = const Node *;
+
+struct Node {
+  Kind kind;
+  mlir::Value tensor;
+  Place place;
+  mlir::TypedAttr number;
+  int var = -1;
+  mlir::Operation *op = nullptr;
+  llvm::SmallVector<Expr, 3> operands;
+  Vars vars = 0;
+  int size = 1; ///< as a tree
+};
+
+/// An extent by where it comes from: a number, or a dimension of a tensor that
+/// nothing tells more of. Equal ids are equal extents.
+struct ExtentId {
+  void *source = nullptr;
+  int64_t number = 0;
+  bool operator==(const ExtentId &other) const {
+    return source == other.source && number == other.number;
+  }
+};
+ExtentId extentOf(mlir::Value tensor, int64_t dim);
+
+/// The expressions of one attempt at a match. Only definitions in one block are
+/// opened.
+class Formulas {
+public:
+  explicit Formulas(mlir::Block *block) : block(block) {}
+  int newVariable(int64_t extent);
+  int count() const { return static_cast<int>(extents.size()); }
+  /// What `Vars` has place for.
+  static constexpr int kMaxVariables = 60;
+  int64_t staticExtent(int var) const { return extents[var]; }
+
+  Expr element(mlir::Value tensor, Place place);
+  Expr variable(int var);
+  /// Null where it grows too large: formulas are walked as trees.
+  Expr scalar(mlir::Operation *op, llvm::ArrayRef<Expr> operands);
+  Expr sum(int var, Expr term, mlir::Operation *op);
+
+  /// One step into the definition of an element; null where it has none that
+  /// can be told as a formula. Steps into aft.stop_gradient are not taken.
+  Expr open(Expr element);
+  /// The same formula with another variable.
+  Expr renamed(Expr e, int from, int to);
+
+  /// States that a variable runs over a dimension.
+  void note(int var, mlir::Value tensor, int64_t dim);
+  /// Whether both variables surely run over equally many places.
+  bool sameExtent(int a, int b) const;
+  void unify(int a, int b);
+  /// A dimension that the variable runs over.
+  std::pair<mlir::Value, int64_t> home(int var) const { return homes[var].front(); }
+  bool hasHome(int var) const { return !homes[var].empty(); }
+
+  /// The operations whose results were opened.
+  llvm::SetVector<mlir::Operation *> opened;
+
+private:
+  Node *make(Kind kind);
+  Expr openStructured(mlir::linalg::LinalgOp op, const Place &place);
+  Expr openView(mlir::Operation *op, const Place &place);
+
+  mlir::Block *block;
+  int steps = 0;
+  std::deque<Node> nodes;
+  std::vector<int64_t> extents;
+  std::vector<llvm::SmallVector<std::pair<mlir::Value, int64_t>, 2>> homes;
+};
+
+/// Whether two formulas are the same, whoever made them.
+bool same(Expr a, Expr b);
+/// Without casts between float types around it.
+Expr stripped(Expr e);
+/// Its number, where it is one.
+std::optional<double> numberOf(Expr e);
+/// Whether it is this scalar operation.
+template <typename OpT> bool is(Expr e) { return e->kind == Kind::Scalar && llvm::isa<OpT>(e->op); }
+inline bool has(Expr e, int var) { return e->vars >> var & 1; }
+/// Whether it is an element read at plain, different variables.
+bool isPlain(Expr e);
+
+} // namespace aft::raise
+
+#endif // AFT_COMPILER_GRAPH_RAISE_EXPRESSION_H

@@ -1,0 +1,326 @@
+//===- Match.cpp - Whether a formula is that of a mixer -------------------===//
+
+#include "compiler/graph/raise/Match.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace aft;
+using namespace aft::raise;
+
+namespace {
+class Matcher {
+public:
+  Matcher(Formulas &formulas, Normalizer &normalizer, ArrayRef<int> vars, Product &product,
+          Miss &miss)
+      : formulas(formulas), normalizer(normalizer), vars(vars), product(product), miss(miss) {}
+  bool run();
+  MixerMatch mixer;
+
+private:
+  bool far(const Twine &reason) {
+    miss = {reason.str(), false};
+    return false;
+  }
+  bool near(const Twine &reason) {
+    miss = {reason.str(), true};
+    return false;
+  }
+  /// Those of the result.
+  Vars allVars() const {
+    Vars all = 0;
+    for (int var : vars)
+      all |= Vars(1) << var;
+    return all;
+  }
+  bool takeTotals();
+  bool takeTerms(const Product &above, Product below);
+  bool takeRoles();
+  bool takeMasks();
+  bool takeGroups(Vars biasVars, Vars others);
+  void takeRest();
+  bool takeGate(const Power &factor);
+
+  Formulas &formulas;
+  Normalizer &normalizer;
+  ArrayRef<int> vars;
+  Product &product;
+  Miss &miss;
+  SmallVector<Inequality> masks;
+};
+} // namespace
+
+static Product renamed(Formulas &formulas, const Product &product, int from, int to) {
+  Product result;
+  result.number = product.number;
+  auto all = [&](ArrayRef<Power> list, SmallVectorImpl<Power> &renamed) {
+    for (const Power &each : list)
+      renamed.push_back({formulas.renamed(each.base, from, to), each.power,
+                         formulas.renamed(each.identity(), from, to)});
+  };
+  all(product.factors, result.factors);
+  all(product.exponents, result.exponents);
+  for (const Inequality &mask : product.masks)
+    result.masks.push_back(mask.renamed(formulas, from, to));
+  return result;
+}
+
+/// What `list` has beyond `other`; false where it lacks some.
+static bool difference(ArrayRef<Power> list, ArrayRef<Power> other,
+                       SmallVectorImpl<Power> &result) {
+  result.assign(list.begin(), list.end());
+  for (const Power &gone : other) {
+    auto *known =
+        llvm::find_if(result, [&](const Power &p) { return same(p.identity(), gone.identity()); });
+    if (known == result.end() || (known->power > 0) != (gone.power > 0) ||
+        std::abs(known->power) < std::abs(gone.power))
+      return false;
+    known->power -= gone.power;
+    if (known->power == 0)
+      result.erase(known);
+  }
+  return true;
+}
+
+bool Matcher::takeTotals() {
+  if (product.totals.empty())
+    return far("nothing is summed");
+  if (product.totals.size() != 2 || product.totals[0].power * product.totals[1].power != -1) {
+    if (product.totals.size() == 1 && product.smallAdded &&
+        !product.totals[0].term->exponents.empty())
+      return near("a small number is added to the denominator; --fast leaves it out");
+    return far("not one sum divided by another");
+  }
+  bool first = product.totals[0].power == 1;
+  const Total &above = product.totals[first ? 0 : 1], &below = product.totals[first ? 1 : 0];
+  if (!above.term->totals.empty() || !below.term->totals.empty())
+    return far("a sum of sums");
+  if (below.term->exponents.empty())
+    return far("the denominator does not sum exponentials");
+  mixer.key = above.var;
+  mixer.sums = {above.op, below.op};
+  mixer.smallAdded = product.smallAdded;
+  Product term = renamed(formulas, *below.term, below.var, above.var);
+  if (above.var != below.var) {
+    if (!formulas.sameExtent(above.var, below.var))
+      return near("numerator and denominator sum over different extents");
+    formulas.unify(above.var, below.var);
+  }
+  if (!product.exponents.empty())
+    return near("what is subtracted before the exponentials differs in numerator and denominator");
+  return takeTerms(*above.term, std::move(term));
+}
+
+bool Matcher::takeTerms(const Product &above, Product below) {
+  SmallVector<Power> extra;
+  if (!difference(above.exponents, below.exponents, extra))
+    return near("numerator and denominator have different weights");
+  if (!extra.empty())
+    return near("the numerator has exponentials that the denominator lacks");
+  if (!below.factors.empty())
+    return near("a factor of the weights is neither an exponential nor a mask that is known");
+  auto covers = [](ArrayRef<Inequality> a, ArrayRef<Inequality> b) {
+    return llvm::all_of(a, [&](const Inequality &mask) { return llvm::is_contained(b, mask); });
+  };
+  if (!covers(above.masks, below.masks) || !covers(below.masks, above.masks))
+    return near("numerator and denominator are masked differently");
+  if (above.factors.empty())
+    return far("there are no values beside the weights");
+  mixer.values.assign(above.factors.begin(), above.factors.end());
+  masks.assign(below.masks.begin(), below.masks.end());
+  mixer.keys.assign(below.exponents.begin(), below.exponents.end());
+  return takeRoles() && takeMasks();
+}
+
+/// Which variable is what, and which exponents are the bias.
+bool Matcher::takeRoles() {
+  Vars valueVars = 0;
+  for (const Power &value : mixer.values)
+    valueVars |= value.base->vars;
+  SmallVector<int> queries;
+  for (int var : vars)
+    if (!(valueVars >> var & 1))
+      queries.push_back(var);
+  if (queries.empty())
+    return valueVars == ((Vars(1) << mixer.key) | allVars())
+               ? near("the values depend on every dimension of the result, none is that of queries")
+               : near("the result has no position beside the one that is summed over");
+  Vars weights = 0, biasVars = 0;
+  for (const Power &exponent : mixer.keys)
+    weights |= exponent.base->vars;
+  for (const Inequality &mask : masks)
+    for (auto [var, coefficient] : mask.vars)
+      weights |= Vars(1) << var;
+  // A dimension without values is a position if weights or masks depend on it.
+  if (queries.size() > 1)
+    llvm::erase_if(queries, [&](int var) { return !(weights >> var & 1); });
+  if (queries.size() != 1)
+    return near("the values lack several dimensions of the result");
+  mixer.query = queries[0];
+  SmallVector<Power> keys;
+  for (const Power &exponent : mixer.keys)
+    if (has(exponent.base, mixer.query)) {
+      mixer.bias.push_back(exponent);
+      biasVars |= exponent.base->vars;
+    } else {
+      keys.push_back(exponent);
+    }
+  mixer.keys.assign(keys.begin(), keys.end());
+  if (keys.empty())
+    return near("there is no key, only a bias: softmax attention");
+  return takeGroups(biasVars, valueVars);
+}
+
+bool Matcher::takeGroups(Vars biasVars, Vars valueVars) {
+  SmallVector<int> others;
+  for (int var : vars)
+    if (var != mixer.query)
+      others.push_back(var);
+  Vars allowed = Vars(1) << mixer.key;
+  for (int var : others)
+    allowed |= Vars(1) << var;
+  for (const Power &key : mixer.keys)
+    if (key.base->vars & ~allowed)
+      return far("the key depends on another variable");
+  if (valueVars & ~allowed)
+    return far("the values depend on another variable");
+  // Last in the values' own order, where their channels lie side by side.
+  int last = others.empty() ? -1 : others.back();
+  Expr value = mixer.values.front().base;
+  if (value->kind == Kind::Element)
+    for (const Index &index : value->place)
+      if (llvm::is_contained(others, index.var))
+        last = index.var;
+  for (int var : others) {
+    bool isBatch =
+        mixer.bias.empty() || !(biasVars & ~(Vars(1) << mixer.key | Vars(1) << mixer.query))
+            ? var != last
+            : biasVars >> var & 1;
+    (isBatch ? mixer.batch : mixer.channels).push_back(var);
+  }
+  if (mixer.channels.empty())
+    return near("every channel has a bias of its own");
+  if (llvm::any_of(mixer.channels,
+                   [&](int var) { return ShapedType::isDynamic(formulas.staticExtent(var)); }))
+    return near("the number of channels is not known");
+  return true;
+}
+
+bool Matcher::takeMasks() {
+  bool square = formulas.sameExtent(mixer.query, mixer.key);
+  for (const Inequality &mask : masks) {
+    bool order = mask.of(mixer.key) == 1 && mask.of(mixer.query) == -1 && mask.vars.size() == 2 &&
+                 mask.values.empty() && mask.number == 0;
+    bool length = mask.of(mixer.key) == 1 && mask.vars.size() == 1 && mask.values.size() == 1 &&
+                  mask.values[0].second == -1 && mask.number == 1 &&
+                  mask.values[0].first->kind == Kind::Element && mixer.batch.size() == 1;
+    if (order && square) {
+      mixer.causal = true;
+    } else if (order) {
+      return near("causal, but the numbers of queries and keys are not known to be equal");
+    } else if (length && !mixer.lengths && isPlain(mask.values[0].first) &&
+               mask.values[0].first->vars == Vars(1) << mixer.batch[0] &&
+               getElementTypeOrSelf(mask.values[0].first->tensor.getType()).isInteger(32)) {
+      mixer.lengths = mask.values[0].first;
+    } else {
+      return near("the mask is neither causal nor one of lengths");
+    }
+  }
+  if (mixer.bias.empty() && !square)
+    return near("the numbers of queries and keys are not known to be equal");
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// Gates
+//===----------------------------------------------------------------------===//
+
+static bool isOne(Expr e) { return numberOf(e) == 1.0; }
+
+/// x of 1 + exp(-x)
+static Expr sigmoidArgument(Expr e) {
+  if (!is<arith::AddFOp>(e))
+    return nullptr;
+  for (int side : {0, 1}) {
+    Expr power = stripped(e->operands[side]);
+    if (!isOne(e->operands[1 - side]) || !is<math::ExpOp>(power))
+      continue;
+    Expr negative = stripped(power->operands[0]);
+    if (is<arith::NegFOp>(negative))
+      return stripped(negative->operands[0]);
+  }
+  return nullptr;
+}
+
+static std::optional<std::pair<Gate, Expr>> gateOf(Expr e) {
+  e = stripped(e);
+  if (is<math::TanhOp>(e))
+    return std::pair(Gate::tanh, stripped(e->operands[0]));
+  if (is<arith::DivFOp>(e) && isOne(e->operands[0]))
+    if (Expr x = sigmoidArgument(stripped(e->operands[1])))
+      return std::pair(Gate::sigmoid, x);
+  if (is<arith::MaximumFOp>(e) && numberOf(e->operands[1]) == 0.0)
+    return std::pair(Gate::relu, stripped(e->operands[0]));
+  if (is<arith::SelectOp>(e) && numberOf(e->operands[2]) == 0.0 &&
+      is<arith::CmpFOp>(e->operands[0])) {
+    Expr condition = e->operands[0];
+    auto predicate = cast<arith::CmpFOp>(condition->op).getPredicate();
+    if ((predicate == arith::CmpFPredicate::UGT || predicate == arith::CmpFPredicate::OGT) &&
+        numberOf(condition->operands[1]) == 0.0 &&
+        same(stripped(condition->operands[0]), stripped(e->operands[1])))
+      return std::pair(Gate::relu, stripped(e->operands[1]));
+  }
+  return std::nullopt;
+}
+
+bool Matcher::takeGate(const Power &factor) {
+  if (mixer.gated || factor.base->vars != allVars())
+    return false;
+  std::optional<std::pair<Gate, Expr>> gate;
+  if (factor.power == -1) {
+    if (Expr x = sigmoidArgument(factor.base))
+      gate = {Gate::sigmoid, x};
+  } else if (factor.power == 1) {
+    gate = gateOf(factor.base);
+    Followed followed = follow(formulas, factor.base);
+    if (!gate && followed.definition)
+      gate = gateOf(followed.definition);
+  }
+  if (!gate || gate->second->kind != Kind::Element)
+    return false;
+  mixer.gate = gate->first;
+  mixer.gated = follow(formulas, gate->second).value;
+  return true;
+}
+
+void Matcher::takeRest() {
+  mixer.number = product.number;
+  for (const Power &factor : product.factors)
+    if (!takeGate(factor))
+      mixer.rest.push_back(factor);
+}
+
+bool Matcher::run() {
+  if (!takeTotals())
+    return false;
+  if (!product.masks.empty())
+    return near("the result is masked");
+  product.number *= std::exp(product.shift);
+  if (!std::isfinite(product.number))
+    return near("what is added to the exponents is not finite");
+  takeRest();
+  if (formulas.sameExtent(mixer.query, mixer.key))
+    findBand(formulas, normalizer, mixer);
+  return true;
+}
+
+std::optional<MixerMatch> aft::raise::matchMixer(Formulas &formulas, Normalizer &normalizer,
+                                                 ArrayRef<int> vars, Product product, Miss &miss) {
+  Matcher matcher(formulas, normalizer, vars, product, miss);
+  if (!matcher.run())
+    return std::nullopt;
+  return std::move(matcher.mixer);
+}

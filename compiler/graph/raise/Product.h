@@ -1,0 +1,119 @@
+//===- Product.h - The normal form of what a mixer is made of -------------===//
+// number * exp(sum of exponents) * factors * sums, where masks hold; else 0.
+// What a sum's variable does not occur in is moved out of the sum, so that
+// maxima that were subtracted before the exponential cancel in N/Z.
+
+#ifndef AFT_COMPILER_GRAPH_RAISE_PRODUCT_H
+#define AFT_COMPILER_GRAPH_RAISE_PRODUCT_H
+
+#include "compiler/graph/raise/Expression.h"
+
+#include <memory>
+
+namespace aft::raise {
+
+/// sum of coefficient * variable + sum of coefficient * value + number <= 0
+struct Inequality {
+  llvm::SmallVector<std::pair<int, int64_t>, 2> vars; ///< by variable, no zeros
+  llvm::SmallVector<std::pair<Expr, int64_t>, 1> values;
+  int64_t number = 0;
+
+  Inequality negated() const;
+  bool operator==(const Inequality &other) const;
+  Inequality renamed(Formulas &formulas, int from, int to) const;
+  int64_t of(int var) const;
+};
+using Mask = llvm::SmallVector<Inequality, 2>; ///< all of them
+
+struct Power {
+  Expr base;
+  int power;
+  Expr origin = nullptr; ///< of what base is a view or a copy
+  Expr identity() const { return origin ? origin : base; }
+};
+
+struct Product;
+struct Total {
+  int var;
+  int power;
+  mlir::Operation *op;
+  std::shared_ptr<Product> term;
+};
+
+struct Product {
+  double number = 1;
+  double shift = 0; ///< of the exponents
+  llvm::SmallVector<Power, 4> factors;
+  llvm::SmallVector<Power, 4> exponents; ///< with coefficients
+  llvm::SmallVector<Inequality, 2> masks;
+  llvm::SmallVector<Total, 2> totals;
+  mlir::Operation *smallAdded = nullptr; ///< what adds a number to a denominator
+
+  void times(const Product &other, int power = 1);
+  /// Whether there are exponentials or masks outside of sums.
+  bool isWeight() const { return !exponents.empty() || !masks.empty(); }
+  /// Whether there are weighted sums: others, such as projections, are values
+  /// like any.
+  bool hasWeights() const {
+    return llvm::any_of(totals, [](const Total &total) {
+      return total.term->isWeight() || total.term->hasWeights();
+    });
+  }
+};
+
+/// Brings formulas into the normal form. `rootVars`: the variables at which the
+/// result is read. `dropSmall`: a small number added to a
+/// denominator is left out.
+class Normalizer {
+public:
+  Normalizer(Formulas &formulas, Vars rootVars, bool dropSmall)
+      : formulas(formulas), rootVars(rootVars), dropSmall(dropSmall) {}
+
+  Product product(Expr e) {
+    Product result;
+    multiply(e, 1, result);
+    return result;
+  }
+  /// What an element is computed as; where that is not known, itself.
+  Expr definitionOf(Expr e);
+  std::optional<double> number(Expr e) { return numberOf(definitionOf(e)); }
+  /// What it says of places that a condition holds, or does not.
+  std::optional<Mask> mask(Expr condition, bool holds = true);
+  /// The same of a number that is surely 0 or 1: where it is 1, or 0.
+  std::optional<Mask> zeroOne(Expr e, bool holds = true);
+
+private:
+  void multiply(Expr e, int power, Product &product);
+  void multiplyElement(Expr e, int power, Product &product);
+  bool multiplySelect(Expr e, Product &product);
+  void multiplySum(Expr e, int power, Product &product);
+  bool multiplySmallAdded(Expr e, Product &product);
+  void addExponent(Expr e, int coefficient, Product &product);
+  bool hides(std::optional<double> number, const std::optional<Mask> &shown);
+  bool addMaskedExponent(Expr e, int coefficient, Product &product);
+  bool separates(Expr e);
+  bool isMaximum(Expr e);
+  std::optional<Inequality> linear(Expr e);
+  std::optional<Mask> belowAll(Expr e, Expr limit, bool orEqual);
+  std::optional<Mask> comparison(Expr e, bool holds);
+  std::optional<Mask> floatComparison(Expr e, bool holds);
+  std::optional<Mask> truth(Expr e, bool holds);
+
+  Formulas &formulas;
+  Vars rootVars;
+  bool dropSmall;
+  Vars summed = 0; ///< over what the sums around run
+  int depth = 0;
+};
+
+/// Follows copies, transposes, views and casts. `value` is the last tensor on
+/// the way that is read at plain variables, `origin` the last one, `definition` what
+/// that is made of; null where that is not known.
+struct Followed {
+  Expr value, definition, origin;
+};
+Followed follow(Formulas &formulas, Expr e);
+
+} // namespace aft::raise
+
+#endif // AFT_COMPILER_GRAPH_RAISE_PRODUCT_H
