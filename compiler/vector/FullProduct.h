@@ -35,6 +35,7 @@ public:
   void store(Value value, Value row, int64_t part, Value column) const;
   /// Fetches a row of a lane group.
   void prefetch(Value row, Value column) const;
+  Emitter &emitter() const { return e; }
 
 private:
   Emitter &e;
@@ -60,23 +61,24 @@ public:
               int64_t lanes, mlir::Type element);
   /// Before the first item.
   void reset();
-  /// Packs `extent` items from `first` on. Relative to the maximum with them; or,
-  /// where a bound is given, without them, and an item that exceeds it by more becomes
-  /// NaN.
+  /// Packs `extent` items from `first` on, relative to the maximum with them. Or, where a
+  /// bound is given, with the first one alone: then an item that exceeds it by more
+  /// becomes NaN, and the next call starts from the maximum before.
   void pack(Groups groups, const ChannelRange &block, const ChannelRange &bundle, Value first,
             Value extent, Load load, mlir::ValueRange memrefs,
             std::optional<double> bound = std::nullopt);
   /// The maximum where it is a number, else 0.
   Value base(LaneEmitter &group, const ChannelRange &block) const;
-  /// What sums of earlier items are to be scaled by since the last call of `pack`.
+  /// What sums of earlier items are to be scaled by to be relative to the same.
   Value factor(LaneEmitter &group, const ChannelRange &block) const;
+  /// By item and column of the block.
   ChannelPairs panel;
 
 private:
-  void read(Groups groups, const ChannelRange &bundle, Value first, Value extent, Load load,
-            mlir::ValueRange memrefs);
-  void raise(LaneEmitter &group, Value place, Value column, Value extent);
-  void scale(LaneEmitter &group, Value base, Value column, Value extent, bool hasB,
+  void read(Groups groups, const ChannelRange &block, const ChannelRange &bundle, Value first,
+            Value extent, Load load, mlir::ValueRange memrefs);
+  void raise(LaneEmitter &group, Value place, Value column, Value extent, bool bounded);
+  void scale(LaneEmitter &group, const ChannelRange &block, Value column, Value extent, bool hasB,
              std::optional<double> bound);
   Value load(LaneEmitter &group, Value memory, const ChannelRange &block) const {
     return e.load(memory, block.columnOf(group), group.lanes);
@@ -89,19 +91,25 @@ private:
   Value exponents, maxima, bases, factors;
 };
 
-/// A product that is added to sums.
+/// Products of a strip of rows with the lane group at a column.
 struct PanelProduct {
   using Value = mlir::Value;
   int64_t strip; ///< rows that stay in registers
-  const ChannelPairs &panel;
-  Value panelColumn;
-  const ChannelPairs &sums;
-  Value sumsColumn;
-  /// The weight of item i in row `row` + offset.
-  llvm::function_ref<Value(Value row, int64_t offset, Value item)> weight;
+  const ChannelPairs &panel, &sums;
+  /// The weight of an item in row `i` of the strip.
+  llvm::function_ref<Value(int64_t i, Value item)> weight;
 
-  /// Scales the sums of the `strip` rows from `row` on and adds the items [first, last).
-  void addStrip(LaneEmitter &group, Value row, Value first, Value last, Value factor) const;
+  void prefetchSums(Value row, Value column) const;
+  /// Two numbers for each row, from the items [first, last).
+  llvm::SmallVector<Value> products(LaneEmitter &group, Value first, Value last,
+                                    Value column) const;
+  /// Adds the sums of the rows from `row` on, scaled, to products.
+  void addToSums(LaneEmitter &group, llvm::MutableArrayRef<Value> products, Value row,
+                 Value column, Value factor) const;
+  void storeSums(llvm::ArrayRef<Value> totals, Value row, Value column) const;
+  /// Scales the sums and adds the items [first, last).
+  void addStrip(LaneEmitter &group, Value row, Value first, Value last, Value column,
+                Value factor) const;
 };
 
 /// Goes through [0, count) in vectors of `lanes`: `body` is told where one begins,

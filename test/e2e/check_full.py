@@ -138,6 +138,11 @@ def late_giant(q, k, v, w, dy):
     k[:, -3:] = 800
 
 
+def rising(q, k, v, w, dy):
+    """Keys that exceed all before them, by far in the end."""
+    k += np.geomspace(0.01, 60, k.shape[1])[:, None]
+
+
 def nan_value(q, k, v, w, dy):
     v[0, 4, 1] = np.nan
     w[..., 4] = -np.inf
@@ -157,9 +162,17 @@ for causal in ("", "causal"):
     gradients(2, 150, 40, attrs=causal + " gate = tanh", dynamic=True)
     for scale in (20, 1000, 1e4):
         gradients(2, 150, 24, attrs=causal, scale=scale)
-    for edit in (opposed, wide_rows, hidden_pairs, hidden_giant, late_giant, nan_value):
+    for edit in (opposed, wide_rows, hidden_pairs, hidden_giant, late_giant, rising, nan_value):
         gradients(2, 150, 24, attrs=causal, edit=edit)
 gradients(2, 150, 24, S=40)
+# The borders of blocks of 256 keys and queries, and strips that do not end there.
+for T in (255, 256, 257, 512, 517):
+    gradients(1, T, 33, attrs="causal")
+    gradients(1, 9, 16, S=T)
+gradients(3, 520, 16, attrs="causal", lengths=[255, 257, 300])
+gradients(3, 270, 16, lengths=[255, 256, 257])
+gradients(1, 300, 16, S=301, attrs="causal")
+gradients(1, 300, 16, S=700, attrs="causal", lengths=[450])
 
 
 def forward_program(shape):
