@@ -15,7 +15,6 @@
 #include "compiler/vector/PackedProduct.h"
 
 #include <cmath>
-#include <limits>
 
 using namespace mlir;
 using namespace aft;
@@ -92,7 +91,9 @@ void FullForward::run(Value batchIndex, Value row, Value count, const ChannelRan
   items.reset();
   findRowMaxima();
   e.loop(zero, common, e.index(kBlockKeys), [&](Value firstKey) {
-    addKeys(firstKey, e.min(e.sub(common, firstKey), e.index(kBlockKeys)), zero);
+    Value extent = e.min(e.sub(common, firstKey), e.index(kBlockKeys));
+    packKeys(firstKey, extent);
+    addKeys(firstKey, extent, zero);
   });
   if (mixer.causal)
     return walkDiagonal();
@@ -107,17 +108,10 @@ void FullForward::run(Value batchIndex, Value row, Value count, const ChannelRan
 
 /// a: the largest bias among the keys a query sees, 0 where there is none.
 void FullForward::findRowMaxima() {
-  Type vector = e.typeOf(element, lanes);
-  double infinity = std::numeric_limits<double>::infinity();
   e.loop(e.index(0), rows, e.index(1), [&](Value row) {
-    Value t = e.add(firstRow, row), none = e.number(vector, -infinity);
-    auto body = [&](Value key, Value left, ValueRange top) {
-      return Emitter::Values{runningMax(e, top[0], mixer.biases(batch, t, key, left))};
-    };
-    Value most = overVectors(e, mixer.keysSeenBy(t, visible), lanes, none, body)[0];
-    most = e.reduce(most, [&](Value a, Value b) { return runningMax(e, a, b); });
-    Value empty = e.equal(most, e.number(element, -infinity));
-    e.store(e.select(empty, e.number(element, 0), most), rowMaxima, row);
+    Value t = e.add(firstRow, row);
+    Value most = mixer.largestBias(batch, t, e.index(0), mixer.keysSeenBy(t, visible));
+    e.store(most, rowMaxima, row);
   });
 }
 
@@ -170,9 +164,8 @@ void FullForward::clearKeys(Value first, Value end) {
   });
 }
 
-/// Adds a block of keys to the rows from `fromRow` on.
+/// Adds a block of keys, which are packed, to the rows from `fromRow` on.
 void FullForward::addKeys(Value firstKey, Value extent, Value fromRow) {
-  packKeys(firstKey, extent);
   e.loop(fromRow, rows, e.index(strip), [&](Value row) {
     packWeights(row, firstKey, extent);
     auto weight = [&](int64_t i, Value key) { return weightAt(i, key); };
@@ -190,10 +183,22 @@ void FullForward::walkDiagonal() {
   e.loop(e.index(0), rows, e.index(size), [&](Value first) {
     Value end = e.min(e.add(first, size), rows), firstKey = e.add(common, first);
     Value extent = e.max(e.min(e.sub(rest, first), e.index(size)), e.index(0));
+    items.beginBounded();
     packKeys(firstKey, extent, kMostAbove);
     clearKeys(extent, e.mul(e.ceilDiv(e.sub(end, first), strip), strip));
     finishRows(first, end, firstKey, extent);
-    e.when(e.less(end, rows), [&] { addKeys(firstKey, extent, end); });
+    e.when(e.less(end, rows), [&] {
+      auto again = [&] {
+        packKeys(firstKey, extent);
+        return Emitter::Values{};
+      };
+      auto keep = [&] {
+        items.keepBounded();
+        return Emitter::Values{};
+      };
+      e.branch(items.fitBounds(), {}, keep, again);
+      addKeys(firstKey, extent, end);
+    });
   });
 }
 

@@ -65,14 +65,16 @@ PackedItems::PackedItems(Emitter &e, int64_t count, int64_t bundleChannels, int6
     : panel(e, count, blockChannels, lanes, element), e(e), element(element),
       channels(blockChannels), lanes(lanes),
       exponents(e.scratch({(bundleChannels + lanes - 1) / lanes, count, lanes}, element)),
-      maxima(e.scratch({channels}, element)), bases(e.scratch({channels}, element)),
-      factors(e.scratch({channels}, element)) {}
+      maxima(e.scratch({channels}, element)), scales(e.scratch({channels}, element)),
+      bases(e.scratch({channels}, element)), factors(e.scratch({channels}, element)),
+      inBounds(e.scratch({1}, e.builder.getIndexType())) {}
 
 void PackedItems::reset() {
   Value none = e.number(element, -std::numeric_limits<double>::infinity());
   Value zero = e.number(element, 0);
   e.loop(e.index(0), e.index(channels), e.index(1), [&](Value i) {
     e.store(none, maxima, i);
+    e.store(none, scales, i);
     e.store(zero, bases, i);
   });
 }
@@ -101,21 +103,33 @@ void PackedItems::read(Groups groups, const ChannelRange &block, const ChannelRa
   });
 }
 
-/// Finds the base of `extent` items; where they are `bounded`, of the first, and the
-/// maximum stays.
+/// Finds the base of `extent` items: with all of them, or, where a bound is given, with
+/// the first.
 void PackedItems::raise(LaneEmitter &group, Value place, Value column, Value extent,
-                        bool bounded) {
-  Value old = e.load(maxima, place, group.lanes);
-  Value last = bounded ? e.min(extent, e.index(1)) : extent;
-  Value top = e.loop(e.index(0), last, e.index(1), old, [&](Value i, ValueRange carried) {
-    Value x = e.load(exponents, at(i, column), group.lanes);
-    return Emitter::Values{runningMax(e, carried[0], x)};
-  })[0];
-  Value base = group.finite(top);
-  if (!bounded)
+                        std::optional<double> bound) {
+  auto maximum = [&](Value first, Value last, Value start) {
+    return e.loop(first, last, e.index(1), start, [&](Value i, ValueRange carried) {
+      Value x = e.load(exponents, at(i, column), group.lanes);
+      return Emitter::Values{runningMax(e, carried[0], x)};
+    })[0];
+  };
+  Value old = e.load(maxima, place, group.lanes), scale = e.load(scales, place, group.lanes);
+  Value split = bound ? e.min(extent, e.index(1)) : extent;
+  Value top = maximum(e.index(0), split, old), base = group.finite(top);
+  if (bound) {
+    Value most = maximum(split, extent, top);
+    Value fits = e.builder.create<arith::AndIOp>(
+        e.loc, compare(e, arith::CmpFPredicate::ONE, top, group.infinity(true)),
+        compare(e, arith::CmpFPredicate::OLE, e.fsub(most, base), group.number(*bound)));
+    Value first = e.index(0);
+    e.store(e.select(inAllLanes(e, fits), e.load(inBounds, first, 0), first), inBounds, first);
+    e.store(most, maxima, place);
+  } else {
     e.store(top, maxima, place);
+    e.store(top, scales, place);
+  }
   e.store(base, bases, place);
-  e.store(e.exp(e.fsub(old, base)), factors, place);
+  e.store(e.exp(e.fsub(scale, base)), factors, place);
 }
 
 void PackedItems::scale(LaneEmitter &group, const ChannelRange &block, Value column, Value extent,
@@ -146,9 +160,18 @@ void PackedItems::pack(Groups groups, const ChannelRange &block, const ChannelRa
   read(groups, block, bundle, first, extent, load, memrefs);
   groups([&](LaneEmitter &group) {
     Value column = bundle.columnOf(group);
-    raise(group, block.columnOf(group), column, extent, bound.has_value());
+    raise(group, block.columnOf(group), column, extent, bound);
     scale(group, block, column, extent, hasB, bound);
   });
+}
+
+void PackedItems::beginBounded() { e.store(e.index(1), inBounds, e.index(0)); }
+
+Value PackedItems::fitBounds() { return e.less(e.index(0), e.load(inBounds, e.index(0), 0)); }
+
+void PackedItems::keepBounded() {
+  e.loop(e.index(0), e.index(channels), e.index(lanes),
+         [&](Value i) { e.store(e.load(bases, i, lanes), scales, i); });
 }
 
 Value PackedItems::base(LaneEmitter &group, const ChannelRange &block) const {

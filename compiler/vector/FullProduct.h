@@ -44,8 +44,7 @@ private:
   Value memory;
 };
 
-/// Items of a bundle, as [exp(x - c) a | exp(x - c) b] with c the running maximum of x
-/// in a channel, and the maxima of a work group's channels.
+/// Items as [exp(x - c) a | exp(x - c) b] with c the running maximum of x in a channel.
 class PackedItems {
 public:
   using Value = mlir::Value;
@@ -61,13 +60,18 @@ public:
               int64_t lanes, mlir::Type element);
   /// Before the first item.
   void reset();
-  /// Packs `extent` items from `first` on, relative to the maximum with them. Or, where a
-  /// bound is given, with the first one alone: then an item that exceeds it by more
-  /// becomes NaN, and the next call starts from the maximum before.
+  /// Packs `extent` items from `first` on, relative to the maximum with all of them. Or,
+  /// where a bound is given, with the first one alone, and an item that exceeds it by
+  /// more becomes NaN: `fitBounds` tells whether none did in any channel since
+  /// `beginBounded`. If so, sums may be formed from them when `keepBounded` was called,
+  /// else they have to be packed again without a bound.
   void pack(Groups groups, const ChannelRange &block, const ChannelRange &bundle, Value first,
             Value extent, Load load, mlir::ValueRange memrefs,
             std::optional<double> bound = std::nullopt);
-  /// The maximum where it is a number, else 0.
+  void beginBounded();
+  Value fitBounds();
+  void keepBounded();
+  /// What packed items are relative to.
   Value base(LaneEmitter &group, const ChannelRange &block) const;
   /// What sums of earlier items are to be scaled by to be relative to the same.
   Value factor(LaneEmitter &group, const ChannelRange &block) const;
@@ -77,7 +81,8 @@ public:
 private:
   void read(Groups groups, const ChannelRange &block, const ChannelRange &bundle, Value first,
             Value extent, Load load, mlir::ValueRange memrefs);
-  void raise(LaneEmitter &group, Value place, Value column, Value extent, bool bounded);
+  void raise(LaneEmitter &group, Value place, Value column, Value extent,
+             std::optional<double> bound);
   void scale(LaneEmitter &group, const ChannelRange &block, Value column, Value extent, bool hasB,
              std::optional<double> bound);
   Value load(LaneEmitter &group, Value memory, const ChannelRange &block) const {
@@ -88,7 +93,10 @@ private:
   Emitter &e;
   mlir::Type element;
   int64_t channels, lanes;
-  Value exponents, maxima, bases, factors;
+  Value exponents, maxima;
+  Value scales; ///< what sums are relative to, -inf before the first item
+  Value bases;  ///< what packed items are relative to
+  Value factors, inBounds;
 };
 
 /// Products of a strip of rows with the lane group at a column.

@@ -3,9 +3,9 @@
 
 // CHECK-LABEL: func.func @whole
 // CHECK-SAME: (%[[Q:.*]]: memref<?x?x32xf32>, %[[K:.*]]: memref<?x?x32xf32>, %[[V:.*]]: memref<?x?x32xf32>, %[[W:.*]]: memref<?x?xf32>, %[[Y:.*]]: memref<?x?x32xf32>)
-// Scratch of a work group: the sums of up to 384 queries, the weights of eight of them
+// Scratch of a work group: the sums of up to 528 queries, the weights of eight of them
 // for 256 keys, and these keys as [exp(k - c) v | exp(k - c)].
-// CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<2x384x2x16xf32>
+// CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<2x528x2x16xf32>
 // CHECK-DAG: %[[WEIGHTS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<8x272xf32>
 // CHECK-DAG: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<2x256x2x16xf32>
 // CHECK-DAG: %[[EXPONENTS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<4x256x16xf32>
