@@ -20,6 +20,9 @@ static constexpr int64_t kTileKeys = 512, kBlockChannels = 128;
 /// The fewest queries of a tile when there would else be less than so many tiles.
 static constexpr int64_t kFewestRows = 96, kWantedTiles = 6;
 
+/// Queries between the one that is read and the one that is fetched.
+static constexpr int64_t kAhead = 4;
+
 static constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 namespace {
@@ -143,15 +146,8 @@ void BiasGradient::addChannels(Value batch, Value seen, Value firstChannel) {
 
 void BiasGradient::findRowMaxima() {
   e.loop(e.index(0), rows, e.index(1), [&](Value row) {
-    Value t = e.add(firstRow, row), none = e.number(vector, -kInfinity);
-    auto body = [&](Value i, Value left, ValueRange top) {
-      Value some = mixer.biases(firstBatch, t, e.add(firstKey, i), left);
-      return Emitter::Values{runningMax(e, top[0], some)};
-    };
-    Value most = overVectors(e, seenBy(t), lanes, none, body)[0];
-    most = e.reduce(most, [&](Value a, Value b) { return runningMax(e, a, b); });
-    Value empty = e.equal(most, e.number(element, -kInfinity));
-    e.store(e.select(empty, e.number(element, 0), most), rowMaxima, row);
+    Value t = e.add(firstRow, row);
+    e.store(mixer.largestBias(firstBatch, t, firstKey, seenBy(t)), rowMaxima, row);
   });
 }
 
@@ -190,7 +186,9 @@ void BiasGradient::packQueries(Value batch, Value firstChannel, Value channels) 
 /// u and -u R for `channels` channels, 0 beyond.
 void BiasGradient::packQuery(LaneEmitter &group, Value row, Value column, Value channels) {
   Value t = e.add(firstRow, row);
+  Value ahead = e.min(e.add(t, kAhead), e.sub(mixer.queries, e.index(1)));
   auto some = [&](Value memref, double other) {
+    prefetchAt(e, memref, {group.batch, ahead, group.channel}, /*isWrite=*/false);
     return loadRow(memref, group.batch, t, group.channel, channels, other);
   };
   Value logz = some(mixer.logz, kInfinity), none = group.infinity(true);
@@ -219,8 +217,12 @@ void BiasGradient::packKeys(Value batch, Value seen, Value first, Value firstCha
   Value there = e.min(e.sub(seen, first), e.index(panelKeys));
   e.loop(e.index(0), there, e.index(1), [&](Value i) {
     Value key = e.add(firstKey, e.add(first, i));
+    // Those of the next panel are fetched meanwhile.
+    Value ahead = e.min(e.add(key, panelKeys), e.sub(mixer.keys, e.index(1)));
     overColumns(i, [&](Value column) {
       Value channel = e.add(firstChannel, column), count = e.sub(channels, column);
+      for (Value memref : {mixer.k, mixer.v})
+        prefetchAt(e, memref, {batch, ahead, channel}, /*isWrite=*/false);
       Value k = loadRow(mixer.k, batch, key, channel, count, -kInfinity);
       Value v = loadRow(mixer.v, batch, key, channel, count, 0);
       Value weight = e.exp(e.fsub(k, e.load(keyMaxima, column, lanes)));

@@ -2,9 +2,11 @@
 // exp(k + w) = exp(w - a) * exp(k - c) * exp(a + c), with a the maximum of w over
 // the keys a query sees and c the running maximum of k in a channel: numerator
 // and denominator are products of exp(w - a) with [exp(k - c) v | exp(k - c)].
-// A block of queries walks the keys that all of them see in large blocks, then,
-// when causal, the diagonal in small ones; c never looks at a key that a query
-// does not see. The keys of a query whose sum turns out so small that underflow,
+// A block of queries walks the keys before its first one in blocks of keys; then, when
+// causal, the diagonal, where a block of queries is finished with the keys up to each
+// one, relative to no key that one of them does not see, and the keys are added to the
+// queries below. A strip of queries stays in registers from the product with its last
+// keys to its results. The keys of a query whose sum turns out so small that underflow,
 // or a key that is hidden from it, may have spoilt it are added again one by one.
 
 #include "compiler/vector/FullMixer.h"
@@ -13,13 +15,12 @@
 #include "compiler/vector/PackedProduct.h"
 
 #include <cmath>
-#include <limits>
 
 using namespace mlir;
 using namespace aft;
 
-/// Keys that are packed at once, and strips of queries of a block on the diagonal.
-static constexpr int64_t kBlockKeys = 256, kDiagonalStrips = 4;
+/// Keys that are packed at once.
+static constexpr int64_t kBlockKeys = 256;
 /// How far a key on the diagonal may exceed c before queries take it one by one.
 static constexpr double kMostAbove = 20;
 
@@ -33,51 +34,43 @@ public:
 
 private:
   void findRowMaxima();
-  void packWeights(Value firstKey, Value extent, Value fromRow);
-  void packKeys(const ChannelRange &bundle, Value firstKey, Value extent,
-                std::optional<double> bound = std::nullopt);
-  void addKeys(const ChannelRange &bundle, Value firstKey, Value extent, Value fromRow);
+  void packWeights(Value row, Value firstKey, Value extent);
+  void packKeys(Value firstKey, Value extent, std::optional<double> bound = std::nullopt);
+  void clearKeys(Value first, Value end);
+  void addKeys(Value firstKey, Value extent, Value fromRow);
   void walkDiagonal();
-  void finishStrip(const ChannelRange &bundle, Value first, Value row, Value end);
-  void finishRows();
-  SmallVector<Value> sumsOf(LaneEmitter &group, Value row);
-  void finishRow(LaneEmitter &group, Value row, ValueRange own);
+  void finishRows(Value firstRow, Value endRow, Value firstKey, Value extent);
+  void finishStrip(LaneEmitter &group, Value row, Value keys, Value endRow);
+  void addTriangle(LaneEmitter &group, MutableArrayRef<Value> products, Value firstKey);
+  Value isGood(LaneEmitter &group, Value n, Value z);
+  void finishRow(LaneEmitter &group, Value row);
+  MixState stateOf(LaneEmitter &group, Value row, Value n, Value z);
   MixState sumExactly(LaneEmitter &group, Value t);
   void storeResults(LaneEmitter &group, Value t, const MixState &state);
-  void forEachBundle(llvm::function_ref<void(const ChannelRange &)> body) {
-    mixer.forEachBundle(block, body);
-  }
   void forEachGroup(const ChannelRange &range, llvm::function_ref<void(LaneEmitter &)> body) {
     mixer.forEachGroup(batch, range, body);
   }
-  PanelProduct productOf(LaneEmitter &group, const ChannelRange &bundle,
-                         llvm::function_ref<Value(Value, int64_t, Value)> weight) {
-    return {mixer.strip, items.panel, bundle.columnOf(group), sums, block.columnOf(group), weight};
-  }
-  Value weightAt(Value row, Value key) { return e.load(weights, {row, key}, 0); }
-  /// How many keys from `first` of the diagonal on row `row` sees.
-  Value onDiagonal(Value first, Value row) {
-    return e.max(e.sub(e.min(row, rest), first), e.index(0));
-  }
+  Value weightAt(int64_t i, Value key) { return e.load(weights, {e.index(i), key}, 0); }
 
   const FullMixer &mixer;
   Emitter &e;
   Type element;
   int64_t lanes, strip;
-  Value weights, rowMaxima;
+  Value weights; ///< of a strip
+  Value rowMaxima;
   PackedItems items;
   ChannelPairs sums;
   Value batch, firstRow, rows, visible;
   ChannelRange block;
-  Value common; ///< keys that all rows see
-  Value rest;   ///< keys that some rows see besides: row r sees r of them, or all
+  Value common; ///< keys before the diagonal: all rows see them
+  Value rest;   ///< keys on it: row r sees the first r + 1 of them, or all
 };
 
 } // namespace
 
 FullForward::FullForward(const FullMixer &mixer, Emitter &e)
     : mixer(mixer), e(e), element(mixer.element), lanes(mixer.lanes), strip(mixer.strip),
-      weights(e.scratch({mixer.mostRows(), kBlockKeys + lanes}, element)),
+      weights(e.scratch({strip, kBlockKeys + lanes}, element)),
       rowMaxima(e.scratch({mixer.mostRows()}, element)),
       items(e, kBlockKeys, mixer.bundleChannels(), mixer.blockChannels(), lanes, element),
       sums(e, mixer.mostRows(), mixer.blockChannels(), lanes, element) {}
@@ -88,18 +81,25 @@ void FullForward::run(Value batchIndex, Value row, Value count, const ChannelRan
   rows = count;
   block = channels;
   visible = visibleKeys(e, mixer.lengths, batch, mixer.keys);
-  common = mixer.keysSeenBy(firstRow, visible);
-  rest = e.max(e.min(e.sub(visible, common), rows), e.index(0));
+  Value zero = e.index(0), before = e.max(e.sub(visible, e.index(1)), zero);
+  // Without a diagonal the last block of keys finishes all rows.
+  common = e.roundDown(before, kBlockKeys);
+  if (mixer.causal)
+    common = e.max(e.sub(mixer.keysSeenBy(firstRow, visible), e.index(1)), zero);
+  rest = e.max(e.min(e.sub(visible, common), rows), zero);
   sums.clear(e.mul(e.ceilDiv(rows, strip), strip));
   items.reset();
   findRowMaxima();
-  e.loop(e.index(0), common, e.index(kBlockKeys), [&](Value firstKey) {
+  e.loop(zero, common, e.index(kBlockKeys), [&](Value firstKey) {
     Value extent = e.min(e.sub(common, firstKey), e.index(kBlockKeys));
-    packWeights(firstKey, extent, e.index(0));
-    forEachBundle(
-        [&](const ChannelRange &bundle) { addKeys(bundle, firstKey, extent, e.index(0)); });
+    packKeys(firstKey, extent);
+    addKeys(firstKey, extent, zero);
   });
-  mixer.causal ? walkDiagonal() : finishRows();
+  if (mixer.causal)
+    return walkDiagonal();
+  Value extent = e.sub(visible, common);
+  packKeys(common, extent);
+  finishRows(zero, rows, common, extent);
 }
 
 //===----------------------------------------------------------------------===//
@@ -108,35 +108,34 @@ void FullForward::run(Value batchIndex, Value row, Value count, const ChannelRan
 
 /// a: the largest bias among the keys a query sees, 0 where there is none.
 void FullForward::findRowMaxima() {
-  Type vector = e.typeOf(element, lanes);
-  double infinity = std::numeric_limits<double>::infinity();
   e.loop(e.index(0), rows, e.index(1), [&](Value row) {
-    Value t = e.add(firstRow, row), none = e.number(vector, -infinity);
-    auto body = [&](Value key, Value left, ValueRange top) {
-      return Emitter::Values{runningMax(e, top[0], mixer.biases(batch, t, key, left))};
-    };
-    Value most = overVectors(e, mixer.keysSeenBy(t, visible), lanes, none, body)[0];
-    most = e.reduce(most, [&](Value a, Value b) { return runningMax(e, a, b); });
-    Value empty = e.equal(most, e.number(element, -infinity));
-    e.store(e.select(empty, e.number(element, 0), most), rowMaxima, row);
+    Value t = e.add(firstRow, row);
+    Value most = mixer.largestBias(batch, t, e.index(0), mixer.keysSeenBy(t, visible));
+    e.store(most, rowMaxima, row);
   });
 }
 
-/// exp(w - a) of the rows from `fromRow` on for keys from `firstKey` on; 0 in the
-/// rest of the last strip.
-void FullForward::packWeights(Value firstKey, Value extent, Value fromRow) {
+/// exp(w - a) of the strip at `row` for keys from `firstKey` on; 0 in rows beyond the
+/// last one, and for keys beyond `extent` up to those of the diagonal.
+void FullForward::packWeights(Value row, Value firstKey, Value extent) {
   Type vector = e.typeOf(element, lanes);
-  e.loop(fromRow, rows, e.index(1), [&](Value row) {
-    Value t = e.add(firstRow, row), maximum = e.broadcast(e.load(rowMaxima, row, 0), vector);
-    overVectors(e, extent, lanes, {}, [&](Value i, Value left, ValueRange) {
-      Value some = mixer.biases(batch, t, e.add(firstKey, i), left);
-      e.store(e.exp(e.fsub(some, maximum)), weights, {row, i});
+  Value zero = e.number(vector, 0), there = e.min(e.sub(rows, row), e.index(strip));
+  Value padded = e.mul(e.ceilDiv(extent, lanes), lanes);
+  e.loop(e.index(0), there, e.index(1), [&](Value i) {
+    Value r = e.add(row, i), t = e.add(firstRow, r);
+    Value maximum = e.broadcast(e.load(rowMaxima, r, 0), vector);
+    overVectors(e, extent, lanes, {}, [&](Value key, Value left, ValueRange) {
+      Value some = mixer.biases(batch, t, e.add(firstKey, key), left);
+      e.store(e.exp(e.fsub(some, maximum)), weights, {i, key});
       return Emitter::Values{};
     });
+    if (mixer.causal)
+      e.loop(padded, e.min(e.add(padded, strip), e.index(kBlockKeys)), e.index(lanes),
+             [&](Value key) { e.store(zero, weights, {i, key}); });
   });
-  e.loop(rows, e.mul(e.ceilDiv(rows, strip), strip), e.index(1), [&](Value row) {
-    e.loop(e.index(0), extent, e.index(lanes),
-           [&](Value i) { e.store(e.number(vector, 0), weights, {row, i}); });
+  e.loop(there, e.index(strip), e.index(1), [&](Value i) {
+    e.loop(e.index(0), padded, e.index(lanes),
+           [&](Value key) { e.store(zero, weights, {i, key}); });
   });
 }
 
@@ -145,67 +144,60 @@ void FullForward::packWeights(Value firstKey, Value extent, Value fromRow) {
 //===----------------------------------------------------------------------===//
 
 /// Packs keys as [exp(k - c) v | exp(k - c)].
-void FullForward::packKeys(const ChannelRange &bundle, Value firstKey, Value extent,
-                           std::optional<double> bound) {
+void FullForward::packKeys(Value firstKey, Value extent, std::optional<double> bound) {
   auto load = [&](LaneEmitter &group, Value key) -> PackedItems::Item {
     return {group.load(mixer.k, key), group.load(mixer.v, key), Value()};
   };
-  items.pack([&](auto body) { forEachGroup(bundle, body); }, block, bundle, firstKey, extent, load,
-             {mixer.k, mixer.v}, bound);
-}
-
-/// Adds a block of keys, whose weights are packed, to the rows from `fromRow` on.
-void FullForward::addKeys(const ChannelRange &bundle, Value firstKey, Value extent, Value fromRow) {
-  packKeys(bundle, firstKey, extent);
-  forEachGroup(bundle, [&](LaneEmitter &group) {
-    Value factor = items.factor(group, block);
-    auto weight = [&](Value row, int64_t offset, Value key) {
-      return weightAt(e.add(row, offset), key);
-    };
-    PanelProduct product = productOf(group, bundle, weight);
-    e.loop(fromRow, rows, e.index(strip),
-           [&](Value row) { product.addStrip(group, row, e.index(0), extent, factor); });
+  mixer.forEachBundle(block, [&](const ChannelRange &bundle) {
+    items.pack([&](auto body) { forEachGroup(bundle, body); }, block, bundle, firstKey, extent,
+               load, {mixer.k, mixer.v}, bound);
   });
 }
 
-//===----------------------------------------------------------------------===//
-// The diagonal
-//===----------------------------------------------------------------------===//
-
-/// The rows of a block on the diagonal are finished with c from before it, since
-/// each sees other keys of it; then the keys are added to the rows below.
-void FullForward::walkDiagonal() {
-  int64_t size = kDiagonalStrips * strip;
-  e.loop(e.index(0), rows, e.index(size), [&](Value first) {
-    Value end = e.min(e.add(first, size), rows), firstKey = e.add(common, first);
-    Value extent = e.min(onDiagonal(first, rows), e.index(size));
-    packWeights(firstKey, extent, first);
-    forEachBundle([&](const ChannelRange &bundle) {
-      packKeys(bundle, firstKey, extent, kMostAbove);
-      e.loop(first, end, e.index(strip), [&](Value row) { finishStrip(bundle, first, row, end); });
-      e.when(e.less(end, rows), [&] { addKeys(bundle, firstKey, extent, end); });
+/// Packed keys [first, end) become nothing.
+void FullForward::clearKeys(Value first, Value end) {
+  e.loop(first, end, e.index(1), [&](Value key) {
+    forEachGroup(block, [&](LaneEmitter &group) {
+      for (int64_t part : {0, 1})
+        items.panel.store(group.number(0), key, part, block.columnOf(group));
     });
   });
 }
 
-/// The keys that all rows of a strip see, as a product, then those that some see.
-void FullForward::finishStrip(const ChannelRange &bundle, Value first, Value row, Value end) {
-  Value shared = onDiagonal(first, row);
-  forEachGroup(bundle, [&](LaneEmitter &group) {
-    auto weight = [&](Value row, int64_t offset, Value key) {
-      return weightAt(e.add(row, offset), key);
-    };
-    productOf(group, bundle, weight).addStrip(group, row, e.index(0), shared, group.number(1));
-    e.loop(row, e.min(e.add(row, strip), end), e.index(1), [&](Value r) {
-      Value column = bundle.columnOf(group);
-      finishRow(group, r,
-                e.loop(shared, onDiagonal(first, r), e.index(1), sumsOf(group, r),
-                       [&](Value key, ValueRange total) {
-                         Value factor = e.broadcast(weightAt(r, key), group.type);
-                         return Emitter::Values{
-                             e.fma(factor, items.panel.load(group, key, 0, column), total[0]),
-                             e.fma(factor, items.panel.load(group, key, 1, column), total[1])};
-                       }));
+/// Adds a block of keys, which are packed, to the rows from `fromRow` on.
+void FullForward::addKeys(Value firstKey, Value extent, Value fromRow) {
+  e.loop(fromRow, rows, e.index(strip), [&](Value row) {
+    packWeights(row, firstKey, extent);
+    auto weight = [&](int64_t i, Value key) { return weightAt(i, key); };
+    PanelProduct product{strip, items.panel, sums, weight};
+    forEachGroup(block, [&](LaneEmitter &group) {
+      product.addStrip(group, row, e.index(0), extent, block.columnOf(group),
+                       items.factor(group, block));
+    });
+  });
+}
+
+/// Blocks of whole strips, which see all keys before the block and some of its own.
+void FullForward::walkDiagonal() {
+  int64_t size = kBlockKeys / strip * strip;
+  e.loop(e.index(0), rows, e.index(size), [&](Value first) {
+    Value end = e.min(e.add(first, size), rows), firstKey = e.add(common, first);
+    Value extent = e.max(e.min(e.sub(rest, first), e.index(size)), e.index(0));
+    items.beginBounded();
+    packKeys(firstKey, extent, kMostAbove);
+    clearKeys(extent, e.mul(e.ceilDiv(e.sub(end, first), strip), strip));
+    finishRows(first, end, firstKey, extent);
+    e.when(e.less(end, rows), [&] {
+      auto again = [&] {
+        packKeys(firstKey, extent);
+        return Emitter::Values{};
+      };
+      auto keep = [&] {
+        items.keepBounded();
+        return Emitter::Values{};
+      };
+      e.branch(items.fitBounds(), {}, keep, again);
+      addKeys(firstKey, extent, end);
     });
   });
 }
@@ -214,10 +206,91 @@ void FullForward::finishStrip(const ChannelRange &bundle, Value first, Value row
 // Results
 //===----------------------------------------------------------------------===//
 
-void FullForward::finishRows() {
-  e.loop(e.index(0), rows, e.index(1), [&](Value row) {
-    forEachGroup(block, [&](LaneEmitter &group) { finishRow(group, row, sumsOf(group, row)); });
+/// Adds the last keys that the rows [first, end) see, which are packed.
+void FullForward::finishRows(Value first, Value end, Value firstKey, Value extent) {
+  e.loop(first, end, e.index(strip), [&](Value row) {
+    Value seen = extent, keys = extent;
+    if (mixer.causal) {
+      keys = e.sub(row, first);
+      seen = e.min(e.add(keys, strip), extent);
+    }
+    packWeights(row, firstKey, seen);
+    forEachGroup(block, [&](LaneEmitter &group) { finishStrip(group, row, keys, end); });
   });
+}
+
+/// `keys` are those that all rows of the strip see.
+void FullForward::finishStrip(LaneEmitter &group, Value row, Value keys, Value end) {
+  Value column = block.columnOf(group);
+  auto weight = [&](int64_t i, Value key) { return weightAt(i, key); };
+  PanelProduct product{strip, items.panel, sums, weight};
+  product.prefetchSums(row, column);
+  SmallVector<Value> totals = product.products(group, e.index(0), keys, column);
+  if (mixer.causal)
+    addTriangle(group, totals, keys);
+  product.addToSums(group, totals, row, column, items.factor(group, block));
+  Value good = isGood(group, totals[0], totals[1]);
+  for (int64_t i = 1; i < strip; ++i)
+    good = e.builder.create<arith::AndIOp>(e.loc, good,
+                                           isGood(group, totals[2 * i], totals[2 * i + 1]));
+  good = e.builder.create<arith::AndIOp>(e.loc, e.less(e.add(row, strip - 1), end),
+                                         inAllLanes(e, good));
+  e.branch(
+      good, {},
+      [&] {
+        for (int64_t i = 0; i < strip; ++i) {
+          Value r = e.add(row, i);
+          storeResults(group, e.add(firstRow, r),
+                       stateOf(group, r, totals[2 * i], totals[2 * i + 1]));
+        }
+        return Emitter::Values{};
+      },
+      [&] {
+        product.storeSums(totals, row, column);
+        e.loop(row, e.min(e.add(row, strip), end), e.index(1),
+               [&](Value r) { finishRow(group, r); });
+        return Emitter::Values{};
+      });
+}
+
+/// Of the keys from `firstKey` on, row i of a strip sees i + 1.
+void FullForward::addTriangle(LaneEmitter &group, MutableArrayRef<Value> products,
+                              Value firstKey) {
+  for (int64_t key = 0; key < strip; ++key) {
+    Value at = e.add(firstKey, key), column = block.columnOf(group);
+    for (int64_t i = key; i < strip; ++i) {
+      Value factor = e.broadcast(weightAt(i, at), group.type);
+      for (int64_t part : {0, 1}) {
+        Value &product = products[2 * i + part];
+        product = e.fma(factor, items.panel.load(group, at, part, column), product);
+      }
+    }
+  }
+}
+
+/// In which lanes sums relative to a and c are right.
+Value FullForward::isGood(LaneEmitter &group, Value n, Value z) {
+  // A term may exceed its key's c, and so may what it loses.
+  double range = separableRange(element) - (mixer.causal ? kMostAbove : 0);
+  Value least = group.number(std::exp(-range));
+  return e.builder.create<arith::AndIOp>(e.loc, compare(e, arith::CmpFPredicate::OGE, z, least),
+                                         compare(e, arith::CmpFPredicate::ORD, n, n));
+}
+
+MixState FullForward::stateOf(LaneEmitter &group, Value row, Value n, Value z) {
+  Value a = e.broadcast(e.load(rowMaxima, row, 0), group.type);
+  return {e.fadd(items.base(group, block), a), n, z};
+}
+
+/// From its sums.
+void FullForward::finishRow(LaneEmitter &group, Value row) {
+  Value column = block.columnOf(group), t = e.add(firstRow, row);
+  Value n = sums.load(group, row, 0, column), z = sums.load(group, row, 1, column);
+  Type types[] = {group.type, group.type, group.type};
+  MixState state = MixState::from(e.branch(
+      inAllLanes(e, isGood(group, n, z)), types, [&] { return stateOf(group, row, n, z).values(); },
+      [&] { return sumExactly(group, t).values(); }));
+  storeResults(group, t, state);
 }
 
 /// All keys that query t sees, one by one.
@@ -228,28 +301,6 @@ MixState FullForward::sumExactly(LaneEmitter &group, Value t) {
         return exponentOf(group, group.load(mixer.k, key), mixer.bias(group, t, key));
       },
       [&](Value key) { return group.load(mixer.v, key); });
-}
-
-SmallVector<Value> FullForward::sumsOf(LaneEmitter &group, Value row) {
-  Value column = block.columnOf(group);
-  return {sums.load(group, row, 0, column), sums.load(group, row, 1, column)};
-}
-
-/// `own`: numerator and denominator, relative to a and c.
-void FullForward::finishRow(LaneEmitter &group, Value row, ValueRange own) {
-  Value t = e.add(firstRow, row), n = own[0], z = own[1];
-  Value m = e.fadd(items.base(group, block), e.broadcast(e.load(rowMaxima, row, 0), group.type));
-  // A term may exceed its key's c, and so may what it loses.
-  double range = separableRange(element) - (mixer.causal ? kMostAbove : 0);
-  Value least = group.number(std::exp(-range));
-  Value good =
-      e.builder.create<arith::AndIOp>(e.loc, compare(e, arith::CmpFPredicate::OGE, z, least),
-                                      compare(e, arith::CmpFPredicate::ORD, n, n));
-  Type types[] = {group.type, group.type, group.type};
-  MixState state = MixState::from(e.branch(
-      inAllLanes(e, good), types, [&] { return Emitter::Values{m, n, z}; },
-      [&] { return sumExactly(group, t).values(); }));
-  storeResults(group, t, state);
 }
 
 void FullForward::storeResults(LaneEmitter &group, Value t, const MixState &state) {

@@ -10,10 +10,10 @@
 using namespace mlir;
 using namespace aft;
 
-/// Most rows of a work group in f32 (their sums take bytes), and the fewest when
-/// there would else be less than so many groups.
-static constexpr int64_t kMostRows = 384, kFewestRows = 96, kWantedGroups = 32;
-/// Most channels of a work group, and lane groups that are packed together.
+/// Most rows of a work group in f32 (their sums take bytes), whole strips of any length,
+/// and the fewest when there would else be less than so many groups.
+static constexpr int64_t kMostRows = 528, kFewestRows = 96, kWantedGroups = 16;
+/// Most channels of a work group in f32, and lane groups that are packed together.
 static constexpr int64_t kBlockChannels = 256, kBundle = 4;
 /// Terms that are added one after the other.
 static constexpr int64_t kBlockTerms = 128;
@@ -56,12 +56,11 @@ FullMixer::FullMixer(Operation *op, Emitter &e, unsigned vectorBits)
 // Work groups
 //===----------------------------------------------------------------------===//
 
-int64_t FullMixer::mostRows() const {
-  return element.getIntOrFloatBitWidth() > 32 ? kMostRows / 2 : kMostRows;
-}
+int64_t FullMixer::mostRows() const { return element.isF64() ? kMostRows / 2 : kMostRows; }
 
 int64_t FullMixer::blockChannels() const {
-  return std::min(kBlockChannels, (channels + lanes - 1) / lanes * lanes);
+  int64_t most = element.isF64() ? kBlockChannels / 2 : kBlockChannels;
+  return std::min(most, (channels + lanes - 1) / lanes * lanes);
 }
 
 int64_t FullMixer::channelBlocks() const {
@@ -137,6 +136,30 @@ Value FullMixer::biases(Value batch, Value t, Value key, Value count) const {
     return e.convert(e.load(w, biasAt(batch, t, key), lanes), element);
   return loadSome(e, w, biasAt(batch, t, key), element, lanes, count,
                   -std::numeric_limits<double>::infinity());
+}
+
+Value FullMixer::largestBias(Value batch, Value t, Value firstKey, Value count) const {
+  constexpr int64_t kAtOnce = 4; // A maximum waits for the one before it.
+  double infinity = std::numeric_limits<double>::infinity();
+  SmallVector<Value> start(kAtOnce, e.number(e.typeOf(element, lanes), -infinity));
+  auto larger = [&](Value a, Value b) { return runningMax(e, a, b); };
+  Value whole = e.roundDown(e.max(count, e.index(0)), kAtOnce * lanes);
+  SmallVector<Value> tops =
+      e.loop(e.index(0), whole, e.index(kAtOnce * lanes), start, [&](Value i, ValueRange carried) {
+        Emitter::Values next;
+        for (int64_t part = 0; part < kAtOnce; ++part) {
+          Value key = e.add(firstKey, e.add(i, part * lanes));
+          next.push_back(larger(carried[part], biases(batch, t, key, Value())));
+        }
+        return next;
+      });
+  Value first = e.add(firstKey, whole);
+  Value most = larger(larger(tops[0], tops[1]), larger(tops[2], tops[3]));
+  auto body = [&](Value i, Value left, ValueRange top) {
+    return Emitter::Values{larger(top[0], biases(batch, t, e.add(first, i), left))};
+  };
+  most = e.reduce(overVectors(e, e.sub(count, whole), lanes, most, body)[0], larger);
+  return e.select(e.equal(most, e.number(element, -infinity)), e.number(element, 0), most);
 }
 
 Value FullMixer::gatedGradient(LaneEmitter &group, Value t) const {

@@ -57,6 +57,9 @@ struct FullMixer {
   /// The biases for a vector of keys from `key` on, -inf beyond the first `count`
   /// where that is not null.
   Value biases(Value batch, Value t, Value key, Value count) const;
+  /// The largest bias of query t for `count` keys from `firstKey` on, 0 where there is
+  /// none above -inf.
+  Value largestBias(Value batch, Value t, Value firstKey, Value count) const;
   /// dy * g(q) of query t.
   Value gatedGradient(LaneEmitter &group, Value t) const;
 };

@@ -165,16 +165,16 @@ void KeyGradients::addQueries(const ChannelRange &bundle, Value firstQuery, Valu
   // Keys below are seen by none of the queries, and their sums are still 0.
   Value seen = seenBy(e.sub(end, e.index(1)));
   forEachGroup(bundle, [&](LaneEmitter &group) {
-    Value factor = items.factor(group, block);
-    auto weight = [&](Value row, int64_t offset, Value query) {
-      return e.load(weights, {e.div(row, strip), query, e.index(offset)}, 0);
-    };
-    PanelProduct product{strip, items.panel,           bundle.columnOf(group),
-                         sums,  block.columnOf(group), weight};
+    Value factor = items.factor(group, block), column = block.columnOf(group);
     e.loop(e.index(0), seen, e.index(strip), [&](Value row) {
       // Queries above see none of the strip's keys.
       Value above = e.sub(mixer.firstQueryOf(e.add(firstKey, row)), firstQuery);
-      product.addStrip(group, row, e.max(above, e.index(0)), extent, factor);
+      Value place = e.div(row, strip);
+      auto weight = [&](int64_t offset, Value query) {
+        return e.load(weights, {place, query, e.index(offset)}, 0);
+      };
+      PanelProduct product{strip, items.panel, sums, weight};
+      product.addStrip(group, row, e.max(above, e.index(0)), extent, column, factor);
     });
   });
 }

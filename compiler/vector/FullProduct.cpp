@@ -62,17 +62,19 @@ void ChannelPairs::prefetch(Value row, Value column) const {
 
 PackedItems::PackedItems(Emitter &e, int64_t count, int64_t bundleChannels, int64_t blockChannels,
                          int64_t lanes, Type element)
-    : panel(e, count, bundleChannels, lanes, element), e(e), element(element),
+    : panel(e, count, blockChannels, lanes, element), e(e), element(element),
       channels(blockChannels), lanes(lanes),
       exponents(e.scratch({(bundleChannels + lanes - 1) / lanes, count, lanes}, element)),
-      maxima(e.scratch({channels}, element)), bases(e.scratch({channels}, element)),
-      factors(e.scratch({channels}, element)) {}
+      maxima(e.scratch({channels}, element)), scales(e.scratch({channels}, element)),
+      bases(e.scratch({channels}, element)), factors(e.scratch({channels}, element)),
+      inBounds(e.scratch({1}, e.builder.getIndexType())) {}
 
 void PackedItems::reset() {
   Value none = e.number(element, -std::numeric_limits<double>::infinity());
   Value zero = e.number(element, 0);
   e.loop(e.index(0), e.index(channels), e.index(1), [&](Value i) {
     e.store(none, maxima, i);
+    e.store(none, scales, i);
     e.store(zero, bases, i);
   });
 }
@@ -84,8 +86,8 @@ SmallVector<Value> PackedItems::at(Value item, Value column) const {
 
 /// Items are scattered in memory, a cache line or two each: they are all fetched by a
 /// loop that does nothing else, so that many are under way at a time.
-void PackedItems::read(Groups groups, const ChannelRange &bundle, Value first, Value extent,
-                       Load load, ValueRange memrefs) {
+void PackedItems::read(Groups groups, const ChannelRange &block, const ChannelRange &bundle,
+                       Value first, Value extent, Load load, ValueRange memrefs) {
   Value last = e.add(first, e.sub(extent, e.index(1)));
   e.loop(e.index(0), extent, e.index(1), [&](Value i) {
     Value item = e.add(first, i), ahead = e.min(e.add(item, kAhead), last);
@@ -93,39 +95,56 @@ void PackedItems::read(Groups groups, const ChannelRange &bundle, Value first, V
       for (Value memref : memrefs)
         prefetchAt(e, memref, {group.batch, ahead, group.channel}, /*isWrite=*/false);
       Item loaded = load(group, item);
-      Value column = bundle.columnOf(group);
-      e.store(loaded.x, exponents, at(i, column));
-      panel.store(loaded.a, i, 0, column);
+      e.store(loaded.x, exponents, at(i, bundle.columnOf(group)));
+      panel.store(loaded.a, i, 0, block.columnOf(group));
       if (loaded.b)
-        panel.store(loaded.b, i, 1, column);
+        panel.store(loaded.b, i, 1, block.columnOf(group));
     });
   });
 }
 
-void PackedItems::raise(LaneEmitter &group, Value place, Value column, Value extent) {
-  Value old = e.load(maxima, place, group.lanes);
-  Value top = e.loop(e.index(0), extent, e.index(1), old, [&](Value i, ValueRange carried) {
-    Value x = e.load(exponents, at(i, column), group.lanes);
-    return Emitter::Values{runningMax(e, carried[0], x)};
-  })[0];
-  Value base = group.finite(top);
-  e.store(top, maxima, place);
+/// Finds the base of `extent` items: with all of them, or, where a bound is given, with
+/// the first.
+void PackedItems::raise(LaneEmitter &group, Value place, Value column, Value extent,
+                        std::optional<double> bound) {
+  auto maximum = [&](Value first, Value last, Value start) {
+    return e.loop(first, last, e.index(1), start, [&](Value i, ValueRange carried) {
+      Value x = e.load(exponents, at(i, column), group.lanes);
+      return Emitter::Values{runningMax(e, carried[0], x)};
+    })[0];
+  };
+  Value old = e.load(maxima, place, group.lanes), scale = e.load(scales, place, group.lanes);
+  Value split = bound ? e.min(extent, e.index(1)) : extent;
+  Value top = maximum(e.index(0), split, old), base = group.finite(top);
+  if (bound) {
+    Value most = maximum(split, extent, top);
+    Value fits = e.builder.create<arith::AndIOp>(
+        e.loc, compare(e, arith::CmpFPredicate::ONE, top, group.infinity(true)),
+        compare(e, arith::CmpFPredicate::OLE, e.fsub(most, base), group.number(*bound)));
+    Value first = e.index(0);
+    e.store(e.select(inAllLanes(e, fits), e.load(inBounds, first, 0), first), inBounds, first);
+    e.store(most, maxima, place);
+  } else {
+    e.store(top, maxima, place);
+    e.store(top, scales, place);
+  }
   e.store(base, bases, place);
-  e.store(e.exp(e.fsub(old, base)), factors, place);
+  e.store(e.exp(e.fsub(scale, base)), factors, place);
 }
 
-void PackedItems::scale(LaneEmitter &group, Value base, Value column, Value extent, bool hasB,
-                        std::optional<double> bound) {
+void PackedItems::scale(LaneEmitter &group, const ChannelRange &block, Value column, Value extent,
+                        bool hasB, std::optional<double> bound) {
+  Value base = this->base(group, block), place = block.columnOf(group);
   e.loop(e.index(0), extent, e.index(1), [&](Value i) {
     Value x = e.fsub(e.load(exponents, at(i, column), group.lanes), base), weight = e.exp(x);
     if (bound)
       weight = e.select(compare(e, arith::CmpFPredicate::OGT, x, group.number(*bound)),
                         group.number(std::numeric_limits<double>::quiet_NaN()), weight);
-    panel.store(e.fmul(weight, panel.load(group, i, 0, column)), i, 0, column);
+    panel.store(e.fmul(weight, panel.load(group, i, 0, place)), i, 0, place);
     Value second = weight;
     if (hasB)
-      second = e.fmul(weight, panel.load(group, i, 1, column));
-    panel.store(second, i, 1, column);
+      second = e.fmul(weight, panel.load(group, i, 1, place));
+    panel.store(second, i, 1, place);
   });
 }
 
@@ -138,12 +157,21 @@ void PackedItems::pack(Groups groups, const ChannelRange &block, const ChannelRa
     hasB = bool(loaded.b);
     return loaded;
   };
-  read(groups, bundle, first, extent, load, memrefs);
+  read(groups, block, bundle, first, extent, load, memrefs);
   groups([&](LaneEmitter &group) {
-    if (!bound)
-      raise(group, block.columnOf(group), bundle.columnOf(group), extent);
-    scale(group, base(group, block), bundle.columnOf(group), extent, hasB, bound);
+    Value column = bundle.columnOf(group);
+    raise(group, block.columnOf(group), column, extent, bound);
+    scale(group, block, column, extent, hasB, bound);
   });
+}
+
+void PackedItems::beginBounded() { e.store(e.index(1), inBounds, e.index(0)); }
+
+Value PackedItems::fitBounds() { return e.less(e.index(0), e.load(inBounds, e.index(0), 0)); }
+
+void PackedItems::keepBounded() {
+  e.loop(e.index(0), e.index(channels), e.index(lanes),
+         [&](Value i) { e.store(e.load(bases, i, lanes), scales, i); });
 }
 
 Value PackedItems::base(LaneEmitter &group, const ChannelRange &block) const {
@@ -158,24 +186,45 @@ Value PackedItems::factor(LaneEmitter &group, const ChannelRange &block) const {
 // Products
 //===----------------------------------------------------------------------===//
 
-void PanelProduct::addStrip(LaneEmitter &group, Value row, Value first, Value last,
-                            Value factor) const {
-  Emitter &e = group.e;
+void PanelProduct::prefetchSums(Value row, Value column) const {
   // The sums are needed at the end, and seldom lie in the L1 cache.
   for (int64_t i = 0; i < strip; ++i)
-    sums.prefetch(e.add(row, i), sumsColumn);
+    sums.prefetch(sums.emitter().add(row, i), column);
+}
+
+SmallVector<Value> PanelProduct::products(LaneEmitter &group, Value first, Value last,
+                                          Value column) const {
+  Emitter &e = group.e;
   SmallVector<Value> zeros(2 * strip, e.number(group.type, 0));
-  SmallVector<Value> products = emitStrip(
+  return emitStrip(
       e, zeros, 2, e.sub(last, first),
-      [&](int64_t i, Value item) { return weight(row, i, e.add(first, item)); },
+      [&](int64_t i, Value item) { return weight(i, e.add(first, item)); },
       [&](int64_t part, Value item) {
-        return panel.load(group, e.add(first, item), part, panelColumn);
+        return panel.load(group, e.add(first, item), part, column);
       });
+}
+
+void PanelProduct::addToSums(LaneEmitter &group, MutableArrayRef<Value> products, Value row,
+                             Value column, Value factor) const {
   for (int64_t i = 0; i < strip; ++i)
     for (int64_t part : {0, 1}) {
-      Value at = e.add(row, i), before = sums.load(group, at, part, sumsColumn);
-      sums.store(e.fma(before, factor, products[2 * i + part]), at, part, sumsColumn);
+      Value &product = products[2 * i + part];
+      product = group.e.fma(sums.load(group, group.e.add(row, i), part, column), factor, product);
     }
+}
+
+void PanelProduct::storeSums(ArrayRef<Value> totals, Value row, Value column) const {
+  for (int64_t i = 0; i < strip; ++i)
+    for (int64_t part : {0, 1})
+      sums.store(totals[2 * i + part], sums.emitter().add(row, i), part, column);
+}
+
+void PanelProduct::addStrip(LaneEmitter &group, Value row, Value first, Value last, Value column,
+                            Value factor) const {
+  prefetchSums(row, column);
+  SmallVector<Value> totals = products(group, first, last, column);
+  addToSums(group, totals, row, column, factor);
+  storeSums(totals, row, column);
 }
 
 SmallVector<Value>

@@ -35,6 +35,7 @@ public:
   void store(Value value, Value row, int64_t part, Value column) const;
   /// Fetches a row of a lane group.
   void prefetch(Value row, Value column) const;
+  Emitter &emitter() const { return e; }
 
 private:
   Emitter &e;
@@ -43,8 +44,7 @@ private:
   Value memory;
 };
 
-/// Items of a bundle, as [exp(x - c) a | exp(x - c) b] with c the running maximum of x
-/// in a channel, and the maxima of a work group's channels.
+/// Items as [exp(x - c) a | exp(x - c) b] with c the running maximum of x in a channel.
 class PackedItems {
 public:
   using Value = mlir::Value;
@@ -60,23 +60,30 @@ public:
               int64_t lanes, mlir::Type element);
   /// Before the first item.
   void reset();
-  /// Packs `extent` items from `first` on. Relative to the maximum with them; or,
-  /// where a bound is given, without them, and an item that exceeds it by more becomes
-  /// NaN.
+  /// Packs `extent` items from `first` on, relative to the maximum with all of them. Or,
+  /// where a bound is given, with the first one alone, and an item that exceeds it by
+  /// more becomes NaN: `fitBounds` tells whether none did in any channel since
+  /// `beginBounded`. If so, sums may be formed from them when `keepBounded` was called,
+  /// else they have to be packed again without a bound.
   void pack(Groups groups, const ChannelRange &block, const ChannelRange &bundle, Value first,
             Value extent, Load load, mlir::ValueRange memrefs,
             std::optional<double> bound = std::nullopt);
-  /// The maximum where it is a number, else 0.
+  void beginBounded();
+  Value fitBounds();
+  void keepBounded();
+  /// What packed items are relative to.
   Value base(LaneEmitter &group, const ChannelRange &block) const;
-  /// What sums of earlier items are to be scaled by since the last call of `pack`.
+  /// What sums of earlier items are to be scaled by to be relative to the same.
   Value factor(LaneEmitter &group, const ChannelRange &block) const;
+  /// By item and column of the block.
   ChannelPairs panel;
 
 private:
-  void read(Groups groups, const ChannelRange &bundle, Value first, Value extent, Load load,
-            mlir::ValueRange memrefs);
-  void raise(LaneEmitter &group, Value place, Value column, Value extent);
-  void scale(LaneEmitter &group, Value base, Value column, Value extent, bool hasB,
+  void read(Groups groups, const ChannelRange &block, const ChannelRange &bundle, Value first,
+            Value extent, Load load, mlir::ValueRange memrefs);
+  void raise(LaneEmitter &group, Value place, Value column, Value extent,
+             std::optional<double> bound);
+  void scale(LaneEmitter &group, const ChannelRange &block, Value column, Value extent, bool hasB,
              std::optional<double> bound);
   Value load(LaneEmitter &group, Value memory, const ChannelRange &block) const {
     return e.load(memory, block.columnOf(group), group.lanes);
@@ -86,22 +93,31 @@ private:
   Emitter &e;
   mlir::Type element;
   int64_t channels, lanes;
-  Value exponents, maxima, bases, factors;
+  Value exponents, maxima;
+  Value scales; ///< what sums are relative to, -inf before the first item
+  Value bases;  ///< what packed items are relative to
+  Value factors, inBounds;
 };
 
-/// A product that is added to sums.
+/// Products of a strip of rows with the lane group at a column.
 struct PanelProduct {
   using Value = mlir::Value;
   int64_t strip; ///< rows that stay in registers
-  const ChannelPairs &panel;
-  Value panelColumn;
-  const ChannelPairs &sums;
-  Value sumsColumn;
-  /// The weight of item i in row `row` + offset.
-  llvm::function_ref<Value(Value row, int64_t offset, Value item)> weight;
+  const ChannelPairs &panel, &sums;
+  /// The weight of an item in row `i` of the strip.
+  llvm::function_ref<Value(int64_t i, Value item)> weight;
 
-  /// Scales the sums of the `strip` rows from `row` on and adds the items [first, last).
-  void addStrip(LaneEmitter &group, Value row, Value first, Value last, Value factor) const;
+  void prefetchSums(Value row, Value column) const;
+  /// Two numbers for each row, from the items [first, last).
+  llvm::SmallVector<Value> products(LaneEmitter &group, Value first, Value last,
+                                    Value column) const;
+  /// Adds the sums of the rows from `row` on, scaled, to products.
+  void addToSums(LaneEmitter &group, llvm::MutableArrayRef<Value> products, Value row,
+                 Value column, Value factor) const;
+  void storeSums(llvm::ArrayRef<Value> totals, Value row, Value column) const;
+  /// Scales the sums and adds the items [first, last).
+  void addStrip(LaneEmitter &group, Value row, Value first, Value last, Value column,
+                Value factor) const;
 };
 
 /// Goes through [0, count) in vectors of `lanes`: `body` is told where one begins,

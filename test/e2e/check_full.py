@@ -138,6 +138,11 @@ def late_giant(q, k, v, w, dy):
     k[:, -3:] = 800
 
 
+def rising(q, k, v, w, dy):
+    """Keys that exceed all before them, by far in the end."""
+    k += np.geomspace(0.01, 60, k.shape[1])[:, None]
+
+
 def nan_value(q, k, v, w, dy):
     v[0, 4, 1] = np.nan
     w[..., 4] = -np.inf
@@ -157,9 +162,21 @@ for causal in ("", "causal"):
     gradients(2, 150, 40, attrs=causal + " gate = tanh", dynamic=True)
     for scale in (20, 1000, 1e4):
         gradients(2, 150, 24, attrs=causal, scale=scale)
-    for edit in (opposed, wide_rows, hidden_pairs, hidden_giant, late_giant, nan_value):
+    for edit in (opposed, wide_rows, hidden_pairs, hidden_giant, late_giant, rising, nan_value):
         gradients(2, 150, 24, attrs=causal, edit=edit)
 gradients(2, 150, 24, S=40)
+# The borders of blocks of 256 keys and queries, and strips that do not end there.
+for T in (255, 256, 257, 512, 517):
+    gradients(1, T, 33, attrs="causal")
+    gradients(1, 9, 16, S=T)
+gradients(3, 520, 16, attrs="causal", lengths=[255, 257, 300])
+gradients(3, 270, 16, lengths=[255, 256, 257])
+# Enough of a batch that a work group has all queries: several blocks on its diagonal.
+for edit in (None, rising, hidden_pairs, hidden_giant, late_giant, nan_value):
+    gradients(16, 290, 17, attrs="causal", edit=edit)
+gradients(16, 290, 16, "f64", attrs="causal", lengths=[0, 100, 255, 256, 257, 258, 280, 289] * 2)
+gradients(1, 300, 16, S=301, attrs="causal")
+gradients(1, 300, 16, S=700, attrs="causal", lengths=[450])
 
 
 def forward_program(shape):
@@ -169,27 +186,27 @@ def forward_program(shape):
             f"  return %y : {x}\n}}")
 
 
-def causality():
+def causality(B, T, d, cuts):
     """What comes later does not change a bit, even where it is far larger."""
-    B, T, d = 2, 549, 40
     arrays = stored(operands(B, T, T, d, 1, False)[:4], "f32")
     before, = execute(forward_program((B, T, d)), arrays, 1)
-    for cut in (1, 7, 8, 130, 256, 257, 300, 512, 548):
+    for cut in cuts:
         later = [a.copy() for a in arrays]
         for a in later[:3]:
             a[:, cut:] = rng.normal(size=a[:, cut:].shape) * 300
         later[1][:, cut, 0] = np.nan
         later[3][:, cut:] = 1000
         after, = execute(forward_program((B, T, d)), later, 1)
-        report(f"causality from {cut} on", (after[:, :cut] == before[:, :cut]).all(), "bit for bit")
+        same = (after[:, :cut] == before[:, :cut]).all()
+        report(f"causality B{B} T{T} from {cut} on", same, "bit for bit")
 
 
-def threads():
-    arrays = stored(operands(2, 549, 549, 40, 1, False), "f32")
+def threads(B, T, d):
+    arrays = stored(operands(B, T, T, d, 1, False), "f32")
     program = gradient_program(arrays, "f32", "causal", None, False)
     one, two, five = (execute(program, arrays, 5, f"--threads={n}") for n in (1, 2, 5))
     same = all((a == b).all() and (a == c).all() for a, b, c in zip(one, two, five))
-    report("one, two and five threads", same, "bit for bit")
+    report(f"B{B} T{T}: one, two and five threads", same, "bit for bit")
 
 
 def online(element, per_batch, scale):
@@ -220,8 +237,10 @@ func.func @main(%q: {qt}, %k0: {kt}, %v0: {kt}, %w0: {wt}, %k1: {kt}, %v1: {kt},
         report(name, False, error)
 
 
-causality()
-threads()
+causality(2, 549, 40, (1, 7, 8, 130, 256, 257, 300, 512, 548))
+causality(32, 300, 16, (1, 8, 100, 255, 256, 257, 299))
+threads(2, 549, 40)
+threads(16, 300, 24)
 for element in ("f32", "f64", "bf16"):
     online(element, False, 1)
     online(element, True, 100 if element != "bf16" else 5)

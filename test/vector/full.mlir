@@ -3,23 +3,16 @@
 
 // CHECK-LABEL: func.func @whole
 // CHECK-SAME: (%[[Q:.*]]: memref<?x?x32xf32>, %[[K:.*]]: memref<?x?x32xf32>, %[[V:.*]]: memref<?x?x32xf32>, %[[W:.*]]: memref<?x?xf32>, %[[Y:.*]]: memref<?x?x32xf32>)
-// Scratch of a work group: the sums of up to 384 queries, their weights for 256 keys,
-// and the keys of four vectors of channels as [exp(k - c) v | exp(k - c)].
-// CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<2x384x2x16xf32>
-// CHECK-DAG: %[[WEIGHTS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<384x272xf32>
-// CHECK-DAG: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<4x256x2x16xf32>
+// Scratch of a work group: the sums of up to 528 queries, the weights of eight of them
+// for 256 keys, and these keys as [exp(k - c) v | exp(k - c)].
+// CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<2x528x2x16xf32>
+// CHECK-DAG: %[[WEIGHTS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<8x272xf32>
+// CHECK-DAG: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<2x256x2x16xf32>
 // CHECK-DAG: %[[EXPONENTS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<4x256x16xf32>
 // CHECK: scf.forall
-// The weights exp(w - a), in whole vectors, then what is left.
+// The maxima of rows, in whole vectors, then what is left.
 // CHECK: vector.load %[[W]]
 // CHECK: vector.maskedload %[[W]]
-// CHECK: vector.load %[[W]]
-// CHECK: math.exp %{{.*}} : vector<16xf32>
-// CHECK: vector.store %{{.*}}, %[[WEIGHTS]]
-// CHECK: vector.maskedload %[[W]]
-// CHECK: math.exp %{{.*}} : vector<16xf32>
-// CHECK: vector.store %{{.*}}, %[[WEIGHTS]]
-// CHECK: vector.store %{{.*}}, %[[WEIGHTS]]
 // The keys of a bundle are read together, without an exponential, while those to come
 // are fetched.
 // CHECK-NOT: math.exp
@@ -31,18 +24,31 @@
 // CHECK: vector.load %[[EXPONENTS]]
 // CHECK: math.exp
 // CHECK: vector.store %{{.*}}, %[[PANEL]]
-// Eight queries by two vectors stay in registers.
+// The weights exp(w - a) of eight queries.
+// CHECK: vector.load %[[W]]
+// CHECK: math.exp %{{.*}} : vector<16xf32>
+// CHECK: vector.store %{{.*}}, %[[WEIGHTS]]
+// CHECK: vector.maskedload %[[W]]
+// CHECK: math.exp %{{.*}} : vector<16xf32>
+// CHECK: vector.store %{{.*}}, %[[WEIGHTS]]
+// CHECK: vector.store %{{.*}}, %[[WEIGHTS]]
+// They stay in registers by two vectors.
 // CHECK: scf.for {{.*}} iter_args({{(%[^ ]+ = %[^ ]+, ){15}%[^ ]+ = %[^ ]+}}) -> ({{(vector<16xf32>, ){15}vector<16xf32>}})
 // CHECK: memref.load %[[WEIGHTS]]
 // CHECK: math.fma
-// A query is good when the sums of all channels are.
+// So do they from their last keys to the results, which are good when the sums of all
+// of them are.
+// CHECK: scf.for {{.*}} -> ({{(vector<16xf32>, ){15}vector<16xf32>}})
 // CHECK: vector.reduction <and>, %{{.*}} : vector<16xi1> into i1
-// Else its keys are added one by one.
+// CHECK-NEXT: arith.andi
+// CHECK-NEXT: scf.if
+// CHECK-COUNT-8: vector.store %{{.*}}, %[[Y]]
+// CHECK: } else {
+// Else the keys of a query that is not are added one by one.
+// CHECK: vector.reduction <and>
 // CHECK: scf.if
 // CHECK: memref.load %[[W]]
 // CHECK: vector.store %{{.*}}, %[[Y]]
-// No diagonal: keys are packed in one place.
-// CHECK-NOT: vector.store %{{.*}}, %[[PANEL]]
 func.func @whole(%q: memref<?x?x32xf32>, %k: memref<?x?x32xf32>, %v: memref<?x?x32xf32>, %w: memref<?x?xf32>, %y: memref<?x?x32xf32>) attributes {aft.kernel} {
   aft.full %q, %k, %v, %w outs(%y) : (memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?x32xf32>, memref<?x?xf32>, memref<?x?x32xf32>) -> ()
   return
@@ -51,16 +57,24 @@ func.func @whole(%q: memref<?x?x32xf32>, %k: memref<?x?x32xf32>, %v: memref<?x?x
 // -----
 
 // On the diagonal of a causal block the keys are packed relative to the maximum before
-// them, far larger ones as NaN; each query is finished with those it sees; then
-// they are packed anew for the queries below.
+// them and the first of them, far larger ones as NaN; a strip of queries is finished with
+// the keys before it and a triangle of its own; then the keys are packed anew for the
+// queries below.
 // CHECK-LABEL: func.func @causal
-// CHECK-DAG: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<4x256x2x16xf32>
+// CHECK-DAG: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<2x256x2x16xf32>
 // CHECK-DAG: %[[NAN:.*]] = arith.constant dense<0x7FC00000> : vector<16xf32>
 // CHECK: scf.forall
 // CHECK: vector.store %{{.*}}, %[[PANEL]]
 // CHECK: arith.select %{{.*}}, %[[NAN]]
 // CHECK: vector.store %{{.*}}, %[[PANEL]]
+// CHECK: scf.for {{.*}} -> ({{(vector<16xf32>, ){15}vector<16xf32>}})
+// CHECK: scf.yield
+// CHECK-NEXT: }
+// The first of eight queries sees one of them, the last sees all.
+// CHECK-COUNT-72: math.fma
+// CHECK-NOT: scf.for
 // CHECK: vector.reduction <and>
+// CHECK: scf.if
 // CHECK: scf.if
 // CHECK: memref.prefetch
 // CHECK: vector.store %{{.*}}, %[[PANEL]]
