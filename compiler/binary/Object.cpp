@@ -137,3 +137,14 @@ FailureOr<ObjectCode> aft::compileObject(ModuleOp module, const Target &target, 
   }
   return result;
 }
+
+std::string aft::emitObject(llvm::Module &module, const Target &target, std::string &error) {
+  std::string object;
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, error);
+  if (!machine)
+    return object;
+  setTarget(module, target, *machine);
+  if (failed(emit(module, *machine, llvm::CodeGenFileType::ObjectFile, object)))
+    error = "the code generator cannot write object files";
+  return object;
+}

@@ -9,6 +9,10 @@
 
 #include <string>
 
+namespace llvm {
+class Module;
+} // namespace llvm
+
 namespace aft {
 
 /// What becomes of one module.
@@ -22,6 +26,9 @@ struct ObjectCode {
 /// on different modules.
 mlir::FailureOr<ObjectCode> compileObject(mlir::ModuleOp module, const Target &target,
                                           bool keepText);
+
+/// Compiles LLVM IR that needs no optimising. Empty `error`: success.
+std::string emitObject(llvm::Module &module, const Target &target, std::string &error);
 
 } // namespace aft
 

@@ -77,3 +77,17 @@ std::string Target::missingHere() const {
       missing += (missing.empty() ? "" : ",") + feature.first().str();
   return missing;
 }
+
+std::vector<std::string> Target::enabled(const std::vector<std::string> &names) const {
+  std::string error;
+  std::vector<std::string> result;
+  const llvm::Target *backend = lookupTarget(error);
+  if (!backend)
+    return result;
+  std::unique_ptr<llvm::MCSubtargetInfo> info(
+      backend->createMCSubtargetInfo(llvm::sys::getDefaultTargetTriple(), cpu, features));
+  for (const std::string &name : names)
+    if (info->checkFeatures("+" + name))
+      result.push_back(name);
+  return result;
+}

@@ -4,6 +4,7 @@
 #define AFT_COMPILER_BINARY_TARGET_H
 
 #include <string>
+#include <vector>
 
 namespace aft {
 
@@ -30,6 +31,9 @@ struct Target {
   /// The features that this target needs and the CPU this process runs on lacks,
   /// separated by commas.
   std::string missingHere() const;
+
+  /// Those of these features that code for this target may use.
+  std::vector<std::string> enabled(const std::vector<std::string> &features) const;
 };
 
 } // namespace aft

@@ -1,9 +1,12 @@
 //===- aftc.cpp - The ahead-of-time compiler ------------------------------===//
 
 #include "compiler/report/PassTimer.h"
+#include "runtime/artifact/MappedFile.h"
+#include "runtime/artifact/Safetensors.h"
 #include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Compile.h"
 #include "runtime/jit/Report.h"
+#include "runtime/jit/Save.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
@@ -52,6 +55,16 @@ static cl::opt<std::string> report("report",
                                             "data where the name ends in .json"),
                                    cl::value_desc("FILE"), cl::cat(category));
 
+static cl::opt<std::string> weights(
+    "weights", cl::desc("Values of inputs by their aft.name, which go into the artifact"),
+    cl::value_desc("FILE.safetensors"), cl::cat(category));
+static cl::opt<bool> weightsBeside(
+    "weights-beside", cl::desc("Writes them as OUT.safetensors beside OUT.so instead of inside"),
+    cl::cat(category));
+static cl::opt<unsigned> threads("for-threads",
+                                 cl::desc("Threads that the artifact will run on; default: unknown"),
+                                 cl::init(0), cl::value_desc("N"), cl::cat(category));
+
 static constexpr int kRefused = 1, kWrongUsage = 2;
 
 static int fail(int code, const std::string &message) {
@@ -84,6 +97,14 @@ static std::string checkOptions() {
            "' in --compile-to, expected graph, kernels, tile, vector or llvm";
   if (lastPhase.empty() && output.empty() && dumpDir.empty() && report.empty())
     return "nothing to do: expected -o, --compile-to, --dump-dir or --report";
+  bool writes = lastPhase.empty() && !output.empty();
+  if (writes && output == "-")
+    return "-o expects the name of a file to write an artifact to, found '-'";
+  if (!writes && (!weights.empty() || weightsBeside))
+    return "--weights and --weights-beside are for artifacts, expected -o OUT.so without "
+           "--compile-to";
+  if (weightsBeside && weights.empty())
+    return "--weights-beside expects --weights";
   if (!lastPhase.empty() && !report.empty())
     return "--report is on all phases, found --compile-to=" + lastPhase + " with it";
   return "";
@@ -95,8 +116,6 @@ static std::string checkSupport() {
     return "not supported yet: --target=" + targetName;
   if (lastPhase == "binary")
     return "not supported yet: --compile-to=binary; --dump-dir writes .ll and .s files";
-  if (lastPhase.empty() && !output.empty())
-    return "not supported yet: writing artifacts (-o " + output + ")";
   for (llvm::StringRef suffix : {".pt2", ".pt"})
     if (llvm::StringRef(model).ends_with(suffix))
       return model + ": not supported yet: models in " + suffix.str() + " files";
@@ -131,26 +150,52 @@ static std::string prepareDump() {
 static std::string prepareTuning(aft::PipelineOptions &pipeline) {
   if (!tune)
     return "";
-  pipeline.threads = static_cast<unsigned>(aft::ThreadPool::defaultThreads());
+  if (threads == 0)
+    pipeline.threads = static_cast<unsigned>(aft::ThreadPool::defaultThreads());
   std::string missing = pipeline.target.missingHere();
   return missing.empty() ? "" : "--tune measures on this machine, which lacks " + missing;
 }
 
-/// Compiles a program as a whole: for its dump, its report or both.
+/// Writes the artifact with the weights of a file.
+static aft::Status writeArtifact(const aft::Package &package,
+                                 const aft::PipelineOptions &pipeline) {
+  aft::SaveOptions save;
+  aft::MappedFile file;
+  if (!weights.empty()) {
+    if (aft::Failure failure = file.open(weights); !failure.ok())
+      return failure.status();
+    aft::Safetensors found;
+    if (aft::Status status = aft::Safetensors::parse(file.bytes(), found); !status.ok())
+      return {weights + ": " + status.message};
+    save.weights = std::move(found.tensors);
+    save.weightsBeside = weightsBeside;
+  }
+  return aft::savePackage(package, pipeline, output, save);
+}
+
+static aft::Status writeReport(const aft::PipelineOptions &pipeline,
+                               const aft::CompileReport &collected, double milliseconds) {
+  aft::CompileStats stats;
+  stats.milliseconds = milliseconds;
+  return aft::writeReportText(
+      report, aft::withStats(aft::compilationText(model, pipeline, collected), stats,
+                             /*cacheEnabled=*/false));
+}
+
+/// Compiles a program as a whole: for its artifact, its dump, its report.
 static aft::Status compileAll(const std::string &text, aft::PipelineOptions &pipeline) {
   aft::CompileReport collected;
   if (!report.empty())
     pipeline.report = &collected;
   aft::Package package;
   auto start = std::chrono::steady_clock::now();
-  if (aft::Status status = aft::compilePackage(text, model, pipeline, package);
-      !status.ok() || report.empty())
-    return status;
-  aft::CompileStats stats;
-  stats.milliseconds = aft::millisecondsSince(start);
-  return aft::writeReportText(
-      report, aft::withStats(aft::compilationText(model, pipeline, collected), stats,
-                             /*cacheEnabled=*/false));
+  aft::Status status = aft::compilePackage(text, model, pipeline, package);
+  double milliseconds = aft::millisecondsSince(start);
+  if (status.ok() && !output.empty())
+    status = writeArtifact(package, pipeline);
+  if (status.ok() && !report.empty())
+    status = writeReport(pipeline, collected, milliseconds);
+  return status;
 }
 
 int main(int argc, char **argv) {
@@ -183,6 +228,7 @@ int main(int argc, char **argv) {
   aft::PipelineOptions pipeline;
   if (aft::Status status = aft::pipelineOptions(options, pipeline); !status.ok())
     return fail(kRefused, status.message);
+  pipeline.threads = threads;
   if (std::string error = prepareTuning(pipeline); !error.empty())
     return fail(kRefused, error);
   std::string text = (*file)->getBuffer().str();

@@ -1,15 +1,14 @@
 //===- Program.cpp - Programs compiled just in time -----------------------===//
 
 #include "aft/program.h"
-#include "aft/profile.h"
 
-#include "runtime/core/Arena.h"
+#include "runtime/core/CompiledProgram.h"
 #include "runtime/core/Log.h"
-#include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Cache.h"
 #include "runtime/jit/Compile.h"
 #include "runtime/jit/PhaseClock.h"
 #include "runtime/jit/Report.h"
+#include "runtime/jit/Save.h"
 #include "runtime/jit/Tune.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -35,252 +34,84 @@ struct Compilation {
   }
 };
 
-/// The code of one entry.
-struct EntryCode {
-  aft_entry_t run;
-  aft_plan_t plan;
-};
-
-class JITProgram : public Program {
+/// Its objects stay: save() links them into an artifact.
+class JITProgram : public CompiledProgram {
 public:
-  static Status create(Package package, const CompileStats &stats, Compilation compilation,
-                       int threads, std::shared_ptr<Program> &program);
+  JITProgram(ProgramCode code, int threads, Package package, const PipelineOptions &options,
+             const CompileStats &stats, Compilation compilation)
+      : CompiledProgram(std::move(code), threads), package(std::move(package)), options(options),
+        compileStats(stats), compilation(std::move(compilation)) {
+    this->options.report = nullptr;
+  }
+  static Status create(Package package, const PipelineOptions &options, const CompileStats &stats,
+                       Compilation compilation, int threads, std::shared_ptr<Program> &program);
 
-  const std::vector<EntryInfo> &entries() const override { return package.entries; }
   const CompileStats &stats() const override { return compileStats; }
   std::string report() const override {
     return withStats(compilation.get(), compileStats, !compilation.key.empty());
   }
-  Status outputShapes(const std::string &entry, const std::vector<Buffer> &inputs,
-                      std::vector<std::vector<int64_t>> &shapes,
-                      int64_t *arenaBytes) const override;
-  Status run(const std::string &entry, const std::vector<Buffer> &inputs,
-             const std::vector<Buffer> &outputs) const override {
-    return run(entry, inputs, outputs, *pool->runtime());
+  Status save(const std::string &path, const SaveOptions &save) const override {
+    return savePackage(package, options, path, save);
   }
-  Status run(const std::string &entry, const std::vector<Buffer> &inputs,
-             const std::vector<Buffer> &outputs, const aft_runtime_t &runtime) const override;
 
 private:
-  Status find(const std::string &name, size_t &index) const;
-  /// Checks the inputs and asks the plan; `dims` are the inputs' extents, then
-  /// the outputs'.
-  Status plan(size_t index, const std::vector<Buffer> &inputs, std::vector<int64_t> &dims,
-              int64_t &arenaBytes) const;
-
-  /// Runs an entry and reports to the profiles at work and to the log.
-  void runMeasured(size_t index, void *const *buffers, const int64_t *dims, void *arena,
-                   int64_t arenaBytes, const aft_runtime_t &runtime) const;
-
   Package package;
-  KernelTable kernels;
+  PipelineOptions options;
   CompileStats compileStats;
   Compilation compilation;
-  std::vector<EntryCode> code;
-  std::unique_ptr<llvm::orc::LLJIT> jit;
-  ThreadPool *pool = nullptr;
-  mutable ArenaPool arenas;
 };
 
 } // namespace
 
-static std::string textOf(const std::vector<int64_t> &shape, DType dtype) {
-  std::string text = "tensor<";
-  for (int64_t extent : shape)
-    text += (extent == kDynamic ? "?" : std::to_string(extent)) + "x";
-  return text + nameOf(dtype) + ">";
-}
-
-static std::string labelOf(const char *kind, size_t index, const std::string &name) {
-  return std::string(kind) + " " + std::to_string(index) +
-         (name.empty() ? "" : " ('" + name + "')");
-}
-
-/// Whether a buffer can stand for a declared value.
-static Status checkBuffer(const char *kind, size_t index, const ValueInfo &info,
-                          const Buffer &buffer) {
-  bool fits = info.type.dtype == buffer.dtype && info.type.shape.size() == buffer.shape.size();
-  for (size_t dim = 0; fits && dim < buffer.shape.size(); ++dim)
-    fits = buffer.shape[dim] >= 0 &&
-           (info.type.shape[dim] == kDynamic || info.type.shape[dim] == buffer.shape[dim]);
-  if (!fits)
-    return {labelOf(kind, index, info.name) + " must be " +
-            textOf(info.type.shape, info.type.dtype) + ", found " +
-            textOf(buffer.shape, buffer.dtype)};
-  int64_t elements = sizeOf(buffer.dtype);
-  for (int64_t extent : buffer.shape)
-    if (__builtin_mul_overflow(elements, extent, &elements))
-      return {labelOf(kind, index, info.name) + " is larger than 64 bits can count"};
-  if (!buffer.data && elements > 0)
-    return {labelOf(kind, index, info.name) + " has no memory"};
-  return {};
-}
-
-Status JITProgram::create(Package package, const CompileStats &stats, Compilation compilation,
-                          int threads, std::shared_ptr<Program> &result) {
+/// Links objects into the process; `code` gets the entries' addresses.
+static Status linkObjects(const Package &package, ProgramCode &code) {
   static std::once_flag once;
   std::call_once(once, [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
   });
-  auto program = std::make_shared<JITProgram>();
   auto take = [](llvm::Error error) { return Status{llvm::toString(std::move(error))}; };
-  auto jit = llvm::orc::LLJITBuilder().create();
-  if (!jit)
-    return take(jit.takeError());
-  program->jit = std::move(*jit);
+  auto created = llvm::orc::LLJITBuilder().create();
+  if (!created)
+    return take(created.takeError());
+  std::shared_ptr<llvm::orc::LLJIT> jit = std::move(*created);
   auto process = llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(
-      program->jit->getDataLayout().getGlobalPrefix());
+      jit->getDataLayout().getGlobalPrefix());
   if (!process)
     return take(process.takeError());
-  program->jit->getMainJITDylib().addGenerator(std::move(*process));
+  jit->getMainJITDylib().addGenerator(std::move(*process));
   for (const NamedObject &object : package.objects)
-    if (llvm::Error error = program->jit->addObjectFile(
+    if (llvm::Error error = jit->addObjectFile(
             llvm::MemoryBuffer::getMemBufferCopy(object.object, object.name)))
       return take(std::move(error));
   for (const EntryInfo &entry : package.entries) {
-    auto run = program->jit->lookup(entry.name);
+    auto run = jit->lookup(entry.name);
     if (!run)
       return take(run.takeError());
-    auto plan = program->jit->lookup(entry.name + ".plan");
+    auto plan = jit->lookup(entry.name + ".plan");
     if (!plan)
       return take(plan.takeError());
-    program->code.push_back({run->toPtr<aft_entry_t>(), plan->toPtr<aft_plan_t>()});
+    code.entries.push_back({entry, run->toPtr<aft_entry_t>(), plan->toPtr<aft_plan_t>(), {}, {}});
   }
-  for (NamedObject &object : package.objects)
-    object.object.clear();
-  program->package = std::move(package);
-  for (const KernelInfo &kernel : program->package.kernels)
-    program->kernels.emplace(kernel.name, &kernel);
-  program->compileStats = stats;
-  program->compilation = std::move(compilation);
-  program->pool = &ThreadPool::shared(threads);
-  result = std::move(program);
+  code.checks = package.checks;
+  code.kernels = package.kernels;
+  code.memory = std::move(jit);
   return {};
 }
 
-Status JITProgram::find(const std::string &name, size_t &index) const {
-  std::string all;
-  for (index = 0; index < package.entries.size(); ++index) {
-    if (package.entries[index].name == name)
-      return {};
-    all += (all.empty() ? "" : ", ") + package.entries[index].name;
-  }
-  return {"no entry '" + name + "', expected one of: " + all};
-}
-
-Status JITProgram::plan(size_t index, const std::vector<Buffer> &inputs, std::vector<int64_t> &dims,
-                        int64_t &arenaBytes) const {
-  const EntryInfo &info = package.entries[index];
-  if (inputs.size() != info.inputs.size())
-    return {"entry '" + info.name + "' takes " + std::to_string(info.inputs.size()) +
-            " inputs, found " + std::to_string(inputs.size())};
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    if (Status status = checkBuffer("input", i, info.inputs[i], inputs[i]); !status.ok())
-      return {"entry '" + info.name + "': " + status.message};
-    dims.insert(dims.end(), inputs[i].shape.begin(), inputs[i].shape.end());
-  }
-  size_t given = dims.size(), wanted = 0;
-  for (const ValueInfo &output : info.outputs)
-    wanted += output.type.shape.size();
-  dims.resize(given + wanted);
-  int64_t check = code[index].plan(dims.data(), dims.data() + given, &arenaBytes);
-  if (check == 0)
-    return {};
-  size_t message = static_cast<size_t>(check) - 1;
-  return {"entry '" + info.name + "': " +
-          (message < package.checks.size() ? package.checks[message]
-                                           : "the inputs' shapes do not fit together")};
-}
-
-Status JITProgram::outputShapes(const std::string &entry, const std::vector<Buffer> &inputs,
-                                std::vector<std::vector<int64_t>> &shapes,
-                                int64_t *arenaBytes) const {
-  size_t index;
-  std::vector<int64_t> dims;
-  int64_t bytes = 0;
-  if (Status status = find(entry, index); !status.ok())
+Status JITProgram::create(Package package, const PipelineOptions &options,
+                          const CompileStats &stats, Compilation compilation, int threads,
+                          std::shared_ptr<Program> &result) {
+  ProgramCode code;
+  if (Status status = linkObjects(package, code); !status.ok())
     return status;
-  if (Status status = plan(index, inputs, dims, bytes); !status.ok())
-    return status;
-  auto next = dims.end();
-  for (const ValueInfo &output : package.entries[index].outputs)
-    next -= static_cast<std::ptrdiff_t>(output.type.shape.size());
-  shapes.clear();
-  for (const ValueInfo &output : package.entries[index].outputs) {
-    auto end = next + static_cast<std::ptrdiff_t>(output.type.shape.size());
-    shapes.emplace_back(next, end);
-    next = end;
-  }
-  if (arenaBytes)
-    *arenaBytes = bytes;
+  result = std::make_shared<JITProgram>(std::move(code), threads, std::move(package), options,
+                                        stats, std::move(compilation));
   return {};
-}
-
-Status JITProgram::run(const std::string &entry, const std::vector<Buffer> &inputs,
-                       const std::vector<Buffer> &outputs, const aft_runtime_t &runtime) const {
-  size_t index;
-  std::vector<int64_t> dims;
-  int64_t arenaBytes = 0;
-  if (Status status = find(entry, index); !status.ok())
-    return status;
-  if (Status status = plan(index, inputs, dims, arenaBytes); !status.ok())
-    return status;
-  const EntryInfo &info = package.entries[index];
-  if (outputs.size() != info.outputs.size())
-    return {"entry '" + info.name + "' has " + std::to_string(info.outputs.size()) +
-            " outputs, found memory for " + std::to_string(outputs.size())};
-  size_t position = 0;
-  std::vector<void *> buffers;
-  for (const Buffer &input : inputs) {
-    buffers.push_back(input.data);
-    position += input.shape.size();
-  }
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    ValueInfo expected = info.outputs[i];
-    for (int64_t &extent : expected.type.shape)
-      extent = dims[position++];
-    if (Status status = checkBuffer("output", i, expected, outputs[i]); !status.ok())
-      return {"entry '" + info.name + "': " + status.message};
-    if (expected.alias >= 0 && outputs[i].data != inputs[expected.alias].data)
-      return {"entry '" + info.name + "': " + labelOf("output", i, expected.name) + " updates " +
-              labelOf("input", expected.alias, info.inputs[expected.alias].name) +
-              " in place and must have its memory"};
-    buffers.push_back(outputs[i].data);
-  }
-  ArenaPool::Lease arena(arenas, arenaBytes);
-  if (!arena.data())
-    return {"entry '" + info.name + "' needs " + std::to_string(arenaBytes) +
-            " bytes of scratch memory, which could not be had"};
-  if (Profile::wanted() || logs("runtime"))
-    runMeasured(index, buffers.data(), dims.data(), arena.data(), arenaBytes, runtime);
-  else
-    code[index].run(buffers.data(), dims.data(), arena.data(), &runtime);
-  return {};
-}
-
-void JITProgram::runMeasured(size_t index, void *const *buffers, const int64_t *dims, void *arena,
-                             int64_t arenaBytes, const aft_runtime_t &runtime) const {
-  const std::string &entry = package.entries[index].name;
-  int threads = &runtime == pool->runtime() ? pool->threads() : 0;
-  size_t inputExtents = 0;
-  for (const ValueInfo &input : package.entries[index].inputs)
-    inputExtents += input.type.shape.size();
-  RunRecord record(entry, {dims, dims + inputExtents}, arenaBytes, threads, kernels, &runtime);
-  code[index].run(buffers, dims, arena, record.runtime());
-  record.finish();
-  Profile::deliver(record);
-  if (!logs("runtime"))
-    return;
-  Profile profile;
-  profile.add(record);
-  log("runtime", entry + ": " + std::to_string(arenaBytes) + " bytes of scratch memory, " +
-                     (threads ? std::to_string(threads) + " threads" : "the host's threads") +
-                     profile.table());
 }
 
 Status aft::loadPackage(Package package, int threads, std::shared_ptr<Program> &program) {
-  return JITProgram::create(std::move(package), {}, {}, threads, program);
+  return JITProgram::create(std::move(package), {}, {}, {}, threads, program);
 }
 
 /// Everything that the generated code depends on.
@@ -353,8 +184,8 @@ Status Program::compile(const std::string &text, const std::string &name,
   stats.kernels = static_cast<int>(package->kernels.size());
   stats.launches = package->launches;
   std::shared_ptr<Program> created;
-  if (Status status = JITProgram::create(std::move(*package), stats, std::move(compilation),
-                                         options.threads, created);
+  if (Status status = JITProgram::create(std::move(*package), pipeline, stats,
+                                         std::move(compilation), options.threads, created);
       !status.ok())
     return {name + ": loading the generated code failed: " + status.message};
   clock.finished("link");

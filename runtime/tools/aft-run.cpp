@@ -1,6 +1,7 @@
 //===- aft-run.cpp - Runs a program on arrays from files ------------------===//
 
 #include "aft/report.h"
+#include "runtime/artifact/Artifact.h"
 #include "runtime/core/Npy.h"
 #include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Reference.h"
@@ -20,12 +21,13 @@ namespace {
 struct Options {
   std::string file, entry, trace, report, target = "cpu";
   std::vector<std::string> inputs, outputs;
-  bool reference = false, compare = false, fast = false, tune = false;
+  bool reference = false, compare = false, fast = false, tune = false, inspect = false;
   int threads = 0;
 };
 
 const char kUsage[] =
     "usage: aft-run FILE [options]\n"
+    "  FILE                a program (.mlir) or an artifact that aftc wrote (.so)\n"
     "  --entry=NAME        the function to run (default: main, forward, or the only one)\n"
     "  --input=FILE.npy    one per argument, in order\n"
     "  --output=FILE.npy   one per result, in order\n"
@@ -38,6 +40,7 @@ const char kUsage[] =
     "  --trace=FILE.json   a timeline of the compiled code's run, for ui.perfetto.dev\n"
     "  --report=FILE       what was compiled and how fast it runs, as a page of HTML, or as data\n"
     "                      where the name ends in .json; runs the entry some more times\n"
+    "  --inspect           verifies an artifact and prints its manifest; runs nothing\n"
     "  --target=cpu        where to run\n";
 
 } // namespace
@@ -50,6 +53,22 @@ const char kUsage[] =
 [[noreturn]] static void fail(const std::string &message) {
   std::cerr << "aft-run: error: " << message << "\n";
   std::exit(1);
+}
+
+static bool isArtifact(const Options &options) {
+  return options.file.size() > 3 && options.file.compare(options.file.size() - 3, 3, ".so") == 0;
+}
+
+/// What an artifact holds code, but no program for.
+static void checkArtifactOptions(const Options &options) {
+  if (options.inspect && !isArtifact(options))
+    usageError("--inspect is on artifacts, expected a .so file, found '" + options.file + "'");
+  if (isArtifact(options) && (options.reference || options.compare))
+    usageError("--reference and --compare need the program, expected a .mlir file, found '" +
+               options.file + "'");
+  if (isArtifact(options) && (options.tune || !options.report.empty()))
+    usageError("--tune and --report need the compiler's work, expected a .mlir file, found '" +
+               options.file + "'");
 }
 
 static Options parse(int argc, char **argv) {
@@ -94,6 +113,8 @@ static Options parse(int argc, char **argv) {
       options.fast = true;
     else if (argument == "--tune")
       options.tune = true;
+    else if (argument == "--inspect")
+      options.inspect = true;
     else if (argument.rfind("-", 0) == 0)
       usageError("unknown option '" + argument + "'");
     else if (!options.file.empty())
@@ -109,6 +130,7 @@ static Options parse(int argc, char **argv) {
     usageError("--report shows compiled code, which --reference does not run");
   if (options.tune && options.reference && !options.compare)
     usageError("--tune is on compiled code, which --reference does not run");
+  checkArtifactOptions(options);
   if (options.target != "cpu")
     usageError("target '" + options.target + "' is not supported yet, expected cpu");
   return options;
@@ -117,23 +139,17 @@ static Options parse(int argc, char **argv) {
 static const EntryInfo &chooseEntry(const std::vector<EntryInfo> &entries,
                                     const Options &options) {
   const std::string &wanted = options.entry;
-  std::string all;
-  for (const EntryInfo &entry : entries)
-    all += (all.empty() ? "" : ", ") + entry.name;
   if (entries.empty())
     fail(options.file + ": the program has no public function");
-  std::vector<std::string> names = {"main", "forward"};
-  if (!wanted.empty())
-    names = {wanted};
-  for (const std::string &name : names)
-    for (const EntryInfo &entry : entries)
-      if (entry.name == name)
-        return entry;
-  if (!wanted.empty())
-    fail(options.file + ": no entry '" + wanted + "', expected one of: " + all);
-  if (entries.size() == 1)
-    return entries.front();
-  fail(options.file + ": which entry? --entry expects one of: " + all);
+  if (wanted.empty()) {
+    if (int found = defaultEntry(entries); found >= 0)
+      return entries[found];
+    fail(options.file + ": which entry? --entry expects one of: " + entryNames(entries));
+  }
+  for (const EntryInfo &entry : entries)
+    if (entry.name == wanted)
+      return entry;
+  fail(options.file + ": no entry '" + wanted + "', expected one of: " + entryNames(entries));
 }
 
 /// How a program is compiled. What is wrong with an input is said when it is read
@@ -301,16 +317,31 @@ static bool compareAll(const std::vector<Array> &found, const std::vector<Array>
   return good;
 }
 
+static int inspect(const Options &options) {
+  VerifiedArtifact artifact;
+  if (Failure failure = readArtifact(options.file, /*trustWeights=*/false, /*anyCPU=*/true,
+                                     artifact);
+      !failure.ok())
+    fail(failure.message);
+  std::fwrite(artifact.manifestText.data(), 1, artifact.manifestText.size(), stdout);
+  return 0;
+}
+
 int main(int argc, char **argv) {
   Options options = parse(argc, argv);
-  if (options.file.size() > 3 && options.file.substr(options.file.size() - 3) == ".so")
-    fail(options.file + ": artifacts are not supported yet, expected a .mlir file");
-  std::string text = readFile(options.file);
+  if (options.inspect)
+    return inspect(options);
+  std::string text;
+  if (!isArtifact(options))
+    text = readFile(options.file);
   bool compiles = options.compare || !options.reference;
   std::shared_ptr<Program> program;
   std::vector<EntryInfo> entries;
-  Status status = compiles ? Program::compile(text, options.file, compileOptionsOf(options), program)
-                           : readEntries(text, options.file, entries);
+  Status status = isArtifact(options)
+                      ? Program::load(options.file, {options.threads, false}, program)
+                  : compiles
+                      ? Program::compile(text, options.file, compileOptionsOf(options), program)
+                      : readEntries(text, options.file, entries);
   if (!status.ok())
     fail(status.message);
   if (program)

@@ -3,6 +3,7 @@
 #include "frontends/torch/capture/Arguments.h"
 #include "frontends/torch/capture/Rules.h"
 #include "frontends/torch/ops/Kernels.h"
+#include "runtime/core/Seed.h"
 
 #include <ATen/ATen.h>
 
@@ -29,14 +30,6 @@ struct TrainingModule::Impl {
 
   Tensors arguments(const Tensors &inputs) const;
 };
-
-/// A different number for every seed and step (splitmix64).
-static int64_t mixed(int64_t seed, int64_t step) {
-  uint64_t x = static_cast<uint64_t>(seed) * 0x9E3779B97F4A7C15u + static_cast<uint64_t>(step);
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-  return static_cast<int64_t>(x ^ (x >> 31));
-}
 
 static void checkParameter(const TracedState &state) {
   TORCH_CHECK(state.tensor.is_contiguous() && state.tensor.device().is_cpu(), "parameter '",
@@ -116,7 +109,7 @@ Tensors TrainingModule::Impl::arguments(const Tensors &inputs) const {
   all.insert(all.end(), inputs.begin(), inputs.end());
   for (const at::Tensor &tensor : fixed)
     all.push_back(tensor.defined() ? tensor.contiguous()
-                                   : at::scalar_tensor(mixed(seed, steps), at::kLong));
+                                   : at::scalar_tensor(stepSeed(seed, steps), at::kLong));
   return all;
 }
 

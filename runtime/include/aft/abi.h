@@ -41,6 +41,25 @@ typedef void (*aft_entry_t)(void *const *buffers, const int64_t *dims, void *are
 typedef int64_t (*aft_plan_t)(const int64_t *dims, int64_t *output_dims,
                               int64_t *arena_bytes);
 
+/* The entries of an artifact, as its only symbol, AFT_TABLE_SYMBOL: loaders check
+   magic and version before they look at the rest. */
+#define AFT_TABLE_SYMBOL "aft_artifact_table"
+#define AFT_TABLE_MAGIC 0x54544641u /* "AFTT" */
+
+typedef struct aft_table_entry {
+  const char *name;
+  aft_entry_t run;
+  aft_plan_t plan;
+} aft_table_entry_t;
+
+typedef struct aft_table {
+  uint32_t magic;
+  uint32_t version;  /* AFT_ABI_VERSION */
+  char code_id[64];  /* as in the manifest; no zero at the end */
+  int64_t count;
+  const aft_table_entry_t *entries;
+} aft_table_t;
+
 #ifdef __cplusplus
 }
 #endif

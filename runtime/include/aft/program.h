@@ -48,6 +48,12 @@ struct Buffer {
   std::vector<int64_t> shape;
 };
 
+/// A tensor whose memory is the caller's.
+struct NamedTensor {
+  std::string name;
+  Buffer value;
+};
+
 /// Empty: success.
 struct [[nodiscard]] Status {
   std::string message;
@@ -111,6 +117,30 @@ struct CompileStats {
   std::vector<PhaseTime> phases; ///< in order; together about `milliseconds`
 };
 
+/// An extent that a program was not made for is refused.
+struct ExtentLimit {
+  std::string entry;
+  int input = 0, dimension = 0;
+  int64_t least = 0, most = INT64_MAX;
+};
+
+/// What goes into an artifact besides the code.
+struct SaveOptions {
+  /// Values of inputs, by name. Where a result overwrites or replaces the input it is
+  /// the first of its values (a parameter to train, the state of a decoder); elsewhere
+  /// the input is no input of the artifact any more. Others are left out.
+  std::vector<NamedTensor> weights;
+  /// In a file NAME.safetensors beside NAME.so instead of inside.
+  bool weightsBeside = false;
+  std::vector<ExtentLimit> limits;
+};
+
+/// How an artifact is loaded.
+struct LoadOptions {
+  int threads = 0;           ///< 0: AFT_NUM_THREADS, else all CPUs
+  bool trustWeights = false; ///< verifies the weights' sizes, but not their hash
+};
+
 class Program {
 public:
   virtual ~Program() = default;
@@ -119,6 +149,15 @@ public:
   /// error messages in place of a file name.
   static Status compile(const std::string &text, const std::string &name,
                         const CompileOptions &options, std::shared_ptr<Program> &program);
+
+  /// Opens an artifact after its verification (see aft/aft.h, which does the same
+  /// from C). In libaft_runtime, which needs no compiler.
+  static Status load(const std::string &path, const LoadOptions &options,
+                     std::shared_ptr<Program> &program);
+
+  /// Writes an artifact with the code of this program, for this CPU and those that
+  /// have its features. An artifact that was loaded cannot be saved again.
+  virtual Status save(const std::string &path, const SaveOptions &options = {}) const = 0;
 
   virtual const std::vector<EntryInfo> &entries() const = 0;
   virtual const CompileStats &stats() const = 0;

@@ -1,0 +1,183 @@
+//===- LinkArtifact.cpp - From object files to a shared object ------------===//
+
+#include "compiler/binary/LinkArtifact.h"
+
+#include "aft/abi.h"
+#include "compiler/binary/Object.h"
+#include "llvm/IR/Constants.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Program.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <link.h>
+
+using namespace aft;
+
+//===----------------------------------------------------------------------===//
+// The table of entries
+//===----------------------------------------------------------------------===//
+
+static llvm::GlobalVariable *addConstant(llvm::Module &module, llvm::Constant *value,
+                                         const char *name, bool visible = false) {
+  auto linkage = visible ? llvm::GlobalValue::ExternalLinkage : llvm::GlobalValue::PrivateLinkage;
+  return new llvm::GlobalVariable(module, value->getType(), /*isConstant=*/true, linkage, value,
+                                  name);
+}
+
+/// The object with aft_artifact_table.
+static std::string tableObject(const std::vector<std::string> &entries, const std::string &codeId,
+                               const Target &target, std::string &error) {
+  llvm::LLVMContext context;
+  llvm::Module module("aft_table", context);
+  llvm::IRBuilder<> builder(context);
+  auto *i32 = builder.getInt32Ty();
+  auto *i64 = builder.getInt64Ty();
+  auto *type = llvm::FunctionType::get(builder.getVoidTy(), false);
+  std::vector<llvm::Constant *> rows;
+  for (const std::string &entry : entries) {
+    llvm::Constant *name =
+        addConstant(module, llvm::ConstantDataArray::getString(context, entry), "name");
+    auto *run = llvm::cast<llvm::Constant>(module.getOrInsertFunction(entry, type).getCallee());
+    auto *plan =
+        llvm::cast<llvm::Constant>(module.getOrInsertFunction(entry + ".plan", type).getCallee());
+    rows.push_back(llvm::ConstantStruct::getAnon({name, run, plan}));
+  }
+  llvm::Constant *all = llvm::ConstantArray::get(
+      llvm::ArrayType::get(rows.front()->getType(), rows.size()), rows);
+  llvm::Constant *table = llvm::ConstantStruct::getAnon(
+      {llvm::ConstantInt::get(i32, AFT_TABLE_MAGIC), llvm::ConstantInt::get(i32, AFT_ABI_VERSION),
+       llvm::ConstantDataArray::getString(context, codeId, /*AddNull=*/false),
+       llvm::ConstantInt::get(i64, rows.size()), addConstant(module, all, "entries")});
+  addConstant(module, table, AFT_TABLE_SYMBOL, /*visible=*/true);
+  return emitObject(module, target, error);
+}
+
+//===----------------------------------------------------------------------===//
+// The linker
+//===----------------------------------------------------------------------===//
+
+/// The paths of libm and libc in this process: development packages may be missing.
+static std::vector<std::string> systemLibraries() {
+  std::vector<std::string> found;
+  dl_iterate_phdr(
+      [](dl_phdr_info *info, size_t, void *result) {
+        llvm::StringRef name = llvm::sys::path::filename(info->dlpi_name);
+        if (name.starts_with("libm.so") || name.starts_with("libc.so"))
+          static_cast<std::vector<std::string> *>(result)->push_back(info->dlpi_name);
+        return 0;
+      },
+      &found);
+  return found;
+}
+
+static std::string findLinker(std::string &error) {
+  if (const char *named = std::getenv("AFT_LINKER"); named && *named) {
+    // A name with a folder in it comes back unseen.
+    auto path = llvm::sys::findProgramByName(named);
+    if (path && llvm::sys::fs::can_execute(*path))
+      return *path;
+    error = std::string("AFT_LINKER names '") + named + "', which is no program";
+    return "";
+  }
+  for (const char *name : {"ld.lld", "ld.lld-19", "ld"}) {
+    if (auto path = llvm::sys::findProgramByName(name, {AFT_LLVM_TOOLS}))
+      return *path;
+    if (auto path = llvm::sys::findProgramByName(name))
+      return *path;
+  }
+  error = "no linker found, expected ld.lld in " AFT_LLVM_TOOLS
+          ", or ld.lld, ld.lld-19 or ld in PATH (Debian: package lld-19); AFT_LINKER names another";
+  return "";
+}
+
+namespace {
+
+/// A folder that goes with all in it.
+struct TemporaryFolder {
+  TemporaryFolder() { error = llvm::sys::fs::createUniqueDirectory("aft-link", path); }
+  ~TemporaryFolder() {
+    if (!error)
+      llvm::sys::fs::remove_directories(path);
+  }
+  std::string file(const llvm::Twine &name) const { return (path + "/" + name).str(); }
+  llvm::SmallString<128> path;
+  std::error_code error;
+};
+
+} // namespace
+
+static bool writeFile(const std::string &path, llvm::StringRef content, std::string &error) {
+  std::error_code code;
+  llvm::raw_fd_ostream stream(path, code);
+  if (!code) {
+    stream << content;
+    stream.close();
+    code = stream.error();
+    stream.clear_error();
+  }
+  if (code)
+    error = path + ": " + code.message();
+  return !code;
+}
+
+static std::string readFile(const std::string &path) {
+  auto buffer = llvm::MemoryBuffer::getFile(path);
+  return buffer ? (*buffer)->getBuffer().str() : "";
+}
+
+/// Runs the linker; what it says becomes the error.
+static bool runLinker(const std::string &linker, llvm::ArrayRef<std::string> arguments,
+                      const std::string &messages, std::string &error) {
+  std::vector<llvm::StringRef> all = {linker};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  std::string reason;
+  int code = llvm::sys::ExecuteAndWait(linker, all, /*Env=*/std::nullopt,
+                                       {std::nullopt, llvm::StringRef(messages),
+                                        llvm::StringRef(messages)},
+                                       /*SecondsToWait=*/0, /*MemoryLimit=*/0, &reason);
+  if (code == 0)
+    return true;
+  std::string said = readFile(messages);
+  error = linker + " failed" + (reason.empty() ? "" : ": " + reason) +
+          (said.empty() ? " without a message" : ":\n" + said);
+  return false;
+}
+
+std::string aft::linkArtifact(const std::vector<NamedObject> &objects,
+                              const std::vector<std::string> &entries, const std::string &codeId,
+                              const Target &target, std::string &error) {
+  std::string linker = findLinker(error);
+  std::string table = error.empty() ? tableObject(entries, codeId, target, error) : "";
+  TemporaryFolder folder;
+  if (error.empty() && folder.error)
+    error = "no folder for temporary files: " + folder.error.message();
+  if (!error.empty())
+    return "";
+  // Nothing else of it is seen, or replaced by what the process has of the same name.
+  std::string script = folder.file("symbols"), output = folder.file("out.so");
+  std::vector<std::string> arguments = {
+      "-shared", "--no-undefined", "-z", "now", "-z", "relro", "-z", "noexecstack",
+      "--hash-style=gnu", "--build-id=none", "--version-script=" + script, "-o", output};
+  if (!writeFile(script, "{ global: " AFT_TABLE_SYMBOL "; local: *; };\n", error) ||
+      !writeFile(folder.file("table.o"), table, error))
+    return "";
+  arguments.push_back(folder.file("table.o"));
+  for (size_t i = 0; i < objects.size(); ++i) {
+    arguments.push_back(folder.file(std::to_string(i) + ".o"));
+    if (!writeFile(arguments.back(), objects[i].object, error))
+      return "";
+  }
+  arguments.push_back("--as-needed");
+  for (std::string &library : systemLibraries())
+    arguments.push_back(std::move(library));
+  if (!runLinker(linker, arguments, folder.file("messages"), error))
+    return "";
+  std::string linked = readFile(output);
+  if (linked.empty())
+    error = linker + " wrote nothing";
+  return linked;
+}

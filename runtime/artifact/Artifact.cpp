@@ -1,0 +1,171 @@
+//===- Artifact.cpp - A program from an artifact --------------------------===//
+
+#include "runtime/artifact/Artifact.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+
+using namespace aft;
+
+namespace {
+
+/// What keeps an artifact's code and weights in the process.
+struct Loaded {
+  explicit Loaded(std::shared_ptr<VerifiedArtifact> file) : file(std::move(file)) {}
+  ~Loaded() {
+    if (handle)
+      dlclose(handle);
+  }
+  Loaded(const Loaded &) = delete;
+  Loaded &operator=(const Loaded &) = delete;
+
+  std::shared_ptr<VerifiedArtifact> file;
+  void *handle = nullptr;
+  const aft_table_t *table = nullptr;
+
+  /// Loads a path; the table stays null where it is not that of the manifest.
+  Failure load(const std::string &path);
+};
+
+} // namespace
+
+Failure Loaded::load(const std::string &path) {
+  if (handle)
+    dlclose(handle);
+  handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!handle) {
+    const char *reason = dlerror();
+    return {AFT_ERROR_INTERNAL,
+            std::string("the system does not load it: ") + (reason ? reason : "no reason given")};
+  }
+  table = static_cast<const aft_table_t *>(dlsym(handle, AFT_TABLE_SYMBOL));
+  if (!table || table->magic != AFT_TABLE_MAGIC)
+    return {AFT_ERROR_FORMAT, std::string("has no table of entries (") + AFT_TABLE_SYMBOL + ")"};
+  if (table->version != AFT_ABI_VERSION)
+    return {AFT_ERROR_VERSION, "expected entries of version " + std::to_string(AFT_ABI_VERSION) +
+                                   ", found version " + std::to_string(table->version)};
+  if (file->manifest.codeId != std::string_view(table->code_id, sizeof table->code_id))
+    table = nullptr;
+  return {};
+}
+
+/// The system knows loaded objects by their names: where a file was replaced while the
+/// old one is still in use, its name gives the old one. The open file has a name, too,
+/// which nothing else has as long as it is open.
+static Failure loadCode(const std::string &path, Loaded &loaded) {
+  std::unique_ptr<char, decltype(&std::free)> full(realpath(path.c_str(), nullptr), &std::free);
+  if (Failure failure = loaded.load(full ? full.get() : path); !failure.ok() || loaded.table)
+    return failure;
+  if (Failure failure = loaded.load("/proc/self/fd/" +
+                                    std::to_string(loaded.file->file.descriptor()));
+      !failure.ok() || loaded.table)
+    return failure;
+  return {AFT_ERROR_INTERNAL, "another version of this file is loaded in this process, expected "
+                              "code " + loaded.file->manifest.codeId};
+}
+
+/// What the run path needs of an entry.
+static Failure makeEntry(const ManifestEntry &entry, const Loaded &loaded, CompiledEntry &result) {
+  const aft_table_t &table = *loaded.table;
+  const aft_table_entry_t *found = nullptr;
+  for (int64_t i = 0; i < table.count && !found; ++i)
+    if (entry.name == table.entries[i].name)
+      found = &table.entries[i];
+  if (!found)
+    return {AFT_ERROR_FORMAT, "the code has no entry '" + entry.name + "'"};
+  result.run = found->run;
+  result.plan = found->plan;
+  result.info.name = entry.name;
+  result.bound.resize(entry.arguments.size());
+  for (size_t i = 0; i < entry.arguments.size(); ++i) {
+    const ManifestValue &value = entry.arguments[i];
+    result.info.inputs.push_back(value.info);
+    for (size_t dim = 0; dim < value.limits.size(); ++dim)
+      result.limits.push_back({"", static_cast<int>(i), static_cast<int>(dim),
+                               value.limits[dim].first, value.limits[dim].second});
+    if (value.role == ArgumentRole::Weight)
+      result.bound[i] = loaded.file->weights.find(value.tensor)->value;
+  }
+  for (const ManifestValue &value : entry.results)
+    result.info.outputs.push_back(value.info);
+  return {};
+}
+
+Failure Artifact::open(const std::string &path, const LoadOptions &options,
+                       std::shared_ptr<Artifact> &artifact) {
+  auto file = std::make_shared<VerifiedArtifact>();
+  if (Failure failure = readArtifact(path, options.trustWeights, /*anyCPU=*/false, *file);
+      !failure.ok())
+    return failure;
+  auto loaded = std::make_shared<Loaded>(file);
+  ProgramCode code;
+  code.checks = file->manifest.checks;
+  code.kernels = file->manifest.kernels;
+  code.memory = loaded;
+  Failure failure = loadCode(path, *loaded);
+  for (const ManifestEntry &entry : file->manifest.entries)
+    if (failure.ok()) {
+      code.entries.emplace_back();
+      failure = makeEntry(entry, *loaded, code.entries.back());
+    }
+  if (!failure.ok())
+    return {failure.code, path + ": " + failure.message};
+  artifact = std::make_shared<Artifact>(std::move(code), options.threads, std::move(file));
+  return {};
+}
+
+/// Numbers of arguments as callers count them.
+static Artifact::Signature signatureOf(const ManifestEntry &entry) {
+  Artifact::Signature result;
+  std::vector<int> number(entry.arguments.size(), -1);
+  for (size_t i = 0; i < number.size(); ++i)
+    if (entry.arguments[i].role != ArgumentRole::Weight) {
+      number[i] = static_cast<int>(result.arguments.size());
+      result.arguments.push_back(entry.arguments[i]);
+    }
+  result.results = entry.results;
+  for (ManifestValue &value : result.results) {
+    if (value.partner >= 0)
+      value.partner = number[value.partner];
+    if (value.info.alias >= 0)
+      value.info.alias = number[value.info.alias];
+  }
+  return result;
+}
+
+Artifact::Artifact(ProgramCode code, int threads, std::shared_ptr<VerifiedArtifact> given)
+    : CompiledProgram(std::move(code), threads), file(std::move(given)) {
+  for (const ManifestEntry &entry : file->manifest.entries)
+    signatures.push_back(signatureOf(entry));
+  compileStats.kernels = static_cast<int>(file->manifest.kernels.size());
+  compileStats.launches = file->manifest.launches;
+}
+
+Status Artifact::save(const std::string &path, const SaveOptions &) const {
+  return {path + ": an artifact that was loaded cannot be saved; copy its file"};
+}
+
+Status Program::load(const std::string &path, const LoadOptions &options,
+                     std::shared_ptr<Program> &program) {
+  std::shared_ptr<Artifact> artifact;
+  Failure failure = Artifact::open(path, options, artifact);
+  if (failure.ok())
+    program = std::move(artifact);
+  return failure.status();
+}
+
+int aft::defaultEntry(const std::vector<EntryInfo> &entries) {
+  for (const char *name : {"main", "forward"})
+    for (size_t i = 0; i < entries.size(); ++i)
+      if (entries[i].name == name)
+        return static_cast<int>(i);
+  return entries.size() == 1 ? 0 : -1;
+}
+
+std::string aft::entryNames(const std::vector<EntryInfo> &entries) {
+  std::string all;
+  for (const EntryInfo &entry : entries)
+    all += (all.empty() ? "" : ", ") + entry.name;
+  return all;
+}

@@ -1,0 +1,54 @@
+//===- Json.h - A small JSON reader and writer ----------------------------===//
+// For manifests and the headers of .safetensors files, in a library that has no
+// LLVM. What it reads may be damaged in any way.
+
+#ifndef AFT_RUNTIME_ARTIFACT_JSON_H
+#define AFT_RUNTIME_ARTIFACT_JSON_H
+
+#include "aft/program.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace aft {
+
+struct Json {
+  enum class Kind { Null, Bool, Integer, Number, Text, Array, Object };
+  using Member = std::pair<std::string, Json>;
+
+  Json() = default;
+  Json(bool value) : kind(Kind::Bool), integer(value) {}
+  Json(int value) : kind(Kind::Integer), integer(value) {}
+  Json(int64_t value) : kind(Kind::Integer), integer(value) {}
+  Json(double value) : kind(Kind::Number), number(value) {}
+  Json(std::string value) : kind(Kind::Text), text(std::move(value)) {}
+  Json(const char *value) : kind(Kind::Text), text(value) {}
+  static Json array(std::vector<Json> items = {});
+  static Json object(std::vector<Member> members = {});
+
+  Kind kind = Kind::Null;
+  int64_t integer = 0;
+  double number = 0; ///< of a Number; an Integer fits 64 bits
+  std::string text;
+  std::vector<Json> items;
+  std::vector<Member> members; ///< in order; no name twice
+
+  /// The member of this name; null where there is none or this is no object.
+  const Json *find(std::string_view name) const;
+
+  /// Reads a whole text; the error names the byte.
+  static Status parse(std::string_view text, Json &value);
+  /// With line breaks and indentation but for what fits a line.
+  std::string print() const;
+
+private:
+  std::string printShort() const;
+  void print(std::string &out, size_t indent, size_t used) const;
+};
+
+} // namespace aft
+
+#endif // AFT_RUNTIME_ARTIFACT_JSON_H

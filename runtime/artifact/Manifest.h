@@ -1,0 +1,69 @@
+//===- Manifest.h - What an artifact says of itself -----------------------===//
+
+#ifndef AFT_RUNTIME_ARTIFACT_MANIFEST_H
+#define AFT_RUNTIME_ARTIFACT_MANIFEST_H
+
+#include "runtime/artifact/Failure.h"
+#include "runtime/artifact/Json.h"
+#include "runtime/core/RunRecord.h"
+
+namespace aft {
+
+/// The version of the format that is written. It rises with every change that an
+/// earlier loader would misread.
+constexpr int kArtifactFormat = 1;
+/// The oldest that is read.
+constexpr int kOldestArtifactFormat = 1;
+
+/// Where an argument's value comes from and where a result goes.
+enum class ArgumentRole {
+  Caller,
+  Weight, ///< `tensor` of the weights; no argument that callers see
+  State,  ///< the `partner`'th result of the last call; `tensor`, if any, at first
+  Step,   ///< a session's count
+  Seed,   ///< of dropout
+};
+
+struct ManifestValue {
+  ValueInfo info; ///< `alias` counts all arguments
+  ArgumentRole role = ArgumentRole::Caller;
+  int partner = -1;   ///< state: the result of an argument, the argument of a result
+  std::string tensor; ///< in the weights
+  /// Of a free extent: what the program was made for. Empty: no limits.
+  std::vector<std::pair<int64_t, int64_t>> limits;
+};
+
+struct ManifestEntry {
+  std::string name;
+  std::vector<ManifestValue> arguments, results;
+};
+
+struct ManifestWeights {
+  std::string file;   ///< beside the artifact; "": inside, or none
+  int64_t bytes = 0;  ///< 0: none
+  std::string sha256; ///< of all of them
+};
+
+struct Manifest {
+  int format = kArtifactFormat;
+  std::string compiler, llvm;
+  std::string arch, cpu; ///< the CPU's name chose how code is scheduled, no more
+  std::vector<std::string> features;
+  Json options = Json::object();
+  std::vector<ManifestEntry> entries;
+  std::vector<std::string> checks;
+  std::vector<KernelInfo> kernels;
+  int launches = 0;
+  ManifestWeights weights;
+  std::string codeId;     ///< SHA-256 of what the code was made of; the code has it, too
+  int64_t codeBytes = 0;  ///< the first of the file
+  std::string codeSha256; ///< of these bytes
+
+  std::string print() const;
+  /// Reads the text and checks that what it says is consistent.
+  static Status parse(std::string_view text, Manifest &manifest);
+};
+
+} // namespace aft
+
+#endif // AFT_RUNTIME_ARTIFACT_MANIFEST_H

@@ -1,0 +1,144 @@
+//===- Safetensors.cpp - Named tensors in one file ------------------------===//
+
+#include "runtime/artifact/Safetensors.h"
+
+#include "runtime/artifact/Json.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+using namespace aft;
+
+static constexpr uint64_t kMostHeader = 100'000'000;
+/// Where the data begins in files that are written here.
+static constexpr size_t kAlignment = 64;
+
+static constexpr std::pair<const char *, DType> kTypes[] = {
+    {"F32", DType::f32}, {"F64", DType::f64}, {"BF16", DType::bf16}, {"BOOL", DType::i1},
+    {"I8", DType::i8},   {"I32", DType::i32}, {"I64", DType::i64}};
+
+int64_t aft::bytesOf(const Buffer &buffer) {
+  int64_t bytes = sizeOf(buffer.dtype);
+  for (int64_t extent : buffer.shape)
+    if (extent < 0 || __builtin_mul_overflow(bytes, extent, &bytes))
+      return -1;
+  return bytes;
+}
+
+const NamedTensor *Safetensors::find(const std::string &name) const {
+  for (const NamedTensor &tensor : tensors)
+    if (tensor.name == name)
+      return &tensor;
+  return nullptr;
+}
+
+/// Two ascending places within the data.
+static bool readPlaces(const Json *value, uint64_t size, uint64_t &begin, uint64_t &end) {
+  if (!value || value->items.size() != 2)
+    return false;
+  const Json &first = value->items[0], &last = value->items[1];
+  if (first.kind != Json::Kind::Integer || last.kind != Json::Kind::Integer ||
+      first.integer < 0 || last.integer < first.integer)
+    return false;
+  begin = static_cast<uint64_t>(first.integer);
+  end = static_cast<uint64_t>(last.integer);
+  return end <= size;
+}
+
+static Status readTensor(const std::string &name, const Json &entry, std::string_view data,
+                         std::optional<NamedTensor> &result) {
+  auto fail = [&](const std::string &what) { return Status{"tensor '" + name + "' " + what}; };
+  const Json *type = entry.find("dtype"), *shape = entry.find("shape");
+  if (!type || type->kind != Json::Kind::Text || !shape || shape->kind != Json::Kind::Array)
+    return fail("has no dtype or no shape");
+  uint64_t begin = 0, end = 0;
+  if (!readPlaces(entry.find("data_offsets"), data.size(), begin, end))
+    return fail("has no data_offsets within the " + std::to_string(data.size()) +
+                " bytes of data");
+  auto known = std::find_if(std::begin(kTypes), std::end(kTypes),
+                            [&](auto &pair) { return type->text == pair.first; });
+  if (known == std::end(kTypes))
+    return {};
+  NamedTensor tensor{name, {const_cast<char *>(data.data()) + begin, known->second, {}}};
+  for (const Json &extent : shape->items) {
+    if (extent.kind != Json::Kind::Integer || extent.integer < 0)
+      return fail("has an extent that is no number");
+    tensor.value.shape.push_back(extent.integer);
+  }
+  if (int64_t bytes = bytesOf(tensor.value); bytes < 0 || uint64_t(bytes) != end - begin)
+    return fail("has " + std::to_string(end - begin) + " bytes of data, expected " +
+                (bytes < 0 ? "more than 64 bits can count" : std::to_string(bytes)));
+  result = std::move(tensor);
+  return {};
+}
+
+Status Safetensors::parse(std::string_view bytes, Safetensors &result) {
+  uint64_t length = 0;
+  if (bytes.size() < sizeof length)
+    return {"expected a .safetensors file, found " + std::to_string(bytes.size()) + " bytes"};
+  std::memcpy(&length, bytes.data(), sizeof length);
+  if (length > kMostHeader || length > bytes.size() - sizeof length)
+    return {"expected a .safetensors file, whose header lies within the file, found one of " +
+            std::to_string(length) + " bytes in a file of " + std::to_string(bytes.size())};
+  Json header;
+  if (Status status = Json::parse(bytes.substr(sizeof length, length), header); !status.ok())
+    return {"the header: " + status.message};
+  if (header.kind != Json::Kind::Object)
+    return {"the header: expected a JSON object"};
+  std::string_view data = bytes.substr(sizeof length + length);
+  result = {};
+  for (const auto &[name, entry] : header.members) {
+    if (name == "__metadata__") {
+      for (const auto &[key, value] : entry.members)
+        result.metadata.emplace_back(key, value.text);
+      continue;
+    }
+    std::optional<NamedTensor> tensor;
+    if (Status status = readTensor(name, entry, data, tensor); !status.ok())
+      return status;
+    if (tensor)
+      result.tensors.push_back(std::move(*tensor));
+  }
+  return {};
+}
+
+std::string
+aft::safetensorsHeader(std::vector<NamedTensor> &tensors,
+                       const std::vector<std::pair<std::string, std::string>> &metadata) {
+  // Wide elements first: then each is aligned for its type.
+  std::vector<NamedTensor> sorted;
+  for (int64_t bytes : {8, 4, 2, 1})
+    for (const NamedTensor &tensor : tensors)
+      if (sizeOf(tensor.value.dtype) == bytes)
+        sorted.push_back(tensor);
+  tensors = std::move(sorted);
+  Json header = Json::object();
+  if (!metadata.empty()) {
+    Json all = Json::object();
+    for (const auto &[key, value] : metadata)
+      all.members.emplace_back(key, value);
+    header.members.emplace_back("__metadata__", std::move(all));
+  }
+  int64_t at = 0;
+  for (const NamedTensor &tensor : tensors) {
+    const char *type = "";
+    for (const auto &[name, dtype] : kTypes)
+      if (dtype == tensor.value.dtype)
+        type = name;
+    Json shape = Json::array();
+    for (int64_t extent : tensor.value.shape)
+      shape.items.emplace_back(extent);
+    int64_t end = at + bytesOf(tensor.value);
+    header.members.emplace_back(
+        tensor.name, Json::object({{"dtype", type},
+                                   {"shape", std::move(shape)},
+                                   {"data_offsets", Json::array({at, end})}}));
+    at = end;
+  }
+  std::string text = header.print();
+  text.pop_back();
+  text.append((kAlignment - (text.size() + 8) % kAlignment) % kAlignment, ' ');
+  uint64_t length = text.size();
+  return std::string(reinterpret_cast<char *>(&length), sizeof length) + text;
+}

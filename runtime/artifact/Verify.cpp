@@ -1,0 +1,129 @@
+//===- Verify.cpp - Checks an artifact before anything of it runs ---------===//
+
+#include "runtime/artifact/ArtifactFile.h"
+#include "runtime/artifact/CpuFeatures.h"
+#include "runtime/artifact/Sha256.h"
+
+using namespace aft;
+
+static Failure malformed(const std::string &message) { return {AFT_ERROR_FORMAT, message}; }
+
+static std::string typeText(DType dtype, const std::vector<int64_t> &shape) {
+  std::string text = std::string(nameOf(dtype)) + " [";
+  for (size_t i = 0; i < shape.size(); ++i)
+    text += (i ? ", " : "") + (shape[i] == kDynamic ? std::string("?") : std::to_string(shape[i]));
+  return text + "]";
+}
+
+static Failure checkCPU(const Manifest &manifest) {
+  if (manifest.arch != cpuArchitecture())
+    return {AFT_ERROR_CPU,
+            "expected code for " + cpuArchitecture() + ", found code for " + manifest.arch};
+  std::string missing;
+  for (const std::string &feature : manifest.features)
+    if (!cpuHas(feature))
+      missing += (missing.empty() ? "" : ", ") + feature;
+  if (missing.empty())
+    return {};
+  return {AFT_ERROR_CPU, "needs a CPU with " + missing +
+                             ", which this one lacks; compiled for " + manifest.cpu};
+}
+
+/// The bytes of the weights, wherever they are.
+static Failure weightsBytes(const std::string &path, std::string_view inside,
+                            VerifiedArtifact &artifact, std::string_view &bytes) {
+  const ManifestWeights &weights = artifact.manifest.weights;
+  bytes = inside;
+  std::string what = "the weights";
+  if (!weights.file.empty()) {
+    size_t slash = path.rfind('/');
+    std::string beside = (slash == std::string::npos ? "" : path.substr(0, slash + 1)) +
+                         weights.file;
+    if (Failure failure = artifact.weightsFile.open(beside); !failure.ok())
+      return {failure.code, "the weights beside it: " + failure.message};
+    bytes = artifact.weightsFile.bytes();
+    what += " in " + beside;
+  }
+  if (static_cast<uint64_t>(weights.bytes) != bytes.size())
+    return malformed(what + ": expected " + std::to_string(weights.bytes) + " bytes, found " +
+                     std::to_string(bytes.size()));
+  return {};
+}
+
+/// The tensors that arguments are bound to or begin with.
+static Failure checkTensors(const VerifiedArtifact &artifact) {
+  for (const ManifestEntry &entry : artifact.manifest.entries)
+    for (const ManifestValue &value : entry.arguments) {
+      if (value.tensor.empty())
+        continue;
+      const NamedTensor *tensor = artifact.weights.find(value.tensor);
+      const TensorType &type = value.info.type;
+      if (!tensor)
+        return malformed("the weights have no tensor '" + value.tensor + "', which entry '" +
+                         entry.name + "' uses");
+      bool fits = tensor->value.dtype == type.dtype &&
+                  tensor->value.shape.size() == type.shape.size();
+      for (size_t i = 0; fits && i < type.shape.size(); ++i)
+        fits = type.shape[i] == kDynamic || type.shape[i] == tensor->value.shape[i];
+      if (!fits)
+        return malformed("the weights' tensor '" + value.tensor + "': expected " +
+                         typeText(type.dtype, type.shape) + ", found " +
+                         typeText(tensor->value.dtype, tensor->value.shape));
+      if (reinterpret_cast<uintptr_t>(tensor->value.data) % sizeOf(type.dtype) != 0)
+        return malformed("the weights' tensor '" + value.tensor + "' is not aligned to its " +
+                         std::to_string(sizeOf(type.dtype)) + " bytes");
+    }
+  return {};
+}
+
+static Failure checkWeights(const std::string &path, std::string_view inside, bool trust,
+                            VerifiedArtifact &artifact) {
+  const ManifestWeights &weights = artifact.manifest.weights;
+  std::string_view bytes;
+  if (Failure failure = weightsBytes(path, inside, artifact, bytes); !failure.ok())
+    return failure;
+  if (weights.bytes > 0) {
+    if (!trust)
+      if (std::string found = Sha256::hexOf(bytes); found != weights.sha256)
+        return malformed("the weights are damaged: expected SHA-256 " + weights.sha256 +
+                         ", found " + found);
+    if (Status status = Safetensors::parse(bytes, artifact.weights); !status.ok())
+      return malformed("the weights: " + status.message);
+  }
+  return checkTensors(artifact);
+}
+
+static Failure verify(const std::string &path, bool trustWeights, bool anyCPU,
+                      VerifiedArtifact &artifact) {
+  ArtifactSections sections;
+  if (Failure failure = findSections(artifact.file.bytes(), sections); !failure.ok())
+    return failure;
+  artifact.manifestText = sections.manifest;
+  if (Status status = Manifest::parse(sections.manifest, artifact.manifest); !status.ok())
+    return malformed(status.message);
+  const Manifest &manifest = artifact.manifest;
+  if (manifest.format != static_cast<int>(sections.seal.format) ||
+      static_cast<uint64_t>(manifest.codeBytes) != sections.code.size())
+    return malformed("the manifest: expected the format and the bytes of code of the seal, " +
+                     std::to_string(sections.seal.format) + " and " +
+                     std::to_string(sections.code.size()) + ", found " +
+                     std::to_string(manifest.format) + " and " +
+                     std::to_string(manifest.codeBytes));
+  if (!anyCPU)
+    if (Failure failure = checkCPU(manifest); !failure.ok())
+      return failure;
+  if (std::string found = Sha256::hexOf(sections.code); found != manifest.codeSha256)
+    return malformed("the code is damaged: expected SHA-256 " + manifest.codeSha256 + ", found " +
+                     found);
+  return checkWeights(path, sections.weights, trustWeights, artifact);
+}
+
+Failure aft::readArtifact(const std::string &path, bool trustWeights, bool anyCPU,
+                          VerifiedArtifact &artifact) {
+  if (Failure failure = artifact.file.open(path); !failure.ok())
+    return failure;
+  Failure failure = verify(path, trustWeights, anyCPU, artifact);
+  if (!failure.ok())
+    failure.message = path + ": " + failure.message;
+  return failure;
+}

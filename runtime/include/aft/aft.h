@@ -1,0 +1,233 @@
+/*===- aft.h - Compiled models from C --------------------------------------===*\
+|* Loads the artifacts that aftc and the save functions write, and runs them.  *|
+|* C11 or C++, no other header of the project; link libaft_runtime.            *|
+|*                                                                             *|
+|*   aft_model *model;                                                         *|
+|*   if (aft_open("model.so", NULL, &model) != AFT_OK)                         *|
+|*     return fprintf(stderr, "%s\n", aft_message()), 1;                       *|
+|*   float x[2 * 5 * 64] = {0}, y[2 * 5 * 64];                                 *|
+|*   int64_t shape[] = {2, 5, 64};                                             *|
+|*   aft_buffer in = {x, AFT_F32, 3, shape}, out = {y, AFT_F32, 3, shape};     *|
+|*   if (aft_run(model, 0, &in, 1, &out, 1, NULL) != AFT_OK)                   *|
+|*     return fprintf(stderr, "%s\n", aft_message()), 1;                       *|
+|*   aft_close(model);                                                         *|
+|*                                                                             *|
+|* An artifact is code and runs with the rights of the process. What is        *|
+|* verified before any of it runs finds damage and mistakes, not malice.       *|
+\*===----------------------------------------------------------------------===*/
+
+#ifndef AFT_AFT_H
+#define AFT_AFT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The version of this header. A later version of the library keeps what an
+   earlier header declares. */
+#define AFT_API_VERSION 1
+
+/*===--- Errors -----------------------------------------------------------===*/
+
+/* What a function returns. Anything but AFT_OK means that nothing was done
+   and that every output argument is as it was, unless its function says else. */
+typedef enum aft_status {
+  AFT_OK = 0,
+  AFT_ERROR_ARGUMENT = 1, /* what was handed in: a count, a name, a dtype, a shape */
+  AFT_ERROR_FILE = 2,     /* a file cannot be opened, read or written */
+  AFT_ERROR_FORMAT = 3,   /* no artifact, a damaged one, or one that is truncated */
+  AFT_ERROR_VERSION = 4,  /* of a format that this library does not read */
+  AFT_ERROR_CPU = 5,      /* code for a CPU that this one is not */
+  AFT_ERROR_MEMORY = 6,   /* memory could not be had */
+  AFT_ERROR_INTERNAL = 7  /* the system refused to load the code, or an error in the library */
+} aft_status;
+
+/* One line on the last call that failed in this thread: what was expected and
+   what was found; "" before the first. Never NULL. It belongs to the library
+   and stays until the thread's next failing call. */
+const char *aft_message(void);
+
+/* "0.1.0": the version of the library. Static memory. */
+const char *aft_library_version(void);
+
+/*===--- Tensors ----------------------------------------------------------===*/
+
+/* Element types. bf16 is the upper half of an f32; an i1 takes one byte, 0 or 1;
+   integers have a sign. */
+typedef enum aft_dtype {
+  AFT_F32 = 0,
+  AFT_F64 = 1,
+  AFT_BF16 = 2,
+  AFT_I1 = 3,
+  AFT_I8 = 4,
+  AFT_I32 = 5,
+  AFT_I64 = 6
+} aft_dtype;
+
+/* Bytes of one element: 1 to 8; 0 for a number that is no aft_dtype. */
+size_t aft_dtype_bytes(aft_dtype dtype);
+/* "f32", "bf16", ...; "?" for a number that is no aft_dtype. Static memory. */
+const char *aft_dtype_name(aft_dtype dtype);
+
+/* Memory of the caller: contiguous and row-major, as many elements as the
+   product of the extents, aligned as the element type asks. */
+typedef struct aft_buffer {
+  void *data;           /* may be NULL when an extent is 0; arguments are not written to,
+                           but for those that a result overwrites */
+  aft_dtype dtype;
+  int32_t rank;         /* 0: a scalar */
+  const int64_t *shape; /* `rank` extents, in elements; may be NULL when rank is 0 */
+} aft_buffer;
+
+/* Where the value of an argument comes from when a session runs an entry, and
+   where a result goes. aft_run takes them all from the caller. */
+typedef enum aft_role {
+  AFT_ROLE_CALLER = 0, /* from and to the caller, in sessions too */
+  AFT_ROLE_STATE = 1,  /* a session keeps it: a result becomes the next call's argument */
+  AFT_ROLE_STEP = 2,   /* i64 scalar: a session counts its steps, from 1 */
+  AFT_ROLE_SEED = 3    /* i64 scalar: a session draws it from its seed and its steps */
+} aft_role;
+
+/* What an entry expects or gives. Pointers belong to the model. */
+typedef struct aft_value {
+  const char *name;     /* "" for one without a name */
+  aft_dtype dtype;
+  int32_t rank;
+  const int64_t *shape; /* `rank` extents; -1: any, fixed by the arguments of a call */
+  aft_role role;
+  int32_t partner;      /* state: of an argument its result, of a result its argument; else -1 */
+  int32_t in_place;     /* of a result: not 0: it must have its partner's memory */
+} aft_value;
+
+/*===--- Models -----------------------------------------------------------===*/
+
+/* An artifact that is open. All functions on one may be called by any number of
+   threads at once, but for aft_close. */
+typedef struct aft_model aft_model;
+
+/* Options of aft_open; zeros are the defaults. */
+typedef struct aft_open_options {
+  int32_t threads;      /* that run kernels, the caller's included; 0: AFT_NUM_THREADS, else
+                           all CPUs the process may use. Models share the threads. */
+  int32_t trust_weights; /* not 0: the weights' sizes are verified, their hash is not: opening
+                           takes no time that grows with them */
+} aft_open_options;
+
+/* Verifies an artifact and loads it: its format and version, its sections, the
+   hashes of code and weights, the features of the CPU, all before any of its
+   code runs. `options` may be NULL. Weights are mapped read-only and shared with
+   other processes; a file of weights beside the artifact is found by the name
+   that the artifact has of it, in the artifact's folder. *model is to be closed. */
+aft_status aft_open(const char *path, const aft_open_options *options, aft_model **model);
+
+/* Unloads a model; NULL does nothing. No call and no session may be left, and
+   pointers from the model are no longer good. */
+void aft_close(aft_model *model);
+
+/* The manifest, a JSON object: compiler, options, CPU features, entries, weights,
+   hashes. It belongs to the model. */
+const char *aft_manifest(const aft_model *model);
+/* 64 hexadecimal digits that name the compiled code: equal for equal code. */
+const char *aft_code_id(const aft_model *model);
+/* The version of the compiler that wrote the artifact, and that of the format. */
+const char *aft_compiler_version(const aft_model *model);
+int32_t aft_format_version(const aft_model *model);
+
+/* Entries have numbers from 0. */
+size_t aft_entry_count(const aft_model *model);
+/* NULL for a number that is too large. */
+const char *aft_entry_name(const aft_model *model, size_t entry);
+/* The number of a name; of NULL: `main`, else `forward`, else the only entry. */
+aft_status aft_find_entry(const aft_model *model, const char *name, size_t *entry);
+
+/* 0 for an entry that is none. Weights are no arguments. */
+size_t aft_argument_count(const aft_model *model, size_t entry);
+size_t aft_result_count(const aft_model *model, size_t entry);
+aft_status aft_argument(const aft_model *model, size_t entry, size_t index, aft_value *value);
+aft_status aft_result(const aft_model *model, size_t entry, size_t index, aft_value *value);
+
+/* Weights have numbers from 0, too. The buffer's pointers belong to the model;
+   its data is read-only: writing to it ends the process. */
+size_t aft_weight_count(const aft_model *model);
+aft_status aft_weight(const aft_model *model, size_t index, const char **name, aft_buffer *value);
+
+/*===--- Running ----------------------------------------------------------===*/
+
+/* How the host runs a loop: body(context, begin, end) on ranges that cover
+   [0, count) once, from any threads of its own, all done when it returns. The
+   body takes up to 4 MiB of stack, and does not return by an exception. */
+typedef void (*aft_body)(void *context, int64_t begin, int64_t end);
+typedef struct aft_host {
+  void *self; /* handed to parallel_for, which several threads may call at once */
+  void (*parallel_for)(void *self, int64_t count, aft_body body, void *context);
+} aft_host;
+
+/* Checks the arguments and computes the results' extents: of all results in
+   order, one after the other, into extents[0 .. capacity); a capacity that is
+   too small is an error. `scratch` may be NULL; else it receives the bytes of
+   memory that a call takes besides. The arguments' data is not looked at. */
+aft_status aft_result_extents(const aft_model *model, size_t entry, const aft_buffer *arguments,
+                              size_t argument_count, int64_t *extents, size_t capacity,
+                              int64_t *scratch);
+
+/* Runs an entry on the caller's memory. Results have the extents that
+   aft_result_extents gives and overlap neither each other nor an argument, but
+   for those in place. Scratch memory is kept by the model from call to call.
+   `host` may be NULL: the library's own threads. After an error of memory or
+   argument no result was written. */
+aft_status aft_run(const aft_model *model, size_t entry, const aft_buffer *arguments,
+                   size_t argument_count, const aft_buffer *results, size_t result_count,
+                   const aft_host *host);
+
+/*===--- Sessions ---------------------------------------------------------===*/
+
+/* An entry with the state that its calls hand on: parameters and moments of a
+   training step, what a decoder remembers of a text. One thread at a time; any
+   number of sessions may run at once on one model, which must outlive them. */
+typedef struct aft_session aft_session;
+
+/* Makes a session of an entry with the state before the first step: the values
+   that the artifact has, repeated `batch` times along a free first extent, and
+   zeros where it has none. `batch`: 1 or more. An entry without state is an
+   error. *session is to be destroyed. */
+aft_status aft_session_create(const aft_model *model, size_t entry, int64_t batch,
+                              aft_session **session);
+/* NULL does nothing. */
+void aft_session_destroy(aft_session *session);
+
+/* Runs the entry once: arguments and results are those of role CALLER, in
+   order; for a training step the learning rate (f32) and the batch, and the
+   loss. After an error the state is that before the call. */
+aft_status aft_session_step(aft_session *session, const aft_buffer *arguments,
+                            size_t argument_count, const aft_buffer *results, size_t result_count,
+                            const aft_host *host);
+
+/* Back to the state before the first step. */
+aft_status aft_session_reset(aft_session *session);
+
+/* The tensors of the state, in the order of the arguments. The buffer's data is
+   the session's own and may be read and written between steps; ask again after
+   each step. */
+size_t aft_session_state_count(const aft_session *session);
+aft_status aft_session_state(const aft_session *session, size_t index, const char **name,
+                             aft_buffer *value);
+
+/* Steps done, which a checkpoint restores, too; and the seed of dropout (0). */
+int64_t aft_session_steps(const aft_session *session);
+void aft_session_set_steps(aft_session *session, int64_t steps);
+void aft_session_set_seed(aft_session *session, int64_t seed);
+
+/* Writes state, steps and seed as a .safetensors file, under a temporary name
+   that is then changed; and takes over such a file. One that lacks a tensor or
+   has it with another type is an error and changes nothing. */
+aft_status aft_session_save(const aft_session *session, const char *path);
+aft_status aft_session_load(aft_session *session, const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* AFT_AFT_H */

@@ -1,0 +1,256 @@
+//===- Save.cpp - From a package to an artifact ---------------------------===//
+
+#include "runtime/jit/Save.h"
+
+#include "compiler/binary/LinkArtifact.h"
+#include "runtime/artifact/ArtifactFile.h"
+#include "runtime/artifact/CpuFeatures.h"
+#include "runtime/artifact/Sha256.h"
+#include "runtime/core/File.h"
+#include "llvm/Config/llvm-config.h"
+
+#include <algorithm>
+#include <set>
+
+using namespace aft;
+
+static constexpr const char *kTrainStep = "train_step";
+
+//===----------------------------------------------------------------------===//
+// Roles
+//===----------------------------------------------------------------------===//
+
+static std::string textOf(const TensorType &type) {
+  std::string text = std::string(nameOf(type.dtype)) + " [";
+  for (size_t i = 0; i < type.shape.size(); ++i)
+    text += (i ? ", " : "") +
+            (type.shape[i] == kDynamic ? std::string("?") : std::to_string(type.shape[i]));
+  return text + "]";
+}
+
+/// A state is overwritten by a result, or has a result of its own name and type.
+static void pairStates(ManifestEntry &entry) {
+  auto pair = [&](size_t argument, size_t result) {
+    entry.arguments[argument].role = entry.results[result].role = ArgumentRole::State;
+    entry.arguments[argument].partner = static_cast<int>(result);
+    entry.results[result].partner = static_cast<int>(argument);
+  };
+  for (size_t i = 0; i < entry.results.size(); ++i) {
+    const ValueInfo &result = entry.results[i].info;
+    if (result.alias >= 0) {
+      pair(result.alias, i);
+      continue;
+    }
+    for (size_t j = 0; j < entry.arguments.size() && !result.name.empty(); ++j) {
+      const ManifestValue &argument = entry.arguments[j];
+      if (argument.partner < 0 && argument.info.name == result.name &&
+          argument.info.type.dtype == result.type.dtype &&
+          argument.info.type.shape.size() == result.type.shape.size()) {
+        pair(j, i);
+        break;
+      }
+    }
+  }
+}
+
+/// What a training step counts and what dropout draws from.
+static void markScalars(ManifestEntry &entry, bool training) {
+  for (ManifestValue &value : entry.arguments) {
+    if (value.role != ArgumentRole::Caller || value.info.type.dtype != DType::i64 ||
+        !value.info.type.shape.empty())
+      continue;
+    if (training && entry.name == kTrainStep && value.info.name == "step")
+      value.role = ArgumentRole::Step;
+    else if (value.info.name == "dropout.seed")
+      value.role = ArgumentRole::Seed;
+  }
+}
+
+static ManifestEntry entryOf(const EntryInfo &info, bool training) {
+  ManifestEntry entry{info.name, {}, {}};
+  auto add = [](const std::vector<ValueInfo> &values, std::vector<ManifestValue> &result) {
+    for (const ValueInfo &value : values) {
+      result.emplace_back();
+      result.back().info = value;
+    }
+  };
+  add(info.inputs, entry.arguments);
+  add(info.outputs, entry.results);
+  pairStates(entry);
+  markScalars(entry, training);
+  return entry;
+}
+
+static Status checkWeight(const ManifestEntry &entry, const ManifestValue &argument,
+                          const Buffer &value) {
+  const TensorType &type = argument.info.type;
+  bool fits = value.dtype == type.dtype && value.shape.size() == type.shape.size();
+  for (size_t i = 0; fits && i < type.shape.size(); ++i)
+    fits = type.shape[i] == kDynamic || type.shape[i] == value.shape[i];
+  if (fits)
+    return {};
+  return {"the weight '" + argument.info.name + "' must be " + textOf(type) + " for entry '" +
+          entry.name + "', found " + textOf({value.dtype, value.shape})};
+}
+
+/// Gives arguments their weights; `used` are the tensors that have one.
+static Status bindWeights(std::vector<ManifestEntry> &entries, const SaveOptions &save,
+                          std::vector<NamedTensor> &used) {
+  std::set<std::string> states;
+  for (const ManifestEntry &entry : entries)
+    for (const ManifestValue &argument : entry.arguments)
+      if (argument.role == ArgumentRole::State)
+        states.insert(argument.info.name);
+  std::string names;
+  for (const NamedTensor &tensor : save.weights) {
+    bool found = false;
+    for (ManifestEntry &entry : entries)
+      for (ManifestValue &argument : entry.arguments) {
+        bool isState = argument.role == ArgumentRole::State;
+        if (argument.info.name.empty() || argument.info.name != tensor.name ||
+            (!isState && (argument.role != ArgumentRole::Caller || states.count(tensor.name))))
+          continue;
+        if (Status status = checkWeight(entry, argument, tensor.value); !status.ok())
+          return status;
+        argument.tensor = tensor.name;
+        if (!isState)
+          argument.role = ArgumentRole::Weight;
+        found = true;
+      }
+    if (found)
+      used.push_back(tensor);
+    names += (names.empty() ? "" : ", ") + tensor.name;
+  }
+  if (used.empty() && !save.weights.empty())
+    return {"no weight has the name of an input: " + names};
+  return {};
+}
+
+static Status setLimits(std::vector<ManifestEntry> &entries, const SaveOptions &save) {
+  for (const ExtentLimit &limit : save.limits)
+    for (ManifestEntry &entry : entries) {
+      if (entry.name != limit.entry)
+        continue;
+      if (limit.input < 0 || size_t(limit.input) >= entry.arguments.size())
+        return {"a limit for input " + std::to_string(limit.input) + ", which entry '" +
+                entry.name + "' does not have"};
+      ManifestValue &argument = entry.arguments[limit.input];
+      if (limit.dimension < 0 || size_t(limit.dimension) >= argument.info.type.shape.size())
+        return {"a limit for dimension " + std::to_string(limit.dimension) + " of input " +
+                std::to_string(limit.input) + ", which it does not have"};
+      argument.limits.resize(argument.info.type.shape.size(), {0, INT64_MAX});
+      argument.limits[limit.dimension] = {limit.least, limit.most};
+    }
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// The manifest
+//===----------------------------------------------------------------------===//
+
+static Json optionsOf(const PipelineOptions &options) {
+  Json json = Json::object({{"vectorBits", static_cast<int64_t>(options.target.vectorBits)},
+                            {"threads", static_cast<int64_t>(options.threads)},
+                            {"memory", options.lowMemory ? "low" : "normal"},
+                            {"training", Json()}});
+  if (const auto &training = options.training)
+    json.members.back().second = Json::object({{"optimizer", "adamw"},
+                                               {"loss", training->lossEntry},
+                                               {"beta1", training->beta1},
+                                               {"beta2", training->beta2},
+                                               {"eps", training->eps},
+                                               {"weightDecay", training->weightDecay},
+                                               {"clipNorm", training->clipNorm}});
+  return json;
+}
+
+static Status describe(const Package &package, const PipelineOptions &options,
+                       const SaveOptions &save, Manifest &manifest,
+                       std::vector<NamedTensor> &used) {
+  manifest.compiler = AFT_VERSION;
+  manifest.llvm = LLVM_VERSION_STRING;
+  manifest.arch = cpuArchitecture();
+  manifest.cpu = options.target.cpu;
+  manifest.features = options.target.enabled(knownCpuFeatures());
+  manifest.options = optionsOf(options);
+  for (const EntryInfo &entry : package.entries)
+    manifest.entries.push_back(entryOf(entry, options.training.has_value()));
+  manifest.checks = package.checks;
+  manifest.kernels = package.kernels;
+  manifest.launches = package.launches;
+  Sha256 id;
+  for (const NamedObject &object : package.objects) {
+    id.add(object.name + '\0' + std::to_string(object.object.size()) + '\0');
+    id.add(object.object);
+  }
+  manifest.codeId = id.hex();
+  if (Status status = bindWeights(manifest.entries, save, used); !status.ok())
+    return status;
+  return setLimits(manifest.entries, save);
+}
+
+Status aft::describePackage(const Package &package, const PipelineOptions &options,
+                            const SaveOptions &save, Manifest &manifest) {
+  std::vector<NamedTensor> used;
+  return describe(package, options, save, manifest, used);
+}
+
+//===----------------------------------------------------------------------===//
+// The file
+//===----------------------------------------------------------------------===//
+
+/// A .safetensors file of these tensors.
+static Status weightsFile(std::vector<NamedTensor> tensors, std::string &bytes) {
+  if (tensors.empty())
+    return {};
+  for (const NamedTensor &tensor : tensors)
+    if (bytesOf(tensor.value) < 0 || (!tensor.value.data && bytesOf(tensor.value) > 0))
+      return {"the weight '" + tensor.name + "' has no memory"};
+  bytes = safetensorsHeader(tensors, {});
+  for (const NamedTensor &tensor : tensors)
+    bytes.append(static_cast<const char *>(tensor.value.data), bytesOf(tensor.value));
+  return {};
+}
+
+/// "folder/model.safetensors" for "folder/model.so".
+static std::string besidePath(const std::string &path) {
+  std::string stem = path;
+  if (stem.size() > 3 && stem.compare(stem.size() - 3, 3, ".so") == 0)
+    stem.resize(stem.size() - 3);
+  return stem + ".safetensors";
+}
+
+Status aft::savePackage(const Package &package, const PipelineOptions &options,
+                        const std::string &path, const SaveOptions &save) {
+  Manifest manifest;
+  std::vector<NamedTensor> used;
+  std::string weights, error;
+  Status status = describe(package, options, save, manifest, used);
+  if (status.ok())
+    status = weightsFile(std::move(used), weights);
+  if (!status.ok())
+    return {path + ": " + status.message};
+  std::vector<std::string> entries;
+  for (const EntryInfo &entry : package.entries)
+    entries.push_back(entry.name);
+  std::string linked =
+      linkArtifact(package.objects, entries, manifest.codeId, options.target, error);
+  if (!error.empty())
+    return {path + ": " + error};
+  manifest.weights.bytes = static_cast<int64_t>(weights.size());
+  if (!weights.empty())
+    manifest.weights.sha256 = Sha256::hexOf(weights);
+  bool beside = save.weightsBeside && !weights.empty();
+  if (beside) {
+    std::string file = besidePath(path);
+    manifest.weights.file = file.substr(file.rfind('/') + 1);
+    if (Status written = writeFile(file, {weights}); !written.ok())
+      return written;
+  }
+  ArtifactParts parts;
+  if (Status composed = composeArtifact(std::move(linked), std::move(manifest),
+                                        beside ? std::string_view() : weights, parts);
+      !composed.ok())
+    return {path + ": " + composed.message};
+  return writeFile(path, {parts.front, parts.weights, parts.back});
+}
