@@ -218,10 +218,16 @@ void Formulas::unify(int a, int b) {
 //===----------------------------------------------------------------------===//
 
 static bool isZeroFill(Value init) {
-  if (auto fill = init.getDefiningOp<linalg::FillOp>())
-    return matchPattern(fill.getInputs()[0], m_AnyZeroFloat()) ||
-           matchPattern(fill.getInputs()[0], m_Zero());
-  return matchPattern(init, m_AnyZeroFloat());
+  Value value = init;
+  if (auto fill = init.getDefiningOp<linalg::LinalgOp>()) {
+    if (fill->getNumResults() != 1 || fill.getNumReductionLoops() != 0)
+      return false;
+    value = fill.getBlock()->getTerminator()->getOperand(0);
+    auto argument = dyn_cast<BlockArgument>(value);
+    if (argument && argument.getOwner() == fill.getBlock())
+      value = fill.getMatchingOpOperand(argument)->get();
+  }
+  return matchPattern(value, m_AnyZeroFloat()) || matchPattern(value, m_Zero());
 }
 
 /// The place of an operand when the loops stand at `loops`.
