@@ -2,6 +2,7 @@
 
 #include "compiler/report/PassTimer.h"
 #include "runtime/jit/Compile.h"
+#include "runtime/jit/Import.h"
 #include "runtime/jit/Report.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
@@ -11,7 +12,7 @@
 namespace cl = llvm::cl;
 
 static cl::OptionCategory category("aftc options");
-static cl::opt<std::string> model(cl::Positional, cl::desc("MODEL"), cl::init(""),
+static cl::opt<std::string> model(cl::Positional, cl::desc("MODEL.{mlir,pt2,pt}"), cl::init(""),
                                   cl::cat(category));
 static cl::opt<std::string> output("o", cl::desc("The artifact to write, or '-'"),
                                    cl::value_desc("OUT.so"), cl::cat(category));
@@ -32,6 +33,10 @@ static cl::opt<std::string> lastPhase(
 static cl::opt<std::string> dumpDir("dump-dir", cl::desc("Writes one numbered file per phase"),
                                     cl::value_desc("DIR"), cl::cat(category));
 
+static cl::list<std::string>
+    inputs("input-type",
+           cl::desc("What the inputs of a .pt file are, one after the other: ?x16xf32"),
+           cl::value_desc("TYPE"), cl::cat(category));
 static cl::opt<std::string> report("report",
                                    cl::desc("Writes what the compiler did: a page of HTML, or the "
                                             "data where the name ends in .json"),
@@ -72,9 +77,6 @@ static std::string checkSupport() {
     return "not supported yet: --compile-to=binary; --dump-dir writes .ll and .s files";
   if (lastPhase.empty() && !output.empty())
     return "not supported yet: writing artifacts (-o " + output + ")";
-  for (llvm::StringRef suffix : {".pt2", ".pt"})
-    if (llvm::StringRef(model).ends_with(suffix))
-      return model + ": not supported yet: models in " + suffix.str() + " files";
   return "";
 }
 
@@ -100,6 +102,28 @@ static std::string prepareDump() {
   if (!error)
     error = llvm::sys::fs::access(dumpDir, llvm::sys::fs::AccessMode::Write);
   return error ? "--dump-dir=" + dumpDir + ": " + error.message() : "";
+}
+
+/// The program of a .mlir, .pt2 or .pt file as text.
+static aft::Status readModel(std::string &text) {
+  if (aft::isImported(model)) {
+    aft::ImportRequest request;
+    request.training = !training.empty();
+    for (const std::string &given : inputs) {
+      request.inputs.emplace_back();
+      if (aft::Status status = aft::parseTensorType(given, request.inputs.back()); !status.ok())
+        return {"--input-type: " + status.message};
+    }
+    aft::ImportedModel imported;
+    aft::Status status = aft::importModel(model, request, imported);
+    text = imported.text;
+    return status;
+  }
+  auto file = llvm::MemoryBuffer::getFile(model, /*IsText=*/true);
+  if (!file)
+    return {model + ": " + file.getError().message()};
+  text = (*file)->getBuffer().str();
+  return {};
 }
 
 /// Compiles a program as a whole: for its dump, its report or both.
@@ -133,9 +157,9 @@ int main(int argc, char **argv) {
     return fail(kRefused, error);
   if (std::string error = prepareDump(); !error.empty())
     return fail(kRefused, error);
-  auto file = llvm::MemoryBuffer::getFile(model, /*IsText=*/true);
-  if (!file)
-    return fail(kRefused, model + ": " + file.getError().message());
+  std::string text;
+  if (aft::Status status = readModel(text); !status.ok())
+    return fail(kRefused, status.message);
 
   aft::CompileOptions options;
   options.cpu = cpu;
@@ -146,7 +170,6 @@ int main(int argc, char **argv) {
   aft::PipelineOptions pipeline;
   if (aft::Status status = aft::pipelineOptions(options, pipeline); !status.ok())
     return fail(kRefused, status.message);
-  std::string text = (*file)->getBuffer().str();
   if (lastPhase.empty()) {
     aft::Status status = compileAll(text, pipeline);
     return status.ok() ? 0 : fail(kRefused, status.message);

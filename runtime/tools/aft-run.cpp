@@ -3,6 +3,7 @@
 #include "aft/report.h"
 #include "runtime/core/Npy.h"
 #include "runtime/core/ThreadPool.h"
+#include "runtime/jit/Import.h"
 #include "runtime/jit/Reference.h"
 
 #include <cerrno>
@@ -25,7 +26,7 @@ struct Options {
 };
 
 const char kUsage[] =
-    "usage: aft-run FILE [options]\n"
+    "usage: aft-run FILE.{mlir,pt2,pt} [options]\n"
     "  --entry=NAME        the function to run (default: main, forward, or the only one)\n"
     "  --input=FILE.npy    one per argument, in order\n"
     "  --output=FILE.npy   one per result, in order\n"
@@ -127,12 +128,13 @@ static const EntryInfo &chooseEntry(const std::vector<EntryInfo> &entries,
   fail(options.file + ": which entry? --entry expects one of: " + all);
 }
 
-static std::vector<Array> readInputs(const Options &options, const EntryInfo &entry) {
-  if (options.inputs.size() != entry.inputs.size())
-    fail(options.file + ": entry '" + entry.name + "' takes " +
-         std::to_string(entry.inputs.size()) + " inputs, found " +
-         std::to_string(options.inputs.size()) + " --input options");
-  std::vector<Array> arrays(entry.inputs.size());
+/// `kept`: how many inputs at the end a model brings along.
+static std::vector<Array> readInputs(const Options &options, const EntryInfo &entry, size_t kept) {
+  size_t count = entry.inputs.size() - kept;
+  if (options.inputs.size() != count)
+    fail(options.file + ": entry '" + entry.name + "' takes " + std::to_string(count) +
+         " inputs, found " + std::to_string(options.inputs.size()) + " --input options");
+  std::vector<Array> arrays(count);
   for (size_t i = 0; i < arrays.size(); ++i) {
     Array file;
     if (Status status = readNpy(options.inputs[i], file); !status.ok())
@@ -148,6 +150,49 @@ static std::vector<Array> readInputs(const Options &options, const EntryInfo &en
       fail(options.inputs[i] + ": " + status.message);
   }
   return arrays;
+}
+
+/// What a .pt file does not say: its inputs are as the given arrays, of any sizes
+/// where they have several dimensions.
+static ImportRequest requestOf(const Options &options) {
+  ImportRequest request;
+  if (!isTorchScript(options.file))
+    return request;
+  for (const std::string &path : options.inputs) {
+    Array file;
+    if (Status status = readNpy(path, file); !status.ok())
+      fail(status.message);
+    request.inputs.push_back({file.dtype, file.shape});
+  }
+  return request;
+}
+
+static ImportedModel import(const Options &options) {
+  ImportedModel model;
+  if (Status status = importModel(options.file, requestOf(options), model); !status.ok())
+    fail(status.message);
+  return model;
+}
+
+/// Checks the sizes of the inputs and appends the tensors of the model.
+static void addTensors(const Options &options, const ImportedModel &model,
+                       std::vector<Array> &inputs) {
+  for (const ImportedRange &range : model.ranges) {
+    const std::vector<int64_t> &shape = inputs[range.input].shape;
+    int64_t size = range.dimension < static_cast<int>(shape.size()) ? shape[range.dimension] : -1;
+    bool small = size < range.least;
+    if (size >= 0 && (small || size > range.most))
+      fail(options.inputs[range.input] + ": input " + std::to_string(range.input) +
+           " must have a size of at " + (small ? "least " : "most ") +
+           std::to_string(small ? range.least : range.most) + " in dimension " +
+           std::to_string(range.dimension) + ", found " + std::to_string(size));
+  }
+  for (const ImportedTensor &tensor : model.tensors) {
+    Array &array = inputs.emplace_back();
+    if (Status status = makeArray(tensor.data.dtype, tensor.data.shape, array); !status.ok())
+      fail(options.file + ": '" + tensor.name + "': " + status.message);
+    std::memcpy(array.bytes.data(), tensor.data.data, array.bytes.size());
+  }
 }
 
 static std::string readFile(const std::string &path) {
@@ -283,7 +328,10 @@ int main(int argc, char **argv) {
   Options options = parse(argc, argv);
   if (options.file.size() > 3 && options.file.substr(options.file.size() - 3) == ".so")
     fail(options.file + ": artifacts are not supported yet, expected a .mlir file");
-  std::string text = readFile(options.file);
+  ImportedModel model;
+  if (isImported(options.file))
+    model = import(options);
+  std::string text = isImported(options.file) ? model.text : readFile(options.file);
   bool compiles = options.compare || !options.reference;
   std::shared_ptr<Program> program;
   std::vector<EntryInfo> entries;
@@ -296,7 +344,8 @@ int main(int argc, char **argv) {
   if (program)
     entries = program->entries();
   const EntryInfo &entry = chooseEntry(entries, options);
-  std::vector<Array> inputs = readInputs(options, entry);
+  std::vector<Array> inputs = readInputs(options, entry, model.tensors.size());
+  addTensors(options, model, inputs);
   if (options.outputs.size() > entry.outputs.size())
     fail(options.file + ": entry '" + entry.name + "' has " +
          std::to_string(entry.outputs.size()) + " results, found " +

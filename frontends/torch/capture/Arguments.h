@@ -23,9 +23,11 @@ private:
 /// The memory of tensors, which must stay alive meanwhile.
 std::vector<Buffer> buffersOf(const Tensors &tensors);
 /// The program's options, with LibTorch's number of threads by default.
-CompileOptions programOptions(const CompileModuleOptions &options);
+CompileOptions programOptions(const CompileOptions &options);
 /// Builds and compiles; throws c10::Error.
 std::shared_ptr<Program> compileGraph(const Graph &graph, const CompileOptions &options);
+/// Translates a capture for inference and compiles it; throws c10::Error.
+CompiledModule compileCapture(const Capture &capture, const CompileOptions &options);
 
 } // namespace aft::capture
 

@@ -1,0 +1,48 @@
+//===- Import.cpp - Models from .pt2 and .pt files ------------------------===//
+
+#include "frontends/torch/import/Import.h"
+
+#include "frontends/torch/capture/Arguments.h"
+#include "frontends/torch/capture/Rules.h"
+#include "frontends/torch/import/Archive.h"
+
+#include <algorithm>
+
+using namespace aft;
+using namespace aft::import;
+
+static Model readModel(const std::string &path, const std::vector<TensorType> &inputs) {
+  Archive archive(path);
+  const std::vector<std::string> &records = archive.records();
+  auto any = [&](const char *prefix) {
+    return std::any_of(records.begin(), records.end(),
+                       [&](const std::string &record) { return record.rfind(prefix, 0) == 0; });
+  };
+  if (any("models/")) {
+    TORCH_CHECK(inputs.empty(), "says itself what its inputs are; expected no types of inputs");
+    return readExported(archive);
+  }
+  TORCH_CHECK(!any("code/"), "TorchScript files are not supported yet");
+  TORCH_CHECK(false, "holds neither an exported program (torch.export.save) nor TorchScript "
+                     "(torch.jit.save)");
+}
+
+Imported::Imported(const std::string &path, const std::vector<TensorType> &inputs) {
+  std::string problem;
+  try {
+    model = readModel(path, inputs);
+    capture = std::make_unique<capture::Capture>(*model.states, model.computation, model.examples,
+                                                 model.extents, capture::hasRule);
+    return;
+  } catch (const c10::Error &error) {
+    problem = error.what_without_backtrace();
+  } catch (const std::exception &error) {
+    problem = error.what();
+  }
+  TORCH_CHECK(false, path, ": ", problem);
+}
+
+CompiledModule aft::importModel(const std::string &path, const ImportOptions &options) {
+  Imported imported(path, options.inputs);
+  return capture::compileCapture(*imported.capture, options.compile);
+}
