@@ -35,7 +35,8 @@ static cl::opt<std::string> dumpDir("dump-dir", cl::desc("Writes one numbered fi
 
 static cl::list<std::string>
     inputs("input-type",
-           cl::desc("What the inputs of a .pt file are, one after the other: ?x16xf32"),
+           cl::desc("What the inputs of a .pt file are, one after the other: ?x16xf32, where ? may "
+             "change, alike in the same dimension of all inputs"),
            cl::value_desc("TYPE"), cl::cat(category));
 static cl::opt<std::string> report("report",
                                    cl::desc("Writes what the compiler did: a page of HTML, or the "

@@ -20,7 +20,7 @@ namespace {
 
 struct Options {
   std::string file, entry, trace, report, target = "cpu";
-  std::vector<std::string> inputs, outputs;
+  std::vector<std::string> inputs, outputs, inputTypes;
   bool reference = false, compare = false;
   int threads = 0;
 };
@@ -29,6 +29,8 @@ const char kUsage[] =
     "usage: aft-run FILE.{mlir,pt2,pt} [options]\n"
     "  --entry=NAME        the function to run (default: main, forward, or the only one)\n"
     "  --input=FILE.npy    one per argument, in order\n"
+    "  --input-type=TYPE   what the inputs of a .pt file are, such as ?x16xf32 (default: as the\n"
+    "                      arrays); ? may change, alike in the same dimension of all inputs\n"
     "  --output=FILE.npy   one per result, in order\n"
     "  --reference         the double-precision interpreter instead of compiled code\n"
     "  --compare           both; prints the largest error, exit 1 above the contract\n"
@@ -65,6 +67,8 @@ static Options parse(int argc, char **argv) {
       options.entry = text;
     else if (const char *text = value("input"))
       options.inputs.push_back(text);
+    else if (const char *text = value("input-type"))
+      options.inputTypes.push_back(text);
     else if (const char *text = value("output"))
       options.outputs.push_back(text);
     else if (const char *text = value("trace")) {
@@ -152,11 +156,16 @@ static std::vector<Array> readInputs(const Options &options, const EntryInfo &en
   return arrays;
 }
 
-/// What a .pt file does not say: its inputs are as the given arrays, of any sizes
-/// where they have several dimensions.
+/// What a .pt file does not say: its inputs are as the given arrays, unless their
+/// types are given.
 static ImportRequest requestOf(const Options &options) {
   ImportRequest request;
-  if (!isTorchScript(options.file))
+  for (const std::string &text : options.inputTypes) {
+    request.inputs.emplace_back();
+    if (Status status = parseTensorType(text, request.inputs.back()); !status.ok())
+      usageError("--input-type: " + status.message);
+  }
+  if (!isTorchScript(options.file) || !request.inputs.empty())
     return request;
   for (const std::string &path : options.inputs) {
     Array file;

@@ -8,12 +8,13 @@
 
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace aft::import {
 
-/// A zip file of records that are stored as they are, each read with its size
-/// and checksum compared. Throws c10::Error.
+/// A zip file, each record of which is read with its size and checksum compared.
+/// Throws c10::Error.
 class Archive {
 public:
   explicit Archive(const std::string &path);
@@ -26,10 +27,12 @@ public:
   std::shared_ptr<caffe2::serialize::ReadAdapterInterface> file() const { return source; }
 
 private:
-  void check(const std::string &name, const at::Tensor &data);
+  void readChecksums();
+  void check(const std::string &name, const at::Tensor &data) const;
   std::shared_ptr<caffe2::serialize::ReadAdapterInterface> source;
   std::unique_ptr<caffe2::serialize::PyTorchStreamReader> reader;
   std::vector<std::string> names;
+  std::unordered_map<std::string, uint32_t> checksums; ///< by record
 };
 
 } // namespace aft::import

@@ -4,7 +4,6 @@
 
 #include "frontends/torch/import/Operators.h"
 
-#include <ATen/ScalarOps.h>
 #include <ATen/core/stack.h>
 
 using namespace aft;
@@ -181,32 +180,6 @@ void ExportedGraph::run(const Step &step, Names &names) const {
   bindResult(outputs[0], result, names);
 }
 
-static bool isNumber(const IValue &value) {
-  return value.isInt() || value.isDouble() || value.isBool();
-}
-
-/// Python takes a number for a tensor: x + 1 calls add.Tensor. Then this is the
-/// form for numbers, add.Scalar, where the operator has it.
-static c10::OperatorHandle formFor(const c10::OperatorHandle &op,
-                                   const std::vector<std::optional<IValue>> &given) {
-  const auto &parameters = op.schema().arguments();
-  bool numbers = false;
-  for (size_t i = 0; i < given.size(); ++i)
-    numbers |= given[i] && isNumber(*given[i]) &&
-               parameters[i].type()->kind() == c10::TypeKind::TensorType;
-  std::string overload = op.schema().overload_name();
-  if (!numbers || overload.rfind("Tensor", 0) != 0)
-    return op;
-  overload.replace(0, 6, "Scalar");
-  auto other = c10::Dispatcher::singleton().findSchema({op.schema().name(), overload});
-  if (!other || other->schema().arguments().size() != parameters.size())
-    return op;
-  for (size_t i = 0; i < parameters.size(); ++i)
-    if (other->schema().arguments()[i].name() != parameters[i].name())
-      return op;
-  return *other;
-}
-
 void ExportedGraph::runOperator(const Step &step, Names &names) const {
   std::vector<std::optional<IValue>> given(step.op->schema().arguments().size());
   for (const Json &input : step.node->at("inputs").items()) {
@@ -215,22 +188,16 @@ void ExportedGraph::runOperator(const Step &step, Names &names) const {
     TORCH_CHECK(index && !given[*index], "the operator takes no argument '", name, "', or once");
     given[*index] = valueFor(step.op->schema().arguments()[*index], input.at("arg"), names);
   }
-  c10::OperatorHandle op = formFor(*step.op, given);
-  const c10::FunctionSchema &schema = op.schema();
   torch::jit::Stack stack;
   for (size_t i = 0; i < given.size(); ++i) {
-    const c10::Argument &parameter = schema.arguments()[i];
+    const c10::Argument &parameter = step.op->schema().arguments()[i];
     if (!given[i])
       given[i] = parameter.default_value();
     TORCH_CHECK(given[i], "the argument '", parameter.name(), "' is missing");
-    if (isNumber(*given[i]) && parameter.type()->kind() == c10::TypeKind::TensorType) {
-      at::Tensor wrapped = c10::scalar_to_tensor(given[i]->toScalar());
-      wrapped.unsafeGetTensorImpl()->set_wrapped_number(true);
-      given[i] = wrapped;
-    }
     stack.push_back(std::move(*given[i]));
   }
-  schema.checkAndNormalizeInputs(stack);
+  c10::OperatorHandle op = takeNumbers(*step.op, stack);
+  op.schema().checkAndNormalizeInputs(stack);
   op.callBoxed(&stack);
   const auto &outputs = step.node->at("outputs").items();
   TORCH_CHECK(outputs.size() <= stack.size(), "expected ", outputs.size(), " results, found ",

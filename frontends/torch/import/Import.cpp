@@ -22,9 +22,20 @@ static Model readModel(const std::string &path, const std::vector<TensorType> &i
     TORCH_CHECK(inputs.empty(), "says itself what its inputs are; expected no types of inputs");
     return readExported(archive);
   }
-  TORCH_CHECK(!any("code/"), "TorchScript files are not supported yet");
+  if (any("code/"))
+    return readScript(archive, inputs);
   TORCH_CHECK(false, "holds neither an exported program (torch.export.save) nor TorchScript "
                      "(torch.jit.save)");
+}
+
+/// A message of LibTorch on one line. Its parser shows the code from the second line on.
+static std::string onOneLine(std::string message, bool firstOnly) {
+  message.erase(0, message.find_first_not_of(" \n"));
+  std::string line = message.substr(0, firstOnly ? message.find('\n') : message.size());
+  for (size_t end = line.find('\n'); end != std::string::npos; end = line.find('\n', end))
+    line.replace(end, 1, " ");
+  line.erase(line.find_last_not_of(" :") + 1);
+  return line;
 }
 
 Imported::Imported(const std::string &path, const std::vector<TensorType> &inputs) {
@@ -35,9 +46,9 @@ Imported::Imported(const std::string &path, const std::vector<TensorType> &input
                                                  model.extents, capture::hasRule);
     return;
   } catch (const c10::Error &error) {
-    problem = error.what_without_backtrace();
+    problem = onOneLine(error.what_without_backtrace(), /*firstOnly=*/false);
   } catch (const std::exception &error) {
-    problem = error.what();
+    problem = onOneLine(error.what(), /*firstOnly=*/true);
   }
   TORCH_CHECK(false, path, ": ", problem);
 }

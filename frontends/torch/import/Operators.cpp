@@ -4,6 +4,8 @@
 
 #include "frontends/torch/capture/Rules.h"
 
+#include <ATen/ScalarOps.h>
+
 #include <set>
 
 using namespace aft;
@@ -16,6 +18,52 @@ bool aft::import::isReplayable(const c10::OperatorHandle &op) {
     return false;
   return capture::hasRule(name) ||
          op.hasKernelForDispatchKey(c10::DispatchKey::CompositeImplicitAutograd);
+}
+
+static bool isNumberForTensor(const IValue &value, const c10::Argument &parameter) {
+  return (value.isInt() || value.isDouble() || value.isBool()) &&
+         parameter.type()->kind() == c10::TypeKind::TensorType;
+}
+
+/// The form of an operator for numbers: add.Scalar for add.Tensor; nothing where
+/// there is none with the same arguments.
+static std::optional<c10::OperatorHandle> numberForm(const c10::OperatorHandle &op) {
+  std::string overload = op.schema().overload_name();
+  if (overload == "self_Tensor")
+    overload = "self_int";
+  else if (overload.rfind("Tensor", 0) == 0)
+    overload.replace(0, 6, "Scalar");
+  else
+    return std::nullopt;
+  auto other = c10::Dispatcher::singleton().findSchema({op.schema().name(), overload});
+  const auto &parameters = op.schema().arguments();
+  if (!other || other->schema().arguments().size() != parameters.size())
+    return std::nullopt;
+  for (size_t i = 0; i < parameters.size(); ++i)
+    if (other->schema().arguments()[i].name() != parameters[i].name())
+      return std::nullopt;
+  return other;
+}
+
+c10::OperatorHandle aft::import::takeNumbers(const c10::OperatorHandle &op,
+                                             torch::jit::Stack &arguments) {
+  bool any = false, first = false;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    bool found = isNumberForTensor(arguments[i], op.schema().arguments()[i]);
+    any |= found;
+    first |= found && i == 0;
+  }
+  std::optional<c10::OperatorHandle> form = any && !first ? numberForm(op) : std::nullopt;
+  if (!form)
+    form = op;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (!isNumberForTensor(arguments[i], form->schema().arguments()[i]))
+      continue;
+    at::Tensor wrapped = c10::scalar_to_tensor(arguments[i].toScalar());
+    wrapped.unsafeGetTensorImpl()->set_wrapped_number(true);
+    arguments[i] = wrapped;
+  }
+  return *form;
 }
 
 bool aft::import::isSizeQuestion(const std::string &name) {

@@ -8,6 +8,7 @@
 
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/ivalue.h>
+#include <ATen/core/stack.h>
 
 #include <string>
 #include <vector>
@@ -16,6 +17,10 @@ namespace aft::import {
 
 /// Whether the capture has a rule for it, or LibTorch makes it of others.
 bool isReplayable(const c10::OperatorHandle &op);
+
+/// Python takes numbers for tensors: x + 1 calls add.Tensor. The form to call then,
+/// add.Scalar, or the same with the numbers made tensors.
+c10::OperatorHandle takeNumbers(const c10::OperatorHandle &op, torch::jit::Stack &arguments);
 
 /// "aten::sym_size" and the like, and what they say of a tensor.
 bool isSizeQuestion(const std::string &name);
