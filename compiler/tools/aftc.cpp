@@ -38,6 +38,9 @@ static cl::list<std::string>
            cl::desc("What the inputs of a .pt file are, one after the other: ?x16xf32, where ? may "
              "change, alike in the same dimension of all inputs"),
            cl::value_desc("TYPE"), cl::cat(category));
+static cl::opt<bool> listOperators(
+    "list-operators", cl::desc("Prints the operators that .pt2 and .pt files may use"),
+    cl::cat(category));
 static cl::opt<std::string> report("report",
                                    cl::desc("Writes what the compiler did: a page of HTML, or the "
                                             "data where the name ends in .json"),
@@ -48,6 +51,15 @@ static constexpr int kRefused = 1, kWrongUsage = 2;
 static int fail(int code, const std::string &message) {
   llvm::errs() << "aftc: " << message << '\n';
   return code;
+}
+
+static int printOperators() {
+  std::vector<std::string> names;
+  if (aft::Status status = aft::importedOperators(names); !status.ok())
+    return fail(kRefused, status.message);
+  for (const std::string &name : names)
+    llvm::outs() << name << '\n';
+  return 0;
 }
 
 /// Wrong usage, as a message; empty when the options make sense.
@@ -113,7 +125,7 @@ static aft::Status readModel(std::string &text) {
     for (const std::string &given : inputs) {
       request.inputs.emplace_back();
       if (aft::Status status = aft::parseTensorType(given, request.inputs.back()); !status.ok())
-        return {"--input-type: " + status.message};
+        return {model + ": --input-type: " + status.message};
     }
     aft::ImportedModel imported;
     aft::Status status = aft::importModel(model, request, imported);
@@ -152,6 +164,8 @@ int main(int argc, char **argv) {
     llvm::errs() << problem;
     return kWrongUsage;
   }
+  if (listOperators)
+    return printOperators();
   if (std::string error = checkOptions(); !error.empty())
     return fail(kWrongUsage, error);
   if (std::string error = checkSupport(); !error.empty())

@@ -25,19 +25,38 @@ static std::string libraryPath() {
   return (slash == std::string::npos ? "" : path.substr(0, slash + 1)) + "libaft_import.so";
 }
 
-Status aft::importModel(const std::string &path, const ImportRequest &request,
-                        ImportedModel &model) {
+/// A function of libaft_import.so; null with a reason.
+static void *importSymbol(const char *name, std::string &reason) {
   // Never unloaded: LibTorch does not support that.
   void *library = dlopen(libraryPath().c_str(), RTLD_NOW | RTLD_LOCAL);
-  void *symbol = library ? dlsym(library, kImportSymbol) : nullptr;
+  void *symbol = library ? dlsym(library, name) : nullptr;
   if (!symbol) {
-    const char *reason = dlerror();
-    return {path + ": such files are read by libaft_import.so, which is built with LibTorch " +
-            "(AFT_ENABLE_TORCH); it cannot be loaded: " + (reason ? reason : "unknown error")};
+    const char *error = dlerror();
+    reason = std::string("such files are read by libaft_import.so, which is built with LibTorch "
+                         "(AFT_ENABLE_TORCH); it cannot be loaded: ") +
+             (error ? error : "unknown error");
   }
+  return symbol;
+}
+
+Status aft::importModel(const std::string &path, const ImportRequest &request,
+                        ImportedModel &model) {
+  std::string reason;
+  void *symbol = importSymbol(kImportSymbol, reason);
+  if (!symbol)
+    return {path + ": " + reason};
   Status status;
   reinterpret_cast<ImportFunction>(symbol)(path, request, model, status);
   return status;
+}
+
+Status aft::importedOperators(std::vector<std::string> &names) {
+  std::string reason;
+  void *symbol = importSymbol(kOperatorsSymbol, reason);
+  if (!symbol)
+    return {".pt2 and .pt: " + reason};
+  reinterpret_cast<OperatorsFunction>(symbol)(names);
+  return {};
 }
 
 Status aft::parseTensorType(const std::string &text, TensorType &type) {

@@ -43,13 +43,18 @@ bool isImported(const std::string &path);
 bool isTorchScript(const std::string &path);
 Status importModel(const std::string &path, const ImportRequest &request, ImportedModel &model);
 
+/// The operators that such models may use, "aten::add", sorted.
+Status importedOperators(std::vector<std::string> &names);
+
 /// "?x16xf32", as MLIR writes the type between tensor< and >.
 Status parseTensorType(const std::string &text, TensorType &type);
 
-/// What libaft_import.so offers under the name kImportSymbol.
+/// What libaft_import.so offers under the names kImportSymbol and kOperatorsSymbol.
 using ImportFunction = void (*)(const std::string &path, const ImportRequest &request,
                                 ImportedModel &model, Status &status);
 inline constexpr const char *kImportSymbol = "aft_import_model_1";
+using OperatorsFunction = void (*)(std::vector<std::string> &names);
+inline constexpr const char *kOperatorsSymbol = "aft_import_operators_1";
 
 } // namespace aft
 

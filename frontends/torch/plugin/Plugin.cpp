@@ -1,6 +1,7 @@
 //===- Plugin.cpp - libaft_import.so: models for tools without LibTorch ---===//
 
 #include "frontends/torch/capture/Arguments.h"
+#include "frontends/torch/capture/Rules.h"
 #include "frontends/torch/capture/Translation.h"
 #include "frontends/torch/import/Import.h"
 #include "runtime/jit/Import.h"
@@ -49,4 +50,11 @@ aft_import_model_1(const std::string &path, const ImportRequest &request, Import
   }
   if (!status.ok() && status.message.rfind(path, 0) != 0)
     status.message = path + ": " + status.message;
+}
+
+extern "C" __attribute__((visibility("default"))) void
+aft_import_operators_1(std::vector<std::string> &names) {
+  for (const auto &rule : capture::rules())
+    if (rule.first != capture::kWriteBack)
+      names.push_back(rule.first);
 }

@@ -143,7 +143,7 @@ def check_edits(source):
     edits = {
         "size": (lambda p: sizes(p, 1 << 50), ["too large"]),
         "negative": (lambda p: sizes(p, -4), ["too large"]),
-        "other size": (lambda p: sizes(p, 13), ["aten::linear"]),
+        "other size": (lambda p: sizes(p, 13), ["aten.linear"]),
         "schema": (lambda p: p["schema_version"].update(major=9), ["version 9", "expected 8"]),
         "operator": (target("torch.ops.aten.from_file.default"),
                      ["no rule", "aten.from_file", "module 'net.1'"]),
@@ -151,7 +151,7 @@ def check_edits(source):
         "python": (target("os.system"), ["no rule", "os.system"]),
         "unknown name": (lambda p: node(p, "relu")["inputs"][0]["arg"]["as_tensor"].update(name="z"),
                          ["'z'"]),
-        "number": (lambda p: node(p, "relu")["inputs"][0].update(arg={"as_int": 3}), ["relu"]),
+        "number": (lambda p: node(p, "relu")["inputs"][0].update(arg={"as_int": 3}), ["linear"]),
         "kind": (lambda p: node(p, "relu")["inputs"][0].update(arg={"as_code": 3}), ["as_code"]),
         "argument": (lambda p: node(p, "relu")["inputs"][0].update(name="y"), ["'y'"]),
         "no graph": (lambda p: p["graph_module"].pop("graph"), ["'graph'"]),
@@ -219,7 +219,8 @@ def check_code(exported, scripted):
                                                              b"(" * 100000 + b"\n")),
            ["nests too deeply"], TYPE)
     for name, line, wanted in [  # "net" is what follows in forward
-            ("file", b"torch.from_file(\"/etc/passwd\", False, 4)", "aten::from_file"),
+            ("file", b"None\n    x0 = torch.add(x, torch.from_file(\"/etc/passwd\", False, 4))\n"
+             b"    return x0", "aten::from_file"),
             ("save", b"torch.save(x, \"%s\")" % mark.encode(), "aten::save"),
             ("print", b"print(x)", "prim::Print")]:
         def call(r, c, line=line):
