@@ -227,8 +227,13 @@ LogicalResult aft::runPhase(ModuleOp module, Phase phase, const PipelineOptions 
 }
 
 LogicalResult aft::runPhases(ModuleOp module, Phase last, const PipelineOptions &options) {
-  for (Phase phase : kMlirPhases)
+  for (Phase phase : kMlirPhases) {
     if (phase <= last && failed(runPhase(module, phase, options)))
       return failure();
+    if (phase == Phase::Kernels && phase < last && options.tune) {
+      PhaseTimer timer(options.report, "tune");
+      options.tune(module, options);
+    }
+  }
   return success();
 }

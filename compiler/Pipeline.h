@@ -10,6 +10,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Support/LLVM.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,6 +42,8 @@ struct PipelineOptions {
   std::optional<AdamWOptions> training;
   /// Computes blocks again instead of keeping what the reverse pass reads of them.
   bool lowMemory = false;
+  /// Called once the kernels are known: may choose how their tiles are scaled.
+  std::function<void(mlir::ModuleOp, const PipelineOptions &)> tune;
   CompileReport *report = nullptr; ///< filled in by the phases, if there is one
 };
 

@@ -13,6 +13,9 @@ static constexpr int64_t kDepth = 256;
 static constexpr int64_t kLeastRows = 96;
 /// Numbers of C in a group: what follows the product finds them in the cache.
 static constexpr int64_t kMostNumbers = 128 * 1024;
+/// Rows of a group that nothing follows: packing B takes as long as multiplying some
+/// thirty rows, so more would gain little.
+static constexpr int64_t kMostRowsAlone = 2048;
 /// Where the number of threads is unknown.
 static constexpr int64_t kTypicalThreads = 8;
 /// Where the number of columns is unknown.
@@ -50,7 +53,7 @@ static int64_t wantedGroups(int64_t threads) {
 }
 
 ProductTiles aft::productTiles(const ProductBlocks &blocks, int64_t columns, int64_t batch,
-                               int64_t threads) {
+                               int64_t threads, bool alone) {
   columns = columns < 0 ? kTypicalColumns : std::max<int64_t>(columns, 1);
   int64_t wanted = ceilDiv(wantedGroups(threads), std::max<int64_t>(batch, 1));
   ProductTiles tiles;
@@ -61,6 +64,7 @@ ProductTiles aft::productTiles(const ProductBlocks &blocks, int64_t columns, int
   tiles.rows.parts = ceilDiv(wanted, ceilDiv(columns, blocks.columns));
   tiles.rows.multiple = blocks.strip;
   tiles.rows.least = roundUp(kLeastRows, blocks.strip);
-  tiles.rows.most = roundUp(std::min<int64_t>(kMostNumbers / blocks.columns, 512), blocks.strip);
+  int64_t most = alone ? kMostRowsAlone : std::min<int64_t>(kMostNumbers / blocks.columns, 512);
+  tiles.rows.most = roundUp(most, blocks.strip);
   return tiles;
 }

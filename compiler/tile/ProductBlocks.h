@@ -37,9 +37,9 @@ struct ProductTiles {
 
 /// The groups for `threads` (0: unknown) of `batch` products with `columns` each (-1:
 /// unknown). A group packs its own A and B: large ones do less of it, many keep all
-/// threads busy.
+/// threads busy. Where the product is `alone`, nothing follows it in the same group.
 ProductTiles productTiles(const ProductBlocks &blocks, int64_t columns, int64_t batch,
-                          int64_t threads);
+                          int64_t threads, bool alone = false);
 
 } // namespace aft
 

@@ -3,6 +3,7 @@
 #include "compiler/kernels/Interface.h"
 #include "compiler/tile/Passes.h"
 #include "compiler/tile/ProductBlocks.h"
+#include "compiler/tile/TileScale.h"
 #include "compiler/tile/TileSizes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -104,7 +105,8 @@ static OpFoldResult emitCut(OpBuilder &builder, Location loc, const ProductTiles
 /// The two innermost parallel loops are the rows and columns, those around them
 /// products of their own.
 static SmallVector<OpFoldResult> productSizes(linalg::LinalgOp root, linalg::LinalgOp product,
-                                              unsigned vectorBits, int64_t threads) {
+                                              unsigned vectorBits, int64_t threads,
+                                              const TileScale &scale) {
   OpBuilder builder(root);
   Type element = getElementTypeOrSelf(product->getResult(0).getType());
   int64_t bytes = std::max<int64_t>(4, element.getIntOrFloatBitWidth() / 8);
@@ -119,9 +121,11 @@ static SmallVector<OpFoldResult> productSizes(linalg::LinalgOp root, linalg::Lin
     sizes[loop] = builder.getIndexAttr(1);
     batch *= ShapedType::isDynamic(extents[loop]) ? 1 : extents[loop];
   }
+  ProductBlocks blocks = scaled(productBlocks(bytes, vectorBits), scale);
   ProductTiles tiles =
-      productTiles(productBlocks(bytes, vectorBits),
-                   ShapedType::isDynamic(extents[column]) ? -1 : extents[column], batch, threads);
+      scaled(productTiles(blocks, ShapedType::isDynamic(extents[column]) ? -1 : extents[column],
+                          batch, threads, /*alone=*/root == product),
+             blocks, scale);
   OpFoldResult rows = builder.getIndexAttr(extents[row]);
   if (ShapedType::isDynamic(extents[row])) {
     // Of the destination: it stays an argument of the kernel.
@@ -132,6 +136,27 @@ static SmallVector<OpFoldResult> productSizes(linalg::LinalgOp root, linalg::Lin
   sizes[row] = emitCut(builder, root.getLoc(), tiles.rows, rows);
   sizes[column] = emitCut(builder, root.getLoc(), tiles.columns, rows);
   return sizes;
+}
+
+/// What is tiled in a kernel; null: nothing.
+static linalg::LinalgOp tiledOf(func::FuncOp kernel) {
+  if (!kernel->hasAttr(kernelAttrName) || kernel.isExternal())
+    return nullptr;
+  linalg::LinalgOp root = rootOf(kernel);
+  // The upstream driver crashes on loops of extent 0, which do nothing anyway.
+  return !root || llvm::is_contained(root.getStaticLoopRanges(), 0) ? nullptr : root;
+}
+
+/// Whether the tiles of `root` are those of the kernel's product.
+static bool tiledAsProduct(linalg::LinalgOp root, linalg::LinalgOp product) {
+  return product && root.getNumParallelLoops() >= 2;
+}
+
+std::optional<TileKind> aft::tileKindOf(func::FuncOp kernel) {
+  linalg::LinalgOp root = tiledOf(kernel);
+  if (!root)
+    return std::nullopt;
+  return tiledAsProduct(root, productOf(kernel)) ? TileKind::Product : TileKind::Other;
 }
 
 /// Tiles `root` and computes its producers in the same tile.
@@ -166,18 +191,17 @@ struct TileKernels : aft::impl::TileKernelsBase<TileKernels> {
   using Base::Base;
   void runOnOperation() override {
     func::FuncOp kernel = getOperation();
-    if (!kernel->hasAttr(kernelAttrName) || kernel.isExternal())
+    linalg::LinalgOp root = tiledOf(kernel);
+    if (!root)
       return;
-    linalg::LinalgOp root = rootOf(kernel);
-    // The upstream driver crashes on loops of extent 0, which do nothing anyway.
-    if (!root || llvm::is_contained(root.getStaticLoopRanges(), 0))
-      return;
+    TileScale scale = tileScaleOf(kernel);
     SmallVector<OpFoldResult> sizes;
     linalg::LinalgOp product = productOf(kernel);
-    if (product && root.getNumParallelLoops() >= 2)
-      sizes = productSizes(root, product, vectorBits, threads);
+    if (tiledAsProduct(root, product))
+      sizes = productSizes(root, product, vectorBits, threads, scale);
     else
-      sizes = getAsIndexOpFoldResult(&getContext(), chooseTileSizes(describe(kernel, root)));
+      sizes = getAsIndexOpFoldResult(&getContext(),
+                                     chooseTileSizes(describe(kernel, root), scale.tile));
     if (!llvm::all_of(sizes, isZeroIndex) && failed(tileRoot(root, sizes)))
       return signalPassFailure();
     shrinkTemporaries(kernel);

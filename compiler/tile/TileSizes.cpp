@@ -2,6 +2,8 @@
 
 #include "compiler/tile/TileSizes.h"
 
+#include "compiler/tile/TileScale.h"
+
 #include <algorithm>
 
 using namespace aft;
@@ -32,21 +34,22 @@ static llvm::SmallVector<int64_t> innerTiles(const TileProblem &problem, int64_t
   return sizes;
 }
 
-llvm::SmallVector<int64_t> aft::chooseTileSizes(const TileProblem &problem) {
+llvm::SmallVector<int64_t> aft::chooseTileSizes(const TileProblem &problem, int power) {
+  int64_t elements = scaled(kTileElements, power);
   int64_t loops = static_cast<int64_t>(problem.extents.size());
   switch (problem.kind) {
   case TileProblem::Kind::Elementwise:
-    return innerTiles(problem, loops, kTileElements);
+    return innerTiles(problem, loops, elements);
   case TileProblem::Kind::Rows: {
     int64_t perRow = 1;
     for (int64_t loop = problem.rowLoops; loop < loops; ++loop)
       perRow *= known(problem.extents[loop]);
-    return innerTiles(problem, problem.rowLoops, kTileElements / std::max<int64_t>(1, perRow));
+    return innerTiles(problem, problem.rowLoops, elements / std::max<int64_t>(1, perRow));
   }
   case TileProblem::Kind::Reduction: {
     // The innermost loop reduced: rows are independent. Else columns are.
     bool innermost = loops > 0 && !problem.parallel[loops - 1];
-    return innerTiles(problem, loops, innermost ? 64 : kReductionColumns);
+    return innerTiles(problem, loops, scaled(innermost ? 64 : kReductionColumns, power));
   }
   }
   return {};

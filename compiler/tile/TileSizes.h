@@ -26,8 +26,9 @@ struct TileProblem {
   int64_t rowLoops = 0;
 };
 
-/// Tile size per loop; 0 leaves a loop whole. Matrix products: ProductBlocks.h.
-llvm::SmallVector<int64_t> chooseTileSizes(const TileProblem &problem);
+/// Tile size per loop; 0 leaves a loop whole. Tiles have 2^power times the elements
+/// that suit most kernels. Matrix products: ProductBlocks.h.
+llvm::SmallVector<int64_t> chooseTileSizes(const TileProblem &problem, int power = 0);
 
 } // namespace aft
 

@@ -1,9 +1,11 @@
 //===- aftc.cpp - The ahead-of-time compiler ------------------------------===//
 
 #include "compiler/report/PassTimer.h"
+#include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Compile.h"
 #include "runtime/jit/Import.h"
 #include "runtime/jit/Report.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -27,6 +29,15 @@ static cl::opt<std::string> memory("memory",
                                             "or low (blocks are computed a second time)"),
                                    cl::init("normal"), cl::value_desc("normal|low"),
                                    cl::cat(category));
+static cl::opt<std::string> bf16Products(
+    "bf16-products",
+    cl::desc("How products of bf16 are computed: auto (what is faster on this machine, or what "
+             "--mcpu has), f32, or pairs"),
+    cl::init("auto"), cl::value_desc("auto|f32|pairs"), cl::cat(category));
+static cl::opt<bool> tune("tune",
+                          cl::desc("Measures tile sizes on this machine (B = 1, T = 1024) and "
+                                   "takes the fastest, which the cache keeps"),
+                          cl::cat(category));
 static cl::opt<std::string> lastPhase(
     "compile-to", cl::desc("Prints the IR after a phase: graph, kernels, tile, vector or llvm"),
     cl::value_desc("PHASE"), cl::cat(category));
@@ -62,6 +73,14 @@ static int printOperators() {
   return 0;
 }
 
+static std::optional<aft::Bf16Products> bf16ProductsNamed(llvm::StringRef name) {
+  return llvm::StringSwitch<std::optional<aft::Bf16Products>>(name)
+      .Case("auto", aft::Bf16Products::automatic)
+      .Case("f32", aft::Bf16Products::f32)
+      .Case("pairs", aft::Bf16Products::pairs)
+      .Default(std::nullopt);
+}
+
 /// Wrong usage, as a message; empty when the options make sense.
 static std::string checkOptions() {
   if (model.empty())
@@ -70,6 +89,8 @@ static std::string checkOptions() {
     return "unknown value '" + training + "' of --training, expected adamw";
   if (memory != "normal" && memory != "low")
     return "unknown value '" + memory + "' of --memory, expected normal or low";
+  if (!bf16ProductsNamed(bf16Products))
+    return "unknown value '" + bf16Products + "' of --bf16-products, expected auto, f32 or pairs";
   if (targetName != "cpu" && !llvm::StringRef(targetName).starts_with("cuda"))
     return "unknown value '" + targetName + "' of --target, expected cpu";
   if (!lastPhase.empty() && !aft::phaseNamed(lastPhase))
@@ -139,6 +160,15 @@ static aft::Status readModel(std::string &text) {
   return {};
 }
 
+/// What is measured is made for as many threads as it runs on.
+static std::string prepareTuning(aft::PipelineOptions &pipeline) {
+  if (!tune)
+    return "";
+  pipeline.threads = static_cast<unsigned>(aft::ThreadPool::defaultThreads());
+  std::string missing = pipeline.target.missingHere();
+  return missing.empty() ? "" : "--tune measures on this machine, which lacks " + missing;
+}
+
 /// Compiles a program as a whole: for its dump, its report or both.
 static aft::Status compileAll(const std::string &text, aft::PipelineOptions &pipeline) {
   aft::CompileReport collected;
@@ -179,12 +209,18 @@ int main(int argc, char **argv) {
   aft::CompileOptions options;
   options.cpu = cpu;
   options.dumpDir = dumpDir;
+  options.tune = tune;
   options.memory = memory == "low" ? aft::Memory::low : aft::Memory::normal;
+  options.bf16Products = *bf16ProductsNamed(bf16Products);
   if (!training.empty())
     options.training = std::make_shared<aft::TrainingOptions>();
+  if (options.training && aft::isImported(model))
+    options.training->lossEntry = "forward";
   aft::PipelineOptions pipeline;
   if (aft::Status status = aft::pipelineOptions(options, pipeline); !status.ok())
     return fail(kRefused, status.message);
+  if (std::string error = prepareTuning(pipeline); !error.empty())
+    return fail(kRefused, error);
   if (lastPhase.empty()) {
     aft::Status status = compileAll(text, pipeline);
     return status.ok() ? 0 : fail(kRefused, status.message);

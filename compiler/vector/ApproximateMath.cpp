@@ -85,10 +85,51 @@ struct ExpF32 : OpRewritePattern<math::ExpOp> {
   }
 };
 
+/// erf(x) = x * p(x^2) up to kErfEnd, 1 with the sign of x beyond, where it differs from
+/// erf by 3e-8: 23 instructions and no division. The largest error is 1.8e-7, relative to
+/// erf 3e-7. NaN stays NaN.
+struct ErfF32 : OpRewritePattern<math::ErfOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(math::ErfOp op, PatternRewriter &rewriter) const override {
+    // Least squares in the Chebyshev points of [0, kErfEnd^2], in t = 2 x^2 / kErfEnd^2 - 1:
+    // so coefficients are small, and nothing cancels.
+    static constexpr double kErfEnd = 3.92;
+    static constexpr double kCoefficients[] = {
+        3.607368132e-01, -1.801086513e-01, 1.340843425e-01,  -1.091782106e-01,
+        9.060089727e-02, -7.403249221e-02, 5.836926969e-02,  -4.336807751e-02,
+        2.978298209e-02, -2.018414934e-02, 1.407150326e-02,  -7.385242997e-03,
+        2.030119058e-03, -1.596563911e-03, 2.064629494e-03,  -7.851401735e-04};
+    Type type = op.getType();
+    if (!getElementTypeOrSelf(type).isF32())
+      return rewriter.notifyMatchFailure(op, "only f32 is approximated");
+    Location loc = op.getLoc();
+    auto constant = [&](double value) -> Value {
+      TypedAttr scalar = rewriter.getF32FloatAttr(static_cast<float>(value));
+      if (auto vector = dyn_cast<VectorType>(type))
+        scalar = DenseElementsAttr::get(vector, scalar);
+      return rewriter.create<arith::ConstantOp>(loc, scalar);
+    };
+    Value x = op.getOperand(), square = rewriter.create<arith::MulFOp>(loc, x, x);
+    Value t = rewriter.create<math::FmaOp>(loc, square, constant(2 / (kErfEnd * kErfEnd)),
+                                           constant(-1));
+    Value p = constant(kCoefficients[std::size(kCoefficients) - 1]);
+    for (double coefficient : llvm::reverse(ArrayRef<double>(kCoefficients).drop_back()))
+      p = rewriter.create<math::FmaOp>(loc, p, t, constant(coefficient));
+    Value inside = rewriter.create<arith::MulFOp>(loc, x, p);
+    Value beyond = rewriter.create<arith::CmpFOp>(loc, arith::CmpFPredicate::OGT,
+                                                  rewriter.create<math::AbsFOp>(loc, x),
+                                                  constant(kErfEnd));
+    Value one = rewriter.create<math::CopySignOp>(loc, constant(1), x);
+    rewriter.replaceOpWithNewOp<arith::SelectOp>(op, beyond, one, inside);
+    return success();
+  }
+};
+
 struct ApproximateMath : aft::impl::ApproximateMathBase<ApproximateMath> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpF32>(&getContext(), /*benefit=*/10);
+    patterns.add<ExpF32, ErfF32>(&getContext(), /*benefit=*/10);
     // tanh and erf are bounded: absolute errors of 1e-7 are harmless there.
     populateMathPolynomialApproximationPatterns(patterns);
     if (failed(applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))

@@ -388,7 +388,7 @@ void aft::emitCausalWindows(const WindowMixer &mixer, const WindowCode &code, Em
   Type element = accumulationOf(mixer.q);
   Value batches = e.dim(mixer.q, 0), isNarrow = e.less(batches, e.index(2));
   int64_t most = mostGroups(mixer, element, lanesFor(element, vectorBits));
-  forEachPanel(e, element, vectorBits, batches, mixer.channels, most, isNarrow,
+  forEachPanel(e, element, vectorBits, batches, mixer.channels, most, {isNarrow, {}},
                [&](const Panel &panel) {
                  CausalPanel(mixer, code, panel, tileRowsFor(vectorBits), visit).run();
                });

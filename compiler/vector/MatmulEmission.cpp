@@ -5,6 +5,7 @@
 
 #include "compiler/vector/MatmulEmission.h"
 
+#include "compiler/tile/TileScale.h"
 #include "compiler/vector/FewRows.h"
 #include "compiler/vector/PackedProduct.h"
 #include "compiler/vector/ProductPacking.h"
@@ -25,8 +26,10 @@ public:
                 PairDots dots)
       : e(e), a(std::move(a)), b(std::move(b)), c(std::move(c)), type(this->c.element()),
         dots(this->b.element().isBF16() && this->a.element().isBF16() ? dots : PairDots::None),
-        form(type, this->dots != PairDots::None, vectorBits), blocks(form.blocks),
-        overwrites(overwrites) {}
+        form(type, this->dots != PairDots::None, vectorBits), overwrites(overwrites) {
+    auto kernel = e.builder.getBlock()->getParent()->getParentOfType<func::FuncOp>();
+    form.blocks = blocks = scaled(form.blocks, tileScaleOf(kernel));
+  }
   void run();
 
 private:

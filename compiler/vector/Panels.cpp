@@ -7,8 +7,9 @@ using namespace aft;
 
 /// Panels of a batch entry where the batch gives too little work for the threads.
 static constexpr int64_t kPanels = 4;
-/// Bytes of a row that such a panel has, at least: a few cache lines.
-static constexpr int64_t kLeastBytes = 512;
+/// Bytes of a row that such a panel has, at least: a few cache lines. Rows that come
+/// from memory are taken in larger parts, which the hardware prefetches better.
+static constexpr int64_t kLeastBytes = 512, kLeastBytesFromMemory = 1024;
 static constexpr int64_t kLineBytes = 64;
 
 void Panel::forEachGroup(llvm::function_ref<void(LaneEmitter &, Value)> body) const {
@@ -29,10 +30,10 @@ void Panel::prefetch(ArrayRef<Value> memrefs, Value t, Value i, bool forWriting)
   }
 }
 
-/// The largest divisor of `total` that is not above a panel's share, which divides the
-/// lane groups without a remainder.
-static int64_t narrowSize(int64_t total, int64_t groupBytes) {
-  int64_t size = std::max(total / kPanels, kLeastBytes / groupBytes);
+/// The largest divisor of `total` that is not above a panel's share or the fewest bytes,
+/// whichever is more; it divides the lane groups without a remainder.
+static int64_t narrowSize(int64_t total, int64_t groupBytes, int64_t leastBytes) {
+  int64_t size = std::max(total / kPanels, leastBytes / groupBytes);
   size = std::clamp<int64_t>(size, 1, total);
   while (total % size != 0)
     --size;
@@ -42,7 +43,7 @@ static int64_t narrowSize(int64_t total, int64_t groupBytes) {
 /// Sizes are chosen among constants: the index arithmetic of a panel would otherwise
 /// divide by a variable, which LLVM leaves in the inner loops.
 void aft::forEachPanel(Emitter &e, Type accumulation, unsigned vectorBits, Value batches,
-                       int64_t channels, int64_t most, Value isNarrow,
+                       int64_t channels, int64_t most, const PanelParts &parts,
                        llvm::function_ref<void(const Panel &)> body) {
   int64_t lanes = lanesFor(accumulation, vectorBits);
   while (lanes > channels)
@@ -51,14 +52,17 @@ void aft::forEachPanel(Emitter &e, Type accumulation, unsigned vectorBits, Value
   if (total > 0) {
     int64_t wide = std::clamp<int64_t>(most, 1, total);
     int64_t bytes = lanes * accumulation.getIntOrFloatBitWidth() / 8;
-    int64_t narrow = std::min(wide, narrowSize(total, bytes));
-    auto choose = [&](int64_t ifNarrow, int64_t ifWide) {
-      return ifNarrow == ifWide ? e.index(ifWide)
-                                : e.select(isNarrow, e.index(ifNarrow), e.index(ifWide));
+    int64_t fine = std::min(wide, narrowSize(total, bytes, kLeastBytes));
+    int64_t coarse = std::min(wide, narrowSize(total, bytes, kLeastBytesFromMemory));
+    auto choose = [&](llvm::function_ref<int64_t(int64_t)> of) {
+      Value value = e.index(of(wide));
+      if (parts.coarse && coarse != wide)
+        value = e.select(parts.coarse, e.index(of(coarse)), value);
+      return fine == wide ? value : e.select(parts.fine, e.index(of(fine)), value);
     };
-    Value count = choose(total / narrow, (total + wide - 1) / wide);
+    Value count = choose([&](int64_t size) { return (total + size - 1) / size; });
     e.grid({batches, count}, [&](ArrayRef<Value> index) {
-      Value size = choose(narrow, wide), first = e.mul(index[1], size);
+      Value size = choose([](int64_t size) { return size; }), first = e.mul(index[1], size);
       if (total % wide != 0)
         size = e.min(size, e.sub(e.index(total), first));
       body({e, accumulation, lanes, index[0], e.mul(first, lanes), size, wide});

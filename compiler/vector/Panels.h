@@ -27,12 +27,17 @@ struct Panel {
   void prefetch(llvm::ArrayRef<Value> memrefs, Value t, Value i, bool forWriting) const;
 };
 
+/// Conditions on which panels are parts of rows, as work for more threads.
+struct PanelParts {
+  mlir::Value fine;   ///< parts of a few cache lines, for rows that stay in a cache
+  mlir::Value coarse; ///< unless `fine`: larger ones, for rows from memory; may be null
+};
+
 /// A grid of panels over batch entries and channels: whole rows, up to `most` lane
-/// groups, or where `isNarrow` holds a part of each, as work for more threads. Whole
-/// rows come several times faster from memory than parts of them. Channels that fill
-/// no vector come as a panel of scalars.
+/// groups, or parts of each. Small parts come several times slower from memory.
+/// Channels that fill no vector come as a panel of scalars.
 void forEachPanel(Emitter &e, mlir::Type accumulation, unsigned vectorBits, mlir::Value batches,
-                  int64_t channels, int64_t most, mlir::Value isNarrow,
+                  int64_t channels, int64_t most, const PanelParts &parts,
                   llvm::function_ref<void(const Panel &)> body);
 
 } // namespace aft

@@ -15,7 +15,7 @@ static constexpr int64_t kAhead = 2;
 static constexpr unsigned kRegisters = 2;
 /// Lane groups of a panel at most: the state of all of them stays in the nearest cache.
 static constexpr int64_t kMostGroups = 64;
-/// Bytes of one tensor's entry up to which its rows may be taken in parts.
+/// Bytes of one tensor's entry up to which its rows are taken in small parts.
 static constexpr int64_t kSmallBytes = 4 << 20;
 
 namespace {
@@ -132,8 +132,9 @@ static void emitPanels(const WindowMixer &mixer, Emitter &e, unsigned vectorBits
   Value batches = e.dim(mixer.q, 0), length = e.dim(mixer.q, 1);
   int64_t rowBytes = mixer.channels * element.getIntOrFloatBitWidth() / 8;
   Value isSmall = e.less(length, e.index(kSmallBytes / rowBytes));
-  Value isNarrow = e.builder.create<arith::AndIOp>(e.loc, e.less(batches, e.index(2)), isSmall);
-  forEachPanel(e, element, kRegisters * vectorBits, batches, mixer.channels, kMostGroups, isNarrow,
+  Value isSingle = e.less(batches, e.index(2));
+  PanelParts parts{e.builder.create<arith::AndIOp>(e.loc, isSingle, isSmall), isSingle};
+  forEachPanel(e, element, kRegisters * vectorBits, batches, mixer.channels, kMostGroups, parts,
                [&](const Panel &panel) { (SimplePanel(mixer, panel).*emit)(); });
 }
 

@@ -99,6 +99,7 @@ static std::vector<Flag> makeFlags(Options &o) {
       choice("dtype", o.dtype, {"f32", "bf16"}, "element type of the model"),
       choice("memory", o.memory, {"normal", "low"},
              "train: low keeps less of the forward pass and computes it again"),
+      toggle("tune", o.tune, "measures tile sizes before; the cache keeps the fastest"),
       number("lr", o.learningRate, 0, 10, "peak learning rate"),
       number("weight-decay", o.weightDecay, 0, 10, "AdamW's decoupled weight decay"),
       number("dropout", o.dropout, 0, 0.99, "dropout probability"),

@@ -18,7 +18,7 @@ struct Options {
   int64_t batch = 8, threads = 0, seed = 1, length = 400, checkpointEvery = 200;
   double learningRate = 4e-3, weightDecay = 0.1, dropout = 0.0, clip = 1.0;
   double temperature = 0.7;
-  bool resume = false, plain = false;
+  bool resume = false, plain = false, tune = false;
 };
 
 /// Parses the command line; on a usage error prints it and exits with 2, on

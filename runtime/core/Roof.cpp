@@ -1,26 +1,36 @@
 //===- Roof.cpp - What the machine can do at best -------------------------===//
-// Both measurements are kernels like the generated ones: a grid of one group per
-// thread, launched on the pool until the best of several rounds is known.
+// The loops are kernels like the generated ones: a grid of one group per thread,
+// launched on the pool.
 
 #include "runtime/core/Roof.h"
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
-#include <memory>
+#include <cstring>
+#include <sys/mman.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 using namespace aft;
 
 using Clock = std::chrono::steady_clock;
 
-/// What a round should take at least, for the clock and the wake-up of threads
-/// not to matter, and how many there are.
-static constexpr double kRoundSeconds = 0.02;
-static constexpr int kRounds = 5;
-/// Independent sums: enough to hide the latency of a multiplication and
-/// addition on two ports, and few enough for 16 registers.
-static constexpr int kSums = 10;
-static constexpr int64_t kLargestRead = 256 << 20;
+/// What a measurement should take at least, for the clock and the wake-up of
+/// threads not to matter, and how many there are.
+static constexpr double kMeasureSeconds = 0.02;
+static constexpr int kMeasurements = 5;
+/// Independent sums: enough to hide the latency of an operation on two ports,
+/// and few enough for 16 registers.
+static constexpr int kSums = 12;
+/// One stream of addresses leaves part of the memory's speed unused, and the
+/// hardware's own prefetching stops at the end of each page.
+static constexpr int kStreams = 4, kVectorsOfStream = 2;
+static constexpr int kAhead = 1024, kCacheLine = 64;
+static constexpr int64_t kHugePage = 2 << 20;
 
 namespace {
 template <int Bytes> struct Vectors {
@@ -28,129 +38,242 @@ template <int Bytes> struct Vectors {
   typedef int64_t I __attribute__((vector_size(Bytes)));
 };
 
-/// The arguments of both kernels, as their dims.
-enum Argument { Groups, Repeat, BytesPerGroup };
+/// The extents that a kernel gets, and its buffers.
+enum Extent { Groups, Rounds, BytesPerGroup, Extents };
+enum BufferOf { Results, From, To, Buffers };
 } // namespace
 
-/// Multiplies and adds in registers. The result must be used for the loop to
-/// stay; it converges to 2.
-template <int Bytes> [[gnu::always_inline]] inline float multiplyAndAdd(int64_t repeat) {
+//===----------------------------------------------------------------------===//
+// What a group does
+//===----------------------------------------------------------------------===//
+
+/// Every lane of every sum converges to 2.
+template <int Bytes> [[gnu::always_inline]] inline double multiplyAndAdd(int64_t rounds) {
   using F = typename Vectors<Bytes>::F;
   F sums[kSums], half = F{} + 0.5f, one = F{} + 1.0f;
   for (int i = 0; i < kSums; ++i)
     sums[i] = F{} + static_cast<float>(i);
-  for (int64_t n = 0; n < repeat; ++n) {
+  for (int64_t n = 0; n < rounds; ++n) {
 #pragma clang loop unroll(full)
     for (int i = 0; i < kSums; ++i)
       sums[i] = sums[i] * half + one;
   }
-  for (int i = 1; i < kSums; ++i)
-    sums[0] += sums[i];
-  float all = 0;
-  for (int lane = 0; lane < Bytes / 4; ++lane)
-    all += sums[0][lane];
+  double all = 0;
+  for (int i = 0; i < kSums; ++i)
+    for (int lane = 0; lane < Bytes / 4; ++lane)
+      all += static_cast<double>(sums[i][lane]);
   return all;
 }
 
-/// Reads a piece of memory as fast as it comes.
+/// The sum of all words, which are 1.
 template <int Bytes>
-[[gnu::always_inline]] inline int64_t readAll(const char *memory, int64_t bytes, int64_t repeat) {
+[[gnu::always_inline]] inline double readAll(const char *memory, int64_t bytes, int64_t rounds) {
   using I = typename Vectors<Bytes>::I;
-  constexpr int streams = 8;
-  I sums[streams] = {};
-  for (int64_t n = 0; n < repeat; ++n) {
-    for (int64_t at = 0; at + streams * Bytes <= bytes; at += streams * Bytes)
+  constexpr int64_t step = kVectorsOfStream * Bytes;
+  int64_t part = bytes / kStreams;
+  I sums[kStreams * kVectorsOfStream] = {};
+  for (int64_t n = 0; n < rounds; ++n) {
+    for (int64_t at = 0; at + step <= part; at += step) {
 #pragma clang loop unroll(full)
-      for (int i = 0; i < streams; ++i)
-        sums[i] ^= *reinterpret_cast<const I *>(memory + at + i * Bytes);
+      for (int stream = 0; stream < kStreams; ++stream) {
+        const char *place = memory + stream * part + at;
+#pragma clang loop unroll(full)
+        for (int64_t line = 0; line < step; line += kCacheLine)
+          __builtin_prefetch(place + kAhead + line);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < kVectorsOfStream; ++i)
+          sums[stream * kVectorsOfStream + i] += *reinterpret_cast<const I *>(place + i * Bytes);
+      }
+    }
     asm volatile("" ::: "memory");
   }
-  for (int i = 1; i < streams; ++i)
-    sums[0] ^= sums[i];
-  return sums[0][0];
+  double all = 0;
+  for (const I &sum : sums)
+    for (int lane = 0; lane < Bytes / 8; ++lane)
+      all += static_cast<double>(sum[lane]);
+  return all;
+}
+
+/// Where a group leaves its result.
+static double &resultOf(void *const *buffers, int64_t group) {
+  return static_cast<double *>(buffers[Results])[8 * group];
 }
 
 #define AFT_ROOF_KERNELS(suffix, bytes, target)                                                    \
-  target static int64_t flops##suffix(void *const *buffers, const int64_t *dims, int64_t begin,    \
+  target static int64_t flops##suffix(void *const *buffers, const int64_t *extents, int64_t begin, \
                                       int64_t end) {                                               \
     for (int64_t group = begin; group < end; ++group)                                              \
-      static_cast<float *>(buffers[0])[16 * group] = multiplyAndAdd<bytes>(dims[Repeat]);          \
-    return dims[Groups];                                                                           \
+      resultOf(buffers, group) = multiplyAndAdd<bytes>(extents[Rounds]);                           \
+    return extents[Groups];                                                                        \
   }                                                                                                \
-  target static int64_t read##suffix(void *const *buffers, const int64_t *dims, int64_t begin,     \
+  target static int64_t read##suffix(void *const *buffers, const int64_t *extents, int64_t begin,  \
                                      int64_t end) {                                                \
     for (int64_t group = begin; group < end; ++group)                                              \
-      static_cast<int64_t *>(buffers[0])[8 * group] =                                              \
-          readAll<bytes>(static_cast<const char *>(buffers[1]) + group * dims[BytesPerGroup],      \
-                         dims[BytesPerGroup], dims[Repeat]);                                       \
-    return dims[Groups];                                                                           \
+      resultOf(buffers, group) = readAll<bytes>(static_cast<const char *>(buffers[From]) +         \
+                                                    group * extents[BytesPerGroup],                \
+                                                extents[BytesPerGroup], extents[Rounds]);          \
+    return extents[Groups];                                                                        \
   }
+
+#if defined(__x86_64__)
+AFT_ROOF_KERNELS(512, 64, __attribute__((target("avx512f,fma"))))
+AFT_ROOF_KERNELS(256, 32, __attribute__((target("avx2,fma"))))
+
+/// Every lane gains 2 in a round: two products of 1 and 1.
+__attribute__((target("avx512f,avx512bf16"))) static int64_t
+pairs512(void *const *buffers, const int64_t *extents, int64_t begin, int64_t end) {
+  for (int64_t group = begin; group < end; ++group) {
+    __m512 sums[kSums] = {};
+    __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3f80);
+    for (int64_t n = 0; n < extents[Rounds]; ++n) {
+#pragma clang loop unroll(full)
+      for (int i = 0; i < kSums; ++i)
+        sums[i] = _mm512_dpbf16_ps(sums[i], ones, ones);
+    }
+    double all = 0;
+    for (const __m512 &sum : sums)
+      for (int lane = 0; lane < 16; ++lane)
+        all += static_cast<double>(sum[lane]);
+    resultOf(buffers, group) = all;
+  }
+  return extents[Groups];
+}
+#endif
+AFT_ROOF_KERNELS(128, 16, )
+
+static int64_t copyAll(void *const *buffers, const int64_t *extents, int64_t begin, int64_t end) {
+  for (int64_t group = begin; group < end; ++group)
+    for (int64_t n = 0; n < extents[Rounds]; ++n)
+      std::memcpy(static_cast<char *>(buffers[To]) + group * extents[BytesPerGroup],
+                  static_cast<const char *>(buffers[From]) + group * extents[BytesPerGroup],
+                  static_cast<size_t>(extents[BytesPerGroup]));
+  return extents[Groups];
+}
+
+//===----------------------------------------------------------------------===//
+// Loops
+//===----------------------------------------------------------------------===//
 
 namespace {
 struct Kernels {
   const char *vectors;
   int bytes;
-  aft_kernel_t flops, read;
+  aft_kernel_t flops, read, pairs;
 };
 } // namespace
-
-#if defined(__x86_64__)
-AFT_ROOF_KERNELS(512, 64, __attribute__((target("avx512f,fma"))))
-AFT_ROOF_KERNELS(256, 32, __attribute__((target("avx2,fma"))))
-#endif
-AFT_ROOF_KERNELS(128, 16, )
 
 static Kernels choose() {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f"))
-    return {"AVX-512", 64, flops512, read512};
+    return {"AVX-512", 64, flops512, read512,
+            __builtin_cpu_supports("avx512bf16") ? pairs512 : nullptr};
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    return {"AVX2", 32, flops256, read256};
+    return {"AVX2", 32, flops256, read256, nullptr};
 #endif
-  return {"128-bit vectors", 16, flops128, read128};
+  return {"128-bit vectors", 16, flops128, read128, nullptr};
 }
 
-/// Work per second: doubles `repeat` until a round is long enough.
-static double best(ThreadPool &pool, aft_kernel_t kernel, void *const *buffers, int64_t *dims,
-                   double workPerRepeat) {
+/// Memory full of words that are 1, in huge pages where the system has them.
+RoofLoop::Memory RoofLoop::allocate(int64_t bytes) {
+  int64_t size = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+  Memory memory(static_cast<char *>(std::aligned_alloc(kHugePage, static_cast<size_t>(size))),
+                [](void *data) { std::free(data); });
+  if (memory) {
+    madvise(memory.get(), static_cast<size_t>(size), MADV_HUGEPAGE);
+    std::fill_n(reinterpret_cast<int64_t *>(memory.get()), size / 8, 1);
+  }
+  return memory;
+}
+
+RoofLoop::RoofLoop(Kind kind, ThreadPool &pool, int64_t bytes)
+    : kind(kind), pool(pool), results(8 * static_cast<size_t>(pool.threads())) {
+  Kernels kernels = choose();
+  double threads = static_cast<double>(pool.threads());
+  vectorName = kernels.vectors;
+  lanes = kernels.bytes / 4;
+  if (kind == Kind::MultiplyAdd || kind == Kind::PairProducts) {
+    bool pairs = kind == Kind::PairProducts;
+    kernel = pairs ? kernels.pairs : kernels.flops;
+    work = (pairs ? 4 : 2) * lanes * kSums * threads;
+    return;
+  }
+  constexpr int64_t whole = kStreams * kVectorsOfStream * 64;
+  bytesPerGroup = bytes / pool.threads() / whole * whole;
+  int64_t all = bytesPerGroup * pool.threads();
+  work = static_cast<double>(all) * (kind == Kind::Copy ? 2 : 1);
+  from = allocate(all);
+  if (kind == Kind::Copy && from)
+    to = allocate(all);
+  if (kind == Kind::Read ? from != nullptr : to != nullptr)
+    kernel = kind == Kind::Read ? kernels.read : copyAll;
+}
+
+void RoofLoop::run(int64_t count) {
+  rounds = count;
+  int64_t extents[Extents] = {pool.threads(), rounds, bytesPerGroup};
+  void *buffers[Buffers] = {results.data(), from.get(), to.get()};
+  pool.launch(kernel, buffers, extents);
+}
+
+bool RoofLoop::right() const {
+  double expected = 0;
+  switch (kind) {
+  case Kind::MultiplyAdd:
+    expected = 2.0 * kSums * lanes;
+    break;
+  case Kind::PairProducts: // Above 2^25, f32 cannot count in twos.
+    expected = 2.0 * static_cast<double>(std::min<int64_t>(rounds, 1 << 24)) * kSums * lanes;
+    break;
+  case Kind::Read:
+    expected = static_cast<double>(rounds * bytesPerGroup / 8);
+    break;
+  case Kind::Copy:
+    return std::memcmp(from.get(), to.get(), static_cast<size_t>(bytesPerGroup * pool.threads())) ==
+           0;
+  }
+  for (size_t i = 0; i < results.size(); i += 8)
+    if (!(std::abs(results[i] - expected) <= 1e-5 * expected))
+      return false;
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// Measurements
+//===----------------------------------------------------------------------===//
+
+/// Work per second: doubles the rounds until a measurement is long enough.
+static double best(RoofLoop &loop, int64_t rounds) {
   double least = 0;
-  for (int round = 0; round < kRounds;) {
+  for (int count = 0; count < kMeasurements;) {
     auto start = Clock::now();
-    pool.launch(kernel, buffers, dims);
+    loop.run(rounds);
     double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    if (seconds < kRoundSeconds && dims[Repeat] < (int64_t(1) << 40)) {
-      dims[Repeat] *= 2;
+    if (seconds < kMeasureSeconds && rounds < (int64_t(1) << 40)) {
+      rounds *= 2;
       continue;
     }
-    least = round++ == 0 ? seconds : std::min(least, seconds);
+    least = count++ == 0 ? seconds : std::min(least, seconds);
   }
-  return workPerRepeat * static_cast<double>(dims[Repeat]) / least;
+  return loop.workPerRound() * static_cast<double>(rounds) / least;
+}
+
+int64_t aft::bytesBeyondCaches() {
+  int64_t cache = std::max<int64_t>(0, sysconf(_SC_LEVEL3_CACHE_SIZE));
+  int64_t memory = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+  int64_t wanted = std::clamp<int64_t>(4 * cache, 256 << 20, 1 << 30);
+  return std::min(wanted, memory / 8 / kHugePage * kHugePage);
 }
 
 Roof aft::measureRoof(ThreadPool &pool) {
-  Kernels kernels = choose();
-  int64_t threads = pool.threads();
   Roof roof;
-  roof.vectors = kernels.vectors;
-  // A cache line per group for its result.
-  std::vector<int64_t> results(8 * threads);
-  int64_t dims[] = {threads, 1 << 16, 0};
-  void *buffers[] = {results.data(), nullptr};
-  double lanes = kernels.bytes / 4.0;
-  roof.flopsPerSecond =
-      best(pool, kernels.flops, buffers, dims, 2 * lanes * kSums * static_cast<double>(threads));
-  std::unique_ptr<void, decltype(&std::free)> memory(std::aligned_alloc(4096, kLargestRead),
-                                                     std::free);
-  if (!memory)
-    return roof;
-  std::fill_n(static_cast<char *>(memory.get()), kLargestRead, char(1));
-  buffers[1] = memory.get();
-  for (int64_t bytes : {threads * (128 << 10), int64_t(4 << 20), int64_t(16 << 20), kLargestRead}) {
-    dims[Repeat] = 1;
-    dims[BytesPerGroup] = bytes / threads / 512 * 512;
-    int64_t read = dims[BytesPerGroup] * threads;
-    roof.bandwidths.push_back(
-        {read, best(pool, kernels.read, buffers, dims, static_cast<double>(read))});
+  RoofLoop products(RoofLoop::Kind::MultiplyAdd, pool);
+  roof.vectors = products.vectors();
+  roof.flopsPerSecond = best(products, 1 << 16);
+  for (int64_t bytes : {pool.threads() * int64_t(128 << 10), int64_t(4 << 20), int64_t(16 << 20),
+                        bytesBeyondCaches()}) {
+    RoofLoop reading(RoofLoop::Kind::Read, pool, bytes);
+    if (reading.possible())
+      roof.bandwidths.push_back({static_cast<int64_t>(reading.workPerRound()), best(reading, 1)});
   }
   return roof;
 }

@@ -5,9 +5,50 @@
 
 #include "runtime/core/ThreadPool.h"
 
+#include <functional>
+#include <memory>
 #include <string>
+#include <vector>
 
 namespace aft {
+
+/// A loop that no program is faster than, on all threads of a pool.
+class RoofLoop {
+public:
+  enum class Kind {
+    MultiplyAdd,  ///< f32, in registers
+    PairProducts, ///< pairs of bf16 into sums of f32, in registers
+    Read,         ///< memory, from one end to the other
+    Copy,         ///< memory to other memory
+  };
+
+  /// `bytes`: what all threads together read or copy in a round.
+  RoofLoop(Kind kind, ThreadPool &pool, int64_t bytes = 0);
+
+  /// Whether the machine has what the loop needs, memory too.
+  bool possible() const { return kernel != nullptr; }
+  /// What it computes with: "AVX2", …
+  const char *vectors() const { return vectorName; }
+  /// Floating-point operations of a round, else bytes read and written.
+  double workPerRound() const { return work; }
+  void run(int64_t rounds);
+  /// Whether the last run computed what it should have.
+  bool right() const;
+
+private:
+  using Memory = std::unique_ptr<char, std::function<void(void *)>>;
+  static Memory allocate(int64_t bytes);
+
+  Kind kind;
+  ThreadPool &pool;
+  aft_kernel_t kernel = nullptr;
+  const char *vectorName = "";
+  int lanes = 0; ///< numbers of 4 bytes in a vector
+  double work = 0;
+  int64_t rounds = 0, bytesPerGroup = 0;
+  std::vector<double> results; ///< a cache line for each thread
+  Memory from, to;
+};
 
 /// The limits that a kernel's speed is held against, measured with all threads
 /// of a pool.
@@ -21,7 +62,11 @@ struct Roof {
   std::vector<Bandwidth> bandwidths; ///< from the smallest (caches) to the largest (memory)
 };
 
-/// Takes about a second and, for a moment, 256 MiB.
+/// As many bytes as no cache holds most of: from 256 MiB to 1 GiB, less where the
+/// machine has little memory.
+int64_t bytesBeyondCaches();
+
+/// Takes about a second and, for a moment, bytesBeyondCaches() of memory.
 Roof measureRoof(ThreadPool &pool);
 
 } // namespace aft

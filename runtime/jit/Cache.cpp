@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -22,6 +23,16 @@ std::string aft::hashOf(const std::string &bytes) {
   auto digest = llvm::SHA256::hash(llvm::ArrayRef<uint8_t>(
       reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
   return llvm::toHex(digest, /*LowerCase=*/true);
+}
+
+std::string aft::compilerIdentity() {
+  Dl_info library;
+  struct stat file;
+  if (!dladdr(reinterpret_cast<void *>(&compilerIdentity), &library) ||
+      stat(library.dli_fname, &file) != 0)
+    return "unknown";
+  return std::to_string(file.st_size) + " " + std::to_string(file.st_mtim.tv_sec) + "." +
+         std::to_string(file.st_mtim.tv_nsec);
 }
 
 static std::string defaultFolder() {

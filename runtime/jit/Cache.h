@@ -30,6 +30,9 @@ private:
   std::string folder;
 };
 
+/// Identifies this build of the compiler: what another one stored is not for it.
+std::string compilerIdentity();
+
 /// SHA-256 in hexadecimal.
 std::string hashOf(const std::string &bytes);
 

@@ -2,10 +2,13 @@
 
 #include "runtime/jit/Compile.h"
 
+#include "compiler/binary/PairRate.h"
 #include "compiler/kernels/Interface.h"
 #include "compiler/report/PassTimer.h"
 #include "dialect/ir/AFT.h"
+#include "runtime/jit/Cache.h"
 #include "runtime/jit/Context.h"
+#include "runtime/jit/Tune.h"
 
 using namespace mlir;
 using namespace aft;
@@ -62,16 +65,28 @@ static LogicalResult describe(ModuleOp module, Package &package) {
   return success();
 }
 
-static LogicalResult compile(ModuleOp module, const PipelineOptions &options,
-                             Package &package) {
-  if (failed(runPhases(module, Phase::Vector, options)) || failed(describe(module, package)) ||
-      failed(runPhase(module, Phase::LLVM, options)))
+/// From the module that the vector phase leaves.
+static LogicalResult compileVectors(ModuleOp module, const PipelineOptions &options,
+                                    Package &package) {
+  if (failed(describe(module, package)) || failed(runPhase(module, Phase::LLVM, options)))
     return failure();
   FailureOr<std::vector<NamedObject>> objects = compileObjects(module, options);
   if (failed(objects))
     return failure();
   package.objects = std::move(*objects);
   return success();
+}
+
+LogicalResult aft::compileKernels(ModuleOp module, const PipelineOptions &options,
+                                  Package &package) {
+  return failure(failed(runPhase(module, Phase::Tile, options)) ||
+                 failed(runPhase(module, Phase::Vector, options)) ||
+                 failed(compileVectors(module, options, package)));
+}
+
+static LogicalResult compile(ModuleOp module, const PipelineOptions &options, Package &package) {
+  return failure(failed(runPhases(module, Phase::Vector, options)) ||
+                 failed(compileVectors(module, options, package)));
 }
 
 Status aft::compilePackage(const std::string &text, const std::string &name,
@@ -99,15 +114,36 @@ Status aft::compileToText(const std::string &text, const std::string &name, Phas
   return messages.status(good);
 }
 
+/// Code for another CPU goes by its features: its speed is not known here.
+static PairDots pairDotsFor(const CompileOptions &options, PairDots best) {
+  bool native = options.cpu.empty() || options.cpu == "native";
+  switch (options.bf16Products) {
+  case Bf16Products::automatic:
+    return native && best == PairDots::Hardware && !pairDotsPay(pairDotCost()) ? PairDots::None
+                                                                               : best;
+  case Bf16Products::f32:
+    return PairDots::None;
+  case Bf16Products::pairs:
+    return best == PairDots::None ? PairDots::Expanded : best;
+  }
+  return best;
+}
+
 Status aft::pipelineOptions(const CompileOptions &options, PipelineOptions &result) {
   std::string error;
   result.target = Target::named(options.cpu, error);
   if (!error.empty())
     return {error};
+  result.target.pairDots = pairDotsFor(options, result.target.pairDots);
   result.dumpDir = options.dumpDir;
   if (result.dumpDir.empty())
     if (const char *folder = std::getenv("AFT_DUMP_DIR"))
       result.dumpDir = folder;
+  if (options.tune)
+    result.tune = [cacheDir = options.cacheDir,
+                   shapes = options.tuneShapes](ModuleOp module, const PipelineOptions &pipeline) {
+      tuneKernels(module, pipeline, Cache(cacheDir), shapes);
+    };
   result.lowMemory = options.memory == Memory::low;
   if (const TrainingOptions *training = options.training.get())
     result.training = AdamWOptions{training->lossEntry, training->beta1,       training->beta2,

@@ -16,6 +16,11 @@ Status compilePackage(const std::string &text, const std::string &name,
 Status compileToText(const std::string &text, const std::string &name, Phase last,
                      const PipelineOptions &options, std::string &result);
 
+/// Completes a package from the module that the kernels phase leaves, without
+/// another search for tile sizes. A failure has been reported.
+mlir::LogicalResult compileKernels(mlir::ModuleOp module, const PipelineOptions &options,
+                                   Package &package);
+
 /// What `options` mean for the pipeline: the target and training.
 Status pipelineOptions(const CompileOptions &options, PipelineOptions &result);
 

@@ -26,6 +26,9 @@ struct Package {
   static std::optional<Package> deserialize(const std::string &bytes);
 };
 
+/// Links a package's code into the process, for `threads` (0: the default).
+Status loadPackage(Package package, int threads, std::shared_ptr<Program> &program);
+
 } // namespace aft
 
 #endif // AFT_RUNTIME_JIT_PACKAGE_H

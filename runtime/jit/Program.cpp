@@ -10,14 +10,13 @@
 #include "runtime/jit/Compile.h"
 #include "runtime/jit/PhaseClock.h"
 #include "runtime/jit/Report.h"
+#include "runtime/jit/Tune.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
 
 #include <cmath>
-#include <dlfcn.h>
 #include <mutex>
-#include <sys/stat.h>
 
 using namespace aft;
 
@@ -280,22 +279,15 @@ void JITProgram::runMeasured(size_t index, void *const *buffers, const int64_t *
                      profile.table());
 }
 
-/// Identifies the compiler: cached code is only good for the one that wrote it.
-static std::string compilerIdentity() {
-  Dl_info library;
-  struct stat file;
-  if (!dladdr(reinterpret_cast<void *>(&compilerIdentity), &library) ||
-      stat(library.dli_fname, &file) != 0)
-    return "unknown";
-  return std::to_string(file.st_size) + " " + std::to_string(file.st_mtim.tv_sec) + "." +
-         std::to_string(file.st_mtim.tv_nsec);
+Status aft::loadPackage(Package package, int threads, std::shared_ptr<Program> &program) {
+  return JITProgram::create(std::move(package), {}, {}, threads, program);
 }
 
 /// Everything that the generated code depends on.
-static std::string cacheKey(const std::string &text, const PipelineOptions &options) {
-  std::string all =
-      "aft " + compilerIdentity() + "\n" + options.target.cpu + "\n" + options.target.features +
-      "\n" + std::to_string(options.threads) + "\n";
+static std::string cacheKey(const std::string &text, const CompileOptions &wanted,
+                            const PipelineOptions &options) {
+  std::string all = "aft " + compilerIdentity() + "\n" + options.target.cpu + "\n" +
+                    options.target.features + "\n" + std::to_string(options.threads) + "\n";
   if (const auto &training = options.training)
     for (const std::string &part :
          {training->lossEntry, std::to_string(training->beta1), std::to_string(training->beta2),
@@ -303,6 +295,9 @@ static std::string cacheKey(const std::string &text, const PipelineOptions &opti
           std::to_string(training->clipNorm)})
       all += part + "\n";
   all += options.lowMemory ? "memory low\n" : "";
+  all += "pairs " + std::to_string(static_cast<int>(options.target.pairDots)) + "\n";
+  if (wanted.tune)
+    all += "tuned for " + processorName() + shapesText(wanted.tuneShapes) + "\n";
   return hashOf(all + text);
 }
 
@@ -328,7 +323,7 @@ Status Program::compile(const std::string &text, const std::string &name,
     return {"code for CPU '" + options.cpu + "' cannot run here: this machine lacks " + missing};
   // A dump is wanted for what it shows on the way: the cache would skip it.
   Cache cache(pipeline.dumpDir.empty() ? options.cacheDir : "");
-  std::string key = cache.enabled() ? cacheKey(text, pipeline) : "";
+  std::string key = cache.enabled() ? cacheKey(text, options, pipeline) : "";
   CompileStats stats;
   Compilation compilation{"", options.cacheDir, key};
   std::optional<Package> package;

@@ -85,7 +85,7 @@ Status aft::writeReportText(const std::string &path, const std::string &text) {
 // The runs
 //===----------------------------------------------------------------------===//
 
-static std::string processorName() {
+std::string aft::processorName() {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);)
     if (llvm::StringRef(line).starts_with("model name"))

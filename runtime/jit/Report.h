@@ -17,6 +17,9 @@ std::string compilationText(const std::string &program, const PipelineOptions &o
 /// The same with how it went this time: `fromCache`, and milliseconds in all.
 std::string withStats(const std::string &compilation, const CompileStats &stats, bool cacheEnabled);
 
+/// The model of the machine's CPU, as the system names it.
+std::string processorName();
+
 /// Writes the text of a report: as it is to a path that ends in .json, else as
 /// a page.
 Status writeReportText(const std::string &path, const std::string &text);

@@ -21,7 +21,7 @@ namespace {
 struct Options {
   std::string file, entry, trace, report, target = "cpu";
   std::vector<std::string> inputs, outputs, inputTypes;
-  bool reference = false, compare = false;
+  bool reference = false, compare = false, tune = false;
   int threads = 0;
 };
 
@@ -35,6 +35,7 @@ const char kUsage[] =
     "  --reference         the double-precision interpreter instead of compiled code\n"
     "  --compare           both; prints the largest error, exit 1 above the contract\n"
     "  --threads=N         threads (default: AFT_NUM_THREADS or all CPUs)\n"
+    "  --tune              measures tile sizes with these inputs first; the cache keeps the fastest\n"
     "  --trace=FILE.json   a timeline of the compiled code's run, for ui.perfetto.dev\n"
     "  --report=FILE       what was compiled and how fast it runs, as a page of HTML, or as data\n"
     "                      where the name ends in .json; runs the entry some more times\n"
@@ -92,6 +93,8 @@ static Options parse(int argc, char **argv) {
       options.reference = true;
     else if (argument == "--compare")
       options.compare = true;
+    else if (argument == "--tune")
+      options.tune = true;
     else if (argument.rfind("-", 0) == 0)
       usageError("unknown option '" + argument + "'");
     else if (!options.file.empty())
@@ -105,6 +108,8 @@ static Options parse(int argc, char **argv) {
     usageError("--trace shows compiled code, which --reference does not run");
   if (!options.report.empty() && options.reference && !options.compare)
     usageError("--report shows compiled code, which --reference does not run");
+  if (options.tune && options.reference && !options.compare)
+    usageError("--tune is on compiled code, which --reference does not run");
   if (options.target != "cpu")
     usageError("target '" + options.target + "' is not supported yet, expected cpu");
   return options;
@@ -130,6 +135,18 @@ static const EntryInfo &chooseEntry(const std::vector<EntryInfo> &entries,
   if (entries.size() == 1)
     return entries.front();
   fail(options.file + ": which entry? --entry expects one of: " + all);
+}
+
+/// How a program is compiled. What is wrong with an input is said when it is read
+/// for the entry.
+static CompileOptions compileOptionsOf(const Options &options) {
+  CompileOptions result;
+  result.threads = options.threads;
+  result.tune = options.tune;
+  for (const std::string &input : options.inputs)
+    if (Array file; options.tune && readNpy(input, file).ok())
+      result.tuneShapes.push_back(file.shape);
+  return result;
 }
 
 /// `kept`: how many inputs at the end a model brings along.
@@ -344,9 +361,7 @@ int main(int argc, char **argv) {
   bool compiles = options.compare || !options.reference;
   std::shared_ptr<Program> program;
   std::vector<EntryInfo> entries;
-  CompileOptions compileOptions;
-  compileOptions.threads = options.threads;
-  Status status = compiles ? Program::compile(text, options.file, compileOptions, program)
+  Status status = compiles ? Program::compile(text, options.file, compileOptionsOf(options), program)
                            : readEntries(text, options.file, entries);
   if (!status.ok())
     fail(status.message);

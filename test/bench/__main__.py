@@ -58,6 +58,9 @@ def show(row):
     if row["group"] == "memory":
         peers = {n: f"{f['bytes'] / 1e6:.0f}" for n, f in row["peers"].items() if "bytes" in f}
         return f"    {row['ours']['scratch_bytes'] / 1e6:.0f} MB; " + str(peers)
+    if row["group"] == "compilation":
+        peers = {n: f"{f['compile_ms']:.0f}" for n, f in row["peers"].items() if "failed" not in f}
+        return f"    {row['ours']['compile_ms']:.0f} ms; " + str(peers)
     text = f"    {row['ours']['ms']:.4g} ms"
     for name, facts in row["peers"].items():
         text += f", {name} {table.cell(facts)}"

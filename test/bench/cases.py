@@ -6,14 +6,17 @@ says the same thing to aft-bench and to every peer.
 from dataclasses import dataclass, field, replace
 import fnmatch
 
+import machine
+
 SAME = ("eager", "inductor", "jax")   # compute the same function as ours
 FLAGS = ("op", "pass", "batch", "length", "dim", "heads", "window", "grid", "causal", "layers",
-         "vocab", "mixer", "rank", "image", "dtype")
+         "vocab", "mixer", "rank", "image", "mib", "dtype", "memory")
 
 
 @dataclass(frozen=True)
 class Case:
-    group: str            # operations, scaling, training, memory, inference, decoding or roofs
+    group: str            # operations, scaling, training, memory, compilation, inference,
+                          # decoding or roofs
     name: str
     spec: dict = field(hash=False)
     peers: tuple = SAME   # "sdpa" and "softmax" stand for a Transformer of the same size
@@ -56,9 +59,14 @@ def _row(spec, group="operations", **more):
 
 
 def roofs():
-    return [Case("roofs", name, {"op": op}, peers=(), seconds=3, quick=True)
-            for name, op in (("FMA peak", "fma"), ("read bandwidth", "read"),
-                             ("copy bandwidth", "copy"))]
+    """Memory also at the sizes of the models' weights, which a large cache may hold in part."""
+    rows = [("FMA peak", {"op": "fma"})]
+    if "avx512_bf16" in machine.features():
+        rows.append(("pairs of bf16", {"op": "fma", "dtype": "bf16"}))
+    rows += [("read bandwidth", {"op": "read"})]
+    rows += [(f"read bandwidth, {mib} MiB", {"op": "read", "mib": mib}) for mib in (144, 72)]
+    rows += [("copy bandwidth", {"op": "copy"})]
+    return [Case("roofs", name, spec, peers=(), seconds=4, quick=True) for name, spec in rows]
 
 
 def products():
@@ -78,14 +86,14 @@ def mixers():
     for way in ("fwd", "fwdbwd"):
         rows += [
             _row(_op("full", 4, 1024, 512, way, causal=True), seconds=30, quick=way == "fwd"),
-            _row(_op("full", 4, 1024, 512, way), seconds=30),
+            _row(_op("full", 4, 1024, 512, way), seconds=30, threads=(2,)),
             _row(_op("local", 4, 1024, 512, way, window=32, causal=True), quick=True),
-            _row(_op("local", 2, 4096, 256, way, window=32, causal=True)),
-            _row(_op("local", 1, 3072, 256, way, window=256, causal=True)),
+            _row(_op("local", 2, 4096, 256, way, window=32, causal=True), threads=(2,)),
+            _row(_op("local", 1, 3072, 256, way, window=256, causal=True), threads=(2,)),
             _row(_op("simple", 4, 1024, 512, way, causal=True), quick=True),
-            _row(_op("simple", 1, 16384, 512, way, causal=True)),
+            _row(_op("simple", 1, 16384, 512, way, causal=True), threads=(2,)),
             _row(_op("conv", 16, 196, 384, way, heads=384, window=11, grid="14x14"),
-                 quick=way == "fwd"),
+                 threads=(2,), quick=way == "fwd"),
             _row(_op("conv", 16, 196, 384, way, heads=16, window=11, grid="14x14")),
         ]
     return rows
@@ -114,16 +122,31 @@ def _model(op, layers, dim, mixer, dtype="f32", batch=1, length=1024):
     return name + (f" {dtype}" if dtype != "f32" else ""), spec
 
 
+def _low(name, spec):
+    return f"{name}, low memory", {**spec, "memory": "low"}
+
+
 def training():
+    """Beside JAX and torch.compile, and with one thread, only the largest."""
     rows = []
     for dtype in ("f32", "bf16"):
-        for layers, dim in ((12, 512), (24, 256)):
+        for layers, dim in ((12, 512), (24, 256)) if dtype == "f32" else ((12, 512),):
             for mixer in ("local", "simple"):
                 name, spec = _model("train", layers, dim, mixer, dtype)
-                peers = SAME + ("sdpa",) if dtype == "f32" else ("eager", "sdpa")
-                rows.append(Case("training", name, spec, peers, seconds=120))
+                most = dtype == "f32" and layers == 12
+                peers = SAME + ("sdpa",) if most else ("eager", "sdpa")
+                threads = (1, 2) if most and mixer == "local" else (2,)
+                rows.append(Case("training", name, spec, peers, threads, 120 if most else 70))
+    name, spec = _low(*_model("train", 12, 512, "local"))
+    rows.append(Case("training", name, spec, (), (2,), 30))
     name, spec = _model("train", 2, 512, "local")
     return [Case("training", name, spec, ("eager", "sdpa"), (2,), 30, True)] + rows
+
+
+def compilation():
+    """Of the largest training step: cold, from the cache, memory, and for other shapes."""
+    name, spec = _model("train", 12, 512, "local")
+    return [Case("compilation", name, spec, ("inductor",), (2,), 90)]
 
 
 def memory():
@@ -131,6 +154,7 @@ def memory():
     for length in (512, 1024, 2048):
         name, spec = _model("train", 12, 512, "local", length=length)
         rows.append(Case("memory", name, spec, ("eager", "sdpa", "softmax"), (2,), 60))
+        rows.append(Case("memory", *_low(name, spec), (), (2,), 25))
     return rows
 
 
@@ -142,7 +166,7 @@ def inference():
                     "image": 224, "vocab": 1000, "dtype": "f32", **more}
             name = f"AFT-{mixer}{' 15-384' if mixer == 'conv' else ''} small B{batch}"
             rows.append(Case("inference", name, spec, ("eager", "inductor", "jax", "sdpa"),
-                             seconds=60))
+                             (1, 2) if batch == 1 else (2,), 60))
     return rows
 
 
@@ -152,14 +176,21 @@ def decoding():
         for batch in (1, 32):
             for mixer in ("local", "simple"):
                 name, spec = _model("decode", 12, 512, mixer, dtype, batch)
-                rows.append(Case("decoding", name, spec, ("eager", "inductor", "sdpa"), seconds=60,
-                                 quick=dtype == "f32" and batch == 1 and mixer == "local"))
+                main = dtype == "f32" and batch == 1
+                peers = ("eager", "inductor", "sdpa") if dtype == "f32" else ("eager", "sdpa")
+                rows.append(Case("decoding", name, spec, peers, (1, 2) if main else (2,), 45,
+                                 quick=main and mixer == "local"))
+    # A token costs as much after many as after few.
+    for mixer in ("local", "simple"):
+        for length in (256, 4096):
+            name, spec = _model("decode", 12, 512, mixer, length=length)
+            rows.append(Case("decoding", name, spec, (), (2,), 30))
     return rows
 
 
 def every_case():
-    return (roofs() + products() + mixers() + scaling() + training() + memory() + inference()
-            + decoding())
+    return (roofs() + products() + mixers() + scaling() + training() + memory()
+            + compilation() + inference() + decoding())
 
 
 def select(patterns, quick, threads):

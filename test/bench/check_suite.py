@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import xml.etree.ElementTree as xml
 from pathlib import Path
@@ -16,6 +17,7 @@ import cases
 import check
 import plots
 import table
+import worker
 from measure import Bench, compare, failures, take_turns
 from progress import Progress
 from workers import Failed, Worker
@@ -91,6 +93,37 @@ class Turns(unittest.TestCase):
         self.assertEqual(take_turns({"ours": breaks}), ({"ours": []}, {"ours": "gone"}))
 
 
+class Candidates(unittest.TestCase):
+    """Which of several forms a peer keeps."""
+
+    def best(self, *delays, errors=None):
+        self.calls = {}
+
+        def form(name, seconds):
+            def work():
+                self.calls[name] = self.calls.get(name, 0) + 1
+                time.sleep(seconds)
+            return name, lambda: (work, lambda: name)
+        wrong = errors or {}
+        return worker.best_form([form(str(i), s) for i, s in enumerate(delays)],
+                                lambda name: {"error": wrong.get(name, 0.0), "limit": 1e-6})
+
+    def test_fastest(self):
+        name, _, _, tried = self.best(0.03, 0.01)
+        self.assertEqual(name, "1")
+        self.assertEqual(len(tried), 2)
+
+    def test_hopeless(self):
+        name, _, _, tried = self.best(0.01, 0.1)
+        self.assertEqual((name, self.calls["1"]), ("0", 1))
+        self.assertGreater(tried["1"], 50)
+
+    def test_wrong_ones_do_not_count(self):
+        """However fast, and what is right after them is tried."""
+        name, _, _, _ = self.best(0.001, 0.05, errors={"0": 1.0})
+        self.assertEqual(name, "1")
+
+
 class Cases(unittest.TestCase):
     def test_flags(self):
         spec = {"op": "local", "pass": "fwd", "batch": 4, "causal": True, "window": 32}
@@ -148,11 +181,15 @@ class Reports(unittest.TestCase):
         self.assertIn("Some CPU, 2 CPUs (avx2); torch 2.13.0, jax 0.10.2; 2026-01-02.", text)
         self.assertIn("| local-32 fwd causal B4 T1024 d512 | 2 | 2 | 8 | 5 (error 1e-04) | "
                       "failed | torch.compile | 2.50x | 2 000 | 1.0e-07 |", text)
-        self.assertIn("| train local-32 12 x d512 B1 T1024 | 2 | 2 | 6 | 4 | eager | 3.00x | 2.00x "
-                      "| 512 000 | 1.0e-07 |", text)
+        self.assertIn("| train local-32 12 x d512 B1 T1024 | 2 | 2 | 1.50x | 6 | 4 | eager | 3.00x "
+                      "| 2.00x | 512 000 | 1.0e-07 |", text)
         self.assertIn("| 100 | 250 | 900 | 2.50x |", text)
         self.assertIn("| best matmul (eager, matmul fwd B1 T512 d512) | 2 | 4 000 |  |", text)
-        self.assertIn("| 4.50x | 500 | 50 | 100% | 1.0e-07 |", text)      # of 50 GB/s
+        self.assertIn("| 4.50x | 500 | 50 | 75% | 1.0e-07 |", text)       # of 66.7 GB/s
+        self.assertIn("T512, low memory | 100 |  |  | 2.50x |", text)      # of the eager row's
+        self.assertIn("| ours | 1 500 | 12 | 300 | 0 |", text)
+        self.assertIn("| torch.compile | 40 000 | 9 000 | 800 | 1 |", text)
+        self.assertIn("- simple, f32, B = 1, 2 threads: 1.05x at T = 4096 of that at T = 256", text)
         self.assertIn("2 threads: jax: no answer within 600 s", text)
         self.assertIn("1 threads: ours: logits is off by 1.00e+00", text)
         for block in text.split("\n\n"):
@@ -272,6 +309,21 @@ class Whole(unittest.TestCase):
         self.assertEqual(failures(row), [])
         self.assertGreater(row["ours"]["scratch_bytes"], 1 << 17)
         self.assertGreater(row["peers"]["eager"]["bytes"], 1 << 18)
+
+    def test_low_memory(self):
+        spec = {"op": "train", **self.MODEL, "length": 256}
+        rows = [self.row({**spec, "memory": memory}, (), group="memory")
+                for memory in ("normal", "low")]
+        self.assertEqual([failures(row) for row in rows], [[], []])
+        normal, low = (row["ours"]["scratch_bytes"] for row in rows)
+        self.assertLess(low, normal)
+
+    def test_compilation(self):
+        row = self.row({"op": "train", **self.MODEL}, (), group="compilation")
+        self.assertEqual(failures(row), [])
+        self.assertGreater(row["ours"]["compile_ms"], row["ours"]["cached_compile_ms"])
+        self.assertGreater(row["ours"]["compile_peak_rss_mb"], 1)
+        self.assertEqual((row["ours"]["shapes"], row["ours"]["recompilations"]), (8, 0))
 
     def test_wrong_result(self):
         """A program that writes other results than it should is not timed."""

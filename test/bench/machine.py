@@ -14,12 +14,17 @@ def _cpuinfo():
     return facts
 
 
+def features():
+    """Those of FEATURES that the CPU has."""
+    flags = _cpuinfo().get("flags", "").split()
+    return [name for name in FEATURES if name in flags]
+
+
 def facts(versions):
     info = _cpuinfo()
     pages = os.sysconf("SC_PHYS_PAGES")
-    flags = info.get("flags", "").split()
     return {"cpu": info.get("model name", platform.machine()),
             "cpus": len(os.sched_getaffinity(0)),
-            "features": [name for name in FEATURES if name in flags],
+            "features": features(),
             "memory_gib": round(pages * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
             "versions": versions}

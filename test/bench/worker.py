@@ -5,6 +5,7 @@ Lines of JSON on standard input and output:
                           -> {"ready": true, "form": ..., "error": {...}, "tried": {...}}
   {"do": "run"}           -> {"ms": milliseconds of a call}
   {"do": "memory"}        -> {"bytes": peak of a call beyond what stays}
+  {"do": "compile", ...}  -> {"compile_ms": ..., "peak_rss_mb": ...}, "recompilations" with "shapes"
   {"do": "truth", ...}    -> {"ready": true}: writes the double-precision results
   anything that fails     -> {"failed": why}
 It does not spin while it waits.
@@ -17,18 +18,21 @@ import sys
 import time
 
 SHORT, SAMPLE = 100.0, 1.0   # ms; as aft-bench
+HOPELESS = 3                 # times slower than the fastest form in its first call: not tried on
 
 
 class Side:
     """Times calls as aft-bench does: short ones after a pause and a call that does not
-    count, since the caches are full of another's data."""
+    count, since the caches are full of another's data. One whose first call takes longer
+    than `most` ms is hopeless."""
 
-    def __init__(self, work):
+    def __init__(self, work, most=math.inf):
         self.work = work
         for _ in range(3):
             self.last = self.milliseconds(1)
-            if self.last > 10 * SHORT:
+            if self.last > min(10 * SHORT, most):
                 break
+        self.hopeless = self.last > most
         self.inner = max(1, int(SAMPLE / max(self.last, 1e-3)))
 
     def milliseconds(self, times):
@@ -59,12 +63,17 @@ def best_form(forms, errors):
             error = errors(results()) if results else None   # softmax has nothing to compare
             if error and not math.isfinite(error["error"]):
                 raise ArithmeticError("the result is not finite")
-            side = Side(work)
+            wrong = bool(error) and error["error"] > 10 * error["limit"]
+            right = best is not None and (wrong or not best[0][0])
+            side = Side(work, HOPELESS * best[0][1] if right else math.inf)
+            if side.hopeless:
+                tried[name] = side.last
+                continue
             tried[name] = min(side.turn() for _ in range(1 if side.last > 10 * SHORT else 3))
         except Exception as why:  # a form that does not work is not a candidate
             tried[name] = f"{type(why).__name__}: {why}".strip().splitlines()[0][:300]
             continue
-        key = (bool(error) and error["error"] > 10 * error["limit"], tried[name])
+        key = (wrong, tried[name])
         if best is None or key < best[0]:
             best = (key, name, side, error)
         del work, results
@@ -107,11 +116,15 @@ class Server:
             import memory
             return {"bytes": memory.peak_of_step(message["spec"], message["folder"], self.peer,
                                                  message["threads"])}
+        if do == "compile":
+            import compiling
+            return compiling.of_step(message["spec"], message["folder"], message["threads"],
+                                     message["shapes"])
         if do == "truth":
             import truth
             truth.write(message["spec"], message["folder"])
             return {"ready": True}
-        raise ValueError(f"expected load, run, memory or truth, found {do!r}")
+        raise ValueError(f"expected load, run, memory, compile or truth, found {do!r}")
 
 
 def serve(server, lines, out):

@@ -3,6 +3,7 @@
 #include "compiler/Pipeline.h"
 #include "compiler/Register.h"
 #include "compiler/binary/Object.h"
+#include "compiler/binary/PairRate.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
@@ -27,6 +28,20 @@ static Target named(const std::string &name) {
 
 static bool onX86() {
   return llvm::StringRef(llvm::sys::getDefaultTargetTriple()).starts_with("x86_64");
+}
+
+TEST(PairRate, PairsPayWhereTheyAreNotSlower) {
+  EXPECT_FALSE(pairDotsPay(0)); // the CPU has none
+  EXPECT_TRUE(pairDotsPay(1.0));
+  EXPECT_TRUE(pairDotsPay(2.1));
+  EXPECT_FALSE(pairDotsPay(3.9));
+}
+
+TEST(PairRate, IsMeasuredOnceWhereThereAreAny) {
+  double cost = pairDotCost();
+  EXPECT_EQ(cost > 0, Target::host().pairDots == PairDots::Hardware);
+  EXPECT_LT(cost, 100);
+  EXPECT_EQ(pairDotCost(), cost);
 }
 
 TEST(TargetTest, VectorsFollowFeatures) {

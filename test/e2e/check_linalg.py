@@ -571,10 +571,45 @@ def exponential(name, x):
     case(f"exponential {name}", p, [y])
 
 
+def error_function(name, x):
+    p = Program()
+    p.give(p.op("math.erf", p.arg(x)))
+    case(f"erf {name}", p, [erf(round_to(x, "f32"))])
+
+
+# From end to end, where the polynomial ends, and small ones relative to the largest.
+error_function("everywhere", np.linspace(-5, 5, 20011))
+error_function("at the end", np.linspace(3.9199, 3.9201, 203))
+error_function("of small numbers", np.linspace(-1e-3, 1e-3, 203))
+error_function("of large numbers", np.array([1e3, -1e20, 3e38, -np.inf, np.inf] * 7))
+
 exponential("of the smallest", np.linspace(-87.336, -86, 203))
 exponential("of the largest", np.linspace(88, 88.722, 203))
 exponential("beyond", np.array([-np.inf, -1e30, -500, -88, -87.34, 88.73, 500, 1e30, np.inf,
                                 np.nan, 0, -0.0, 1e-30, -1e-30, 1, -1, 0.3466, -0.3466]))
+
+
+def error_function(name, x):
+    p = Program()
+    p.give(p.op("math.erf", p.arg(x)))
+    case(f"error function {name}", p, [erf(round_to(x, "f32"))])
+
+
+error_function("near zero", np.linspace(-1e-3, 1e-3, 203))
+error_function("from end to end", np.linspace(-4, 4, 20011))
+error_function("beyond", np.array([-np.inf, -1e30, -3.92, 3.92, 1e30, np.inf, np.nan, 0, -0.0, 1e-30]))
+
+
+def gelu_far_out():
+    """(1 + erf(x)) x is exactly 0, however large x: erf is exactly -1."""
+    x = -np.geomspace(6, 1e30, 203)
+    p = Program()
+    v, one = p.arg(x), p.arg(np.ones(x.shape))
+    p.give(p.op("arith.mulf", p.op("arith.addf", p.op("math.erf", v), one), v))
+    case("far out", p, [np.zeros(x.shape)])
+
+
+gelu_far_out()
 
 
 #

@@ -283,6 +283,8 @@ results.append(case("local", 3, 130, 24, window=70, causal=True, lengths=[0, 51,
 results.append(case("local", 1, 150, 256, window=20, causal=True, dynamic=True))
 results.append(case("simple", 1, 150, 256, causal=True, dynamic=True))
 results.append(case("simple", 2, 20, 2100, causal=True))
+# A single entry, long enough that its rows are taken in large parts.
+results.append(case("simple", 1, 2100, 512, causal=True))
 for change in (moderate, much_larger, no_numbers):
     for t in (0, 60, 100):
         results.append(causality("local", 130, t, 40, change, window=20))

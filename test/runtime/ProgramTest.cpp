@@ -269,6 +269,38 @@ TEST(Program, CompilesTheSameTextToTheSameCode) {
   EXPECT_EQ(stored[0], stored[2]);
 }
 
+const char kBf16Product[] = R"mlir(
+func.func @main(%a: tensor<16x3xbf16>, %b: tensor<3x32xbf16>) -> tensor<16x32xbf16> {
+  %zero = arith.constant 0.0 : bf16
+  %e = tensor.empty() : tensor<16x32xbf16>
+  %f = linalg.fill ins(%zero : bf16) outs(%e : tensor<16x32xbf16>) -> tensor<16x32xbf16>
+  %r = linalg.matmul ins(%a, %b : tensor<16x3xbf16>, tensor<3x32xbf16>) outs(%f : tensor<16x32xbf16>) -> tensor<16x32xbf16>
+  return %r : tensor<16x32xbf16>
+}
+)mlir";
+
+TEST(Program, ComputesProductsOfBf16InEveryWay) {
+  char folder[] = "/tmp/aft-bf16-XXXXXX";
+  ASSERT_TRUE(mkdtemp(folder));
+  CompileOptions options;
+  options.cacheDir = folder;
+  for (Bf16Products products : {Bf16Products::f32, Bf16Products::pairs, Bf16Products::automatic}) {
+    options.bf16Products = products;
+    std::shared_ptr<Program> program;
+    Status status = Program::compile(kBf16Product, "test.mlir", options, program);
+    ASSERT_TRUE(status.ok()) << status.message;
+    // What was made in one way is not taken for the other; `automatic` is one of them.
+    EXPECT_EQ(program->stats().fromCache, products == Bf16Products::automatic);
+    // 1 + 1 + 1 = 3 in bf16.
+    std::vector<uint16_t> a(16 * 3, 0x3f80), b(3 * 32, 0x3f80), y(16 * 32);
+    status = program->run("main", {{a.data(), DType::bf16, {16, 3}}, {b.data(), DType::bf16, {3, 32}}},
+                          {{y.data(), DType::bf16, {16, 32}}});
+    ASSERT_TRUE(status.ok()) << status.message;
+    EXPECT_EQ(y, std::vector<uint16_t>(16 * 32, 0x4040));
+  }
+  std::filesystem::remove_all(folder);
+}
+
 TEST(Program, RefusesCodeForAnotherCPU) {
   std::shared_ptr<Program> program;
   CompileOptions options;

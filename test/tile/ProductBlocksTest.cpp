@@ -72,6 +72,13 @@ TEST(ProductTiles, PackLittleForOneThread) {
   ProductTiles alone = productTiles(blocks, 1024, 1, 1);
   EXPECT_EQ(alone.columns(1024), blocks.columns);
   EXPECT_GE(alone.rows(1024), 512);
+  // What follows a product bounds the rows, as it finds them in the cache.
+  for (unsigned vectorBits : {256u, 512u}) {
+    ProductBlocks wide = productBlocks(4, vectorBits);
+    EXPECT_GE(productTiles(wide, 1024, 1, 1, /*alone=*/true).rows(1024), 1024);
+    EXPECT_LE(productTiles(wide, 1024, 1, 1).rows(1024), 512 + wide.strip);
+    EXPECT_GE(groupsOf(productTiles(wide, 1024, 1, 2, /*alone=*/true), 1024, 1024), 4);
+  }
   // Products of a batch are groups already.
   EXPECT_GT(productTiles(blocks, 512, 64, 8).rows(512), productTiles(blocks, 512, 1, 8).rows(512));
 }

@@ -31,6 +31,19 @@ func.func private @exp(%x: vector<8xf32>) -> vector<8xf32> attributes {aft.kerne
   return %e : vector<8xf32>
 }
 
+// erf: one polynomial, and one choice; nothing is divided.
+// CHECK-LABEL: @erf
+// CHECK-NOT: arith.divf
+// CHECK-COUNT-16: math.fma
+// CHECK-NOT: arith.divf
+// CHECK: math.copysign
+// CHECK-NEXT: arith.select
+// CHECK-NEXT: return
+func.func private @erf(%x: vector<8xf32>) -> vector<8xf32> attributes {aft.kernel} {
+  %e = math.erf %x : vector<8xf32>
+  return %e : vector<8xf32>
+}
+
 // f64 goes to libm, whose digits it needs; a square root is an instruction.
 // CHECK-LABEL: @others
 // CHECK: math.exp {{.*}} : vector<8xf64>

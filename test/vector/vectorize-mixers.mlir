@@ -52,3 +52,21 @@ func.func private @model(%x: memref<2x4x8xf32>, %g: memref<8xf32>, %y: memref<2x
   aft.layer_norm %x, %g, %g outs(%y) : (memref<2x4x8xf32>, memref<8xf32>, memref<8xf32>, memref<2x4x8xf32>) -> ()
   return
 }
+
+// -----
+
+// A single batch entry is shared among threads: in small parts of a row where all rows
+// stay in a cache, else in larger ones.
+// CHECK-LABEL: @single_short
+// CHECK: scf.forall ({{.*}}) in (4)
+func.func private @single_short(%x: memref<1x1024x512xf32>, %y: memref<1x1024x512xf32>) attributes {aft.kernel} {
+  aft.simple %x, %x, %x causal outs(%y) : (memref<1x1024x512xf32>, memref<1x1024x512xf32>, memref<1x1024x512xf32>, memref<1x1024x512xf32>) -> ()
+  return
+}
+
+// CHECK-LABEL: @single_long
+// CHECK: scf.forall ({{.*}}) in (2)
+func.func private @single_long(%x: memref<1x16384x512xf32>, %y: memref<1x16384x512xf32>) attributes {aft.kernel} {
+  aft.simple %x, %x, %x causal outs(%y) : (memref<1x16384x512xf32>, memref<1x16384x512xf32>, memref<1x16384x512xf32>, memref<1x16384x512xf32>) -> ()
+  return
+}

@@ -124,6 +124,6 @@ static double modelMemory(const Options &o) {
 
 double aft::bench::leastMemory(const Options &o) {
   if (o.isRoof())
-    return o.op == "fma" ? 0 : 2 * 0x1p28;
+    return o.op == "fma" ? 0 : (o.op == "copy" ? 2 : 1) * static_cast<double>(o.mib) * 0x1p20;
   return o.isModel() ? modelMemory(o) : operationMemory(o);
 }

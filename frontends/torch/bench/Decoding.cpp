@@ -122,9 +122,13 @@ Subject aft::bench::makeDecoding(const Options &o) {
   at::NoGradGuard guard;
   ExampleSizes sizes(o);
   aft::Tensors examples = exampleState(model, sizes);
-  auto compiled = compileTwice(o, subject.compile, [&](const aft::CompileModuleOptions &options) {
-    return compileStep(model, sizes, examples, options);
-  });
+  Shapes shapes = {{o.batch, 1}, {1}};
+  for (const at::Tensor &part : model->initialState(o.batch))
+    shapes.push_back(part.sizes().vec());
+  auto compiled =
+      compileModuleTwice(o, subject.compile, shapes, [&](const aft::CompileModuleOptions &options) {
+        return compileStep(model, sizes, examples, options);
+      });
   at::Tensor ids = makeIds(o, "ids", o.length, o.vocab);
   auto decoding = std::make_shared<Decoding>(o, ids, startState(model, o.batch, examples));
   auto step = [compiled](const aft::Tensors &inputs) { return compiled.run(inputs); };

@@ -86,8 +86,7 @@ struct Side {
 // Memory
 //===----------------------------------------------------------------------===//
 
-/// The largest resident memory of the process while `work` runs.
-static double peakOf(const Work &work) {
+double aft::bench::peakOf(const Work &work) {
   ::malloc_trim(0);
   std::ofstream("/proc/self/clear_refs") << "5"; // sets the peak to what is resident now
   work();

@@ -23,7 +23,8 @@ struct Check {
 };
 
 struct CompileTimes {
-  double cold = 0, cached = 0, capture = 0;
+  double cold = 0, cached = 0, capture = 0; ///< milliseconds
+  double peakMiB = 0;                       ///< resident in the process during the cold one
 };
 
 /// Something that was compiled and checked.
@@ -32,6 +33,7 @@ struct Subject {
   Check check;
   Cost cost;
   CompileTimes compile;
+  int64_t shapes = 0, recompilations = 0; ///< other B and T that ran; those that could not
   int64_t scratch = 0; ///< bytes that a call takes besides inputs and results
   int64_t calls = 1;   ///< how many a call of `compiled` or `eager` stands for
 };
@@ -53,6 +55,9 @@ Measurement measure(const Subject &subject, int64_t repeat);
 /// standard input, until "quit" or its end. Throws std::runtime_error for
 /// another line.
 void serve(const Subject &subject);
+
+/// The largest resident memory of the process, in MiB, while `work` runs.
+double peakOf(const std::function<void()> &work);
 
 /// A folder that only this user may read and that goes away again: a cache.
 class TemporaryFolder {

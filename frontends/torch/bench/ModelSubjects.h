@@ -4,31 +4,19 @@
 #define AFT_TORCH_BENCH_MODELSUBJECTS_H
 
 #include "frontends/torch/bench/BenchModels.h"
-#include "frontends/torch/bench/Measuring.h"
-
-#include <chrono>
-#include <stdexcept>
+#include "frontends/torch/bench/CompileTwice.h"
 
 namespace aft::bench {
 
-/// Compiles twice with a cache folder of its own; `make` takes the options.
+/// The same for modules.
 template <typename Make>
-auto compileTwice(const Options &o, CompileTimes &times, const Make &make) {
-  TemporaryFolder cache;
-  aft::CompileModuleOptions options;
-  options.compile.threads = static_cast<int>(o.threads);
-  options.compile.cacheDir = cache.path();
-  options.compile.memory = o.memory == "low" ? aft::Memory::low : aft::Memory::normal;
-  auto start = std::chrono::steady_clock::now();
-  auto module = make(options);
-  std::chrono::duration<double, std::milli> all = std::chrono::steady_clock::now() - start;
-  times.cold = module.stats().milliseconds;
-  times.capture = all.count() - times.cold;
-  auto again = make(options);
-  if (!again.stats().fromCache)
-    throw std::runtime_error("the program was not found in the cache folder " + cache.path());
-  times.cached = again.stats().milliseconds;
-  return module;
+auto compileModuleTwice(const Options &o, CompileTimes &times, const Shapes &shapes,
+                        const Make &make) {
+  return compileTwice(o, times, shapes, [&](const aft::CompileOptions &options) {
+    aft::CompileModuleOptions module;
+    module.compile = options;
+    return make(module);
+  });
 }
 
 /// Largest difference, relative to the largest expected number or `floor`.

@@ -58,11 +58,12 @@ Subject aft::bench::makeForward(const Options &o) {
   at::Tensor ids = makeIds(o, "ids", o.length, o.vocab);
   at::NoGradGuard guard;
   ExampleSizes sizes(o);
-  auto compiled = compileTwice(o, subject.compile, [&](const aft::CompileModuleOptions &options) {
+  auto make = [&](const aft::CompileModuleOptions &options) {
     return aft::compileComputation(
         *model, [&](const aft::Tensors &inputs) { return aft::Tensors{model->forward(inputs[0])}; },
         {at::zeros({sizes.batch, sizes.length}, at::kLong)}, options);
-  });
+  };
+  auto compiled = compileModuleTwice(o, subject.compile, {{o.batch, o.length}}, make);
   finishForward(o, subject, compiled, ids, plainCopy(model, at::kDouble)->forward(ids),
                 parameterBytes(*model));
   if (o.eager())
@@ -82,11 +83,13 @@ Subject aft::bench::makeImages(const Options &o) {
   at::Tensor images = o.inputs.empty() ? at::randn(shape, at::kFloat).to(dtype)
                                        : readTensor(o.inputs, "images", shape, dtype);
   at::NoGradGuard guard;
-  auto compiled = compileTwice(o, subject.compile, [&](const aft::CompileModuleOptions &options) {
-    return aft::compileComputation(
-        *model, [&](const aft::Tensors &inputs) { return aft::Tensors{model->forward(inputs[0])}; },
-        {images}, options);
-  });
+  auto compiled = compileModuleTwice(
+      o, subject.compile, {shape}, [&](const aft::CompileModuleOptions &options) {
+        return aft::compileComputation(
+            *model,
+            [&](const aft::Tensors &inputs) { return aft::Tensors{model->forward(inputs[0])}; },
+            {images}, options);
+      });
   finishForward(o, subject, compiled, images,
                 plainCopy(model, at::kDouble)->forward(images.to(at::kDouble)),
                 parameterBytes(*model));

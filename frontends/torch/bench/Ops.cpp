@@ -1,30 +1,13 @@
 //===- Ops.cpp - Compiles a single operation ------------------------------===//
 
 #include "frontends/torch/bench/Arrays.h"
+#include "frontends/torch/bench/CompileTwice.h"
 #include "frontends/torch/bench/OpChecks.h"
 #include "frontends/torch/bench/Subjects.h"
 
 #include <ATen/ATen.h>
 
-#include <stdexcept>
-
 using namespace aft::bench;
-
-static std::shared_ptr<aft::Program> compileTwice(const Options &o, const aft::Graph &graph,
-                                                  CompileTimes &times) {
-  TemporaryFolder cache;
-  aft::CompileOptions options;
-  options.threads = static_cast<int>(o.threads);
-  options.cacheDir = cache.path();
-  std::shared_ptr<aft::Program> program, again;
-  expectOk(graph.compile(options, program));
-  expectOk(graph.compile(options, again));
-  if (!again->stats().fromCache)
-    throw std::runtime_error("the program was not found in the cache folder " + cache.path());
-  times.cold = program->stats().milliseconds;
-  times.cached = again->stats().milliseconds;
-  return program;
-}
 
 static double bytesOf(const Tensors &tensors) {
   double bytes = 0;
@@ -54,8 +37,17 @@ Subject aft::bench::makeOp(const Options &o) {
   Subject subject;
   Graph graph = makeProgram(o);
   expectOk(graph.status());
-  std::shared_ptr<Program> program = compileTwice(o, graph, subject.compile);
-  Tensors inputs = makeInputs(o), outputs = runCompiled(*program, inputs);
+  Tensors inputs = makeInputs(o);
+  Shapes shapesToTune;
+  for (const at::Tensor &input : inputs)
+    shapesToTune.push_back(input.sizes().vec());
+  auto program =
+      compileTwice(o, subject.compile, shapesToTune, [&](const aft::CompileOptions &options) {
+        std::shared_ptr<Program> compiled;
+        expectOk(graph.compile(options, compiled));
+        return compiled;
+      });
+  Tensors outputs = runCompiled(*program, inputs);
   subject.check = checkOp(o, graph.text(), *program, inputs, outputs);
   std::vector<std::string> names = resultNames(o);
   for (size_t i = 0; i < names.size() && !o.outputs.empty(); ++i)

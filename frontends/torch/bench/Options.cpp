@@ -2,7 +2,7 @@
 
 #include "frontends/torch/bench/Options.h"
 
-#include "runtime/core/ThreadPool.h"
+#include "runtime/core/Roof.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -36,9 +36,9 @@ const OpHelp kOps[] = {
     {"train", "one training step of it: forward, loss, reverse and AdamW"},
     {"decode", "one token of it, at the end of a sequence of --length"},
     {"image", "the forward pass of an image classifier on images of --image pixels"},
-    {"fma", "the machine's multiply-adds in registers"},
-    {"read", "the machine's speed of reading memory"},
-    {"copy", "the machine's speed of copying memory"},
+    {"fma", "the machine's multiply-adds in registers (bf16: in pairs)"},
+    {"read", "the machine's speed of reading --mib of memory"},
+    {"copy", "the machine's speed of copying --mib of memory"},
 };
 
 const char kNotes[] = R"(
@@ -68,13 +68,16 @@ max_error is checked before anything is timed, and exit status 1 follows where i
             a thousandth of the largest of all) and AdamW's update (1e-6, bf16 1e-2) of one step.
 max_error is the error that comes closest to its limit. --max-error=X lowers all limits to X.
 
+recompilations: how many of 8 other pairs of B and T the compiled training step could not run; its
+losses there are checked too.
+
 --inputs and --outputs name arrays as q, k, v, w, dy, y, dq, dk, dv, dw; a, b, dy, y, da, db;
 a, w, bias, y; ids, the targets of train, images, logits, losses (of the first three steps); weights
 as LibTorch does. --serve prints one JSON object when the result has been checked, then {"ms": ...}
 for every line 'run', until 'quit' or the end of the input.
 
 ms is the median of --repeat calls, after at least 3 warm-up calls. compile_ms: from the captured
-program to code; cached_compile_ms: the same again from a cache folder of its own; capture_ms: what
+program to code, with compile_peak_rss_mb resident; cached_compile_ms: the same again from a cache folder of its own; capture_ms: what
 capturing the module took besides. peak_rss_mb: of the process while the compiled code runs.
 )";
 
@@ -169,12 +172,15 @@ static std::vector<Flag> makeFlags(Options &o) {
       integer("vocab", o.vocab, "models: vocabulary (256), classes of image (1000)"),
       integer("rank", o.rank, "models: rank of the position bias (256; image 128)"),
       integer("image", o.image, "image: pixels to a side, of patches of 16 (224)", 1 << 12),
+      integer("mib", o.mib, "read, copy: MiB to a call (more than caches hold: 256 to 1024)",
+              1 << 20),
       choice("mixer", o.mixer, {"full", "local", "simple", "conv"},
              "models: the mixer (local; image: conv, or full)"),
       choice("dtype", o.dtype, {"f32", "bf16"}, "element type (f32)"),
       integer("threads", o.threads, "threads of both sides (AFT_NUM_THREADS or all CPUs)", 4096),
       choice("memory", o.memory, {"normal", "low"},
              "train: what is kept of the forward pass (normal)"),
+      toggle("tune", o.tune, "measure tile sizes at these sizes first; compile_ms includes it"),
       choice("target", o.target, {"cpu"}, "where to run"),
       integer("repeat", o.repeat, "timed calls (10)"),
       choice("vs", o.vs, {"eager"}, "also the best plain LibTorch formulation, in turns"),
@@ -281,6 +287,10 @@ static void complete(Options &o) {
   if (!o.grid.empty())
     checkGrid(o);
   checkImage(o);
+  if (o.mib && o.op != "read" && o.op != "copy")
+    usageError("--mib expects --op=read or --op=copy, found --op=" + o.op);
+  if (!o.mib)
+    o.mib = aft::bytesBeyondCaches() >> 20;
   if (o.mixer.empty())
     o.mixer = "local";
   bool conv = o.mixerName() == "conv";

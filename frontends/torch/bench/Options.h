@@ -15,10 +15,10 @@ struct Options {
   std::string op = "full", pass, mixer, dtype = "f32", target = "cpu", vs, inputs, outputs,
               memory = "normal";
   int64_t batch = 0, length = 0, dim = 512, heads = 0, window = 0;
-  int64_t layers = 12, vocab = 0, rank = 0, image = 0, threads = 0, repeat = 10;
+  int64_t layers = 12, vocab = 0, rank = 0, image = 0, mib = 0, threads = 0, repeat = 10;
   std::vector<int64_t> grid;
   double maxError = 0;
-  bool causal = false, json = false, serve = false;
+  bool causal = false, json = false, serve = false, tune = false;
 
   bool isLanguageModel() const { return op == "model" || op == "train" || op == "decode"; }
   bool isModel() const { return isLanguageModel() || op == "image"; }

@@ -71,8 +71,13 @@ static void addFacts(Json &json, const Options &o, const Subject &subject) {
   json.add("bytes", subject.cost.bytes);
   json.add("compile_ms", subject.compile.cold);
   json.add("cached_compile_ms", subject.compile.cached);
+  json.add("compile_peak_rss_mb", subject.compile.peakMiB);
   if (o.isModel())
     json.add("capture_ms", subject.compile.capture);
+  if (subject.shapes) {
+    json.add("shapes", subject.shapes);
+    json.add("recompilations", subject.recompilations);
+  }
   json.add("scratch_bytes", subject.scratch);
   json.add("max_error", subject.check.error);
   json.add("max_error_limit", subject.check.limit);
@@ -146,9 +151,9 @@ static void printRow(const Options &o, const Subject &subject, const Measurement
     std::printf(" %10.4g | %5.2f |\n", m.eager.median, m.eager.median / m.compiled.median);
   else
     std::printf(" %10s | %5s |\n", "", "");
-  std::printf("\ncompile %.0f ms, from the cache %.1f ms; peak memory %.0f "
+  std::printf("\ncompile %.0f ms (peak memory %.0f MiB), from the cache %.1f ms; peak memory %.0f "
               "MiB; checked against %s",
-              subject.compile.cold, subject.compile.cached, m.peakMiB,
+              subject.compile.cold, subject.compile.peakMiB, subject.compile.cached, m.peakMiB,
               subject.check.against.c_str());
   if (o.op == "train")
     std::printf("; %.0f tokens/s", tokensPerSecond(o, m.compiled.median));

@@ -84,6 +84,27 @@ static at::Tensor lossAndGradients(aft::nn::LanguageModel &model, const at::Tens
   return loss.detach();
 }
 
+/// Steps at other B and T, each checked by its loss.
+static void runOtherShapes(const Options &o, const aft::TrainingModule &step,
+                           aft::nn::LanguageModel &model, Subject &subject) {
+  constexpr int64_t pairs = 8, apart = 5;
+  for (int64_t i = 0; i < pairs; ++i) {
+    std::vector<int64_t> shape = {1 + i % 3, std::min(o.length, apart * (i + 1))};
+    at::Tensor ids = at::randint(0, o.vocab, shape, at::kLong), targets = ids.flip({1});
+    at::Tensor expected;
+    {
+      at::NoGradGuard guard;
+      expected = lossOf(plainCopy(model, at::kDouble)->forward(ids), targets);
+    }
+    ++subject.shapes;
+    try {
+      subject.check.add(distance(step.run({ids, targets}), expected), o.dtype == "bf16" ? 1e-2 : 1e-5);
+    } catch (const c10::Error &) {
+      ++subject.recompilations;
+    }
+  }
+}
+
 static double stepBytes(aft::nn::LanguageModel &model, const aft::TrainingModule &step,
                         const at::Tensor &ids) {
   double bytes = 2 * parameterBytes(*model) + 2 * static_cast<double>(ids.nbytes());
@@ -99,10 +120,12 @@ Subject aft::bench::makeTraining(const Options &o) {
   at::Tensor all = makeIds(o, "ids", o.length + 1, o.vocab);
   at::Tensor ids = all.slice(1, 0, o.length).contiguous(), targets = all.slice(1, 1).contiguous();
   ExampleSizes sizes(o);
-  auto step = compileTwice(o, subject.compile, [&](const aft::CompileModuleOptions &options) {
+  auto make = [&](const aft::CompileModuleOptions &options) {
     at::Tensor example = at::zeros({sizes.batch, sizes.length}, at::kLong);
     return aft::compileTraining(model, lossOf, adamW(), {example, example.clone()}, options);
-  });
+  };
+  std::vector<int64_t> shape = {o.batch, o.length};
+  auto step = compileModuleTwice(o, subject.compile, {shape, shape}, make);
   if (o.eager())
     subject.eager = eagerStep(plainCopy(model), ids, targets);
   at::Tensor expected = lossAndGradients(before, ids, targets), loss = step(ids, targets);
@@ -111,6 +134,7 @@ Subject aft::bench::makeTraining(const Options &o) {
   checkStep(o, step, model, before, subject.check);
   if (!o.outputs.empty())
     writeTensor(o.outputs, "losses", at::stack({loss, step(ids, targets), step(ids, targets)}));
+  runOtherShapes(o, step, model, subject);
   subject.scratch = step.scratchBytes({ids, targets});
   subject.cost.flops = 3 * modelFlops(o);
   subject.cost.bytes = stepBytes(model, step, ids);

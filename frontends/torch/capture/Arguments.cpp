@@ -69,10 +69,13 @@ std::vector<Buffer> capture::buffersOf(const Tensors &tensors) {
   return buffers;
 }
 
-CompileOptions capture::programOptions(const CompileOptions &options) {
+CompileOptions capture::programOptions(const CompileOptions &options, const Tensors &examples) {
   CompileOptions result = options;
   if (result.threads == 0)
     result.threads = ops::threads();
+  if (result.tune && result.tuneShapes.empty())
+    for (const at::Tensor &example : examples)
+      result.tuneShapes.push_back(example.sizes().vec());
   return result;
 }
 

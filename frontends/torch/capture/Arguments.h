@@ -22,12 +22,14 @@ private:
 
 /// The memory of tensors, which must stay alive meanwhile.
 std::vector<Buffer> buffersOf(const Tensors &tensors);
-/// The program's options, with LibTorch's number of threads by default.
-CompileOptions programOptions(const CompileOptions &options);
+/// The program's options, with LibTorch's number of threads and the examples' shapes
+/// where nothing else is said.
+CompileOptions programOptions(const CompileOptions &options, const Tensors &examples);
 /// Builds and compiles; throws c10::Error.
 std::shared_ptr<Program> compileGraph(const Graph &graph, const CompileOptions &options);
 /// Translates a capture for inference and compiles it; throws c10::Error.
-CompiledModule compileCapture(const Capture &capture, const CompileOptions &options);
+CompiledModule compileCapture(const Capture &capture, const Tensors &examples,
+                              const CompileOptions &options);
 
 } // namespace aft::capture
 

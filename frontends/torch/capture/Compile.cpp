@@ -18,7 +18,8 @@ struct CompiledModule::Impl {
   std::string text;
 };
 
-CompiledModule capture::compileCapture(const Capture &capture, const CompileOptions &options) {
+CompiledModule capture::compileCapture(const Capture &capture, const Tensors &examples,
+                                       const CompileOptions &options) {
   Graph graph;
   Translation translation(capture, graph, kEntry, /*training=*/false);
   translation.run();
@@ -26,7 +27,7 @@ CompiledModule capture::compileCapture(const Capture &capture, const CompileOpti
       CompiledModule::Impl{InputCheck(capture), {}, nullptr, graph.text()});
   for (const TracedState &state : translation.states())
     impl->states.push_back(state.tensor);
-  impl->program = compileGraph(graph, programOptions(options));
+  impl->program = compileGraph(graph, programOptions(options, examples));
   return CompiledModule(std::move(impl));
 }
 
@@ -34,7 +35,7 @@ CompiledModule aft::compileComputation(torch::nn::Module &module, const Computat
                                        const Tensors &examples,
                                        const CompileModuleOptions &options) {
   return compileCapture(Capture(module, computation, examples, options.dynamic, hasRule),
-                        options.compile);
+                        examples, options.compile);
 }
 
 /// The inputs, then what the module keeps.

@@ -68,6 +68,14 @@ enum class Memory : uint8_t {
   low,    ///< a few narrow places; blocks in between are computed a second time
 };
 
+/// How products of bf16 are computed, always summed in f32. Each choice gives the same
+/// numbers on all machines with the same width of vectors.
+enum class Bf16Products : uint8_t {
+  automatic, ///< pairs where this machine is faster at them, as measured; else f32
+  f32,       ///< as products of f32
+  pairs,     ///< in pairs along K, by AVX512-BF16 or (slowly) the same in f32 arithmetic
+};
+
 struct CompileOptions {
   int threads = 0;           ///< 0: AFT_NUM_THREADS, else all CPUs
   std::string cpu = "native";
@@ -75,6 +83,13 @@ struct CompileOptions {
   std::string dumpDir;       ///< one numbered file per phase
   std::shared_ptr<TrainingOptions> training;
   Memory memory = Memory::normal;
+  Bf16Products bf16Products = Bf16Products::automatic;
+  /// Measures, on this machine, tile sizes near those that the compiler's model
+  /// chooses, and takes the fastest. The choices are kept in the cache.
+  bool tune = false;
+  /// The shapes to measure with: of all inputs of an entry in order, or of those
+  /// with dynamic extents. Empty, or where they do not fit: B = 1, all else 1024.
+  std::vector<std::vector<int64_t>> tuneShapes;
 };
 
 /// What one step of a compilation took: a phase, or what comes before and after
