@@ -3,6 +3,7 @@ PyTorch's own.
 
 usage: scripted.py AFT_RUN AFTC [NAME...]
 """
+import subprocess
 import sys
 import warnings
 
@@ -84,6 +85,26 @@ TYPES = {"full": ["--input-type=?x?x16xf32"], "gpt": ["--input-type=?x?xi64"],
          "branches": ["--input-type=?x?x16xf32"] * 2}
 
 
+class Loss(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+
+    def forward(self, x, y):
+        return nn.functional.mse_loss(self.layer(x), y)
+
+
+def check_training(checker):
+    """A model whose result is a loss has a training step, in which its parameters are updated."""
+    path = checker.path("loss.pt")
+    torch.jit.script(Loss()).save(path)
+    done = subprocess.run([sys.argv[2], path, "--training=adamw", "--compile-to=graph",
+                           "--input-type=?x4xf32", "--input-type=?x3xf32"],
+                          capture_output=True, text=True, timeout=300)
+    step = '@train_step(%arg0: tensor<3x4xf32> {aft.name = "layer.weight", aft.param}'
+    checker.check("training", done.returncode == 0 and step in done.stdout, done.stderr)
+
+
 def main():
     checker = Checker(sys.argv[1])
     for name, (make, inputs, scripts) in CASES.items():
@@ -100,6 +121,7 @@ def main():
             module.save(path)
             for tensors in given:
                 checker.compare(f"{name} {how}", path, module, tensors, TYPES.get(name, []))
+    check_training(checker)
     checker.finish()
 
 
