@@ -5,6 +5,7 @@
 #include "runtime/artifact/Safetensors.h"
 #include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Compile.h"
+#include "runtime/jit/Import.h"
 #include "runtime/jit/Report.h"
 #include "runtime/jit/Save.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -16,7 +17,7 @@
 namespace cl = llvm::cl;
 
 static cl::OptionCategory category("aftc options");
-static cl::opt<std::string> model(cl::Positional, cl::desc("MODEL"), cl::init(""),
+static cl::opt<std::string> model(cl::Positional, cl::desc("MODEL.{mlir,pt2,pt}"), cl::init(""),
                                   cl::cat(category));
 static cl::opt<std::string> output("o", cl::desc("The artifact to write, or '-'"),
                                    cl::value_desc("OUT.so"), cl::cat(category));
@@ -50,6 +51,14 @@ static cl::opt<std::string> lastPhase(
 static cl::opt<std::string> dumpDir("dump-dir", cl::desc("Writes one numbered file per phase"),
                                     cl::value_desc("DIR"), cl::cat(category));
 
+static cl::list<std::string>
+    inputs("input-type",
+           cl::desc("What the inputs of a .pt file are, one after the other: ?x16xf32, where ? may "
+             "change, alike in the same dimension of all inputs"),
+           cl::value_desc("TYPE"), cl::cat(category));
+static cl::opt<bool> listOperators(
+    "list-operators", cl::desc("Prints the operators that .pt2 and .pt files may use"),
+    cl::cat(category));
 static cl::opt<std::string> report("report",
                                    cl::desc("Writes what the compiler did: a page of HTML, or the "
                                             "data where the name ends in .json"),
@@ -70,6 +79,15 @@ static constexpr int kRefused = 1, kWrongUsage = 2;
 static int fail(int code, const std::string &message) {
   llvm::errs() << "aftc: " << message << '\n';
   return code;
+}
+
+static int printOperators() {
+  std::vector<std::string> names;
+  if (aft::Status status = aft::importedOperators(names); !status.ok())
+    return fail(kRefused, status.message);
+  for (const std::string &name : names)
+    llvm::outs() << name << '\n';
+  return 0;
 }
 
 static std::optional<aft::Bf16Products> bf16ProductsNamed(llvm::StringRef name) {
@@ -116,9 +134,6 @@ static std::string checkSupport() {
     return "not supported yet: --target=" + targetName;
   if (lastPhase == "binary")
     return "not supported yet: --compile-to=binary; --dump-dir writes .ll and .s files";
-  for (llvm::StringRef suffix : {".pt2", ".pt"})
-    if (llvm::StringRef(model).ends_with(suffix))
-      return model + ": not supported yet: models in " + suffix.str() + " files";
   return "";
 }
 
@@ -144,6 +159,28 @@ static std::string prepareDump() {
   if (!error)
     error = llvm::sys::fs::access(dumpDir, llvm::sys::fs::AccessMode::Write);
   return error ? "--dump-dir=" + dumpDir + ": " + error.message() : "";
+}
+
+/// The program of a .mlir, .pt2 or .pt file as text.
+static aft::Status readModel(std::string &text) {
+  if (aft::isImported(model)) {
+    aft::ImportRequest request;
+    request.training = !training.empty();
+    for (const std::string &given : inputs) {
+      request.inputs.emplace_back();
+      if (aft::Status status = aft::parseTensorType(given, request.inputs.back()); !status.ok())
+        return {model + ": --input-type: " + status.message};
+    }
+    aft::ImportedModel imported;
+    aft::Status status = aft::importModel(model, request, imported);
+    text = imported.text;
+    return status;
+  }
+  auto file = llvm::MemoryBuffer::getFile(model, /*IsText=*/true);
+  if (!file)
+    return {model + ": " + file.getError().message()};
+  text = (*file)->getBuffer().str();
+  return {};
 }
 
 /// What is measured is made for as many threads as it runs on.
@@ -206,15 +243,17 @@ int main(int argc, char **argv) {
     llvm::errs() << problem;
     return kWrongUsage;
   }
+  if (listOperators)
+    return printOperators();
   if (std::string error = checkOptions(); !error.empty())
     return fail(kWrongUsage, error);
   if (std::string error = checkSupport(); !error.empty())
     return fail(kRefused, error);
   if (std::string error = prepareDump(); !error.empty())
     return fail(kRefused, error);
-  auto file = llvm::MemoryBuffer::getFile(model, /*IsText=*/true);
-  if (!file)
-    return fail(kRefused, model + ": " + file.getError().message());
+  std::string text;
+  if (aft::Status status = readModel(text); !status.ok())
+    return fail(kRefused, status.message);
 
   aft::CompileOptions options;
   options.cpu = cpu;
@@ -225,13 +264,14 @@ int main(int argc, char **argv) {
   options.bf16Products = *bf16ProductsNamed(bf16Products);
   if (!training.empty())
     options.training = std::make_shared<aft::TrainingOptions>();
+  if (options.training && aft::isImported(model))
+    options.training->lossEntry = "forward";
   aft::PipelineOptions pipeline;
   if (aft::Status status = aft::pipelineOptions(options, pipeline); !status.ok())
     return fail(kRefused, status.message);
   pipeline.threads = threads;
   if (std::string error = prepareTuning(pipeline); !error.empty())
     return fail(kRefused, error);
-  std::string text = (*file)->getBuffer().str();
   if (lastPhase.empty()) {
     aft::Status status = compileAll(text, pipeline);
     return status.ok() ? 0 : fail(kRefused, status.message);

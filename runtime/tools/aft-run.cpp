@@ -4,6 +4,7 @@
 #include "runtime/artifact/Artifact.h"
 #include "runtime/core/Npy.h"
 #include "runtime/core/ThreadPool.h"
+#include "runtime/jit/Import.h"
 #include "runtime/jit/Reference.h"
 
 #include <cerrno>
@@ -20,16 +21,19 @@ namespace {
 
 struct Options {
   std::string file, entry, trace, report, target = "cpu";
-  std::vector<std::string> inputs, outputs;
+  std::vector<std::string> inputs, outputs, inputTypes;
   bool reference = false, compare = false, fast = false, tune = false, inspect = false;
   int threads = 0;
 };
 
 const char kUsage[] =
     "usage: aft-run FILE [options]\n"
-    "  FILE                a program (.mlir) or an artifact that aftc wrote (.so)\n"
+    "  FILE                a program (.mlir), a model that PyTorch wrote (.pt2, .pt), or an artifact\n"
+    "                      that aftc wrote (.so)\n"
     "  --entry=NAME        the function to run (default: main, forward, or the only one)\n"
     "  --input=FILE.npy    one per argument, in order\n"
+    "  --input-type=TYPE   what the inputs of a .pt file are, such as ?x16xf32 (default: as the\n"
+    "                      arrays); ? may change, alike in the same dimension of all inputs\n"
     "  --output=FILE.npy   one per result, in order\n"
     "  --reference         the double-precision interpreter instead of compiled code\n"
     "  --compare           both; prints the largest error, exit 1 above the contract\n"
@@ -86,6 +90,8 @@ static Options parse(int argc, char **argv) {
       options.entry = text;
     else if (const char *text = value("input"))
       options.inputs.push_back(text);
+    else if (const char *text = value("input-type"))
+      options.inputTypes.push_back(text);
     else if (const char *text = value("output"))
       options.outputs.push_back(text);
     else if (const char *text = value("trace")) {
@@ -165,12 +171,13 @@ static CompileOptions compileOptionsOf(const Options &options) {
   return result;
 }
 
-static std::vector<Array> readInputs(const Options &options, const EntryInfo &entry) {
-  if (options.inputs.size() != entry.inputs.size())
-    fail(options.file + ": entry '" + entry.name + "' takes " +
-         std::to_string(entry.inputs.size()) + " inputs, found " +
-         std::to_string(options.inputs.size()) + " --input options");
-  std::vector<Array> arrays(entry.inputs.size());
+/// `kept`: how many inputs at the end a model brings along.
+static std::vector<Array> readInputs(const Options &options, const EntryInfo &entry, size_t kept) {
+  size_t count = entry.inputs.size() - kept;
+  if (options.inputs.size() != count)
+    fail(options.file + ": entry '" + entry.name + "' takes " + std::to_string(count) +
+         " inputs, found " + std::to_string(options.inputs.size()) + " --input options");
+  std::vector<Array> arrays(count);
   for (size_t i = 0; i < arrays.size(); ++i) {
     Array file;
     if (Status status = readNpy(options.inputs[i], file); !status.ok())
@@ -186,6 +193,54 @@ static std::vector<Array> readInputs(const Options &options, const EntryInfo &en
       fail(options.inputs[i] + ": " + status.message);
   }
   return arrays;
+}
+
+/// What a .pt file does not say: its inputs are as the given arrays, unless their
+/// types are given.
+static ImportRequest requestOf(const Options &options) {
+  ImportRequest request;
+  for (const std::string &text : options.inputTypes) {
+    request.inputs.emplace_back();
+    if (Status status = parseTensorType(text, request.inputs.back()); !status.ok())
+      usageError("--input-type: " + status.message);
+  }
+  if (!isTorchScript(options.file) || !request.inputs.empty())
+    return request;
+  for (const std::string &path : options.inputs) {
+    Array file;
+    if (Status status = readNpy(path, file); !status.ok())
+      fail(status.message);
+    request.inputs.push_back({file.dtype, file.shape});
+  }
+  return request;
+}
+
+static ImportedModel import(const Options &options) {
+  ImportedModel model;
+  if (Status status = importModel(options.file, requestOf(options), model); !status.ok())
+    fail(status.message);
+  return model;
+}
+
+/// Checks the sizes of the inputs and appends the tensors of the model.
+static void addTensors(const Options &options, const ImportedModel &model,
+                       std::vector<Array> &inputs) {
+  for (const ImportedRange &range : model.ranges) {
+    const std::vector<int64_t> &shape = inputs[range.input].shape;
+    int64_t size = range.dimension < static_cast<int>(shape.size()) ? shape[range.dimension] : -1;
+    bool small = size < range.least;
+    if (size >= 0 && (small || size > range.most))
+      fail(options.inputs[range.input] + ": input " + std::to_string(range.input) +
+           " must have a size of at " + (small ? "least " : "most ") +
+           std::to_string(small ? range.least : range.most) + " in dimension " +
+           std::to_string(range.dimension) + ", found " + std::to_string(size));
+  }
+  for (const ImportedTensor &tensor : model.tensors) {
+    Array &array = inputs.emplace_back();
+    if (Status status = makeArray(tensor.data.dtype, tensor.data.shape, array); !status.ok())
+      fail(options.file + ": '" + tensor.name + "': " + status.message);
+    std::memcpy(array.bytes.data(), tensor.data.data, array.bytes.size());
+  }
 }
 
 static std::string readFile(const std::string &path) {
@@ -331,9 +386,14 @@ int main(int argc, char **argv) {
   Options options = parse(argc, argv);
   if (options.inspect)
     return inspect(options);
+  ImportedModel model;
   std::string text;
-  if (!isArtifact(options))
+  if (isImported(options.file)) {
+    model = import(options);
+    text = model.text;
+  } else if (!isArtifact(options)) {
     text = readFile(options.file);
+  }
   bool compiles = options.compare || !options.reference;
   std::shared_ptr<Program> program;
   std::vector<EntryInfo> entries;
@@ -347,7 +407,8 @@ int main(int argc, char **argv) {
   if (program)
     entries = program->entries();
   const EntryInfo &entry = chooseEntry(entries, options);
-  std::vector<Array> inputs = readInputs(options, entry);
+  std::vector<Array> inputs = readInputs(options, entry, model.tensors.size());
+  addTensors(options, model, inputs);
   if (options.outputs.size() > entry.outputs.size())
     fail(options.file + ": entry '" + entry.name + "' has " +
          std::to_string(entry.outputs.size()) + " results, found " +

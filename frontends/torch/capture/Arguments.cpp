@@ -52,7 +52,8 @@ Tensors InputCheck::operator()(const Tensors &inputs) const {
     TORCH_CHECK(!small && size <= extent.most, "input ", first, " must have a size of at ",
                 small ? "least " : "most ", small ? extent.least : extent.most, " in dimension ",
                 dimension, ", found ", size,
-                "; the module does something else there than what was captured");
+                extent.isGiven ? "; the file allows no other"
+                               : "; the module does something else there than what was captured");
     for (auto [input, other] : extent.axes)
       TORCH_CHECK(inputs[input].size(other) == size, "input ", input, " must have size ", size,
                   " in dimension ", other, ", as input ", first, " has in dimension ", dimension,
@@ -68,9 +69,8 @@ std::vector<Buffer> capture::buffersOf(const Tensors &tensors) {
   return buffers;
 }
 
-CompileOptions capture::programOptions(const CompileModuleOptions &options,
-                                       const Tensors &examples) {
-  CompileOptions result = options.compile;
+CompileOptions capture::programOptions(const CompileOptions &options, const Tensors &examples) {
+  CompileOptions result = options;
   if (result.threads == 0)
     result.threads = ops::threads();
   if (result.tune && result.tuneShapes.empty())

@@ -24,9 +24,12 @@ private:
 std::vector<Buffer> buffersOf(const Tensors &tensors);
 /// The program's options, with LibTorch's number of threads and the examples' shapes
 /// where nothing else is said.
-CompileOptions programOptions(const CompileModuleOptions &options, const Tensors &examples);
+CompileOptions programOptions(const CompileOptions &options, const Tensors &examples);
 /// Builds and compiles; throws c10::Error.
 std::shared_ptr<Program> compileGraph(const Graph &graph, const CompileOptions &options);
+/// Translates a capture for inference and compiles it; throws c10::Error.
+CompiledModule compileCapture(const Capture &capture, const Tensors &examples,
+                              const CompileOptions &options);
 
 } // namespace aft::capture
 

@@ -18,10 +18,8 @@ struct CompiledModule::Impl {
   std::string text;
 };
 
-CompiledModule aft::compileComputation(torch::nn::Module &module, const Computation &computation,
-                                       const Tensors &examples,
-                                       const CompileModuleOptions &options) {
-  Capture capture(module, computation, examples, options.dynamic, hasRule);
+CompiledModule capture::compileCapture(const Capture &capture, const Tensors &examples,
+                                       const CompileOptions &options) {
   Graph graph;
   Translation translation(capture, graph, kEntry, /*training=*/false);
   translation.run();
@@ -31,6 +29,13 @@ CompiledModule aft::compileComputation(torch::nn::Module &module, const Computat
     impl->states.push_back(state.tensor);
   impl->program = compileGraph(graph, programOptions(options, examples));
   return CompiledModule(std::move(impl));
+}
+
+CompiledModule aft::compileComputation(torch::nn::Module &module, const Computation &computation,
+                                       const Tensors &examples,
+                                       const CompileModuleOptions &options) {
+  return compileCapture(Capture(module, computation, examples, options.dynamic, hasRule),
+                        examples, options.compile);
 }
 
 /// The inputs, then what the module keeps.

@@ -207,10 +207,18 @@ static Results adaptiveMean(Operation &op) {
   return op.f.mean(x, dims, true);
 }
 
+static Results anyConvolution(Operation &op) {
+  if (op.flag("transposed"))
+    op.fail("transposed convolutions are not supported");
+  return convolution(static_cast<size_t>(op.recorded("weight").dim() - 2))(op);
+}
+
 void aft::capture::addConvolutionRules(Rules &rules) {
   rules["aten::conv1d"] = convolution(1);
   rules["aten::conv2d"] = convolution(2);
   rules["aten::conv3d"] = convolution(3);
+  // What LibTorch makes of the three, and a trace records.
+  rules["aten::convolution"] = rules["aten::_convolution"] = anyConvolution;
   rules["aten::avg_pool1d"] = pooling(1, true);
   rules["aten::avg_pool2d"] = pooling(2, true);
   rules["aten::max_pool1d"] = pooling(1, false);

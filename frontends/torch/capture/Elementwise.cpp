@@ -531,7 +531,7 @@ void aft::capture::addElementwiseRules(Rules &rules) {
   rules["aten::log2"] = binaryLog;
   rules["aten::log10"] = decimalLog;
   for (const char *name : {"to", "_to_copy", "type_as", "contiguous", "clone", "alias", "lift",
-                           "lift_fresh", "positive", "detach_copy"})
+                           "lift_fresh", "lift_fresh_copy", "positive", "detach_copy"})
     rules[std::string("aten::") + name] = same;
   rules["aten::detach"] = [](Operation &op) -> Results {
     return op.isTraining() ? op.f.stopGradient(op.value("self")) : op.value("self");

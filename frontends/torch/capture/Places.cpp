@@ -28,6 +28,8 @@ static const Call *nearest(const Trace &trace, size_t call, int step) {
 }
 
 std::string capture::modulePath(const Trace &trace, size_t call) {
+  if (trace.calls[call].place)
+    return trace.calls[call].place->module;
   const Call *before = nearest(trace, call, -1), *after = nearest(trace, call, 1);
   if (!before || !after)
     return "";
@@ -40,6 +42,8 @@ std::string capture::describe(const Trace &trace, size_t call) {
   std::string path = modulePath(trace, call);
   std::string text = trace.calls[call].name + " in " +
                      (path.empty() ? "the outermost module" : "module '" + path + "'");
+  if (const Place *place = trace.calls[call].place.get())
+    return place->source.empty() ? text : text + ", " + place->source;
   const Call *before = nearest(trace, call, -1);
   if (before && !trace.calls[call].usesState && !before->module.empty())
     text += ", after '" + before->module + "'";

@@ -120,13 +120,14 @@ bool Capture::addRun(const std::vector<std::vector<int64_t>> &candidates) {
                      [&](const std::vector<int64_t> &sizes) { return tryRun(sizes); });
 }
 
-/// Other sizes worth trying for one of `size`: far enough to tell a half from
-/// a difference, and near ones for modules that allow little.
-static std::vector<int64_t> othersOf(int64_t size) {
+/// Other sizes worth trying for an extent: far enough to tell a half from a
+/// difference, and near ones for modules that allow little.
+static std::vector<int64_t> othersOf(const DynamicExtent &extent) {
   std::vector<int64_t> others;
-  for (int64_t step : {-12, 12, -1, 1})
-    if (size + step >= 2)
-      others.push_back(size + step);
+  for (int64_t step : {-12, 12, -5, 5, -1, 1})
+    if (int64_t other = extent.size + step;
+        other >= std::max<int64_t>(extent.least, 2) && other <= extent.most)
+      others.push_back(other);
   return others;
 }
 
@@ -135,7 +136,7 @@ static std::vector<int64_t> othersOf(int64_t size) {
 bool Capture::varies(const DynamicExtent &extent, bool bothWays) {
   dynamicExtents = {extent};
   bool more = false, less = bothWays && extent.size < 3;
-  for (int64_t other : othersOf(extent.size)) {
+  for (int64_t other : othersOf(extent)) {
     bool &known = other > extent.size ? more : less;
     if (known || !tryRun({other}))
       continue;
@@ -295,7 +296,7 @@ void Capture::findExtents(std::vector<DynamicExtent> groups) {
   std::vector<int64_t> first = base, second = base;
   for (size_t i = 0; i < base.size(); ++i) {
     std::vector<std::vector<int64_t>> candidates;
-    for (int64_t other : othersOf(base[i])) {
+    for (int64_t other : othersOf(dynamicExtents[i])) {
       candidates.push_back(base);
       candidates.back()[i] = other;
     }
@@ -304,8 +305,12 @@ void Capture::findExtents(std::vector<DynamicExtent> groups) {
       return findExtents(dynamicExtents);
     }
     int64_t other = runs.back().sizes[i];
-    first[i] = std::max<int64_t>(2, between(base[i], other)[0]);
-    second[i] = std::max<int64_t>(2, between(base[i], other)[1]);
+    auto allowed = [&, i](int64_t size) {
+      return std::clamp(size, std::max<int64_t>(dynamicExtents[i].least, 2),
+                        std::max<int64_t>(dynamicExtents[i].most, 2));
+    };
+    first[i] = allowed(between(base[i], other)[0]);
+    second[i] = allowed(between(base[i], other)[1]);
   }
   if (base.empty())
     return;
@@ -368,6 +373,15 @@ Capture::Capture(torch::nn::Module &module, const Computation &computation,
   runs.push_back({{}, record(module, computation, this->examples, known)});
   if (dynamic)
     findExtents();
+  findLimits();
+}
+
+Capture::Capture(torch::nn::Module &module, const Computation &computation, const Tensors &examples,
+                 std::vector<DynamicExtent> extents,
+                 const std::function<bool(const std::string &)> &known)
+    : module(module), computation(computation), examples(examples), known(known) {
+  runs.push_back({{}, record(module, computation, this->examples, known)});
+  findExtents(std::move(extents));
   findLimits();
 }
 
@@ -455,15 +469,21 @@ void Capture::findLimits() {
       largest = std::max(largest, run.sizes[extent]);
     }
     for (int64_t size : kSmallSizes) {
+      if (size < own.least)
+        continue;
       if (size >= smallest || tryAt(extent, size) == Fit::Same)
         break;
       own.least = std::min(size + 1, smallest);
+      own.isGiven = false;
     }
     for (int64_t size : {own.size - 1, own.size + 1})
-      if (size > 1 && tryAt(extent, size) == Fit::Other)
+      if (size > 1 && size >= own.least && size <= own.most && tryAt(extent, size) == Fit::Other)
         own.least = own.most = own.size;
-    if (kLargeSize > largest && tryAt(extent, kLargeSize) == Fit::Other)
+    if (int64_t large = std::min(kLargeSize, own.most);
+        large > largest && tryAt(extent, large) == Fit::Other) {
       own.most = largest;
+      own.isGiven = false;
+    }
   }
 }
 

@@ -17,6 +17,7 @@ struct DynamicExtent {
   int64_t size = 0; ///< of the examples
   /// Beyond these the module does something else than what was captured.
   int64_t least = 0, most = std::numeric_limits<int64_t>::max();
+  bool isGiven = false;                  ///< these are the bounds that a file gives
   std::vector<std::pair<int, int>> axes; ///< (input, dimension)
 };
 
@@ -37,6 +38,11 @@ class Capture {
 public:
   Capture(torch::nn::Module &module, const Computation &computation, const Tensors &examples,
           bool dynamic, const std::function<bool(const std::string &)> &known);
+  /// With extents that are known to change; those on which something depends in
+  /// a way no formula has are left out. Only sizes in their ranges are tried.
+  Capture(torch::nn::Module &module, const Computation &computation, const Tensors &examples,
+          std::vector<DynamicExtent> extents,
+          const std::function<bool(const std::string &)> &known);
 
   /// The run at the examples' sizes.
   const Trace &trace() const { return runs.front().trace; }

@@ -93,6 +93,7 @@ private:
 
 /// The recorder of this thread while a module runs.
 thread_local Recorder *active = nullptr;
+thread_local std::shared_ptr<const Place> activePlace;
 
 } // namespace
 
@@ -277,6 +278,7 @@ Call Recorder::begin(const c10::FunctionSchema &schema, at::ArrayRef<IValue> arg
   call.name = schema.name();
   call.schema = &schema;
   call.differentiable = at::GradMode::is_enabled();
+  call.place = activePlace;
   TORCH_CHECK(!dataDependent().count(call.name), "capture: ", call.name,
               " reads numbers out of a tensor; what a captured module computes may not depend "
               "on them");
@@ -525,6 +527,8 @@ std::string Recorder::unknown() const {
   return "";
 }
 
+void capture::setPlace(std::shared_ptr<const Place> place) { activePlace = std::move(place); }
+
 //===----------------------------------------------------------------------===//
 // The dispatcher's side
 //===----------------------------------------------------------------------===//
@@ -549,7 +553,10 @@ Trace capture::record(torch::nn::Module &module, const Computation &computation,
   Recorder recorder(module, inputs, known);
   struct Activation {
     explicit Activation(Recorder &recorder) { active = &recorder; }
-    ~Activation() { active = nullptr; }
+    ~Activation() {
+      active = nullptr;
+      activePlace = nullptr;
+    }
   } activation(recorder);
   Tensors outputs;
   try {

@@ -12,6 +12,7 @@
 
 #include <ATen/core/function_schema.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,16 @@ struct TracedState {
 /// Its result is the first argument with a part replaced.
 constexpr const char *kWriteBack = "write_back";
 
+/// Where a call comes from, as a file tells.
+struct Place {
+  std::string module; ///< path of the module, "" for the outermost
+  std::string source; ///< "file.py:12", or ""
+};
+
+/// What a run that replays a file calls from now on, on this thread, is from
+/// here; null: unknown.
+void setPlace(std::shared_ptr<const Place> place);
+
 struct Call {
   std::string name; ///< "aten::add", or kWriteBack
   const c10::FunctionSchema *schema;
@@ -64,7 +75,8 @@ struct Call {
   std::string refusal;  ///< why it cannot be translated, if its result is needed
   std::string module;   ///< path of the module whose parameter it uses, or ""
   bool usesState = false;
-  bool differentiable = true; ///< false where the module switched gradients off
+  bool differentiable = true;         ///< false where the module switched gradients off
+  std::shared_ptr<const Place> place; ///< where it is known better than by parameters
   /// The argument of this name; null where the schema has none.
   const Arg *arg(const std::string &name) const;
 };

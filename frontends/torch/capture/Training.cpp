@@ -82,7 +82,7 @@ TrainingModule aft::compileTrainingComputation(torch::nn::Module &module, const 
               "capture: the loss uses no parameter that requires a gradient");
   impl->learningRate = optimizer.lr;
   impl->text = graph.text();
-  CompileOptions program = programOptions(options, examples);
+  CompileOptions program = programOptions(options.compile, examples);
   program.training = trainingOptions(optimizer);
   impl->program = compileGraph(graph, program);
   const EntryInfo &entry = *impl->program->entry(kStep);

@@ -125,6 +125,20 @@ TrainingModule compileTrainingComputation(torch::nn::Module &module, const Compu
                                           const Tensors &examples,
                                           const CompileModuleOptions &options = {});
 
+struct ImportOptions {
+  /// Threads, CPU, cache and dumps, as for any program.
+  CompileOptions compile;
+  /// What the inputs of a TorchScript file are, which it does not say itself;
+  /// kDynamic: that size may change from call to call.
+  std::vector<TensorType> inputs;
+};
+
+/// Compiles the model of a file: a .pt2 that torch.export.save wrote, with its
+/// dynamic dimensions, or a .pt that torch.jit.save wrote. Inputs and results are
+/// in the order in which Python flattens them. Nothing in the file is run as
+/// code: its operators are those that a module may call, and all else is refused.
+CompiledModule importModel(const std::string &path, const ImportOptions &options = {});
+
 //===----------------------------------------------------------------------===//
 // The same with the types of the module's own forward
 //===----------------------------------------------------------------------===//

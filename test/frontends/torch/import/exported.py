@@ -1,0 +1,79 @@
+"""Exports models with torch.export, runs the files through aft-run and compares the results with
+PyTorch's own.
+
+usage: exported.py AFT_RUN [NAME...]
+"""
+import sys
+
+import torch
+from torch import nn
+from torch.export import Dim, export
+
+import zoo
+from harness import Checker
+
+B, T = Dim("B", min=1, max=64), Dim("T", min=2, max=31)
+BATCH, BOTH = {0: B}, {0: B, 1: T}
+
+
+def randn(*shape):
+    return torch.randn(*shape)
+
+
+def ids(*shape):
+    return torch.randint(40, shape)
+
+
+def lm(mixer):
+    return lambda: zoo.LanguageModel(mixer)
+
+
+# name: (model, examples, dynamic shapes, further inputs by size)
+SEQUENCE = [(1, 2), (5, 31), (3, 16)]
+CASES = {
+    "full": (lambda: zoo.AFTFull(16, 32), [randn(2, 9, 16)], [BOTH],
+             [[randn(b, t, 16)] for b, t in SEQUENCE]),
+    "simple": (lambda: zoo.AFTSimple(16), [randn(2, 9, 16)], [BOTH],
+               [[randn(b, t, 16)] for b, t in SEQUENCE]),
+    "local": (lambda: zoo.AFTLocal(16, 32, 4), [randn(2, 9, 16)], [BOTH],
+              [[randn(b, t, 16)] for b, t in SEQUENCE]),
+    "conv": (lambda: zoo.AFTConv(16, 4, 5), [randn(2, 9, 16)], [BOTH],
+             [[randn(b, t, 16)] for b, t in SEQUENCE]),
+    "time_mix": (lambda: zoo.TimeMix(16, 32), [randn(2, 9, 16)], [BOTH],
+                 [[randn(b, t, 16)] for b, t in SEQUENCE]),
+    "gpt": (lm(lambda: zoo.Attention(16, 4, True)), [ids(2, 9)], [BOTH],
+            [[ids(b, t)] for b, t in SEQUENCE]),
+    "gpt_plain": (lm(lambda: zoo.Attention(16, 4, False)), [ids(2, 9)], [BOTH],
+                  [[ids(b, t)] for b, t in SEQUENCE]),
+    "aft_lm": (lm(lambda: zoo.AFTFull(16, 32)), [ids(2, 9)], [BOTH],
+               [[ids(b, t)] for b, t in SEQUENCE]),
+    "llama": (zoo.RotaryLlama, [randn(2, 9, 16)], [BOTH], [[randn(b, t, 16)] for b, t in SEQUENCE]),
+    "vit": (zoo.ViT, [randn(2, 3, 16, 16)], [BATCH], [[randn(1, 3, 16, 16)], [randn(5, 3, 16, 16)]]),
+    "encoder_layer": (lambda: nn.TransformerEncoderLayer(16, 4, 32, batch_first=True),
+                      [randn(2, 9, 16)], [BOTH], [[randn(b, t, 16)] for b, t in SEQUENCE]),
+    "convnet": (zoo.ConvNet, [randn(2, 3, 8, 8)], [BATCH], [[randn(3, 3, 8, 8)]]),
+    "fixed": (zoo.Mlp, [randn(3, 12)], None, []),
+    "bf16": (lambda: zoo.Mlp(nn.GELU, torch.bfloat16), [randn(3, 12).bfloat16()], [BATCH],
+             [[randn(9, 12).bfloat16()]]),
+    "f64": (lambda: zoo.Mlp(nn.Tanh, torch.float64), [randn(3, 12).double()], [BATCH], []),
+    "shapes": (zoo.Shapes, [(randn(4, 6), randn(4, 6)), {"c": randn(4, 2)}],
+               [(BATCH, BATCH), {"c": BATCH}], []),
+}
+
+
+def main():
+    checker = Checker(sys.argv[1])
+    for name, (make, examples, dynamic, others) in CASES.items():
+        if len(sys.argv) > 2 and name not in sys.argv[2:]:
+            continue
+        torch.manual_seed(7)
+        model = make().eval()
+        program = export(model, tuple(examples), dynamic_shapes=dynamic and tuple(dynamic))
+        path = checker.path(name + ".pt2")
+        torch.export.save(program, path)
+        for inputs in [examples] + others:
+            checker.compare(name, path, model, inputs)
+    checker.finish()
+
+
+main()
