@@ -1,8 +1,10 @@
 //===- aftc.cpp - The ahead-of-time compiler ------------------------------===//
 
 #include "compiler/report/PassTimer.h"
+#include "runtime/artifact/Header.h"
 #include "runtime/artifact/MappedFile.h"
 #include "runtime/artifact/Safetensors.h"
+#include "runtime/core/File.h"
 #include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Compile.h"
 #include "runtime/jit/Report.h"
@@ -57,6 +59,9 @@ static cl::opt<std::string> weights(
 static cl::opt<bool> weightsBeside(
     "weights-beside", cl::desc("Writes them as OUT.safetensors beside OUT.so instead of inside"),
     cl::cat(category));
+static cl::opt<std::string> header("header",
+                                   cl::desc("Writes a C header with a typed function per entry"),
+                                   cl::value_desc("FILE.h"), cl::cat(category));
 static cl::opt<unsigned> threads("for-threads",
                                  cl::desc("Threads that the artifact will run on; default: unknown"),
                                  cl::init(0), cl::value_desc("N"), cl::cat(category));
@@ -99,6 +104,8 @@ static std::string checkOptions() {
   if (!writes && (!weights.empty() || weightsBeside))
     return "--weights and --weights-beside are for artifacts, expected -o OUT.so without "
            "--compile-to";
+  if (!writes && !header.empty())
+    return "--header is of an artifact, expected -o OUT.so without --compile-to";
   if (weightsBeside && weights.empty())
     return "--weights-beside expects --weights";
   if (!lastPhase.empty() && !report.empty())
@@ -166,7 +173,13 @@ static aft::Status writeArtifact(const aft::Package &package,
     save.weights = std::move(found.tensors);
     save.weightsBeside = weightsBeside;
   }
-  return aft::savePackage(package, pipeline, output, save);
+  aft::Status status = aft::savePackage(package, pipeline, output, save);
+  aft::Manifest manifest;
+  if (status.ok() && !header.empty())
+    status = aft::describePackage(package, pipeline, save, manifest);
+  if (status.ok() && !header.empty())
+    status = aft::writeFile(header, {aft::headerText(manifest, aft::headerPrefix(header))});
+  return status;
 }
 
 static aft::Status writeReport(const aft::PipelineOptions &pipeline,
