@@ -12,4 +12,5 @@ config.environment["AFT_CACHE_DIR"] = ""
 config.substitutions.append(("%python", config.python))
 config.substitutions.append(("%inputs", os.path.join(config.test_source_root, "inputs")))
 config.substitutions.append(("%project", os.path.dirname(config.test_source_root)))
+config.substitutions.append(("%libraries", os.path.join(os.path.dirname(config.aft_bin), "lib")))
 config.substitutions.append(("%plugin", config.plugin))

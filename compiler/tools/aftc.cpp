@@ -1,8 +1,10 @@
 //===- aftc.cpp - The ahead-of-time compiler ------------------------------===//
 
 #include "compiler/report/PassTimer.h"
+#include "runtime/artifact/Header.h"
 #include "runtime/artifact/MappedFile.h"
 #include "runtime/artifact/Safetensors.h"
+#include "runtime/core/File.h"
 #include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Compile.h"
 #include "runtime/jit/Import.h"
@@ -70,6 +72,9 @@ static cl::opt<std::string> weights(
 static cl::opt<bool> weightsBeside(
     "weights-beside", cl::desc("Writes them as OUT.safetensors beside OUT.so instead of inside"),
     cl::cat(category));
+static cl::opt<std::string> header("header",
+                                   cl::desc("Writes a C header with a typed function per entry"),
+                                   cl::value_desc("FILE.h"), cl::cat(category));
 static cl::opt<unsigned> threads("for-threads",
                                  cl::desc("Threads that the artifact will run on; default: unknown"),
                                  cl::init(0), cl::value_desc("N"), cl::cat(category));
@@ -121,6 +126,8 @@ static std::string checkOptions() {
   if (!writes && (!weights.empty() || weightsBeside))
     return "--weights and --weights-beside are for artifacts, expected -o OUT.so without "
            "--compile-to";
+  if (!writes && !header.empty())
+    return "--header is of an artifact, expected -o OUT.so without --compile-to";
   if (weightsBeside && weights.empty())
     return "--weights-beside expects --weights";
   if (!lastPhase.empty() && !report.empty())
@@ -161,6 +168,9 @@ static std::string prepareDump() {
   return error ? "--dump-dir=" + dumpDir + ": " + error.message() : "";
 }
 
+/// What a .pt2 or .pt file holds besides the program.
+static aft::ImportedModel imported;
+
 /// The program of a .mlir, .pt2 or .pt file as text.
 static aft::Status readModel(std::string &text) {
   if (aft::isImported(model)) {
@@ -171,7 +181,6 @@ static aft::Status readModel(std::string &text) {
       if (aft::Status status = aft::parseTensorType(given, request.inputs.back()); !status.ok())
         return {model + ": --input-type: " + status.message};
     }
-    aft::ImportedModel imported;
     aft::Status status = aft::importModel(model, request, imported);
     text = imported.text;
     return status;
@@ -193,11 +202,17 @@ static std::string prepareTuning(aft::PipelineOptions &pipeline) {
   return missing.empty() ? "" : "--tune measures on this machine, which lacks " + missing;
 }
 
-/// Writes the artifact with the weights of a file.
+/// Writes the artifact with the model's weights, or those of a file.
 static aft::Status writeArtifact(const aft::Package &package,
                                  const aft::PipelineOptions &pipeline) {
   aft::SaveOptions save;
   aft::MappedFile file;
+  for (const aft::ImportedTensor &tensor : imported.tensors)
+    save.weights.push_back({tensor.name, tensor.data});
+  for (const aft::ImportedRange &range : imported.ranges)
+    save.limits.push_back(
+        {imported.entry, range.input, range.dimension, range.least, range.most});
+  save.weightsBeside = weightsBeside;
   if (!weights.empty()) {
     if (aft::Failure failure = file.open(weights); !failure.ok())
       return failure.status();
@@ -205,9 +220,14 @@ static aft::Status writeArtifact(const aft::Package &package,
     if (aft::Status status = aft::Safetensors::parse(file.bytes(), found); !status.ok())
       return {weights + ": " + status.message};
     save.weights = std::move(found.tensors);
-    save.weightsBeside = weightsBeside;
   }
-  return aft::savePackage(package, pipeline, output, save);
+  aft::Status status = aft::savePackage(package, pipeline, output, save);
+  aft::Manifest manifest;
+  if (status.ok() && !header.empty())
+    status = aft::describePackage(package, pipeline, save, manifest);
+  if (status.ok() && !header.empty())
+    status = aft::writeFile(header, {aft::headerText(manifest, aft::headerPrefix(header))});
+  return status;
 }
 
 static aft::Status writeReport(const aft::PipelineOptions &pipeline,

@@ -72,7 +72,13 @@ aft::CompiledModule charlm::compileDecode(aft::nn::LanguageModel model,
   aft::Tensors examples = {at::zeros({batch, chunk}, at::kLong),
                            at::arange(seen, seen + chunk, at::kLong)};
   examples.insert(examples.end(), state.begin() + 1, state.end());
+  aft::CompileModuleOptions named = options;
+  named.inputNames = {"ids", "places"};
+  for (int i = 1; i < static_cast<int>(state.size()); ++i) {
+    named.inputNames.push_back("state." + std::to_string(i - 1));
+    named.state.emplace_back(i, i + 1);
+  }
   return aft::compileComputation(
       *model, [model](const aft::Tensors &inputs) mutable { return model->step(inputs); },
-      examples, options);
+      examples, named);
 }

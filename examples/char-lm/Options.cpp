@@ -21,6 +21,8 @@ struct Flag {
 const char kUsage[] =
     "usage: char-lm train --data=FILE [options]     train a model and write it to --model-dir\n"
     "       char-lm generate --model-dir=DIR        continue a text, byte by byte\n"
+    "       char-lm save --model-dir=DIR            write the decode step as MODEL.so, for\n"
+    "                                               examples/c/generate.c\n"
     "       char-lm bench --model-dir=DIR           compiled against eager LibTorch\n\n"
     "options:\n";
 
@@ -112,6 +114,7 @@ static std::vector<Flag> makeFlags(Options &o) {
       text("trace", "FILE", o.trace, "train: a timeline of the steps, for ui.perfetto.dev"),
       text("report", "FILE", o.report,
            "train: what was compiled and how fast each kernel ran, as a page of HTML (or data: .json)"),
+      text("output", "FILE.so", o.output, "save: where the artifact goes"),
       text("prompt", "TEXT", o.prompt, "generate: the beginning of the text"),
       integer("length", o.length, 0, "generate: bytes to add"),
       number("temperature", o.temperature, 0, 100, "generate: 0 takes the likeliest byte"),
@@ -165,9 +168,11 @@ Options charlm::parseOptions(int argc, char **argv) {
       usageError("unexpected argument '" + argument + "'");
   }
   if (options.command.empty())
-    usageError("expected a command: train, generate or bench");
-  if (options.command != "train" && options.command != "generate" && options.command != "bench")
-    usageError("unknown command '" + options.command + "', expected train, generate or bench");
+    usageError("expected a command: train, generate, save or bench");
+  if (options.command != "train" && options.command != "generate" && options.command != "save" &&
+      options.command != "bench")
+    usageError("unknown command '" + options.command +
+               "', expected train, generate, save or bench");
   if (options.command == "train" && options.data.empty())
     usageError("train expects --data=FILE");
   return options;

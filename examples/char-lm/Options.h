@@ -9,10 +9,11 @@
 namespace charlm {
 
 struct Options {
-  std::string command; ///< train, generate or bench
+  std::string command; ///< train, generate, save or bench
   std::string data, modelDir = "char-lm-model";
   std::string report; ///< a file for what was compiled and how fast it ran
   std::string trace; ///< train: where the timeline goes; empty: none
+  std::string output = "model.so"; ///< save: the artifact
   std::string mixer = "local", dtype = "f32", memory = "normal", prompt = "namespace mlir {\n";
   int64_t steps = 500, layers = 4, dim = 128, context = 256, window = 32, rank = 64;
   int64_t batch = 8, threads = 0, seed = 1, length = 400, checkpointEvery = 200;

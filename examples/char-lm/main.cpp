@@ -14,6 +14,8 @@
 static int run(const charlm::Options &options) {
   if (options.command == "train")
     return charlm::train(options);
+  if (options.command == "save")
+    return charlm::save(options);
   return options.command == "generate" ? charlm::generate(options) : charlm::bench(options);
 }
 

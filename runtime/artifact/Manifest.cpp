@@ -89,6 +89,7 @@ std::string Manifest::print() const {
               {"checks", texts(checks)},
               {"kernels", std::move(bodies)},
               {"launches", launches},
+              {"steps", steps},
               {"code", Json::object({{"id", codeId}, {"bytes", codeBytes}, {"sha256", codeSha256}})},
               {"weights", std::move(stored)}})
       .print();
@@ -315,6 +316,7 @@ Status Manifest::parse(std::string_view text, Manifest &manifest) {
     result.kernels.push_back(
         reader.kernel(item, "kernels[" + std::to_string(result.kernels.size()) + "]"));
   result.launches = static_cast<int>(reader.number(json, "launches", "", 0, 1 << 30));
+  result.steps = reader.number(json, "steps", "");
   const Json &code = reader.member(json, "code", Json::Kind::Object, "");
   result.codeId = reader.hash(code, "id", "code");
   result.codeBytes = reader.number(code, "bytes", "code", 1);

@@ -54,6 +54,7 @@ struct Manifest {
   std::vector<std::string> checks;
   std::vector<KernelInfo> kernels;
   int launches = 0;
+  int64_t steps = 0; ///< that training had done when it was saved
   ManifestWeights weights;
   std::string codeId;     ///< SHA-256 of what the code was made of; the code has it, too
   int64_t codeBytes = 0;  ///< the first of the file

@@ -114,7 +114,7 @@ Failure Session::reset() {
     for (int64_t at = 0; tensor && part > 0 && at < wanted; at += part)
       std::memcpy(static_cast<char *>(state.value.data) + at, tensor->value.data, part);
   }
-  steps = 0;
+  steps = program->manifest().steps;
   return {};
 }
 

@@ -178,6 +178,7 @@ static Status describe(const Package &package, const PipelineOptions &options,
   manifest.checks = package.checks;
   manifest.kernels = package.kernels;
   manifest.launches = package.launches;
+  manifest.steps = save.steps;
   Sha256 id;
   for (const NamedObject &object : package.objects) {
     id.add(object.name + '\0' + std::to_string(object.object.size()) + '\0');

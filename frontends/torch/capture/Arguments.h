@@ -15,9 +15,22 @@ public:
   /// and found.
   Tensors operator()(const Tensors &inputs) const;
 
+  /// The same limits for an artifact; `first`: the program's argument that is input 0.
+  std::vector<ExtentLimit> limits(const std::string &entry, int first) const;
+
 private:
   std::vector<TensorType> types; ///< kDynamic where a size may change
   std::vector<DynamicExtent> extents;
+};
+
+/// Tensors by name, kept until they are written.
+class Weights {
+public:
+  void add(const std::string &name, const at::Tensor &tensor);
+  SaveOptions options;
+
+private:
+  Tensors kept;
 };
 
 /// The memory of tensors, which must stay alive meanwhile.

@@ -14,6 +14,8 @@ static constexpr const char *kEntry = "forward";
 struct CompiledModule::Impl {
   InputCheck check;
   Tensors states; ///< parameters and buffers, after the inputs
+  std::vector<std::string> stateNames;
+  std::vector<std::string> carried; ///< inputs that results replace
   std::shared_ptr<Program> program;
   std::string text;
 };
@@ -22,11 +24,16 @@ CompiledModule capture::compileCapture(const Capture &capture, const Tensors &ex
                                        const CompileOptions &options) {
   Graph graph;
   Translation translation(capture, graph, kEntry, /*training=*/false);
+  translation.setNames(options);
   translation.run();
   auto impl = std::make_shared<CompiledModule::Impl>(
-      CompiledModule::Impl{InputCheck(capture), {}, nullptr, graph.text()});
-  for (const TracedState &state : translation.states())
+      CompiledModule::Impl{InputCheck(capture), {}, {}, {}, nullptr, graph.text()});
+  for (const TracedState &state : translation.states()) {
     impl->states.push_back(state.tensor);
+    impl->stateNames.push_back(state.name);
+  }
+  for (auto [result, input] : options.state)
+    impl->carried.push_back(translation.inputName(input));
   impl->program = compileGraph(graph, programOptions(options, examples));
   return CompiledModule(std::move(impl));
 }
@@ -72,6 +79,22 @@ Tensors CompiledModule::run(const Tensors &inputs) const {
   status = impl->program->run(kEntry, in, buffersOf(results));
   TORCH_CHECK(status.ok(), status.message);
   return results;
+}
+
+void CompiledModule::save(const std::string &path, const SaveModuleOptions &options) const {
+  const std::vector<std::string> &carried = impl->carried;
+  TORCH_CHECK(options.initialState.empty() || options.initialState.size() == carried.size(),
+              "expected ", carried.size(), " tensors of the initial state, found ",
+              options.initialState.size());
+  Weights weights;
+  for (size_t i = 0; i < impl->states.size(); ++i)
+    weights.add(impl->stateNames[i], impl->states[i]);
+  for (size_t i = 0; i < options.initialState.size(); ++i)
+    weights.add(carried[i], options.initialState[i]);
+  weights.options.weightsBeside = options.weightsBeside;
+  weights.options.limits = impl->check.limits(kEntry, 0);
+  Status status = impl->program->save(path, weights.options);
+  TORCH_CHECK(status.ok(), status.message);
 }
 
 const CompileStats &CompiledModule::stats() const { return impl->program->stats(); }

@@ -22,7 +22,7 @@ struct TrainingModule::Impl {
   InputCheck check;
   std::vector<TracedState> parameters;
   Tensors first, second; ///< moments
-  Tensors fixed;         ///< tensors that are not trained; undefined: the seed
+  std::vector<TracedState> fixed; ///< what is not trained; undefined: the seed
   std::shared_ptr<Program> program;
   std::string text;
   int64_t steps = 0, seed = 0;
@@ -68,11 +68,12 @@ TrainingModule aft::compileTrainingComputation(torch::nn::Module &module, const 
   checkLoss(capture);
   Graph graph;
   Translation translation(capture, graph, kLoss, /*training=*/true);
+  translation.setNames(options);
   translation.run();
   auto impl = std::make_shared<TrainingModule::Impl>(capture);
   for (const TracedState &state : translation.states()) {
     if (!state.isParameter || !state.tensor.requires_grad()) {
-      impl->fixed.push_back(state.tensor);
+      impl->fixed.push_back(state);
       continue;
     }
     checkParameter(state);
@@ -107,8 +108,8 @@ Tensors TrainingModule::Impl::arguments(const Tensors &inputs) const {
   all.push_back(at::scalar_tensor(steps + 1, at::kLong));
   all.push_back(at::scalar_tensor(learningRate, at::kFloat));
   all.insert(all.end(), inputs.begin(), inputs.end());
-  for (const at::Tensor &tensor : fixed)
-    all.push_back(tensor.defined() ? tensor.contiguous()
+  for (const TracedState &state : fixed)
+    all.push_back(state.tensor.defined() ? state.tensor.contiguous()
                                    : at::scalar_tensor(stepSeed(seed, steps), at::kLong));
   return all;
 }
@@ -157,6 +158,28 @@ void TrainingModule::setSeed(int64_t seed) const { impl->seed = seed; }
 const CompileStats &TrainingModule::stats() const { return impl->program->stats(); }
 const Program &TrainingModule::program() const { return *impl->program; }
 const std::string &TrainingModule::text() const { return impl->text; }
+
+void TrainingModule::save(const std::string &path, const SaveModuleOptions &options) const {
+  TORCH_CHECK(options.initialState.empty(),
+              "a training step begins with the module's parameters, found ",
+              options.initialState.size(), " tensors of an initial state");
+  Weights weights;
+  size_t count = impl->parameters.size();
+  for (size_t i = 0; i < count; ++i) {
+    weights.add(impl->parameters[i].name, impl->parameters[i].tensor);
+    weights.add("m." + impl->parameters[i].name, impl->first[i]);
+    weights.add("v." + impl->parameters[i].name, impl->second[i]);
+  }
+  for (const TracedState &state : impl->fixed)
+    if (state.tensor.defined())
+      weights.add(state.name, state.tensor);
+  weights.options.steps = impl->steps;
+  weights.options.weightsBeside = options.weightsBeside;
+  // The inputs come after parameters, moments, step and learning rate.
+  weights.options.limits = impl->check.limits(kStep, static_cast<int>(3 * count + 2));
+  Status status = impl->program->save(path, weights.options);
+  TORCH_CHECK(status.ok(), status.message);
+}
 
 std::vector<std::pair<std::string, at::Tensor>> TrainingModule::state() const {
   std::vector<std::pair<std::string, at::Tensor>> all;

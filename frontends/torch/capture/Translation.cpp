@@ -28,6 +28,30 @@ void Translation::fail(size_t call, const std::string &message) const {
 // Arguments
 //===----------------------------------------------------------------------===//
 
+void Translation::setNames(const CompileModuleOptions &options) {
+  int inputs = capture.trace().inputs, results = static_cast<int>(capture.trace().outputs.size());
+  TORCH_CHECK(options.inputNames.size() <= static_cast<size_t>(inputs), "expected at most ", inputs,
+              " names of inputs, found ", options.inputNames.size());
+  for (int i = 0; i < inputs; ++i) {
+    bool named = static_cast<size_t>(i) < options.inputNames.size();
+    inputNames.push_back(named ? options.inputNames[i] : "input." + std::to_string(i));
+  }
+  for (const TracedState &state : capture.trace().states)
+    TORCH_CHECK(std::find(inputNames.begin(), inputNames.end(), state.name) == inputNames.end(),
+                "an input cannot have the name '", state.name, "', which the module gives to a tensor");
+  resultNames.resize(results);
+  for (auto [result, input] : options.state) {
+    TORCH_CHECK(result >= 0 && result < results && input >= 0 && input < inputs,
+                "state: expected a result below ", results, " and an input below ", inputs,
+                ", found ", result, " and ", input);
+    TORCH_CHECK(resultNames[result].empty() &&
+                    std::find(resultNames.begin(), resultNames.end(), inputNames[input]) ==
+                        resultNames.end(),
+                "state: result ", result, " or input ", input, " is named twice");
+    resultNames[result] = inputNames[input];
+  }
+}
+
 void Translation::declareInputs() {
   for (int input = 0; input < capture.trace().inputs; ++input) {
     TensorType type = typeOf(capture.trace().values[input].tensor);
@@ -37,7 +61,7 @@ void Translation::declareInputs() {
         type.shape[dim] = kDynamic;
         found.push_back(*extent);
       }
-    values[input] = function.input("input." + std::to_string(input), type);
+    values[input] = function.input(inputNames[input], type);
     for (int extent : found)
       if (capture.extents()[extent].axes.front().first == input)
         extentHomes[extent] = values[input];
@@ -165,15 +189,17 @@ void Translation::translate(size_t place) {
 
 void Translation::run() {
   const Trace &trace = capture.trace();
+  if (inputNames.empty())
+    setNames({});
   declareInputs();
   std::vector<char> needed = neededCalls();
   for (size_t call = 0; call < needed.size(); ++call)
     if (needed[call])
       translate(call);
-  for (int output : trace.outputs) {
-    Value value = valueOf(output);
+  for (size_t i = 0; i < trace.outputs.size(); ++i) {
+    Value value = valueOf(trace.outputs[i]);
     TORCH_CHECK(value, "capture: a result of the module is a part of an operator's results that "
                        "is not supported");
-    function.output(value);
+    function.output(value, resultNames[i]);
   }
 }

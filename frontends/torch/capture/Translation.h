@@ -16,6 +16,10 @@ class Translation {
 public:
   Translation(const Capture &capture, Graph &graph, const std::string &name, bool training);
 
+  /// The names of arguments and results as the options say; throws c10::Error where
+  /// these name what there is not.
+  void setNames(const CompileModuleOptions &options);
+
   /// Translates what the outputs need. Throws c10::Error naming the operator
   /// and its module where one has no rule or is used in an unsupported way.
   void run();
@@ -23,6 +27,7 @@ public:
   /// The tensors that became arguments, in their order after the inputs; one
   /// that is undefined stands for the seed of the dropout masks.
   const std::vector<TracedState> &states() const { return used; }
+  const std::string &inputName(int input) const { return inputNames[input]; }
 
   // For Operation.
   const Capture &capture;
@@ -46,6 +51,7 @@ private:
   std::vector<Value> stateValues;   ///< by number of the state
   std::vector<Value> extentHomes;   ///< per dynamic extent: an input that has it
   std::vector<TracedState> used;
+  std::vector<std::string> inputNames, resultNames;
   Value seedValue;
 };
 

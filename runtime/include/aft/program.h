@@ -133,6 +133,7 @@ struct SaveOptions {
   /// In a file NAME.safetensors beside NAME.so instead of inside.
   bool weightsBeside = false;
   std::vector<ExtentLimit> limits;
+  int64_t steps = 0; ///< of training that the weights have behind them
 };
 
 /// How an artifact is loaded.

@@ -41,6 +41,21 @@ struct CompileModuleOptions {
   /// at two sizes and compared. A dimension that the module needs fixed stays
   /// so. false: the example's sizes only.
   bool dynamic = true;
+  /// Names of the inputs in artifacts and messages of the program; those without one are
+  /// "input.0", "input.1", …
+  std::vector<std::string> inputNames;
+  /// Results that become inputs of the next call, as (result, input): the state that a
+  /// session of the saved artifact keeps (see aft/aft.h).
+  std::vector<std::pair<int, int>> state;
+};
+
+/// What a saved module holds besides its code and its parameters.
+struct SaveModuleOptions {
+  /// In a file NAME.safetensors beside NAME.so instead of inside.
+  bool weightsBeside = false;
+  /// The state before the first step, one tensor per pair of
+  /// CompileModuleOptions::state; none: zeros.
+  std::vector<at::Tensor> initialState;
 };
 
 /// What the update of a training step is made with; converts from LibTorch's.
@@ -71,6 +86,9 @@ public:
   const Program &program() const;
   /// The captured program as MLIR text.
   const std::string &text() const;
+  /// Writes an artifact with the parameters as they are now, which runs without
+  /// LibTorch and the compiler: Program::load, or aft/aft.h from C.
+  void save(const std::string &path, const SaveModuleOptions &options = {}) const;
 
   struct Impl;
   explicit CompiledModule(std::shared_ptr<Impl> impl) : impl(std::move(impl)) {}
@@ -106,6 +124,9 @@ public:
   /// The compiled program, for aft/report.h.
   const Program &program() const;
   const std::string &text() const;
+  /// Writes an artifact of the step (entry `train_step`), whose sessions go on from the
+  /// parameters and moments as they are now; the learning rate is its argument `lr`.
+  void save(const std::string &path, const SaveModuleOptions &options = {}) const;
 
   struct Impl;
   explicit TrainingModule(std::shared_ptr<Impl> impl) : impl(std::move(impl)) {}
