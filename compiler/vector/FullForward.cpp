@@ -254,7 +254,8 @@ void FullForward::finishStrip(LaneEmitter &group, Value row, Value keys, Value e
 }
 
 /// Of the keys from `firstKey` on, row i of a strip sees i + 1.
-void FullForward::addTriangle(LaneEmitter &group, MutableArrayRef<Value> products, Value firstKey) {
+void FullForward::addTriangle(LaneEmitter &group, MutableArrayRef<Value> products,
+                              Value firstKey) {
   for (int64_t key = 0; key < strip; ++key) {
     Value at = e.add(firstKey, key), column = block.columnOf(group);
     for (int64_t i = key; i < strip; ++i) {
@@ -303,22 +304,15 @@ MixState FullForward::sumExactly(LaneEmitter &group, Value t) {
 }
 
 void FullForward::storeResults(LaneEmitter &group, Value t, const MixState &state) {
-  Value none = e.equal(state.z, group.number(0)), q = group.load(mixer.q, t), gated;
-  if (mixer.inits.size() == 1 && mixer.gate == Gate::sigmoid) {
-    // One division for N / Z and the gate.
-    Value one = group.number(1);
-    Value divisor = e.fadd(one, e.exp(e.fsub(group.number(0), q)));
-    gated = e.fdiv(state.n, e.fmul(e.select(none, one, state.z), divisor));
-  } else {
-    Value ratio = group.ratio(state);
-    gated = e.fmul(group.gate(mixer.gate, q), ratio);
-    if (mixer.inits.size() == 3) {
-      group.store(ratio, mixer.inits[1], t);
-      group.store(group.logz(state), mixer.inits[2], t);
-    }
-  }
+  Value ratio = group.ratio(state);
   // A query without a key is 0 whatever the gate, even a NaN, says.
-  group.store(e.select(none, group.number(0), gated), mixer.inits[0], t);
+  Value gated = e.fmul(group.gate(mixer.gate, group.load(mixer.q, t)), ratio);
+  Value y = e.select(e.equal(state.z, group.number(0)), group.number(0), gated);
+  group.store(y, mixer.inits[0], t);
+  if (mixer.inits.size() == 3) {
+    group.store(ratio, mixer.inits[1], t);
+    group.store(group.logz(state), mixer.inits[2], t);
+  }
 }
 
 void aft::emitFullMixer(FullOp op, OpBuilder &builder, unsigned vectorBits) {

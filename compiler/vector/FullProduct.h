@@ -112,8 +112,8 @@ struct PanelProduct {
   llvm::SmallVector<Value> products(LaneEmitter &group, Value first, Value last,
                                     Value column) const;
   /// Adds the sums of the rows from `row` on, scaled, to products.
-  void addToSums(LaneEmitter &group, llvm::MutableArrayRef<Value> products, Value row, Value column,
-                 Value factor) const;
+  void addToSums(LaneEmitter &group, llvm::MutableArrayRef<Value> products, Value row,
+                 Value column, Value factor) const;
   void storeSums(llvm::ArrayRef<Value> totals, Value row, Value column) const;
   /// Scales the sums and adds the items [first, last).
   void addStrip(LaneEmitter &group, Value row, Value first, Value last, Value column,
