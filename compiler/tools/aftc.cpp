@@ -128,8 +128,8 @@ static std::string checkOptions() {
            "--compile-to";
   if (!writes && !header.empty())
     return "--header is of an artifact, expected -o OUT.so without --compile-to";
-  if (weightsBeside && weights.empty())
-    return "--weights-beside expects --weights";
+  if (weightsBeside && weights.empty() && !aft::isImported(model))
+    return "--weights-beside expects --weights or a model that has some (.pt2, .pt)";
   if (!lastPhase.empty() && !report.empty())
     return "--report is on all phases, found --compile-to=" + lastPhase + " with it";
   return "";

@@ -42,7 +42,7 @@ CompileOptions programOptions(const CompileOptions &options, const Tensors &exam
 std::shared_ptr<Program> compileGraph(const Graph &graph, const CompileOptions &options);
 /// Translates a capture for inference and compiles it; throws c10::Error.
 CompiledModule compileCapture(const Capture &capture, const Tensors &examples,
-                              const CompileOptions &options);
+                              const CompileModuleOptions &options);
 
 } // namespace aft::capture
 

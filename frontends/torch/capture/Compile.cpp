@@ -21,7 +21,7 @@ struct CompiledModule::Impl {
 };
 
 CompiledModule capture::compileCapture(const Capture &capture, const Tensors &examples,
-                                       const CompileOptions &options) {
+                                       const CompileModuleOptions &options) {
   Graph graph;
   Translation translation(capture, graph, kEntry, /*training=*/false);
   translation.setNames(options);
@@ -34,15 +34,15 @@ CompiledModule capture::compileCapture(const Capture &capture, const Tensors &ex
   }
   for (auto [result, input] : options.state)
     impl->carried.push_back(translation.inputName(input));
-  impl->program = compileGraph(graph, programOptions(options, examples));
+  impl->program = compileGraph(graph, programOptions(options.compile, examples));
   return CompiledModule(std::move(impl));
 }
 
 CompiledModule aft::compileComputation(torch::nn::Module &module, const Computation &computation,
                                        const Tensors &examples,
                                        const CompileModuleOptions &options) {
-  return compileCapture(Capture(module, computation, examples, options.dynamic, hasRule),
-                        examples, options.compile);
+  return compileCapture(Capture(module, computation, examples, options.dynamic, hasRule), examples,
+                        options);
 }
 
 /// The inputs, then what the module keeps.

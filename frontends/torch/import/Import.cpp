@@ -55,5 +55,7 @@ Imported::Imported(const std::string &path, const std::vector<TensorType> &input
 
 CompiledModule aft::importModel(const std::string &path, const ImportOptions &options) {
   Imported imported(path, options.inputs);
-  return capture::compileCapture(*imported.capture, imported.model.examples, options.compile);
+  CompileModuleOptions module;
+  module.compile = options.compile;
+  return capture::compileCapture(*imported.capture, imported.model.examples, module);
 }
