@@ -1,10 +1,12 @@
 """Exports models with torch.export, runs the files through aft-run and compares the results with
-PyTorch's own.
+PyTorch's own; some also as artifacts that aftc makes of them.
 
-usage: exported.py AFT_RUN [NAME...]
+usage: exported.py AFT_RUN AFTC [NAME...]
 """
+import subprocess
 import sys
 
+import numpy
 import torch
 from torch import nn
 from torch.export import Dim, export
@@ -61,18 +63,36 @@ CASES = {
 }
 
 
+# Those that are also compiled ahead.
+ARTIFACTS = {"gpt", "aft_lm", "vit", "bf16"}
+
+
+def artifact(checker, name, path):
+    """The file of the model's artifact; its weights are inside."""
+    output = checker.path(name + ".so")
+    done = subprocess.run([sys.argv[2], path, "-o", output], capture_output=True, text=True)
+    checker.check(name + ": aftc", done.returncode == 0, done.stderr)
+    return output
+
+
 def main():
     checker = Checker(sys.argv[1])
     for name, (make, examples, dynamic, others) in CASES.items():
-        if len(sys.argv) > 2 and name not in sys.argv[2:]:
+        if len(sys.argv) > 3 and name not in sys.argv[3:]:
             continue
         torch.manual_seed(7)
         model = make().eval()
         program = export(model, tuple(examples), dynamic_shapes=dynamic and tuple(dynamic))
         path = checker.path(name + ".pt2")
         torch.export.save(program, path)
-        for inputs in [examples] + others:
-            checker.compare(name, path, model, inputs)
+        files = [path] + ([artifact(checker, name, path)] if name in ARTIFACTS else [])
+        for file in files:
+            for inputs in [examples] + others:
+                checker.compare(name, file, model, inputs)
+        if name == "gpt":
+            numpy.save(checker.path("long.npy"), ids(1, 32).numpy())
+            status, messages = checker.run(files[1], "--input=" + checker.path("long.npy"))
+            checker.check(name, status == 1 and "31" in messages, f"exit {status}: {messages}")
     checker.finish()
 
 
