@@ -14,6 +14,14 @@ namespace aft {
 using namespace mlir;
 using namespace aft;
 
+/// An f32 constant, in all lanes of a vector type.
+static Value constantOf(PatternRewriter &rewriter, Location loc, Type type, double value) {
+  TypedAttr scalar = rewriter.getF32FloatAttr(static_cast<float>(value));
+  if (auto vector = dyn_cast<VectorType>(type))
+    scalar = DenseElementsAttr::get(vector, scalar);
+  return rewriter.create<arith::ConstantOp>(loc, scalar);
+}
+
 namespace {
 
 /// exp for f32: exp(x) = 2^n * exp(r) with n = round(x / ln 2), |r| <= ln 2 / 2, in
@@ -28,12 +36,7 @@ struct ExpF32 : OpRewritePattern<math::ExpOp> {
       return rewriter.notifyMatchFailure(op, "only f32 is approximated");
     Location loc = op.getLoc();
     Value x = op.getOperand();
-    auto constant = [&](double value) -> Value {
-      TypedAttr scalar = rewriter.getF32FloatAttr(static_cast<float>(value));
-      if (auto vector = dyn_cast<VectorType>(type))
-        scalar = DenseElementsAttr::get(vector, scalar);
-      return rewriter.create<arith::ConstantOp>(loc, scalar);
-    };
+    auto constant = [&](double value) { return constantOf(rewriter, loc, type, value); };
     auto fma = [&](Value a, Value b, Value c) -> Value {
       return rewriter.create<math::FmaOp>(loc, a, b, c);
     };
@@ -96,30 +99,24 @@ struct ErfF32 : OpRewritePattern<math::ErfOp> {
     // so coefficients are small, and nothing cancels.
     static constexpr double kErfEnd = 3.92;
     static constexpr double kCoefficients[] = {
-        3.607368132e-01, -1.801086513e-01, 1.340843425e-01,  -1.091782106e-01,
-        9.060089727e-02, -7.403249221e-02, 5.836926969e-02,  -4.336807751e-02,
-        2.978298209e-02, -2.018414934e-02, 1.407150326e-02,  -7.385242997e-03,
-        2.030119058e-03, -1.596563911e-03, 2.064629494e-03,  -7.851401735e-04};
+        3.607368132e-01, -1.801086513e-01, 1.340843425e-01, -1.091782106e-01,
+        9.060089727e-02, -7.403249221e-02, 5.836926969e-02, -4.336807751e-02,
+        2.978298209e-02, -2.018414934e-02, 1.407150326e-02, -7.385242997e-03,
+        2.030119058e-03, -1.596563911e-03, 2.064629494e-03, -7.851401735e-04};
     Type type = op.getType();
     if (!getElementTypeOrSelf(type).isF32())
       return rewriter.notifyMatchFailure(op, "only f32 is approximated");
     Location loc = op.getLoc();
-    auto constant = [&](double value) -> Value {
-      TypedAttr scalar = rewriter.getF32FloatAttr(static_cast<float>(value));
-      if (auto vector = dyn_cast<VectorType>(type))
-        scalar = DenseElementsAttr::get(vector, scalar);
-      return rewriter.create<arith::ConstantOp>(loc, scalar);
-    };
+    auto constant = [&](double value) { return constantOf(rewriter, loc, type, value); };
     Value x = op.getOperand(), square = rewriter.create<arith::MulFOp>(loc, x, x);
-    Value t = rewriter.create<math::FmaOp>(loc, square, constant(2 / (kErfEnd * kErfEnd)),
-                                           constant(-1));
+    Value t =
+        rewriter.create<math::FmaOp>(loc, square, constant(2 / (kErfEnd * kErfEnd)), constant(-1));
     Value p = constant(kCoefficients[std::size(kCoefficients) - 1]);
     for (double coefficient : llvm::reverse(ArrayRef<double>(kCoefficients).drop_back()))
       p = rewriter.create<math::FmaOp>(loc, p, t, constant(coefficient));
     Value inside = rewriter.create<arith::MulFOp>(loc, x, p);
-    Value beyond = rewriter.create<arith::CmpFOp>(loc, arith::CmpFPredicate::OGT,
-                                                  rewriter.create<math::AbsFOp>(loc, x),
-                                                  constant(kErfEnd));
+    Value beyond = rewriter.create<arith::CmpFOp>(
+        loc, arith::CmpFPredicate::OGT, rewriter.create<math::AbsFOp>(loc, x), constant(kErfEnd));
     Value one = rewriter.create<math::CopySignOp>(loc, constant(1), x);
     rewriter.replaceOpWithNewOp<arith::SelectOp>(op, beyond, one, inside);
     return success();

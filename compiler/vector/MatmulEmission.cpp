@@ -289,15 +289,11 @@ void MatmulEmitter::storeTurned(const Matrix &turned) {
   Value zero = e.index(0), one = e.index(1), wholeRows = e.roundDown(m, lanes),
         wholeColumns = e.roundDown(n, lanes);
   auto square = [&](Value row, Value column) {
-    Value lines = e.builder.create<arith::ConstantOp>(
-        e.loc, cast<TypedAttr>(e.builder.getZeroAttr(VectorType::get({lanes, lanes}, type))));
+    SmallVector<Value> lines;
     for (int64_t i = 0; i < lanes; ++i)
-      lines = e.builder.create<vector::InsertOp>(
-          e.loc, e.load(turned.memref, {e.add(column, i), row}, lanes), lines, i);
-    lines = e.builder.create<vector::TransposeOp>(e.loc, lines, ArrayRef<int64_t>{1, 0});
-    for (int64_t i = 0; i < lanes; ++i)
-      storeAdded(e.builder.create<vector::ExtractOp>(e.loc, lines, i), e.add(row, i), column,
-                 lanes);
+      lines.push_back(e.load(turned.memref, {e.add(column, i), row}, lanes));
+    for (auto [i, line] : llvm::enumerate(transposeSquare(e, lines)))
+      storeAdded(line, e.add(row, i), column, lanes);
   };
   auto single = [&](Value row, Value column) {
     storeAdded(e.load(turned.memref, {column, row}, 0), row, column, 0);

@@ -3,6 +3,7 @@
 // last s - 1 keys are kept as they are. Query t of a chunk sees the state, the
 // recent keys from t on and the keys of the chunk up to its own.
 
+#include "compiler/vector/FullProduct.h"
 #include "compiler/vector/MixerEmission.h"
 #include "compiler/vector/WindowMixers.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -82,9 +83,8 @@ std::pair<Value, Value> ChunkEmitter::keyOfRun(Value i) {
 /// asked for meanwhile.
 void ChunkEmitter::prefetchNext(Value key) {
   for (Value memref : {past.recentK, past.recentV})
-    e.builder.create<memref::PrefetchOp>(
-        e.loc, memref, ValueRange{group.batch, key, e.add(group.channel, kAheadLanes)},
-        /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+    prefetchAt(e, memref, {group.batch, key, e.add(group.channel, kAheadLanes)},
+               /*isWrite=*/false);
 }
 
 void ChunkEmitter::storeRow(Value t, ArrayRef<MixState> sums) {

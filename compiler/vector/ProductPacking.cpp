@@ -36,6 +36,20 @@ Value Matrix::columns(Emitter &e) const {
   return e.dim(memref, batch.size() + (transposed ? 0 : 1));
 }
 
+SmallVector<Value> aft::transposeSquare(Emitter &e, ValueRange vectors) {
+  auto lanes = static_cast<int64_t>(vectors.size());
+  auto type = VectorType::get({lanes, lanes}, getElementTypeOrSelf(vectors[0]));
+  Value square =
+      e.builder.create<arith::ConstantOp>(e.loc, cast<TypedAttr>(e.builder.getZeroAttr(type)));
+  for (auto [i, vector] : llvm::enumerate(vectors))
+    square = e.builder.create<vector::InsertOp>(e.loc, vector, square, static_cast<int64_t>(i));
+  square = e.builder.create<vector::TransposeOp>(e.loc, square, ArrayRef<int64_t>{1, 0});
+  SmallVector<Value> result;
+  for (int64_t i = 0; i < lanes; ++i)
+    result.push_back(e.builder.create<vector::ExtractOp>(e.loc, square, i));
+  return result;
+}
+
 void aft::prefetch(Emitter &e, const Matrix &matrix, Value row, Value column) {
   e.builder.create<memref::PrefetchOp>(e.loc, matrix.memref, matrix.at(row, column),
                                        /*isWrite=*/false, /*localityHint=*/2,
@@ -159,19 +173,11 @@ void Factor::prefetchAhead(Value step, Value other) {
 }
 
 SmallVector<Value> Factor::square(Value step, Value other) {
-  Value lines = e.builder.create<arith::ConstantOp>(
-      e.loc,
-      cast<TypedAttr>(e.builder.getZeroAttr(VectorType::get({form.lanes, form.lanes}, form.unit))));
-  for (int64_t i = 0; i < form.lanes; ++i) {
-    Value line =
-        alongSteps() ? vectorOfSteps(step, e.add(other, i)) : vectorOfOthers(e.add(step, i), other);
-    lines = e.builder.create<vector::InsertOp>(e.loc, line, lines, ArrayRef<int64_t>{i});
-  }
-  lines = e.builder.create<vector::TransposeOp>(e.loc, lines, ArrayRef<int64_t>{1, 0});
-  SmallVector<Value> result;
+  SmallVector<Value> lines;
   for (int64_t i = 0; i < form.lanes; ++i)
-    result.push_back(e.builder.create<vector::ExtractOp>(e.loc, lines, ArrayRef<int64_t>{i}));
-  return result;
+    lines.push_back(alongSteps() ? vectorOfSteps(step, e.add(other, i))
+                                 : vectorOfOthers(e.add(step, i), other));
+  return transposeSquare(e, lines);
 }
 
 //===----------------------------------------------------------------------===//

@@ -21,6 +21,9 @@ struct Matrix {
   mlir::Value columns(Emitter &e) const;
 };
 
+/// The transpose of as many vectors as each has lanes.
+llvm::SmallVector<mlir::Value> transposeSquare(Emitter &e, mlir::ValueRange vectors);
+
 /// Asks for a cache line ahead of its use; any address will do.
 void prefetch(Emitter &e, const Matrix &matrix, mlir::Value row, mlir::Value column);
 

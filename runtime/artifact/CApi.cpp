@@ -133,9 +133,7 @@ aft_status aft_open(const char *path, const aft_open_options *options, aft_model
 
 void aft_close(aft_model *model) { delete model; }
 
-const char *aft_manifest(const aft_model *model) {
-  return model->artifact->manifestText().c_str();
-}
+const char *aft_manifest(const aft_model *model) { return model->artifact->manifestText().c_str(); }
 const char *aft_code_id(const aft_model *model) {
   return model->artifact->manifest().codeId.c_str();
 }
@@ -167,8 +165,7 @@ aft_status aft_find_entry(const aft_model *model, const char *name, size_t *entr
         *entry = i;
         return {};
       }
-    return refused(std::string("no entry '") + name + "', expected one of: " +
-                   entryNames(entries));
+    return refused(std::string("no entry '") + name + "', expected one of: " + entryNames(entries));
   });
 }
 
@@ -204,9 +201,13 @@ static Failure describe(const std::vector<ManifestValue> &values, const char *ki
                   : value.role == ArgumentRole::Seed ? AFT_ROLE_SEED
                                                      : AFT_ROLE_CALLER;
   const TensorType &type = value.info.type;
-  *result = {value.info.name.c_str(), static_cast<aft_dtype>(type.dtype),
-             static_cast<int32_t>(type.shape.size()), type.shape.data(),
-             role, value.partner, value.info.alias >= 0};
+  *result = {value.info.name.c_str(),
+             static_cast<aft_dtype>(type.dtype),
+             static_cast<int32_t>(type.shape.size()),
+             type.shape.data(),
+             role,
+             value.partner,
+             value.info.alias >= 0};
   return {};
 }
 
@@ -294,8 +295,7 @@ aft_status aft_result_extents(const aft_model *model, size_t entry, const aft_bu
       input.data = input.data ? input.data : &inputs;
     std::vector<std::vector<int64_t>> shapes;
     int64_t bytes = 0;
-    if (Status status = model->artifact->outputShapes(entry, inputs, shapes, &bytes);
-        !status.ok())
+    if (Status status = model->artifact->outputShapes(entry, inputs, shapes, &bytes); !status.ok())
       return refused(status.message);
     std::vector<int64_t> all;
     for (const std::vector<int64_t> &shape : shapes)
@@ -310,26 +310,36 @@ aft_status aft_result_extents(const aft_model *model, size_t entry, const aft_bu
   });
 }
 
-static Failure checkHost(const aft_host *host) {
-  return host && !host->parallel_for ? missing("a parallel_for of the host") : Failure();
-}
+namespace {
+
+/// What a run and a step are called with, after its checks.
+struct CallBuffers {
+  std::vector<Buffer> inputs, outputs;
+  Failure take(const aft_buffer *arguments, size_t argumentCount, const aft_buffer *results,
+               size_t resultCount, const aft_host *host) {
+    if (Failure failure = takeBuffers("arguments", arguments, argumentCount, inputs); !failure.ok())
+      return failure;
+    if (Failure failure = takeBuffers("results", results, resultCount, outputs); !failure.ok())
+      return failure;
+    return host && !host->parallel_for ? missing("a parallel_for of the host") : Failure();
+  }
+};
+
+} // namespace
 
 aft_status aft_run(const aft_model *model, size_t entry, const aft_buffer *arguments,
                    size_t argument_count, const aft_buffer *results, size_t result_count,
                    const aft_host *host) {
   return guarded([&]() -> Failure {
-    std::vector<Buffer> inputs, outputs;
+    CallBuffers buffers;
     if (Failure failure = checkEntry(model, entry); !failure.ok())
       return failure;
-    if (Failure failure = takeBuffers("arguments", arguments, argument_count, inputs);
+    if (Failure failure = buffers.take(arguments, argument_count, results, result_count, host);
         !failure.ok())
       return failure;
-    if (Failure failure = takeBuffers("results", results, result_count, outputs); !failure.ok())
-      return failure;
-    if (Failure failure = checkHost(host); !failure.ok())
-      return failure;
     CallError error;
-    Status status = model->artifact->run(entry, inputs, outputs, Host(host).runtime(), error);
+    Status status =
+        model->artifact->run(entry, buffers.inputs, buffers.outputs, Host(host).runtime(), error);
     if (status.ok())
       return {};
     return {error == CallError::Memory ? AFT_ERROR_MEMORY : AFT_ERROR_ARGUMENT, status.message};
@@ -362,17 +372,13 @@ aft_status aft_session_step(aft_session *session, const aft_buffer *arguments,
                             size_t argument_count, const aft_buffer *results, size_t result_count,
                             const aft_host *host) {
   return guarded([&]() -> Failure {
-    std::vector<Buffer> inputs, outputs;
+    CallBuffers buffers;
     if (!session)
       return missing("a session");
-    if (Failure failure = takeBuffers("arguments", arguments, argument_count, inputs);
+    if (Failure failure = buffers.take(arguments, argument_count, results, result_count, host);
         !failure.ok())
       return failure;
-    if (Failure failure = takeBuffers("results", results, result_count, outputs); !failure.ok())
-      return failure;
-    if (Failure failure = checkHost(host); !failure.ok())
-      return failure;
-    return session->session->step(inputs, outputs, Host(host).runtime());
+    return session->session->step(buffers.inputs, buffers.outputs, Host(host).runtime());
   });
 }
 
