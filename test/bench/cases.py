@@ -87,6 +87,8 @@ def mixers():
         rows += [
             _row(_op("full", 4, 1024, 512, way, causal=True), seconds=30, quick=way == "fwd"),
             _row(_op("full", 4, 1024, 512, way), seconds=30, threads=(2,)),
+            _row(_op("full", 4, 1024, 512, way, "bf16", causal=True), seconds=30, threads=(2,)),
+            _row(_op("full", 4, 1024, 512, way, "bf16"), seconds=30, threads=(2,)),
             _row(_op("local", 4, 1024, 512, way, window=32, causal=True), quick=True),
             _row(_op("local", 2, 4096, 256, way, window=32, causal=True), threads=(2,)),
             _row(_op("local", 1, 3072, 256, way, window=256, causal=True), threads=(2,)),
@@ -127,16 +129,17 @@ def _low(name, spec):
 
 
 def training():
-    """Beside JAX and torch.compile, and with one thread, only the largest."""
+    """Beside torch.compile only the larger model; beside JAX, and with one thread, in f32."""
     rows = []
     for dtype in ("f32", "bf16"):
         for layers, dim in ((12, 512), (24, 256)) if dtype == "f32" else ((12, 512),):
             for mixer in ("local", "simple"):
                 name, spec = _model("train", layers, dim, mixer, dtype)
                 most = dtype == "f32" and layers == 12
-                peers = SAME + ("sdpa",) if most else ("eager", "sdpa")
+                peers = SAME if most else ("eager", "inductor") if layers == 12 else ("eager",)
                 threads = (1, 2) if most and mixer == "local" else (2,)
-                rows.append(Case("training", name, spec, peers, threads, 120 if most else 70))
+                rows.append(Case("training", name, spec, peers + ("sdpa",), threads,
+                                 120 if layers == 12 else 70))
     name, spec = _low(*_model("train", 12, 512, "local"))
     rows.append(Case("training", name, spec, (), (2,), 30))
     name, spec = _model("train", 2, 512, "local")
