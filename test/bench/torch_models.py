@@ -169,7 +169,14 @@ def shrink(a, b):
     return torch.exp(a - b).nan_to_num(0)
 
 
-def mix_token(spec, w, name, q, k, v, position, state):
+def bias_at(spec, w, name, position):
+    """What the band of local has at a position: a row of u, and the rows of v in the window."""
+    if spec["mixer"] != "local":
+        return None
+    return w[name + ".u"][position], w[name + ".v"][position - spec["window"] + 1: position + 1]
+
+
+def mix_token(spec, q, k, v, bias, state):
     """One token [B,d] of a causal mixer: (y, state). State of simple: maximum, numerator and
     denominator; of local also the keys and values in the window before it."""
     m, n, z = state[:3]
@@ -178,10 +185,9 @@ def mix_token(spec, w, name, q, k, v, position, state):
         old, own = shrink(m, top), torch.exp(k - top)
         n, z = n * old + own * v, z * old + own
         return torch.sigmoid(q) * (n / z), (top, n, z)
-    window = spec["window"]
     keys, values = (torch.cat([x, y.unsqueeze(1)], 1) for x, y in zip(state[3:], (k, v)))
-    v_rows = w[name + ".v"][position - window + 1: position + 1]
-    x = keys + (v_rows @ w[name + ".u"][position]).unsqueeze(1)
+    u_row, v_rows = bias
+    x = keys + (v_rows @ u_row).unsqueeze(1)
     top = torch.maximum(m, x.amax(1))
     weights, old = torch.exp(x - top.unsqueeze(1)), shrink(m, top)
     ratio = (n * old + (weights * values).sum(1)) / (z * old + weights.sum(1))
@@ -201,13 +207,15 @@ def attend_token(spec, q, k, v, position, state):
     return y.flatten(1), state
 
 
-def block_token(spec, w, name, x, position, state, form):
+def block_token(spec, w, name, x, place, state, form):
+    """`place` is the position with softmax attention, else the bias there: compiled code that
+    takes the position as a number is compiled again for each."""
     inner, mixer = norm(w, name + ".norm1", x), name + ".mixer"
     q, k, v = (linear(w, f"{mixer}.{part}", inner) for part in ("query", "key", "value"))
     if form == "sdpa":
-        y, state = attend_token(spec, q, k, v, position, state)
+        y, state = attend_token(spec, q, k, v, place, state)
     else:
-        y, state = mix_token(spec, w, mixer, q, k, v, position, state)
+        y, state = mix_token(spec, q, k, v, place, state)
     return feed_forward(w, name, x + linear(w, mixer + ".output", y)), state
 
 
@@ -236,8 +244,10 @@ class Decoding:
         self.first = spec["length"] - TOKENS
         self.layers = [block_weights(self.w, i) for i in range(spec["layers"])]
         self.states = self.prefill(form)
-        self.token = wrap(lambda w, x, position, state: block_token(spec, w, "block", x, position,
-                                                                    state, form))
+        self.places = lambda w, position: (
+            position if form == "sdpa" else bias_at(spec, w, "block.mixer", position))
+        self.token = wrap(lambda w, x, place, state: block_token(spec, w, "block", x, place, state,
+                                                                 form))
 
     @torch.no_grad()
     def prefill(self, form):
@@ -257,7 +267,7 @@ class Decoding:
         for position in range(self.first, self.spec["length"]):
             x = self.w["tokens.weight"][self.ids[:, position]] + self.w["positions"][position]
             for i, w in enumerate(self.layers):
-                x, states[i] = self.token(w, x, position, states[i])
+                x, states[i] = self.token(w, x, self.places(w, position), states[i])
             logits.append(linear(self.w, "head", norm(self.w, "norm", x)))
         return logits
 
