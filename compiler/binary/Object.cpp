@@ -3,6 +3,8 @@
 #include "compiler/binary/Object.h"
 
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
@@ -34,9 +36,8 @@ static std::unique_ptr<llvm::TargetMachine> createMachine(const Target &target,
   // semantics, because the mixers rely on infinities.
   options.AllowFPOpFusion = llvm::FPOpFusion::Fast;
   return std::unique_ptr<llvm::TargetMachine>(
-      backend->createTargetMachine(triple, target.cpu, target.features, options,
-                                   llvm::Reloc::PIC_, std::nullopt,
-                                   llvm::CodeGenOptLevel::Default));
+      backend->createTargetMachine(triple, target.cpu, target.features, options, llvm::Reloc::PIC_,
+                                   std::nullopt, llvm::CodeGenOptLevel::Default));
 }
 
 /// Kernels come vectorised, unrolled and without calls to inline but that of their
@@ -69,6 +70,22 @@ static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine) 
     return error;
   passes.run(module, modules);
   return llvm::Error::success();
+}
+
+/// Compares numbers of bf16 as f32. LLVM's passes narrow a comparison with a constant to
+/// the type that the number was widened from, which its code generator takes apart lane by
+/// lane.
+static void widenComparisons(llvm::Module &module) {
+  for (llvm::Function &function : module)
+    for (llvm::Instruction &instruction : llvm::instructions(function)) {
+      auto *compare = llvm::dyn_cast<llvm::FCmpInst>(&instruction);
+      if (!compare || !compare->getOperand(0)->getType()->getScalarType()->isBFloatTy())
+        continue;
+      llvm::IRBuilder<> builder(compare);
+      for (llvm::Use &operand : compare->operands())
+        operand =
+            builder.CreateFPExt(operand, operand->getType()->getWithNewType(builder.getFloatTy()));
+    }
 }
 
 static LogicalResult emit(llvm::Module &module, llvm::TargetMachine &machine,
@@ -121,6 +138,7 @@ FailureOr<ObjectCode> aft::compileObject(ModuleOp module, const Target &target, 
     module.emitError() << "LLVM's passes: " << llvm::toString(std::move(failure));
     return mlir::failure();
   }
+  widenComparisons(*code);
   ObjectCode result;
   if (keepText) {
     llvm::raw_string_ostream text(result.llvmIR);
