@@ -87,14 +87,22 @@ public:
 
   /// Whether steps, not others, are contiguous in memory.
   bool alongSteps() const { return stepsAreRows == matrix.transposed; }
+  /// How many of the block's steps have all their numbers: the last pair may lack one.
+  Value wholeSteps(const FactorBlock &block);
   Value unit(Value step, Value other);
-  /// A vector of consecutive steps resp. others, for what is contiguous.
+  /// A vector of consecutive steps resp. others, for what is contiguous. Steps are whole,
+  /// but where `isLast`.
   Value vectorOfSteps(Value step, Value other);
-  Value vectorOfOthers(Value step, Value other);
-  /// lanes x lanes units from memory, as vectors of what is not contiguous.
+  Value vectorOfOthers(Value step, Value other, bool isLast = false);
+  /// lanes x lanes units of whole steps, as vectors of what is not contiguous.
   SmallVector<Value> square(Value step, Value other);
   void prefetchAhead(Value step, Value other);
   Value zero(int64_t lanes);
+  /// Whether all steps are known to be whole.
+  bool isWhole() const {
+    std::optional<int64_t> known = getConstantIntValue(extent);
+    return !form.pairs || (known && *known % 2 == 0);
+  }
 
 private:
   Value load(Value k, Value other, int64_t count);
@@ -116,6 +124,12 @@ Value Factor::zero(int64_t lanes) {
       e.loc, cast<TypedAttr>(e.builder.getZeroAttr(e.typeOf(form.unit, lanes))));
 }
 
+Value Factor::wholeSteps(const FactorBlock &block) {
+  if (isWhole())
+    return block.steps;
+  return e.min(block.steps, e.div(e.sub(extent, e.mul(block.firstStep, 2)), 2));
+}
+
 /// Numbers as they are packed: pairs are made of unchanged bf16.
 Value Factor::load(Value k, Value other, int64_t count) {
   SmallVector<Value> place = stepsAreRows ? matrix.at(k, other) : matrix.at(other, k);
@@ -133,8 +147,7 @@ Value Factor::toUnits(Value pairs, int64_t lanes) {
 
 Value Factor::second(Value k, Value other, int64_t count) {
   Value next = e.add(k, 1);
-  std::optional<int64_t> known = getConstantIntValue(extent);
-  if (known && *known % 2 == 0)
+  if (isWhole())
     return load(next, other, count);
   Value inside = e.less(next, extent);
   Value value = load(e.min(next, e.sub(extent, e.index(1))), other, count);
@@ -158,12 +171,12 @@ Value Factor::vectorOfSteps(Value step, Value other) {
   return toUnits(load(e.mul(step, 2), other, 2 * form.lanes), form.lanes);
 }
 
-Value Factor::vectorOfOthers(Value step, Value other) {
+Value Factor::vectorOfOthers(Value step, Value other, bool isLast) {
   if (!form.pairs)
     return load(step, other, form.lanes);
   Value k = e.mul(step, 2);
-  Value pairs = e.builder.create<vector::InterleaveOp>(e.loc, load(k, other, form.lanes),
-                                                       second(k, other, form.lanes));
+  Value next = isLast ? second(k, other, form.lanes) : load(e.add(k, 1), other, form.lanes);
+  Value pairs = e.builder.create<vector::InterleaveOp>(e.loc, load(k, other, form.lanes), next);
   return toUnits(pairs, form.lanes);
 }
 
@@ -189,11 +202,7 @@ void aft::packRows(Emitter &e, const PackedForm &form, const Matrix &a, const Fa
   Factor factor(e, form, a, /*stepsAreRows=*/false);
   int64_t lanes = form.lanes;
   Value zero = e.index(0), one = e.index(1), width = e.index(lanes);
-  // Whole vectors of steps can be read where there are two numbers for each.
-  Value pairsLeft = block.steps;
-  if (form.pairs)
-    pairsLeft = e.div(e.sub(a.columns(e), e.mul(block.firstStep, 2)), 2);
-  Value wholeSteps = e.roundDown(e.min(block.steps, pairsLeft), lanes);
+  Value wholeSteps = e.roundDown(factor.wholeSteps(block), lanes);
   auto single = [&](Value row, Value from) {
     e.loop(from, block.steps, one, [&](Value step) {
       e.store(factor.unit(e.add(block.firstStep, step), e.add(block.first, row)), packed,
@@ -237,15 +246,19 @@ void aft::packRows(Emitter &e, const PackedForm &form, const Matrix &a, const Fa
 static void copyPanels(Emitter &e, const PackedForm &form, Factor &factor, const FactorBlock &block,
                        Value packed, Value column, int64_t count) {
   Value panel = e.div(column, form.blocks.panel);
-  e.loop(e.index(0), block.steps, e.index(1), [&](Value step) {
+  auto copy = [&](Value step, bool isLast) {
     for (int64_t i = 0; i < count; ++i)
       for (int64_t part = 0; part < form.blocks.panel; part += form.lanes) {
         Value other = e.add(e.add(block.first, column), i * form.blocks.panel + part);
         factor.prefetchAhead(e.add(block.firstStep, step), other);
-        e.store(factor.vectorOfOthers(e.add(block.firstStep, step), other), packed,
+        e.store(factor.vectorOfOthers(e.add(block.firstStep, step), other, isLast), packed,
                 {e.add(panel, i), step, e.index(part)});
       }
-  });
+  };
+  Value whole = factor.wholeSteps(block);
+  e.loop(e.index(0), whole, e.index(1), [&](Value step) { copy(step, /*isLast=*/false); });
+  if (!factor.isWhole())
+    e.loop(whole, block.steps, e.index(1), [&](Value step) { copy(step, /*isLast=*/true); });
 }
 
 /// A panel from `column` of the block on, with steps contiguous in memory.
@@ -286,10 +299,7 @@ void aft::packPanels(Emitter &e, const PackedForm &form, const Matrix &b, const 
   int64_t panel = form.blocks.panel;
   Value zero = e.index(0), whole = e.roundDown(block.count, panel);
   if (factor.alongSteps()) {
-    Value pairsLeft = block.steps;
-    if (form.pairs)
-      pairsLeft = e.div(e.sub(b.rows(e), e.mul(block.firstStep, 2)), 2);
-    Value wholeSteps = e.roundDown(e.min(block.steps, pairsLeft), form.lanes);
+    Value wholeSteps = e.roundDown(factor.wholeSteps(block), form.lanes);
     e.loop(zero, whole, e.index(panel), [&](Value column) {
       transposePanel(e, form, factor, block, packed, column, wholeSteps);
     });
