@@ -6,9 +6,11 @@ Training learns, an interrupted run goes on bit for bit, generation is
 repeatable, and what is refused gets one line and leaves nothing half written.
 """
 import os
+import json
 import re
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -46,6 +48,28 @@ def held_out(text, when):
 def limit_file_size():
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+
+def write_transformer(path, channels):
+    """A Transformer as GPT-2 stores it that knows by its head which byte follows another."""
+    pairs = list(zip(b"abcd", b"bcab"))
+    embedding = [[0.0] * channels for _ in range(256)]
+    head = [[0.0] * channels for _ in range(256)]
+    for place, (byte, following) in enumerate(pairs):
+        embedding[byte][place] = 1.0
+        head[following][place] = 4.0
+    tensors = {"wte.weight": embedding, "lm_head.weight": head,
+               "h.0.attn.c_proj.weight": [[0.0] * channels] * channels,
+               "h.0.mlp.c_proj.weight": [[0.0] * channels] * (4 * channels)}
+    header, data = {}, b""
+    for name, rows in tensors.items():
+        flat = b"".join(struct.pack(f"<{len(row)}f", *row) for row in rows)
+        header[name] = {"dtype": "F32", "shape": [len(rows), len(rows[0])],
+                        "data_offsets": [len(data), len(data) + len(flat)]}
+        data += flat
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + data)
 
 
 def read(path):
@@ -98,6 +122,27 @@ with tempfile.TemporaryDirectory() as folder:
     check("bench compares", bench.returncode == 0 and
           re.search(r"training step +\| +[\d.]+ ms \| +[\d.]+ ms", bench.stdout), bench.stderr)
 
+    # The blocks add nothing and the head knows three bytes of nine.
+    weights = os.path.join(folder, "transformer.safetensors")
+    write_transformer(weights, 16)
+    started = [*train, "--steps=1", f"--model-dir={folder}/started"]
+    done = run(*started, f"--init-from={weights}")
+    check("training begins with a Transformer's weights",
+          done.returncode == 0 and held_out(done.stdout, "before") < before - 1, done.stdout)
+    check("and says which", "tokens.weight <- wte.weight" in done.stdout
+          and "kept as initialised:\n  positions" in done.stdout, done.stdout)
+    done = run(*started, f"--init-from={weights}", "--init-without=head,query,key")
+    check("but for those that are not wanted", done.returncode == 0
+          and "lm_head.weight: 'head' does not carry over" in done.stdout, done.stdout)
+    write_transformer(weights, 8)
+    refused("a Transformer of another size",
+            r"'wte.weight' for tokens.weight: expected the shape \[256, 16\], found \[256, 8\]",
+            *started, f"--init-from={weights}")
+    refused("a Transformer's file that is none", "expected a .safetensors file", *started,
+            f"--init-from={data}")
+    refused("a Transformer's weights and a checkpoint", "exclude each other", *started,
+            f"--init-from={weights}", "--resume", status=2)
+
     empty, short = os.path.join(folder, "empty"), os.path.join(folder, "short")
     open(empty, "w").close()
     with open(short, "w") as file:
@@ -118,7 +163,7 @@ with tempfile.TemporaryDirectory() as folder:
             f"--model-dir={broken}")
 
     kept = read(checkpoint)
-    refused("a full disk", "checkpoint could not be written", *train, "--steps=3",
+    refused("a full disk", "checkpoint.pt: cannot be written", *train, "--steps=3",
             f"--model-dir={parts}", preexec_fn=limit_file_size)
     check("leaves the old checkpoint and nothing else",
           read(checkpoint) == kept and os.listdir(parts) == ["checkpoint.pt"], os.listdir(parts))
