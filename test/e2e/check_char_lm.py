@@ -169,6 +169,19 @@ with tempfile.TemporaryDirectory() as folder:
           read(checkpoint) == kept and os.listdir(parts) == ["checkpoint.pt"], os.listdir(parts))
     refused("a loss that is not a number", "loss of step .* is not a number", *train,
             "--steps=200", "--lr=9", "--clip=0", "--weight-decay=10", f"--model-dir={folder}/nan")
+    # What cannot be written is found out before the training, not after it.
+    for name, flag, pattern in (
+            ("a report that cannot be written", "--report=/nowhere/x.html", "cannot be written"),
+            ("a report that is a folder", f"--report={folder}", "expected a file, found a folder"),
+            ("a timeline that cannot be written", "--trace=/nowhere/x.json", "cannot be written"),
+            ("a model directory that is a file", f"--model-dir={data}", "cannot be made"),
+            ("a model directory below a file", f"--model-dir={data}/x", "cannot be made")):
+        refused(name, pattern, *train, "--steps=1000000", f"--model-dir={folder}/early", flag)
+    refused("a device as data", "found a device", "train", "--data=/dev/zero", *MODEL)
+    refused("a model directory without a name", "--model-dir expects a name, found nothing",
+            *train, "--model-dir=", status=2)
+    refused("too many threads", "--threads expects an integer from 0 to 4096, found '5000'", *train,
+            "--threads=5000", status=2)
     refused("an unknown option", "unknown option --speed", "train", "--speed=1", status=2)
     refused("a wrong number", "--steps expects", *train, "--steps=none", status=2)
     refused("no command", "expected a command", status=2)
