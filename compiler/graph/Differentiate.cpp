@@ -1,5 +1,6 @@
 //===- Differentiate.cpp - The gradient of an entry -----------------------===//
 
+#include "compiler/graph/Generalize.h"
 #include "compiler/graph/Passes.h"
 #include "dialect/derivative/Differentiable.h"
 #include "dialect/ir/AFT.h"
@@ -37,7 +38,7 @@ struct Generalize : OpInterfaceRewritePattern<linalg::LinalgOp> {
   LogicalResult matchAndRewrite(linalg::LinalgOp op, PatternRewriter &rewriter) const override {
     if (isa<linalg::GenericOp, linalg::FillOp>(op) || isa<DifferentiableOpInterface>(*op))
       return rewriter.notifyMatchFailure(op, "has its own derivative or needs none");
-    return linalg::generalizeNamedOp(rewriter, op);
+    return generalize(rewriter, op);
   }
 };
 

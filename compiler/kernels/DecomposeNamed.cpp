@@ -1,5 +1,6 @@
 //===- DecomposeNamed.cpp - Named linalg operations as generics -----------===//
 
+#include "compiler/graph/Generalize.h"
 #include "compiler/kernels/Decompose.h"
 #include "compiler/kernels/Generic.h"
 #include "dialect/ir/ShapeCheck.h"
@@ -25,7 +26,7 @@ struct Generalise : OpInterfaceRewritePattern<linalg::LinalgOp> {
                                 PatternRewriter &rewriter) const override {
     if (isa<linalg::GenericOp, linalg::FillOp>(op) || isMatmul(op))
       return rewriter.notifyMatchFailure(op, "stays as it is");
-    return linalg::generalizeNamedOp(rewriter, op);
+    return generalize(rewriter, op);
   }
 };
 

@@ -142,9 +142,13 @@ static SmallVector<OpFoldResult> productSizes(linalg::LinalgOp root, linalg::Lin
 static linalg::LinalgOp tiledOf(func::FuncOp kernel) {
   if (!kernel->hasAttr(kernelAttrName) || kernel.isExternal())
     return nullptr;
-  linalg::LinalgOp root = rootOf(kernel);
-  // The upstream driver crashes on loops of extent 0, which do nothing anyway.
-  return !root || llvm::is_contained(root.getStaticLoopRanges(), 0) ? nullptr : root;
+  // The upstream driver crashes on loops of extent 0, of the root or of what is fused into
+  // it; they do nothing anyway.
+  WalkResult empty = kernel->walk([](linalg::LinalgOp op) {
+    return llvm::is_contained(op.getStaticLoopRanges(), 0) ? WalkResult::interrupt()
+                                                           : WalkResult::advance();
+  });
+  return empty.wasInterrupted() ? nullptr : rootOf(kernel);
 }
 
 /// Whether the tiles of `root` are those of the kernel's product.

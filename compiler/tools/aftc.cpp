@@ -158,14 +158,10 @@ static std::string writeText(const std::string &path, const std::string &text) {
   return error ? path + ": cannot be written: " + error.message() : "";
 }
 
-/// A dump that was asked for here must come out; elsewhere it is only a help.
+/// A dump that was asked for must come out.
 static std::string prepareDump() {
-  if (dumpDir.empty())
-    return "";
-  std::error_code error = llvm::sys::fs::create_directories(dumpDir);
-  if (!error)
-    error = llvm::sys::fs::access(dumpDir, llvm::sys::fs::AccessMode::Write);
-  return error ? "--dump-dir=" + dumpDir + ": " + error.message() : "";
+  std::string problem = dumpDir.empty() ? "" : aft::makeDumpFolder(dumpDir);
+  return problem.empty() ? "" : "--dump-dir=" + dumpDir + ": " + problem;
 }
 
 /// What a .pt2 or .pt file holds besides the program.

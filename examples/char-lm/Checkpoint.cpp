@@ -68,8 +68,7 @@ public:
 
 private:
   [[noreturn]] void fail() {
-    throw std::runtime_error(target + ": the checkpoint could not be written: " +
-                             std::strerror(errno));
+    throw std::runtime_error(target + ": cannot be written: " + std::strerror(errno));
   }
   std::string target, path;
   std::FILE *file;
@@ -78,12 +77,23 @@ private:
 
 } // namespace
 
-void charlm::saveCheckpoint(const Options &options, aft::nn::LanguageModel model,
-                            const aft::TrainingModule &training) {
+void charlm::requireWritable(const std::string &path) {
+  if (std::filesystem::is_directory(path))
+    throw std::runtime_error(path + ": cannot be written: expected a file, found a folder");
+  TemporaryFile probe(path);
+}
+
+void charlm::prepareModelDir(const Options &options) {
   std::error_code error;
   std::filesystem::create_directories(options.modelDir, error);
   if (error)
     throw std::runtime_error(options.modelDir + ": cannot be made: " + error.message());
+  requireWritable(checkpointPath(options.modelDir));
+}
+
+void charlm::saveCheckpoint(const Options &options, aft::nn::LanguageModel model,
+                            const aft::TrainingModule &training) {
+  prepareModelDir(options);
   OutputArchive archive;
   archive.write("format", c10::IValue(kFormat));
   for (const auto &[name, text] : describeModel(options))

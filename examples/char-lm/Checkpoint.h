@@ -10,6 +10,13 @@ namespace charlm {
 /// The file of a model directory.
 std::string checkpointPath(const std::string &modelDir);
 
+/// Throws std::runtime_error unless a file can be written there, and leaves nothing behind.
+void requireWritable(const std::string &path);
+
+/// Makes the model directory and throws std::runtime_error unless a checkpoint can be
+/// written there.
+void prepareModelDir(const Options &options);
+
 /// Writes weights, moments, the number of steps and the model's options to a
 /// temporary file and renames it. Throws std::runtime_error, and leaves an
 /// earlier checkpoint as it was, when the disk does not take it.

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <random>
@@ -14,6 +15,10 @@
 using namespace charlm;
 
 Data::Data(const std::string &path, int64_t length) : context(length) {
+  // Some devices never end.
+  std::error_code ignored;
+  if (std::filesystem::is_character_file(path, ignored))
+    throw std::runtime_error(path + ": expected a file, found a device");
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   if (!file)

@@ -28,14 +28,21 @@ const char kUsage[] =
 
 } // namespace
 
-static Flag integer(const char *name, int64_t &target, int64_t least, const char *help) {
-  return {name, "N", help, [&target, least, name](const std::string &text) -> std::string {
+/// Sizes below do not overflow when they are multiplied by a few others.
+static constexpr int64_t kMostSize = 1'000'000'000;
+/// Of the pool, as for aft-run.
+static constexpr int64_t kMostThreads = 4096;
+
+static Flag integer(const char *name, int64_t &target, int64_t least, int64_t most,
+                    const char *help) {
+  return {name, "N", help, [&target, least, most, name](const std::string &text) -> std::string {
             errno = 0;
             char *end = nullptr;
             long long value = std::strtoll(text.c_str(), &end, 10);
-            if (text.empty() || *end || errno || value < least)
-              return std::string("--") + name + " expects an integer of at least " +
-                     std::to_string(least) + ", found '" + text + "'";
+            if (text.empty() || *end || errno || value < least || value > most)
+              return std::string("--") + name + " expects an integer from " +
+                     std::to_string(least) + " to " + std::to_string(most) + ", found '" + text +
+                     "'";
             target = value;
             return "";
           }};
@@ -60,6 +67,15 @@ static Flag text(const char *name, const char *argument, std::string &target, co
   return {name, argument, help, [&target](const std::string &value) -> std::string {
             target = value;
             return "";
+          }};
+}
+
+/// A file or a folder, which has a name.
+static Flag path(const char *name, const char *argument, std::string &target, const char *help) {
+  return {name, argument, help, [&target, name](const std::string &value) -> std::string {
+            target = value;
+            return value.empty() ? std::string("--") + name + " expects a name, found nothing"
+                                 : "";
           }};
 }
 
@@ -88,16 +104,16 @@ static Flag toggle(const char *name, bool &target, const char *help) {
 
 static std::vector<Flag> makeFlags(Options &o) {
   return {
-      text("data", "FILE", o.data, "training text, any bytes; the last tenth is held out"),
-      text("model-dir", "DIR", o.modelDir, "where the checkpoint is"),
-      integer("steps", o.steps, 1, "training steps in all"),
-      integer("layers", o.layers, 1, "transformer blocks"),
-      integer("dim", o.dim, 1, "channels d"),
-      integer("context", o.context, 2, "positions T"),
+      path("data", "FILE", o.data, "training text, any bytes; the last tenth is held out"),
+      path("model-dir", "DIR", o.modelDir, "where the checkpoint is"),
+      integer("steps", o.steps, 1, kMostSize, "training steps in all"),
+      integer("layers", o.layers, 1, kMostSize, "transformer blocks"),
+      integer("dim", o.dim, 1, kMostSize, "channels d"),
+      integer("context", o.context, 2, kMostSize, "positions T"),
       choice("mixer", o.mixer, {"local", "simple", "full", "conv"}, "the AFT mixer"),
-      integer("window", o.window, 1, "window s of local, filter length of conv"),
-      integer("rank", o.rank, 0, "rank of the factorised position bias; 0: dense"),
-      integer("batch", o.batch, 1, "sequences per step"),
+      integer("window", o.window, 1, kMostSize, "window s of local, filter length of conv"),
+      integer("rank", o.rank, 0, kMostSize, "rank of the factorised position bias; 0: dense"),
+      integer("batch", o.batch, 1, kMostSize, "sequences per step"),
       choice("dtype", o.dtype, {"f32", "bf16"}, "element type of the model"),
       choice("memory", o.memory, {"normal", "low"},
              "train: low keeps less of the forward pass and computes it again"),
@@ -106,17 +122,21 @@ static std::vector<Flag> makeFlags(Options &o) {
       number("weight-decay", o.weightDecay, 0, 10, "AdamW's decoupled weight decay"),
       number("dropout", o.dropout, 0, 0.99, "dropout probability"),
       number("clip", o.clip, 0, 1e9, "largest gradient norm; 0: no clipping"),
-      integer("threads", o.threads, 0, "threads; 0: AFT_NUM_THREADS or all CPUs"),
-      integer("seed", o.seed, 0, "seed of weights, batches and samples"),
-      integer("checkpoint-every", o.checkpointEvery, 1, "steps between checkpoints"),
+      integer("threads", o.threads, 0, kMostThreads, "threads; 0: AFT_NUM_THREADS or all CPUs"),
+      integer("seed", o.seed, 0, INT64_MAX, "seed of weights, batches and samples"),
+      integer("checkpoint-every", o.checkpointEvery, 1, kMostSize, "steps between checkpoints"),
       toggle("resume", o.resume, "go on from the checkpoint in --model-dir, bit for bit"),
+      path("init-from", "FILE.safetensors", o.initFrom,
+           "train: begin with the weights of a Transformer"),
+      text("init-without", "NAMES", o.initWithout,
+           "what of them does not carry over: positions,query,key unless given"),
       toggle("plain", o.plain, "no progress bar, one line per report"),
-      text("trace", "FILE", o.trace, "train: a timeline of the steps, for ui.perfetto.dev"),
-      text("report", "FILE", o.report,
+      path("trace", "FILE", o.trace, "train: a timeline of the steps, for ui.perfetto.dev"),
+      path("report", "FILE", o.report,
            "train: what was compiled and how fast each kernel ran, as a page of HTML (or data: .json)"),
-      text("output", "FILE.so", o.output, "save: where the artifact goes"),
+      path("output", "FILE.so", o.output, "save: where the artifact goes"),
       text("prompt", "TEXT", o.prompt, "generate: the beginning of the text"),
-      integer("length", o.length, 0, "generate: bytes to add"),
+      integer("length", o.length, 0, kMostSize, "generate: bytes to add"),
       number("temperature", o.temperature, 0, 100, "generate: 0 takes the likeliest byte"),
   };
 }
@@ -175,5 +195,7 @@ Options charlm::parseOptions(int argc, char **argv) {
                "', expected train, generate, save or bench");
   if (options.command == "train" && options.data.empty())
     usageError("train expects --data=FILE");
+  if (options.resume && !options.initFrom.empty())
+    usageError("--init-from and --resume exclude each other: a checkpoint has its own weights");
   return options;
 }

@@ -11,6 +11,9 @@ namespace charlm {
 struct Options {
   std::string command; ///< train, generate, save or bench
   std::string data, modelDir = "char-lm-model";
+  std::string initFrom; ///< train: a Transformer's weights to begin with; empty: none
+  /// What does not carry over from them, separated by commas.
+  std::string initWithout = "positions,classToken,query,key";
   std::string report; ///< a file for what was compiled and how fast it ran
   std::string trace; ///< train: where the timeline goes; empty: none
   std::string output = "model.so"; ///< save: the artifact

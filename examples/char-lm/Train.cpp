@@ -6,6 +6,7 @@
 #include "examples/char-lm/Data.h"
 #include "examples/char-lm/Progress.h"
 
+#include "aft/pretrained.h"
 #include "aft/profile.h"
 
 #include <ATen/ATen.h>
@@ -14,7 +15,9 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <iostream>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 
 using namespace charlm;
@@ -103,11 +106,32 @@ static void writeMeasured(const Options &options, const aft::CompiledTraining &t
   }
 }
 
+/// Begins with a Transformer's weights and says which.
+static void initialize(aft::nn::LanguageModel model, const Options &options) {
+  std::vector<std::string> without;
+  std::istringstream names(options.initWithout);
+  for (std::string name; std::getline(names, name, ',');)
+    without.push_back(name);
+  std::cout << "weights: " << options.initFrom << "\n"
+            << aft::nn::initializeFrom(model, options.initFrom,
+                                       aft::nn::InitializeOptions().without(without))
+            << std::flush;
+}
+
+/// Finds out before the training whether its results can be written after it.
+static void checkOutputs(const Options &options) {
+  prepareModelDir(options);
+  for (const std::string &file : {options.report, options.trace})
+    if (!file.empty())
+      requireWritable(file);
+}
+
 int charlm::train(const Options &options) {
   Data data(options.data, options.context);
   std::printf("data: %s, %lld bytes to train on, %lld held out\n", options.data.c_str(),
               static_cast<long long>(data.trainingBytes()),
               static_cast<long long>(data.heldOutBytes()));
+  checkOutputs(options);
   aft::nn::LanguageModel model = makeModel(options);
   int64_t parameters = 0;
   for (const at::Tensor &parameter : model->parameters())
@@ -117,6 +141,8 @@ int charlm::train(const Options &options) {
               static_cast<long long>(options.context), options.mixer.c_str(),
               static_cast<double>(parameters) / 1e6, options.dtype.c_str());
   std::fflush(stdout);
+  if (!options.initFrom.empty())
+    initialize(model, options);
 
   auto [ids, targets] = data.batch(options.batch, static_cast<uint64_t>(options.seed), 0);
   model->train();

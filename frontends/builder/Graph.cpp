@@ -6,20 +6,21 @@ using namespace aft;
 
 struct Graph::Impl {
   bool isText = false;
-  std::string text, name = "graph";
+  std::string text, name;
   std::vector<std::unique_ptr<Function>> functions;
 };
 
-Graph::Graph() : impl(std::make_unique<Impl>()) {}
+Graph::Graph(std::string name) : impl(std::make_unique<Impl>()) {
+  impl->name = std::move(name);
+}
 Graph::~Graph() = default;
 Graph::Graph(Graph &&) = default;
 Graph &Graph::operator=(Graph &&) = default;
 
 Graph Graph::fromText(std::string text, const std::string &name) {
-  Graph graph;
+  Graph graph(name);
   graph.impl->isText = true;
   graph.impl->text = std::move(text);
-  graph.impl->name = name;
   return graph;
 }
 

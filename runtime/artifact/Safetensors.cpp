@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
 
 using namespace aft;
 
@@ -38,42 +37,34 @@ static bool readPlaces(const Json *value, uint64_t size, uint64_t &begin, uint64
   if (!value || value->items.size() != 2)
     return false;
   const Json &first = value->items[0], &last = value->items[1];
-  if (first.kind != Json::Kind::Integer || last.kind != Json::Kind::Integer ||
-      first.integer < 0 || last.integer < first.integer)
+  if (first.kind != Json::Kind::Integer || last.kind != Json::Kind::Integer || first.integer < 0 ||
+      last.integer < first.integer)
     return false;
   begin = static_cast<uint64_t>(first.integer);
   end = static_cast<uint64_t>(last.integer);
   return end <= size;
 }
 
-static Status readTensor(const std::string &name, const Json &entry, std::string_view data,
-                         std::optional<NamedTensor> &result) {
+static Status readEntry(const std::string &name, const Json &value, std::string_view data,
+                        SafetensorsEntry &entry) {
   auto fail = [&](const std::string &what) { return Status{"tensor '" + name + "' " + what}; };
-  const Json *type = entry.find("dtype"), *shape = entry.find("shape");
+  const Json *type = value.find("dtype"), *shape = value.find("shape");
   if (!type || type->kind != Json::Kind::Text || !shape || shape->kind != Json::Kind::Array)
     return fail("has no dtype or no shape");
   uint64_t begin = 0, end = 0;
-  if (!readPlaces(entry.find("data_offsets"), data.size(), begin, end))
-    return fail("has no data_offsets within the " + std::to_string(data.size()) +
-                " bytes of data");
-  auto known = std::find_if(std::begin(kTypes), std::end(kTypes),
-                            [&](auto &pair) { return type->text == pair.first; });
-  if (known == std::end(kTypes))
-    return {};
-  NamedTensor tensor{name, {const_cast<char *>(data.data()) + begin, known->second, {}}};
+  if (!readPlaces(value.find("data_offsets"), data.size(), begin, end))
+    return fail("has no data_offsets within the " + std::to_string(data.size()) + " bytes of data");
+  entry = {name, type->text, {}, data.substr(begin, end - begin)};
   for (const Json &extent : shape->items) {
     if (extent.kind != Json::Kind::Integer || extent.integer < 0)
       return fail("has an extent that is no number");
-    tensor.value.shape.push_back(extent.integer);
+    entry.shape.push_back(extent.integer);
   }
-  if (int64_t bytes = bytesOf(tensor.value); bytes < 0 || uint64_t(bytes) != end - begin)
-    return fail("has " + std::to_string(end - begin) + " bytes of data, expected " +
-                (bytes < 0 ? "more than 64 bits can count" : std::to_string(bytes)));
-  result = std::move(tensor);
   return {};
 }
 
-Status Safetensors::parse(std::string_view bytes, Safetensors &result) {
+/// The JSON before the data.
+static Status readHeader(std::string_view bytes, Json &header, std::string_view &data) {
   uint64_t length = 0;
   if (bytes.size() < sizeof length)
     return {"expected a .safetensors file, found " + std::to_string(bytes.size()) + " bytes"};
@@ -81,24 +72,59 @@ Status Safetensors::parse(std::string_view bytes, Safetensors &result) {
   if (length > kMostHeader || length > bytes.size() - sizeof length)
     return {"expected a .safetensors file, whose header lies within the file, found one of " +
             std::to_string(length) + " bytes in a file of " + std::to_string(bytes.size())};
-  Json header;
   if (Status status = Json::parse(bytes.substr(sizeof length, length), header); !status.ok())
     return {"the header: " + status.message};
   if (header.kind != Json::Kind::Object)
     return {"the header: expected a JSON object"};
-  std::string_view data = bytes.substr(sizeof length + length);
-  result = {};
-  for (const auto &[name, entry] : header.members) {
-    if (name == "__metadata__") {
-      for (const auto &[key, value] : entry.members)
-        result.metadata.emplace_back(key, value.text);
+  data = bytes.substr(sizeof length + length);
+  return {};
+}
+
+static constexpr std::string_view kMetadata = "__metadata__";
+
+static Status readEntries(const Json &header, std::string_view data,
+                          std::vector<SafetensorsEntry> &entries) {
+  entries.clear();
+  for (const auto &[name, value] : header.members) {
+    if (name == kMetadata)
       continue;
-    }
-    std::optional<NamedTensor> tensor;
-    if (Status status = readTensor(name, entry, data, tensor); !status.ok())
+    entries.emplace_back();
+    if (Status status = readEntry(name, value, data, entries.back()); !status.ok())
       return status;
-    if (tensor)
-      result.tensors.push_back(std::move(*tensor));
+  }
+  return {};
+}
+
+Status Safetensors::list(std::string_view bytes, std::vector<SafetensorsEntry> &entries) {
+  Json header;
+  std::string_view data;
+  Status status = readHeader(bytes, header, data);
+  return status.ok() ? readEntries(header, data, entries) : status;
+}
+
+Status Safetensors::parse(std::string_view bytes, Safetensors &result) {
+  Json header;
+  std::string_view data;
+  std::vector<SafetensorsEntry> entries;
+  if (Status status = readHeader(bytes, header, data); !status.ok())
+    return status;
+  if (Status status = readEntries(header, data, entries); !status.ok())
+    return status;
+  result = {};
+  if (const Json *metadata = header.find(kMetadata))
+    for (const auto &[key, value] : metadata->members)
+      result.metadata.emplace_back(key, value.text);
+  for (SafetensorsEntry &entry : entries) {
+    auto known = std::find_if(std::begin(kTypes), std::end(kTypes),
+                              [&](auto &pair) { return entry.type == pair.first; });
+    if (known == std::end(kTypes))
+      continue;
+    Buffer value{const_cast<char *>(entry.data.data()), known->second, std::move(entry.shape)};
+    if (int64_t size = bytesOf(value); size < 0 || uint64_t(size) != entry.data.size())
+      return {"tensor '" + entry.name + "' has " + std::to_string(entry.data.size()) +
+              " bytes of data, expected " +
+              (size < 0 ? "more than 64 bits can count" : std::to_string(size))};
+    result.tensors.push_back({std::move(entry.name), std::move(value)});
   }
   return {};
 }
@@ -118,7 +144,7 @@ aft::safetensorsHeader(std::vector<NamedTensor> &tensors,
     Json all = Json::object();
     for (const auto &[key, value] : metadata)
       all.members.emplace_back(key, value);
-    header.members.emplace_back("__metadata__", std::move(all));
+    header.members.emplace_back(kMetadata, std::move(all));
   }
   int64_t at = 0;
   for (const NamedTensor &tensor : tensors) {
@@ -130,10 +156,10 @@ aft::safetensorsHeader(std::vector<NamedTensor> &tensors,
     for (int64_t extent : tensor.value.shape)
       shape.items.emplace_back(extent);
     int64_t end = at + bytesOf(tensor.value);
-    header.members.emplace_back(
-        tensor.name, Json::object({{"dtype", type},
-                                   {"shape", std::move(shape)},
-                                   {"data_offsets", Json::array({at, end})}}));
+    header.members.emplace_back(tensor.name,
+                                Json::object({{"dtype", type},
+                                              {"shape", std::move(shape)},
+                                              {"data_offsets", Json::array({at, end})}}));
     at = end;
   }
   std::string text = header.print();

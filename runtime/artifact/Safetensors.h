@@ -14,6 +14,13 @@
 
 namespace aft {
 
+/// One tensor of a file, of whatever type.
+struct SafetensorsEntry {
+  std::string name, type; ///< the type as the file spells it: "F32", "F16"
+  std::vector<int64_t> shape;
+  std::string_view data;
+};
+
 /// What a file holds; the tensors point into its bytes.
 struct Safetensors {
   std::vector<NamedTensor> tensors;
@@ -25,6 +32,10 @@ struct Safetensors {
   /// Reads a file that is in memory. Tensors of types that programs do not have are
   /// left out.
   static Status parse(std::string_view bytes, Safetensors &result);
+
+  /// Lists the tensors of all types. The number of bytes of each is as the file says:
+  /// whoever knows the type compares it with the shape.
+  static Status list(std::string_view bytes, std::vector<SafetensorsEntry> &entries);
 };
 
 /// What stands before the data of a file with these tensors: they follow in the

@@ -6,9 +6,13 @@
 #include "compiler/kernels/Interface.h"
 #include "compiler/report/PassTimer.h"
 #include "dialect/ir/AFT.h"
+#include "runtime/core/Log.h"
 #include "runtime/jit/Cache.h"
 #include "runtime/jit/Context.h"
 #include "runtime/jit/Tune.h"
+#include "llvm/Support/FileSystem.h"
+
+#include <atomic>
 
 using namespace mlir;
 using namespace aft;
@@ -129,6 +133,35 @@ static PairDots pairDotsFor(const CompileOptions &options, PairDots best) {
   return best;
 }
 
+std::string aft::makeDumpFolder(const std::string &path) {
+  std::error_code error = llvm::sys::fs::create_directories(path);
+  if (!error && !llvm::sys::fs::is_directory(path))
+    error = std::make_error_code(std::errc::not_a_directory);
+  if (!error)
+    error = llvm::sys::fs::access(path, llvm::sys::fs::AccessMode::Write);
+  return error ? error.message() : "";
+}
+
+/// Where the next compilation of this process leaves its phases: AFT_DUMP_DIR, then its
+/// subfolders 2, 3, …; empty: nowhere.
+static std::string nextDumpFolder() {
+  const char *folder = std::getenv("AFT_DUMP_DIR");
+  if (!folder || !*folder)
+    return "";
+  static std::atomic<int> count{0};
+  int number = ++count;
+  std::string path = folder;
+  if (number > 1)
+    path += "/" + std::to_string(number);
+  std::string problem = makeDumpFolder(path);
+  if (problem.empty())
+    return path;
+  if (number == 1)
+    warn("AFT_DUMP_DIR: expected a folder to write to, found '" + path + "' (" + problem +
+         "), which is ignored");
+  return "";
+}
+
 Status aft::pipelineOptions(const CompileOptions &options, PipelineOptions &result) {
   std::string error;
   result.target = Target::named(options.cpu, error);
@@ -137,8 +170,9 @@ Status aft::pipelineOptions(const CompileOptions &options, PipelineOptions &resu
   result.target.pairDots = pairDotsFor(options, result.target.pairDots);
   result.dumpDir = options.dumpDir;
   if (result.dumpDir.empty())
-    if (const char *folder = std::getenv("AFT_DUMP_DIR"))
-      result.dumpDir = folder;
+    result.dumpDir = nextDumpFolder();
+  else if (std::string problem = makeDumpFolder(result.dumpDir); !problem.empty())
+    return {"the folder for dumps " + result.dumpDir + ": " + problem};
   if (options.tune)
     result.tune = [cacheDir = options.cacheDir,
                    shapes = options.tuneShapes](ModuleOp module, const PipelineOptions &pipeline) {

@@ -21,7 +21,11 @@ Status compileToText(const std::string &text, const std::string &name, Phase las
 mlir::LogicalResult compileKernels(mlir::ModuleOp module, const PipelineOptions &options,
                                    Package &package);
 
-/// What `options` mean for the pipeline: the target and training.
+/// Makes a folder for dumps; returns what is wrong with it, or nothing.
+std::string makeDumpFolder(const std::string &path);
+
+/// What `options` mean for the pipeline: the target, training and where dumps go. Each
+/// call stands for one compilation.
 Status pipelineOptions(const CompileOptions &options, PipelineOptions &result);
 
 } // namespace aft

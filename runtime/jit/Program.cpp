@@ -153,14 +153,15 @@ Status Program::compile(const std::string &text, const std::string &name,
   pipeline.threads = options.threads > 0 ? options.threads : ThreadPool::defaultThreads();
   if (std::string missing = pipeline.target.missingHere(); !missing.empty())
     return {"code for CPU '" + options.cpu + "' cannot run here: this machine lacks " + missing};
-  // A dump is wanted for what it shows on the way: the cache would skip it.
-  Cache cache(pipeline.dumpDir.empty() ? options.cacheDir : "");
+  Cache cache(options.cacheDir);
   std::string key = cache.enabled() ? cacheKey(text, options, pipeline) : "";
   CompileStats stats;
   Compilation compilation{"", options.cacheDir, key};
   std::optional<Package> package;
-  if (std::optional<std::string> bytes = cache.load(key))
-    package = Package::deserialize(*bytes);
+  // A dump is wanted for what it shows on the way, which the cache would skip.
+  if (pipeline.dumpDir.empty())
+    if (std::optional<std::string> bytes = cache.load(key))
+      package = Package::deserialize(*bytes);
   stats.fromCache = package.has_value();
   if (cache.enabled()) {
     clock.finished("load");

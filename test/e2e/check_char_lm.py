@@ -6,9 +6,11 @@ Training learns, an interrupted run goes on bit for bit, generation is
 repeatable, and what is refused gets one line and leaves nothing half written.
 """
 import os
+import json
 import re
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -46,6 +48,28 @@ def held_out(text, when):
 def limit_file_size():
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+
+def write_transformer(path, channels):
+    """A Transformer as GPT-2 stores it that knows by its head which byte follows another."""
+    pairs = list(zip(b"abcd", b"bcab"))
+    embedding = [[0.0] * channels for _ in range(256)]
+    head = [[0.0] * channels for _ in range(256)]
+    for place, (byte, following) in enumerate(pairs):
+        embedding[byte][place] = 1.0
+        head[following][place] = 4.0
+    tensors = {"wte.weight": embedding, "lm_head.weight": head,
+               "h.0.attn.c_proj.weight": [[0.0] * channels] * channels,
+               "h.0.mlp.c_proj.weight": [[0.0] * channels] * (4 * channels)}
+    header, data = {}, b""
+    for name, rows in tensors.items():
+        flat = b"".join(struct.pack(f"<{len(row)}f", *row) for row in rows)
+        header[name] = {"dtype": "F32", "shape": [len(rows), len(rows[0])],
+                        "data_offsets": [len(data), len(data) + len(flat)]}
+        data += flat
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + data)
 
 
 def read(path):
@@ -98,6 +122,27 @@ with tempfile.TemporaryDirectory() as folder:
     check("bench compares", bench.returncode == 0 and
           re.search(r"training step +\| +[\d.]+ ms \| +[\d.]+ ms", bench.stdout), bench.stderr)
 
+    # The blocks add nothing and the head knows three bytes of nine.
+    weights = os.path.join(folder, "transformer.safetensors")
+    write_transformer(weights, 16)
+    started = [*train, "--steps=1", f"--model-dir={folder}/started"]
+    done = run(*started, f"--init-from={weights}")
+    check("training begins with a Transformer's weights",
+          done.returncode == 0 and held_out(done.stdout, "before") < before - 1, done.stdout)
+    check("and says which", "tokens.weight <- wte.weight" in done.stdout
+          and "kept as initialised:\n  positions" in done.stdout, done.stdout)
+    done = run(*started, f"--init-from={weights}", "--init-without=head,query,key")
+    check("but for those that are not wanted", done.returncode == 0
+          and "lm_head.weight: 'head' does not carry over" in done.stdout, done.stdout)
+    write_transformer(weights, 8)
+    refused("a Transformer of another size",
+            r"'wte.weight' for tokens.weight: expected the shape \[256, 16\], found \[256, 8\]",
+            *started, f"--init-from={weights}")
+    refused("a Transformer's file that is none", "expected a .safetensors file", *started,
+            f"--init-from={data}")
+    refused("a Transformer's weights and a checkpoint", "exclude each other", *started,
+            f"--init-from={weights}", "--resume", status=2)
+
     empty, short = os.path.join(folder, "empty"), os.path.join(folder, "short")
     open(empty, "w").close()
     with open(short, "w") as file:
@@ -118,12 +163,25 @@ with tempfile.TemporaryDirectory() as folder:
             f"--model-dir={broken}")
 
     kept = read(checkpoint)
-    refused("a full disk", "checkpoint could not be written", *train, "--steps=3",
+    refused("a full disk", "checkpoint.pt: cannot be written", *train, "--steps=3",
             f"--model-dir={parts}", preexec_fn=limit_file_size)
     check("leaves the old checkpoint and nothing else",
           read(checkpoint) == kept and os.listdir(parts) == ["checkpoint.pt"], os.listdir(parts))
     refused("a loss that is not a number", "loss of step .* is not a number", *train,
             "--steps=200", "--lr=9", "--clip=0", "--weight-decay=10", f"--model-dir={folder}/nan")
+    # What cannot be written is found out before the training, not after it.
+    for name, flag, pattern in (
+            ("a report that cannot be written", "--report=/nowhere/x.html", "cannot be written"),
+            ("a report that is a folder", f"--report={folder}", "expected a file, found a folder"),
+            ("a timeline that cannot be written", "--trace=/nowhere/x.json", "cannot be written"),
+            ("a model directory that is a file", f"--model-dir={data}", "cannot be made"),
+            ("a model directory below a file", f"--model-dir={data}/x", "cannot be made")):
+        refused(name, pattern, *train, "--steps=1000000", f"--model-dir={folder}/early", flag)
+    refused("a device as data", "found a device", "train", "--data=/dev/zero", *MODEL)
+    refused("a model directory without a name", "--model-dir expects a name, found nothing",
+            *train, "--model-dir=", status=2)
+    refused("too many threads", "--threads expects an integer from 0 to 4096, found '5000'", *train,
+            "--threads=5000", status=2)
     refused("an unknown option", "unknown option --speed", "train", "--speed=1", status=2)
     refused("a wrong number", "--steps expects", *train, "--steps=none", status=2)
     refused("no command", "expected a command", status=2)

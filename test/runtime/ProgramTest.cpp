@@ -223,6 +223,36 @@ TEST(Program, TimesItsPhases) {
   EXPECT_LE(sum, first->stats().milliseconds);
 }
 
+TEST(Program, DumpsOfOneProcessLieApart) {
+  char folder[] = "/tmp/aft-dumps-XXXXXX";
+  ASSERT_TRUE(mkdtemp(folder));
+  std::string root = folder, cache = root + "/cache";
+  auto text = [&](const std::string &name) {
+    std::ifstream file(root + "/dumps/" + name);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  CompileOptions options;
+  options.cacheDir = cache;
+  std::shared_ptr<Program> program;
+  setenv("AFT_DUMP_DIR", (root + "/dumps").c_str(), 1);
+  ASSERT_TRUE(Program::compile(kAdd, "test.mlir", options, program).ok());
+  std::string other = kAdd;
+  other.replace(other.find("arith.addf"), 10, "arith.mulf");
+  ASSERT_TRUE(Program::compile(other, "test.mlir", options, program).ok());
+  unsetenv("AFT_DUMP_DIR");
+  EXPECT_NE(text("01-graph.mlir").find("arith.addf"), std::string::npos);
+  EXPECT_NE(text("2/01-graph.mlir").find("arith.mulf"), std::string::npos);
+  // The cache has been filled meanwhile.
+  ASSERT_TRUE(Program::compile(kAdd, "test.mlir", options, program).ok());
+  EXPECT_TRUE(program->stats().fromCache);
+  // A folder that was asked for must be one.
+  std::ofstream(root + "/file") << "no folder";
+  options.dumpDir = root + "/file";
+  Status status = Program::compile(kAdd, "test.mlir", options, program);
+  EXPECT_NE(status.message.find("/file: Not a directory"), std::string::npos) << status.message;
+  std::filesystem::remove_all(folder);
+}
+
 /// Mixers, a product and elementwise code: several kernels, two of them equal.
 const char kLayers[] = R"mlir(
 func.func @main(%x: tensor<?x?x32xf32>, %w: tensor<32x32xf32>) -> tensor<?x?x32xf32> {

@@ -30,6 +30,8 @@ static void checkOne(size_t index, const TensorType &expected, const at::Tensor 
   TORCH_CHECK(found.defined(), "input ", index, " is undefined, expected ", textOf(expected));
   TORCH_CHECK(found.device().is_cpu(), "input ", index, " must be on the CPU, found ",
               found.device());
+  TORCH_CHECK(found.layout() == at::kStrided, "input ", index, " must be a dense tensor, found ",
+              found.layout());
   TensorType type = typeOf(found);
   bool fits = type.dtype == expected.dtype && type.shape.size() == expected.shape.size();
   for (size_t dim = 0; fits && dim < type.shape.size(); ++dim)
@@ -43,7 +45,7 @@ Tensors InputCheck::operator()(const Tensors &inputs) const {
   Tensors contiguous;
   for (size_t i = 0; i < inputs.size(); ++i) {
     checkOne(i, types[i], inputs[i]);
-    contiguous.push_back(inputs[i].contiguous());
+    contiguous.push_back(ops::inMemory(inputs[i]));
   }
   for (const DynamicExtent &extent : extents) {
     auto [first, dimension] = extent.axes.front();
@@ -71,7 +73,7 @@ std::vector<ExtentLimit> InputCheck::limits(const std::string &entry, int first)
 }
 
 void Weights::add(const std::string &name, const at::Tensor &tensor) {
-  kept.push_back(tensor.detach().contiguous());
+  kept.push_back(ops::inMemory(tensor.detach()));
   options.weights.push_back({name, ops::bufferOf(kept.back())});
 }
 
@@ -90,6 +92,20 @@ CompileOptions capture::programOptions(const CompileOptions &options, const Tens
     for (const at::Tensor &example : examples)
       result.tuneShapes.push_back(example.sizes().vec());
   return result;
+}
+
+std::string capture::programName(const torch::nn::Module &module,
+                                 const CompileModuleOptions &options) {
+  if (!options.name.empty())
+    return options.name;
+  // "aft::nn::LanguageModelImpl", whose holder is aft::nn::LanguageModel.
+  std::string name = module.name();
+  if (name.find_first_of("<(") == std::string::npos)
+    name.erase(0, name.rfind(':') + 1);
+  static const std::string kImplementation = "Impl";
+  if (name.size() > kImplementation.size() && name.ends_with(kImplementation))
+    name.resize(name.size() - kImplementation.size());
+  return name;
 }
 
 std::shared_ptr<Program> capture::compileGraph(const Graph &graph, const CompileOptions &options) {

@@ -38,6 +38,8 @@ std::vector<Buffer> buffersOf(const Tensors &tensors);
 /// The program's options, with LibTorch's number of threads and the examples' shapes
 /// where nothing else is said.
 CompileOptions programOptions(const CompileOptions &options, const Tensors &examples);
+/// The program's name: what the options say, else the module's class.
+std::string programName(const torch::nn::Module &module, const CompileModuleOptions &options);
 /// Builds and compiles; throws c10::Error.
 std::shared_ptr<Program> compileGraph(const Graph &graph, const CompileOptions &options);
 /// Translates a capture for inference and compiles it; throws c10::Error.

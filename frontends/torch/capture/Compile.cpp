@@ -22,7 +22,7 @@ struct CompiledModule::Impl {
 
 CompiledModule capture::compileCapture(const Capture &capture, const Tensors &examples,
                                        const CompileModuleOptions &options) {
-  Graph graph;
+  Graph graph(options.name);
   Translation translation(capture, graph, kEntry, /*training=*/false);
   translation.setNames(options);
   translation.run();
@@ -41,15 +41,17 @@ CompiledModule capture::compileCapture(const Capture &capture, const Tensors &ex
 CompiledModule aft::compileComputation(torch::nn::Module &module, const Computation &computation,
                                        const Tensors &examples,
                                        const CompileModuleOptions &options) {
+  CompileModuleOptions named = options;
+  named.name = programName(module, options);
   return compileCapture(Capture(module, computation, examples, options.dynamic, hasRule), examples,
-                        options);
+                        named);
 }
 
 /// The inputs, then what the module keeps.
 static Tensors argumentsOf(const CompiledModule::Impl &impl, const Tensors &inputs) {
   Tensors arguments = impl.check(inputs);
   for (const at::Tensor &state : impl.states)
-    arguments.push_back(state.contiguous());
+    arguments.push_back(ops::inMemory(state));
   return arguments;
 }
 

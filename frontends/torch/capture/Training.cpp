@@ -66,7 +66,7 @@ TrainingModule aft::compileTrainingComputation(torch::nn::Module &module, const 
                                                const CompileModuleOptions &options) {
   Capture capture(module, loss, examples, options.dynamic, hasRule);
   checkLoss(capture);
-  Graph graph;
+  Graph graph(programName(module, options));
   Translation translation(capture, graph, kLoss, /*training=*/true);
   translation.setNames(options);
   translation.run();
@@ -109,7 +109,7 @@ Tensors TrainingModule::Impl::arguments(const Tensors &inputs) const {
   all.push_back(at::scalar_tensor(learningRate, at::kFloat));
   all.insert(all.end(), inputs.begin(), inputs.end());
   for (const TracedState &state : fixed)
-    all.push_back(state.tensor.defined() ? state.tensor.contiguous()
+    all.push_back(state.tensor.defined() ? ops::inMemory(state.tensor)
                                    : at::scalar_tensor(stepSeed(seed, steps), at::kLong));
   return all;
 }

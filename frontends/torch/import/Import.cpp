@@ -57,5 +57,6 @@ CompiledModule aft::importModel(const std::string &path, const ImportOptions &op
   Imported imported(path, options.inputs);
   CompileModuleOptions module;
   module.compile = options.compile;
+  module.name = path;
   return capture::compileCapture(*imported.capture, imported.model.examples, module);
 }

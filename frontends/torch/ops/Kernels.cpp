@@ -49,6 +49,10 @@ int aft::ops::threads() {
   return std::getenv("AFT_NUM_THREADS") ? 0 : at::get_num_threads();
 }
 
+Tensor aft::ops::inMemory(const Tensor &tensor) {
+  return tensor.resolve_neg().contiguous();
+}
+
 Buffer aft::ops::bufferOf(const Tensor &tensor) {
   TORCH_INTERNAL_ASSERT(tensor.is_contiguous() && tensor.device().is_cpu());
   return {tensor.data_ptr(), dtypeOf(tensor.scalar_type()), tensor.sizes().vec()};
@@ -152,7 +156,7 @@ std::vector<Tensor> aft::ops::run(const Operation &operation, const Extents &ext
   for (const auto &operand : operation.operands) {
     TORCH_CHECK(operand.tensor.device().is_cpu(), "aft::", operation.mnemonic,
                 ": all tensors must be on the CPU, found one on ", operand.tensor.device());
-    inputs.push_back(operand.tensor.contiguous());
+    inputs.push_back(inMemory(operand.tensor));
     in.push_back(bufferOf(inputs.back()));
   }
   for (const auto &[type, letters] : operation.results) {

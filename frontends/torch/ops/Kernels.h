@@ -19,7 +19,10 @@ DType dtypeOf(at::ScalarType type);
 at::ScalarType scalarTypeOf(DType type);
 /// Sums of this element type are kept in f32, or f64 for f64.
 at::ScalarType accumulationOf(at::ScalarType type);
-/// A contiguous CPU tensor's memory.
+/// The tensor with its numbers in memory, one after the other: not as a view that changes
+/// their order or their sign when they are read.
+Tensor inMemory(const Tensor &tensor);
+/// The memory of such a tensor on the CPU.
 Buffer bufferOf(const Tensor &tensor);
 /// LibTorch's number of threads; 0, our own default, where AFT_NUM_THREADS was
 /// set on purpose.

@@ -255,6 +255,33 @@ TEST(Capture, WrongInputs) {
       << message;
 }
 
+TEST(Capture, InputsThatAreViews) {
+  torch::manual_seed(14);
+  torch::nn::Linear linear(4, 3);
+  auto compiled = compile(linear, {at::randn({2, 4})}, withoutCache());
+  at::NoGradGuard noGradients;
+  for (const Tensor &x : {at::randn({4, 2}).t(), at::randn({1, 4}).expand({3, 4}),
+                          at::randn({5, 8}).slice(1, 0, 8, 2),
+                          at::_neg_view(at::randn({2, 4}))}) // contiguous, but for the sign
+    expectClose(compiled(x), linear(x), 2e-6);
+  EXPECT_NE(refusal([&] { compiled(at::randn({2, 4}).to_sparse()); })
+                .find("input 0 must be a dense tensor, found Sparse"),
+            std::string::npos);
+}
+
+TEST(Capture, ProgramsHaveTheNameOfTheModule) {
+  auto nameOf = [](const CompiledModule &compiled) {
+    std::string report = compiled.program().report(), key = "\"program\":\"";
+    size_t begin = report.find(key) + key.size();
+    return report.substr(begin, report.find('"', begin) - begin);
+  };
+  torch::nn::Linear linear(4, 3);
+  CompileModuleOptions options = withoutCache();
+  EXPECT_EQ(nameOf(compile(linear, {at::randn({2, 4})}, options)), "Linear");
+  options.name = "projection";
+  EXPECT_EQ(nameOf(compile(linear, {at::randn({2, 4})}, options)), "projection");
+}
+
 TEST(Capture, RefusesWhatItCannotTranslate) {
   Outer module;
   std::string message = refusal([&] { compile(module, {at::randn({2, 4})}); });

@@ -302,7 +302,8 @@ private:
 /// A program under construction.
 class Graph {
 public:
-  Graph();
+  /// `name` appears in error messages and reports.
+  explicit Graph(std::string name = "graph");
   ~Graph();
   Graph(Graph &&);
   Graph &operator=(Graph &&);

@@ -41,6 +41,8 @@ struct CompileModuleOptions {
   /// at two sizes and compared. A dimension that the module needs fixed stays
   /// so. false: the example's sizes only.
   bool dynamic = true;
+  /// Of the program in messages and reports; empty: the module's class.
+  std::string name;
   /// Names of the inputs in artifacts and messages of the program; those without one are
   /// "input.0", "input.1", …
   std::vector<std::string> inputNames;
