@@ -222,6 +222,10 @@ ExtentId aft::raise::extentOf(Value tensor, int64_t dim) {
     if (count == 1)
       return extentOf(collapse.getSrc(), only);
   }
+  if (auto pad = dyn_cast_or_null<tensor::PadOp>(op))
+    if (isConstantIntValue(pad.getMixedLowPad()[dim], 0) &&
+        isConstantIntValue(pad.getMixedHighPad()[dim], 0))
+      return extentOf(pad.getSource(), dim);
   if (auto slice = dyn_cast_or_null<tensor::ExtractSliceOp>(op))
     if (slice.getSourceType().getRank() == type.getRank())
       return extentIdOf(slice.getMixedSizes()[dim]);

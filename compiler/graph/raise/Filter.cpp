@@ -24,6 +24,7 @@ private:
   bool takeReach(const Mask &window);
   bool takeChannels();
   bool isCausal() const;
+  bool isOfDistance();
 
   Formulas &formulas;
   Normalizer &normalizer;
@@ -105,6 +106,13 @@ bool FilterFinder::isCausal() const {
          });
 }
 
+/// Whether the bias can be told at a single distance.
+bool FilterFinder::isOfDistance() {
+  Filter::Axis own = filter.axes[0];
+  own.tap = formulas.newVariable(1);
+  return filter.axes.size() == 1 && atTaps(formulas, normalizer, own, bias.base);
+}
+
 /// The distances at which the bias may not be 0.
 bool FilterFinder::takeReach(const Mask &window) {
   for (Filter::Axis &axis : filter.axes) {
@@ -122,7 +130,12 @@ bool FilterFinder::takeReach(const Mask &window) {
     bool isKnown = !ShapedType::isDynamic(extent);
     bool isWindow = first && last && (!isKnown || *first > 1 - extent || *last < extent - 1);
     // A bias for all pairs is one of aft.full, unless channels differ in it.
-    if (!isWindow && !(isKnown && bias.base->vars & valueVars & ~(Vars(1) << axis.key)))
+    bool differs = bias.base->vars & valueVars & ~(Vars(1) << axis.key);
+    if (!isWindow && differs && !isKnown && isOfDistance())
+      return refuse("channels differ in a bias of distances, and the length is not known, which "
+                    "their filters would have",
+                    true);
+    if (!isWindow && !(isKnown && differs))
       return refuse("the bias is 0 at no distance", false);
     axis.first = isKnown ? std::max(first.value_or(1 - extent), 1 - extent) : *first;
     axis.last = isKnown ? std::min(last.value_or(extent - 1), extent - 1) : *last;

@@ -113,14 +113,23 @@ std::optional<Inequality> Normalizer::linearFloat(Expr e) {
   }
   if (!is<arith::AddFOp>(e) && !is<arith::SubFOp>(e) && !is<arith::MulFOp>(e))
     return std::nullopt;
+  if (is<arith::MulFOp>(e))
+    return linearProduct(e);
   std::optional<Inequality> a = linear(e->operands[0]), b = linear(e->operands[1]);
   if (!a || !b)
     return std::nullopt;
-  if (!is<arith::MulFOp>(e))
-    return a->plus(*b, is<arith::AddFOp>(e) ? 1 : -1);
-  if (!a->vars.empty())
+  return a->plus(*b, is<arith::AddFOp>(e) ? 1 : -1);
+}
+
+/// One of the factors is a number.
+std::optional<Inequality> Normalizer::linearProduct(Expr e) {
+  std::optional<Inequality> a = linear(e->operands[0]), b = linear(e->operands[1]);
+  auto isNumber = [](const std::optional<Inequality> &side) {
+    return side && side->vars.empty() && side->values.empty();
+  };
+  if (!isNumber(a))
     std::swap(a, b);
-  return a->vars.empty() ? std::optional(scaled(*b, a->number)) : std::nullopt;
+  return isNumber(a) && b ? std::optional(scaled(*b, a->number)) : std::nullopt;
 }
 
 std::optional<Inequality> Normalizer::linear(Expr e) {
@@ -132,7 +141,10 @@ std::optional<Inequality> Normalizer::linear(Expr e) {
     return result;
   }
   if (e->kind == Kind::Variable) {
-    result.vars.push_back({e->var, 1});
+    const Index place = e->place.empty() ? Index::variable(e->var) : e->place[0];
+    if (place.var >= 0)
+      result.vars.push_back({place.var, 1});
+    result.number = place.offset;
     return result;
   }
   // Places and lengths stay far below 2^31; what is narrower may wrap.
@@ -145,6 +157,8 @@ std::optional<Inequality> Normalizer::linear(Expr e) {
       return std::nullopt;
     return a->plus(*b, is<arith::AddIOp>(e) ? 1 : -1);
   }
+  if (is<arith::MulIOp>(e))
+    return linearProduct(e);
   bool isInteger =
       e->kind == Kind::Element && getElementTypeOrSelf(e->tensor.getType()).isIntOrIndex();
   if (!isInteger)

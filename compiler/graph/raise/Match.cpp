@@ -111,12 +111,17 @@ bool Matcher::takeTerms(const Product &above, Product below) {
   mixer.keys.assign(below.exponents.begin(), below.exponents.end());
   if (hidesOutside())
     return near("keys outside of a filter are hidden, which aft.conv does not do");
-  if (findFilter(formulas, normalizer, {vars, keys, masks}, mixer, miss))
+  Miss noFilter;
+  if (findFilter(formulas, normalizer, {vars, keys, masks}, mixer, noFilter))
     return takeMasks();
   bool onlyConvolution = keys.size() > 1 || llvm::any_of(mixer.keys, [](const Power &each) {
                            return !each.where.empty();
                          });
-  return !onlyConvolution && takeRoles() && takeMasks();
+  if (!onlyConvolution && takeRoles() && takeMasks())
+    return true;
+  if (onlyConvolution || noFilter.near)
+    miss = noFilter;
+  return false;
 }
 
 /// Whether the weights are those of a convolution alone, without a sum over the rest.

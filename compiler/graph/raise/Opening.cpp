@@ -199,7 +199,7 @@ static Expr openSlice(Formulas &formulas, tensor::ExtractSliceOp slice, const Pl
 static Expr openConcat(Formulas &formulas, tensor::ConcatOp concat, Place place) {
   Index &index = place[concat.getDim()];
   int64_t extent = index.var < 0 ? 1 : formulas.staticExtent(index.var);
-  if (!index.parts.empty() || ShapedType::isDynamic(extent))
+  if (!index.parts.empty() || index.minus >= 0 || ShapedType::isDynamic(extent))
     return nullptr;
   for (Value input : concat.getInputs()) {
     int64_t size = cast<RankedTensorType>(input.getType()).getDimSize(concat.getDim());
@@ -216,10 +216,10 @@ static Expr openConcat(Formulas &formulas, tensor::ConcatOp concat, Place place)
 /// Rows of a table: their places are those that the ids name.
 static Expr openEmbedding(Formulas &formulas, aft::EmbeddingOp op, Place place) {
   const Index channel = place.pop_back_val();
-  if (channel.var < 0 || channel.minus >= 0 || channel.offset != 0)
+  if (channel.minus >= 0 || channel.offset != 0 || !channel.parts.empty())
     return nullptr;
   Expr id = formulas.element(op.getIds(), place);
-  return formulas.lookup(op.getTable(), {id, formulas.variable(channel.var)});
+  return formulas.lookup(op.getTable(), {id, formulas.index(channel)});
 }
 
 Expr Formulas::openView(Operation *op, const Place &place) {

@@ -116,6 +116,7 @@ private:
   bool separates(Expr e);
   bool isMaximum(Expr e);
   std::optional<Inequality> linearFloat(Expr e);
+  std::optional<Inequality> linearProduct(Expr e);
   std::optional<Mask> belowAll(Expr e, Expr limit, bool orEqual);
   std::optional<Mask> comparison(Expr e, bool holds);
   std::optional<Mask> floatComparison(Expr e, bool holds);

@@ -77,6 +77,7 @@ private:
   SmallVector<Tap> taps;
   SmallVector<Axis, 3> axes;
   SmallVector<Operation *> seen;
+  Vars bordered = 0; ///< places along dimensions that grew by zeros
 };
 } // namespace aft::raise
 
@@ -93,11 +94,13 @@ Expr TapReader::behindViews(Expr e, bool throughPads) {
       if (!throughPads || !zero || !matchPattern(zero, m_AnyZeroFloat()))
         break;
       Place at = e->place;
-      for (auto [index, low] : llvm::zip(at, pad.getMixedLowPad())) {
+      for (auto [index, low, high] : llvm::zip(at, pad.getMixedLowPad(), pad.getMixedHighPad())) {
         std::optional<int64_t> before = getConstantIntValue(low);
-        if (!before || (*before != 0 && !index.parts.empty()))
+        bool grows = before != 0 || !isConstantIntValue(high, 0);
+        if (!before || (grows && (index.var < 0 || !index.parts.empty())))
           return e;
         index.offset -= *before;
+        bordered |= grows ? Vars(1) << index.var : 0;
       }
       padded = true;
       next = formulas.element(pad.getSource(), at);
@@ -182,8 +185,10 @@ bool TapReader::findAxes() {
     if (to.var < 0 || to.minus >= 0 || !to.parts.empty() || number.var >= 0)
       return false;
     axes.push_back({input, weight, number.offset, number.offset, to.offset - number.offset});
+    bordered &= ~(Vars(1) << to.var);
   }
-  return true;
+  // Elsewhere what was added is read as zeros, not as no key.
+  return bordered == 0;
 }
 
 /// Whether the taps fill a box of the weights, each shifted by its number.
