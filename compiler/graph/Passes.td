@@ -10,10 +10,11 @@ def RaiseMixers : Pass<"aft-raise-mixers", "::mlir::ModuleOp"> {
   let description = [{
     Recognises `g(q) * sum_t' exp(k + w) v / sum_t' exp(k + w)` however it is
     spelled in linalg, tensor, arith and math, and makes `aft.full` of it; `aft.simple`
-    without a bias, `aft.local` where the bias is 0 far from the diagonal: with or without maxima subtracted before the
-    exponentials, as matrix products, reductions, running sums, a softmax over
-    time or one product with [exp(k)v | exp(k)], in any layout, masked causally
-    or by lengths.
+    without a bias, `aft.local` where the bias is 0 far from the diagonal, `aft.conv`
+    where it depends on the distance of key and query alone: with or without maxima
+    subtracted before the exponentials, as matrix products, depth-wise convolutions,
+    reductions, running sums, a softmax over time or one product with
+    [exp(k)v | exp(k)], in any layout, masked causally or by lengths.
 
     Each candidate is read as a formula of symbolic places (compiler/graph/raise/)
     and brought into one normal form, so that spellings fall together. What

@@ -62,7 +62,7 @@ void Attempt::read(linalg::LinalgOp root, bool fast) {
   Normalizer normalizer(formulas, all, fast);
   Product product = normalizer.product(opened);
   if (!product.totals.empty())
-    total = product.totals[0].op;
+    total = product.totals[0].ops.front();
   match = matchMixer(formulas, normalizer, vars, std::move(product), miss);
   if (match && !leavesNothing(root)) {
     match.reset();

@@ -154,6 +154,18 @@ Value Function::constant(const TensorType &type, const void *data) {
                       shape);
 }
 
+Value Function::number(Extent extent, DType dtype) {
+  std::optional<Polynomial> value = impl->fromExtent("number", extent);
+  if (!value)
+    return {};
+  if (!isFloat(dtype) && !isInteger(dtype))
+    return impl->fail("number", "expected the element type of a number, found i1");
+  DType wide = accumulationOf(dtype);
+  return impl->generic({}, dtype, {}, [&](Body &body, const Strings &) {
+    return body.convert(body.fromIndex(impl->materialise(*value), wide), wide, dtype);
+  });
+}
+
 Value Function::arange(Extent length, DType dtype, double start, double step) {
   std::optional<Shape> shape = impl->fromExtents("arange", {length});
   if (!shape)

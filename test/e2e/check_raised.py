@@ -42,7 +42,7 @@ def compare(program, arguments, folder, shift):
 def check(text, folder):
     """How it failed, if it did, and whether it was raised; None where it is not run."""
     found = re.search(r"func\.func @(\w+)\((.*?)\) ->", text)
-    sums = "linalg.matmul" in text or '"reduction"' in text
+    sums = any(each in text for each in ("linalg.matmul", "linalg.reduce", '"reduction"'))
     if not found or found[1] in UNDERFLOWS or not sums or "f16" in found[2].replace("bf16", ""):
         return None
     arguments = re.findall(r"%(\w+): tensor<([^>]*)>", found[2])
@@ -53,7 +53,7 @@ def check(text, folder):
         file.write(text.replace("@" + found[1] + "(", "@main("))
     subprocess.run([opt, source, "-linalg-generalize-named-ops", "-o", program], check=True)
     after = subprocess.run([opt, program, "-aft-raise-mixers=fast"], capture_output=True, text=True)
-    raised = re.search(r"aft\.(full|simple|local) ", after.stdout) is not None
+    raised = re.search(r"aft\.(full|simple|local|conv) ", after.stdout) is not None
     error = compare(program, arguments, folder, 0)
     if raised and not error:
         error = compare(program, arguments, folder, 200)

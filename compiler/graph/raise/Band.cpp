@@ -8,15 +8,7 @@ using namespace mlir;
 using namespace aft;
 using namespace aft::raise;
 
-namespace {
-/// A bias as another one where a mask holds, 0 elsewhere.
-struct Masked {
-  Expr inner;
-  Mask mask;
-};
-} // namespace
-
-static std::optional<Masked> masked(Normalizer &normalizer, Expr e) {
+std::optional<Masked> aft::raise::masked(Normalizer &normalizer, Expr e) {
   e = normalizer.definitionOf(stripped(e));
   if (is<arith::SelectOp>(e))
     for (int kept : {1, 2})
@@ -37,7 +29,8 @@ static void factorise(Formulas &formulas, Normalizer &normalizer, Expr e, MixerM
     return;
   Product product = normalizer.product(e);
   if (product.isWeight() || product.shift != 0 || !product.factors.empty() ||
-      product.totals.size() != 1 || product.totals[0].power != 1)
+      product.totals.size() != 1 || product.totals[0].power != 1 ||
+      product.totals[0].vars.size() != 1)
     return;
   const Product &term = *product.totals[0].term;
   if (term.isWeight() || !term.totals.empty())
@@ -52,7 +45,7 @@ static void factorise(Formulas &formulas, Normalizer &normalizer, Expr e, MixerM
   }
   if (left->factors.empty() || right->factors.empty())
     return;
-  mixer.rank = product.totals[0].var;
+  mixer.rank = product.totals[0].vars[0];
   mixer.left = std::move(left);
   mixer.right = std::move(right);
 }

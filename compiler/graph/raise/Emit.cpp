@@ -25,6 +25,21 @@ struct Operands {
 };
 } // namespace
 
+/// With borders of 0.
+static Value padded(Emitter &emitter, Value value, ArrayRef<OpFoldResult> low,
+                    ArrayRef<OpFoldResult> high) {
+  RewriterBase &rewriter = emitter.rewriter;
+  auto type = cast<RankedTensorType>(value.getType());
+  Value zero =
+      rewriter.create<arith::ConstantOp>(emitter.loc, rewriter.getZeroAttr(emitter.element));
+  SmallVector<int64_t> lows, highs;
+  SmallVector<Value> dynamicLows, dynamicHighs;
+  dispatchIndexOpFoldResults(low, dynamicLows, lows);
+  dispatchIndexOpFoldResults(high, dynamicHighs, highs);
+  Type result = tensor::PadOp::inferResultType(type, lows, highs);
+  return rewriter.create<tensor::PadOp>(emitter.loc, result, value, low, high, zero).getResult();
+}
+
 /// The band of the bias [T, T]: with borders of 0, its rows laid end to end and
 /// cut one element later each.
 static Value bandOf(Emitter &emitter, const MixerMatch &match, Value bias) {
@@ -36,21 +51,11 @@ static Value bandOf(Emitter &emitter, const MixerMatch &match, Value bias) {
   auto computed = [&](AffineExpr e) {
     return affine::makeComposedFoldedAffineApply(rewriter, loc, e, {length});
   };
-  auto padded = [&](Value value, ArrayRef<OpFoldResult> low, ArrayRef<OpFoldResult> high) {
-    auto type = cast<RankedTensorType>(value.getType());
-    Value zero = rewriter.create<arith::ConstantOp>(loc, rewriter.getZeroAttr(emitter.element));
-    SmallVector<int64_t> lows, highs;
-    SmallVector<Value> dynamicLows, dynamicHighs;
-    dispatchIndexOpFoldResults(low, dynamicLows, lows);
-    dispatchIndexOpFoldResults(high, dynamicHighs, highs);
-    Type result = tensor::PadOp::inferResultType(type, lows, highs);
-    return rewriter.create<tensor::PadOp>(loc, result, value, low, high, zero).getResult();
-  };
   OpFoldResult left = rewriter.getIndexAttr(before), right = rewriter.getIndexAttr(after);
-  Value wide = padded(bias, {none, left}, {none, right});
+  Value wide = padded(emitter, bias, {none, left}, {none, right});
   Value flat =
       rewriter.create<tensor::CollapseShapeOp>(loc, wide, ArrayRef<ReassociationIndices>{{0, 1}});
-  flat = padded(flat, {none}, {length});
+  flat = padded(emitter, flat, {none}, {length});
   SmallVector<OpFoldResult> sizes = {length, computed(t + taps)};
   auto [shape, dynamicSizes] = decomposeMixedValues(sizes);
   Value shifted =
@@ -77,15 +82,38 @@ static Value factorisedBand(Emitter &emitter, const MixerMatch &match) {
       ->getResult(0);
 }
 
+/// The filter [heads, taps...]; causal ones end at distance 0, others reach as far
+/// before a query as behind it. Where the bias has no taps it is 0.
+static Value filterOf(Emitter &emitter, const MixerMatch &match) {
+  RewriterBase &rewriter = emitter.rewriter;
+  SmallVector<SmallVector<int>> groups = {match.filter->heads};
+  SmallVector<OpFoldResult> low = {rewriter.getIndexAttr(0)}, high = low;
+  for (const Filter::Axis &axis : match.filter->axes) {
+    groups.push_back({axis.tap});
+    int64_t reach = std::max({-axis.first, axis.last, int64_t(0)});
+    low.push_back(rewriter.getIndexAttr(axis.first + reach));
+    high.push_back(rewriter.getIndexAttr((match.causal ? 0 : reach) - axis.last));
+  }
+  Value taps = emitter.tensor(match.bias, /*adds=*/true, 0, flattened(groups));
+  taps = emitter.grouped(taps, groups);
+  auto isZero = [](OpFoldResult size) { return isConstantIntValue(size, 0); };
+  if (llvm::all_of(low, isZero) && llvm::all_of(high, isZero))
+    return taps;
+  return padded(emitter, taps, low, high);
+}
+
 static Operands operandsOf(Emitter &emitter, const MixerMatch &match) {
   SmallVector<int> batch(match.batch), channels(match.channels);
-  SmallVector<SmallVector<int>> keyGroups = {batch, {match.key}, channels};
-  SmallVector<SmallVector<int>> queryGroups = {batch, {match.query}, channels};
+  SmallVector<SmallVector<int>> valueGroups = {batch, match.positions(), channels};
+  SmallVector<SmallVector<int>> queryGroups = {batch, match.queries(), channels};
+  SmallVector<SmallVector<int>> keyGroups = valueGroups;
+  if (match.filter)
+    keyGroups[2] = match.filter->heads;
   Operands result;
   Value k = emitter.tensor(match.keys, /*adds=*/true, 0, flattened(keyGroups));
-  Value v = emitter.tensor(match.values, /*adds=*/false, 1, flattened(keyGroups));
+  Value v = emitter.tensor(match.values, /*adds=*/false, 1, flattened(valueGroups));
   result.k = emitter.grouped(k, keyGroups);
-  result.v = emitter.grouped(v, keyGroups);
+  result.v = emitter.grouped(v, valueGroups);
   if (match.gated) {
     Value q = emitter.tensor(Power{match.gated, 1}, true, 0, flattened(queryGroups));
     result.q = emitter.grouped(q, queryGroups);
@@ -96,7 +124,9 @@ static Operands operandsOf(Emitter &emitter, const MixerMatch &match) {
     result.q = emitter.zeros(cast<RankedTensorType>(like.getType()),
                              tensor::getMixedSizes(emitter.rewriter, emitter.loc, like));
   }
-  if (match.left) {
+  if (match.filter) {
+    result.w = filterOf(emitter, match);
+  } else if (match.left) {
     result.w = factorisedBand(emitter, match);
   } else if (!match.bias.empty()) {
     bool batched = llvm::any_of(match.bias, [&](const Power &bias) {
@@ -133,6 +163,16 @@ static Value createMixer(Emitter &emitter, const MixerMatch &match, const Operan
         .create<SimpleOp>(emitter.loc, TypeRange{type}, operands.q, operands.k, operands.v,
                           operands.lengths, ValueRange(), match.causal, match.gate)
         ->getResult(0);
+  if (match.filter) {
+    DenseI64ArrayAttr grid;
+    if (match.filter->axes.size() > 1)
+      grid = builder.getDenseI64ArrayAttr(llvm::map_to_vector(
+          match.filter->queries(), [&](int var) { return emitter.formulas.staticExtent(var); }));
+    return builder
+        .create<ConvOp>(emitter.loc, TypeRange{type}, operands.q, operands.k, operands.v,
+                        operands.w, operands.lengths, ValueRange(), grid, match.causal, match.gate)
+        ->getResult(0);
+  }
   if (match.window)
     return builder
         .create<LocalOp>(emitter.loc, TypeRange{type}, operands.q, operands.k, operands.v,
@@ -190,8 +230,8 @@ Emitted aft::raise::emitMixer(Formulas &formulas, const MixerMatch &match, Array
   emitter.chooseElement(match);
   Value mixed = createMixer(emitter, match, operandsOf(emitter, match));
   emitter.element = emitter.result;
-  SmallVector<SmallVector<int>> groups = {
-      SmallVector<int>(match.batch), {match.query}, SmallVector<int>(match.channels)};
+  SmallVector<SmallVector<int>> groups = {SmallVector<int>(match.batch), match.queries(),
+                                          SmallVector<int>(match.channels)};
   Place place;
   for (int var : flattened(groups))
     place.push_back(Index::variable(var));

@@ -37,7 +37,7 @@ bool Emitter::canWrite(ArrayRef<Power> terms) {
            return llvm::all_of(e->place, [&](const Index &index) {
              bool twice = index.var >= 0 && seen >> index.var & 1;
              seen |= index.var >= 0 ? Vars(1) << index.var : 0;
-             return index.parts.empty() && !twice;
+             return index.parts.empty() && index.minus < 0 && !twice;
            });
          });
 }
@@ -70,31 +70,12 @@ void Emitter::chooseElement(const MixerMatch &match) {
 }
 
 bool Emitter::collect(Expr e, SmallVectorImpl<Expr> &elements) {
-  if (e->kind == Kind::Sum)
+  if (e->kind == Kind::Sum || e->kind == Kind::Inside || e->kind == Kind::Lookup)
     return false;
   if (e->kind == Kind::Element && isa<RankedTensorType>(e->tensor.getType()) &&
       llvm::none_of(elements, [&](Expr known) { return same(known, e); }))
     elements.push_back(e);
   return llvm::all_of(e->operands, [&](Expr operand) { return collect(operand, elements); });
-}
-
-Value Emitter::scalar(OpBuilder &builder, Expr e, ArrayRef<Expr> elements, ValueRange arguments,
-                      ArrayRef<int> order) {
-  if (e->kind == Kind::Number)
-    return builder.create<arith::ConstantOp>(loc, e->number);
-  if (e->kind == Kind::Variable)
-    return builder.create<linalg::IndexOp>(loc,
-                                           std::distance(order.begin(), llvm::find(order, e->var)));
-  if (e->kind == Kind::Element) {
-    for (auto [known, argument] : llvm::zip(elements, arguments))
-      if (same(known, e))
-        return argument;
-    return e->tensor;
-  }
-  IRMapping mapping;
-  for (auto [operand, value] : llvm::zip(e->operands, e->op->getOperands()))
-    mapping.map(value, scalar(builder, operand, elements, arguments, order));
-  return builder.clone(*e->op, mapping)->getResult(0);
 }
 
 static Value converted(OpBuilder &builder, Location loc, Value value, Type type) {
@@ -106,6 +87,36 @@ static Value converted(OpBuilder &builder, Location loc, Value value, Type type)
   if (from < to)
     return builder.create<arith::ExtFOp>(loc, type, value);
   return builder.create<arith::TruncFOp>(loc, type, value);
+}
+
+Value Emitter::scalar(OpBuilder &builder, Expr e, ArrayRef<Expr> elements, ValueRange arguments,
+                      ArrayRef<int> order) {
+  if (e->kind == Kind::Number)
+    return builder.create<arith::ConstantOp>(loc, e->number);
+  if (e->kind == Kind::Variable) {
+    const Index place = e->place.empty() ? Index::variable(e->var) : e->place[0];
+    Value number = builder.create<arith::ConstantIndexOp>(loc, place.offset);
+    if (place.var < 0)
+      return number;
+    Value index = builder.create<linalg::IndexOp>(
+        loc, std::distance(order.begin(), llvm::find(order, place.var)));
+    return place.offset == 0 ? index : builder.create<arith::AddIOp>(loc, index, number);
+  }
+  if (e->kind == Kind::Element) {
+    for (auto [known, argument] : llvm::zip(elements, arguments))
+      if (same(known, e))
+        return argument;
+    return e->tensor;
+  }
+  IRMapping mapping;
+  for (auto [operand, value] : llvm::zip(e->operands, e->op->getOperands())) {
+    Value found = scalar(builder, operand, elements, arguments, order);
+    // A formula leaves out casts between float types.
+    if (isa<FloatType>(value.getType()))
+      found = converted(builder, loc, found, value.getType());
+    mapping.map(value, found);
+  }
+  return builder.clone(*e->op, mapping)->getResult(0);
 }
 
 Value Emitter::combined(OpBuilder &builder, ArrayRef<Power> terms, bool adds, double number,

@@ -1,4 +1,4 @@
-//===- Expression.cpp - Elements, their definitions and extents -----------===//
+//===- Expression.cpp - Formulas and the extents of their variables --------===//
 
 #include "compiler/graph/raise/Expression.h"
 
@@ -9,8 +9,6 @@
 using namespace mlir;
 using namespace aft::raise;
 
-/// An attempt opens no more definitions; a mixer is made of a few dozen.
-static constexpr int kSteps = 500;
 /// A formula has no more nodes, as a tree.
 static constexpr int kSize = 256;
 
@@ -32,6 +30,7 @@ Node *Formulas::make(Kind kind) {
 
 static Vars varsOf(const Index &index) {
   Vars vars = index.var >= 0 ? Vars(1) << index.var : 0;
+  vars |= index.minus >= 0 ? Vars(1) << index.minus : 0;
   for (const Index &part : index.parts)
     vars |= varsOf(part);
   return vars;
@@ -82,11 +81,49 @@ Expr Formulas::sum(int var, Expr term, Operation *op) {
   return node;
 }
 
+Expr Formulas::variable(int var) {
+  Node *node = make(Kind::Variable);
+  node->var = var;
+  node->vars = Vars(1) << var;
+  return node;
+}
+
+Expr Formulas::index(Index index) {
+  Node *node = make(Kind::Variable);
+  node->vars = varsOf(index);
+  node->place = {index};
+  return node;
+}
+
+Expr Formulas::inside(Expr term, Place place, ArrayRef<int64_t> bounds) {
+  Node *node = make(Kind::Inside);
+  node->operands = {term};
+  node->size = term->size + 1;
+  node->vars = term->vars;
+  for (const Index &index : place)
+    node->vars |= varsOf(index);
+  node->place = std::move(place);
+  node->bounds.assign(bounds.begin(), bounds.end());
+  return node;
+}
+
+Expr Formulas::lookup(Value tensor, ArrayRef<Expr> places) {
+  Node *node = make(Kind::Lookup);
+  node->tensor = tensor;
+  for (Expr place : places) {
+    node->operands.push_back(place);
+    node->size += place->size;
+    node->vars |= place->vars;
+  }
+  return node->size > kSize ? nullptr : node;
+}
+
 bool aft::raise::same(Expr a, Expr b) {
   if (a == b)
     return true;
   if (a->kind != b->kind || a->vars != b->vars || a->operands.size() != b->operands.size() ||
-      a->tensor != b->tensor || a->place != b->place || a->number != b->number || a->var != b->var)
+      a->tensor != b->tensor || a->place != b->place || a->number != b->number ||
+      a->var != b->var || a->bounds != b->bounds)
     return false;
   if (a->kind == Kind::Scalar &&
       (a->op->getName() != b->op->getName() ||
@@ -126,6 +163,7 @@ bool aft::raise::isPlain(Expr e) {
 
 static void rename(Index &index, int from, int to) {
   index.var = index.var == from ? to : index.var;
+  index.minus = index.minus == from ? to : index.minus;
   for (Index &part : index.parts)
     rename(part, from, to);
 }
@@ -148,7 +186,7 @@ Expr Formulas::renamed(Expr e, int from, int to) {
 // Extents
 //===----------------------------------------------------------------------===//
 
-static ExtentId idOf(OpFoldResult size) {
+ExtentId aft::raise::extentIdOf(OpFoldResult size) {
   if (std::optional<int64_t> number = getConstantIntValue(size))
     return {nullptr, *number};
   Value value = cast<Value>(size);
@@ -166,12 +204,12 @@ ExtentId aft::raise::extentOf(Value tensor, int64_t dim) {
   if (auto structured = dyn_cast_or_null<linalg::LinalgOp>(op))
     return extentOf(structured.getDpsInits()[cast<OpResult>(tensor).getResultNumber()], dim);
   if (auto empty = dyn_cast_or_null<tensor::EmptyOp>(op))
-    return idOf(empty.getMixedSizes()[dim]);
+    return extentIdOf(empty.getMixedSizes()[dim]);
   if (auto move = dyn_cast_or_null<tensor::CastOp>(op))
     return extentOf(move.getSource(), dim);
   if (auto expand = dyn_cast_or_null<tensor::ExpandShapeOp>(op)) {
     Builder builder(op->getContext());
-    return idOf(
+    return extentIdOf(
         getMixedValues(expand.getStaticOutputShape(), expand.getOutputShape(), builder)[dim]);
   }
   if (auto collapse = dyn_cast_or_null<tensor::CollapseShapeOp>(op)) {
@@ -184,9 +222,13 @@ ExtentId aft::raise::extentOf(Value tensor, int64_t dim) {
     if (count == 1)
       return extentOf(collapse.getSrc(), only);
   }
+  if (auto pad = dyn_cast_or_null<tensor::PadOp>(op))
+    if (isConstantIntValue(pad.getMixedLowPad()[dim], 0) &&
+        isConstantIntValue(pad.getMixedHighPad()[dim], 0))
+      return extentOf(pad.getSource(), dim);
   if (auto slice = dyn_cast_or_null<tensor::ExtractSliceOp>(op))
     if (slice.getSourceType().getRank() == type.getRank())
-      return idOf(slice.getMixedSizes()[dim]);
+      return extentIdOf(slice.getMixedSizes()[dim]);
   return {tensor.getAsOpaquePointer(), dim};
 }
 
@@ -211,256 +253,4 @@ void Formulas::unify(int a, int b) {
   if (ShapedType::isDynamic(extents[a]))
     extents[a] = extents[b];
   extents[b] = extents[a];
-}
-
-//===----------------------------------------------------------------------===//
-// Structured operations
-//===----------------------------------------------------------------------===//
-
-static bool isZeroFill(Value init) {
-  Value value = init;
-  if (auto fill = init.getDefiningOp<linalg::LinalgOp>()) {
-    if (fill->getNumResults() != 1 || fill.getNumReductionLoops() != 0)
-      return false;
-    value = fill.getBlock()->getTerminator()->getOperand(0);
-    auto argument = dyn_cast<BlockArgument>(value);
-    if (argument && argument.getOwner() == fill.getBlock())
-      value = fill.getMatchingOpOperand(argument)->get();
-  }
-  return matchPattern(value, m_AnyZeroFloat()) || matchPattern(value, m_Zero());
-}
-
-/// The place of an operand when the loops stand at `loops`.
-static std::optional<Place> placed(AffineMap map, ArrayRef<Index> loops) {
-  Place place;
-  for (AffineExpr result : map.getResults()) {
-    if (auto loop = dyn_cast<AffineDimExpr>(result))
-      place.push_back(loops[loop.getPosition()]);
-    else if (auto number = dyn_cast<AffineConstantExpr>(result))
-      place.push_back(Index::number(number.getValue()));
-    else
-      return std::nullopt;
-  }
-  return place;
-}
-
-namespace {
-/// Reads the body of a structured operation as a formula.
-struct BodyReader {
-  Formulas &formulas;
-  linalg::LinalgOp op;
-  ArrayRef<Index> loops;
-  DenseMap<Value, Expr> known;
-
-  Expr read(Value value) {
-    if (Expr e = known.lookup(value))
-      return e;
-    Expr e = compute(value);
-    known[value] = e;
-    return e;
-  }
-
-  Expr compute(Value value) {
-    if (auto argument = dyn_cast<BlockArgument>(value);
-        argument && argument.getOwner() == op.getBlock()) {
-      OpOperand *operand = op.getMatchingOpOperand(argument);
-      std::optional<Place> place = placed(op.getMatchingIndexingMap(operand), loops);
-      return place ? formulas.element(operand->get(), *place) : nullptr;
-    }
-    Operation *def = value.getDefiningOp();
-    if (!def || def->getBlock() != op.getBlock() || isa<arith::ConstantOp>(def))
-      return formulas.element(value, {});
-    if (auto index = dyn_cast<linalg::IndexOp>(def)) {
-      const Index &loop = loops[index.getDim()];
-      return loop.var >= 0 && loop.offset == 0 ? formulas.variable(loop.var) : nullptr;
-    }
-    if (def->getNumRegions() != 0 || def->getNumResults() != 1 || isa<tensor::ExtractOp>(def))
-      return nullptr;
-    SmallVector<Expr> operands;
-    for (Value operand : def->getOperands()) {
-      operands.push_back(read(operand));
-      if (!operands.back())
-        return nullptr;
-    }
-    return formulas.scalar(def, operands);
-  }
-};
-} // namespace
-
-Expr Formulas::openStructured(linalg::LinalgOp op, const Place &place) {
-  if (!op.hasPureTensorSemantics() || op.getNumDpsInits() != 1 || op.getNumLoops() > 8)
-    return nullptr;
-  OpOperand *init = op.getDpsInitOperand(0);
-  AffineMap result = op.getMatchingIndexingMap(init);
-  if (!result.isProjectedPermutation())
-    return nullptr;
-  SmallVector<Index> loops(op.getNumLoops());
-  SmallVector<bool> set(op.getNumLoops());
-  for (auto [expr, index] : llvm::zip(result.getResults(), place)) {
-    loops[cast<AffineDimExpr>(expr).getPosition()] = index;
-    set[cast<AffineDimExpr>(expr).getPosition()] = true;
-  }
-  SmallVector<int64_t, 4> ranges = op.getStaticLoopRanges();
-  SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
-  SmallVector<int> summed;
-  for (unsigned loop = 0; loop < loops.size(); ++loop)
-    if (set[loop] != (kinds[loop] == utils::IteratorType::parallel))
-      return nullptr;
-    else if (!set[loop] && ranges[loop] != 1) {
-      if (count() >= kMaxVariables)
-        return nullptr;
-      loops[loop] = Index::variable(newVariable(ranges[loop]));
-      summed.push_back(loops[loop].var);
-    }
-  for (OpOperand &operand : op->getOpOperands())
-    if (std::optional<Place> at = placed(op.getMatchingIndexingMap(&operand), loops))
-      for (auto [dim, index] : llvm::enumerate(*at))
-        if (index.isVariable())
-          note(index.var, operand.get(), dim);
-  BodyReader reader{*this, op, loops, DenseMap<Value, Expr>()};
-  Value yielded = op.getBlock()->getTerminator()->getOperand(0);
-  if (op.getNumReductionLoops() == 0)
-    return reader.read(yielded);
-  // acc + term
-  auto add = yielded.getDefiningOp<arith::AddFOp>();
-  BlockArgument acc = op.getMatchingBlockArgument(init);
-  if (!add || !acc.hasOneUse() || !isZeroFill(init->get()))
-    return nullptr;
-  Value term = add.getLhs() == acc ? add.getRhs() : add.getLhs();
-  if (term == acc || (add.getLhs() != acc && add.getRhs() != acc))
-    return nullptr;
-  Expr e = reader.read(term);
-  for (int var : summed)
-    e = e ? sum(var, e, op) : nullptr;
-  return e;
-}
-
-Expr Formulas::variable(int var) {
-  Node *node = make(Kind::Variable);
-  node->var = var;
-  node->vars = Vars(1) << var;
-  return node;
-}
-
-//===----------------------------------------------------------------------===//
-// Views
-//===----------------------------------------------------------------------===//
-
-static Index joined(ArrayRef<Index> indices, ArrayRef<int64_t> extents) {
-  Index all;
-  for (auto [index, extent] : llvm::zip(indices, extents))
-    if (extent != 1) {
-      all.parts.push_back(index);
-      all.extents.push_back(extent);
-    }
-  if (all.parts.empty())
-    return {};
-  return all.parts.size() == 1 ? all.parts[0] : all;
-}
-
-/// The places along the dimensions that a collapsed one consists of.
-static std::optional<Place> split(const Index &index, ArrayRef<int64_t> extents) {
-  SmallVector<int64_t> wide;
-  for (int64_t extent : extents)
-    if (extent != 1)
-      wide.push_back(extent);
-  Place place(extents.size());
-  if (wide.empty())
-    return place;
-  bool single = wide.size() == 1;
-  // All but the outermost extent must be known and equal; it follows then.
-  if (!single && (index.parts.size() != wide.size() ||
-                  ArrayRef(wide).drop_front() != ArrayRef(index.extents).drop_front() ||
-                  llvm::any_of(ArrayRef(wide).drop_front(), ShapedType::isDynamic)))
-    return std::nullopt;
-  unsigned next = 0;
-  for (auto [dim, extent] : llvm::enumerate(extents))
-    if (extent != 1)
-      place[dim] = single ? index : index.parts[next++];
-  return place;
-}
-
-static Expr openSlice(Formulas &formulas, tensor::ExtractSliceOp slice, const Place &place) {
-  llvm::SmallBitVector dropped = slice.getDroppedDims();
-  Place at;
-  unsigned next = 0;
-  for (int64_t dim = 0; dim < slice.getSourceType().getRank(); ++dim) {
-    std::optional<int64_t> offset = getConstantIntValue(slice.getMixedOffsets()[dim]);
-    if (!offset || getConstantIntValue(slice.getMixedStrides()[dim]) != 1)
-      return nullptr;
-    Index index = dropped[dim] ? Index() : place[next++];
-    bool whole = idOf(slice.getMixedSizes()[dim]) == extentOf(slice.getSource(), dim);
-    if (!whole && !index.parts.empty())
-      return nullptr;
-    index.offset += *offset;
-    index.partial |= !whole;
-    at.push_back(index);
-  }
-  return formulas.element(slice.getSource(), at);
-}
-
-static Expr openConcat(Formulas &formulas, tensor::ConcatOp concat, Place place) {
-  Index &index = place[concat.getDim()];
-  int64_t extent = index.var < 0 ? 1 : formulas.staticExtent(index.var);
-  if (!index.parts.empty() || ShapedType::isDynamic(extent))
-    return nullptr;
-  for (Value input : concat.getInputs()) {
-    int64_t size = cast<RankedTensorType>(input.getType()).getDimSize(concat.getDim());
-    if (ShapedType::isDynamic(size))
-      return nullptr;
-    index.partial = index.var >= 0 && extent != size;
-    if (index.offset >= 0 && index.offset + extent <= size)
-      return formulas.element(input, place);
-    index.offset -= size;
-  }
-  return nullptr;
-}
-
-Expr Formulas::openView(Operation *op, const Place &place) {
-  if (auto move = dyn_cast<tensor::CastOp>(op))
-    return element(move.getSource(), place);
-  if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op))
-    return openSlice(*this, slice, place);
-  if (auto concat = dyn_cast<tensor::ConcatOp>(op))
-    return openConcat(*this, concat, place);
-  Place at;
-  if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
-    for (const ReassociationIndices &group : expand.getReassociationIndices()) {
-      ArrayRef<int64_t> extents =
-          expand.getResultType().getShape().slice(group.front(), group.size());
-      at.push_back(joined(ArrayRef(place).slice(group.front(), group.size()), extents));
-    }
-    return element(expand.getSrc(), at);
-  }
-  if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
-    for (auto [dim, group] : llvm::enumerate(collapse.getReassociationIndices())) {
-      std::optional<Place> parts =
-          split(place[dim], collapse.getSrcType().getShape().slice(group.front(), group.size()));
-      if (!parts)
-        return nullptr;
-      at.append(*parts);
-    }
-    return element(collapse.getSrc(), at);
-  }
-  return nullptr;
-}
-
-Expr Formulas::open(Expr e) {
-  if (e->kind != Kind::Element || !isa<RankedTensorType>(e->tensor.getType()) || ++steps > kSteps)
-    return nullptr;
-  Operation *op = e->tensor.getDefiningOp();
-  if (!op || op->getBlock() != block)
-    return nullptr;
-  Expr result = nullptr;
-  if (auto structured = dyn_cast<linalg::LinalgOp>(op))
-    result = openStructured(structured, e->place);
-  else
-    result = openView(op, e->place);
-  if (!result)
-    return nullptr;
-  for (auto [dim, index] : llvm::enumerate(e->place))
-    if (index.isVariable())
-      note(index.var, e->tensor, dim);
-  opened.insert(op);
-  return result;
 }

@@ -14,10 +14,12 @@
 
 namespace aft::raise {
 
-/// A place along one dimension: a number, a variable plus a number, or the
-/// row-major place of several places in a dimension that holds them all.
+/// A place along one dimension: a number, a variable plus a number, the
+/// difference of two variables plus a number, or the row-major place of several
+/// places in a dimension that holds them all.
 struct Index {
   int var = -1;
+  int minus = -1; ///< the variable that is subtracted
   int64_t offset = 0;
   bool partial = false;     ///< the variable may not reach all of the dimension
   std::vector<Index> parts; ///< outermost first
@@ -34,10 +36,10 @@ struct Index {
     return index;
   }
   /// Whether it is a variable that runs over the whole dimension.
-  bool isVariable() const { return var >= 0 && offset == 0 && !partial; }
+  bool isVariable() const { return var >= 0 && minus < 0 && offset == 0 && !partial; }
   bool operator==(const Index &other) const {
-    return var == other.var && offset == other.offset && partial == other.partial &&
-           parts == other.parts && extents == other.extents;
+    return var == other.var && minus == other.minus && offset == other.offset &&
+           partial == other.partial && parts == other.parts && extents == other.extents;
   }
 };
 
@@ -47,11 +49,14 @@ using Vars = uint64_t; ///< a set of variables
 enum class Kind {
   Element, ///< of `tensor` at `place`; or a scalar value of the program
   Number,
-  Variable, ///< the index itself
+  Variable, ///< the index itself: `var`, or where it is given the only one of `place`
   Scalar,   ///< `op` of the operands
   Sum,      ///< of the operand over `var`, as `op` computes it
+  Inside,   ///< the operand where each of `place` lies in [0, bound), else 0
+  Lookup,   ///< of `tensor` at the places that the operands compute
 };
 
+class TapReader;
 struct Node;
 using Expr = const Node *;
 
@@ -63,6 +68,7 @@ struct Node {
   int var = -1;
   mlir::Operation *op = nullptr;
   llvm::SmallVector<Expr, 3> operands;
+  llvm::SmallVector<int64_t, 2> bounds;
   Vars vars = 0;
   int size = 1; ///< as a tree
 };
@@ -77,6 +83,7 @@ struct ExtentId {
   }
 };
 ExtentId extentOf(mlir::Value tensor, int64_t dim);
+ExtentId extentIdOf(mlir::OpFoldResult size);
 
 /// The expressions of one attempt at a match. Only definitions in one block are
 /// opened.
@@ -91,9 +98,13 @@ public:
 
   Expr element(mlir::Value tensor, Place place);
   Expr variable(int var);
+  Expr index(Index index);
   /// Null where it grows too large: formulas are walked as trees.
   Expr scalar(mlir::Operation *op, llvm::ArrayRef<Expr> operands);
   Expr sum(int var, Expr term, mlir::Operation *op);
+  Expr inside(Expr term, Place place, llvm::ArrayRef<int64_t> bounds);
+  /// Null where it grows too large.
+  Expr lookup(mlir::Value tensor, llvm::ArrayRef<Expr> places);
 
   /// One step into the definition of an element; null where it has none that
   /// can be told as a formula. Steps into aft.stop_gradient are not taken.
@@ -117,6 +128,8 @@ private:
   Node *make(Kind kind);
   Expr openStructured(mlir::linalg::LinalgOp op, const Place &place);
   Expr openView(mlir::Operation *op, const Place &place);
+  Expr openTaps(mlir::linalg::LinalgOp op, const Place &place);
+  friend class TapReader;
 
   mlir::Block *block;
   int steps = 0;

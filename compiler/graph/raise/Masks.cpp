@@ -5,6 +5,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace aft::raise;
 
@@ -50,10 +52,10 @@ Inequality Inequality::renamed(Formulas &formulas, int from, int to) const {
   return result;
 }
 
-static Inequality sumOf(const Inequality &a, const Inequality &b, int64_t sign) {
-  Inequality result = a;
-  result.number += sign * b.number;
-  for (auto [var, coefficient] : b.vars) {
+Inequality Inequality::plus(const Inequality &other, int64_t sign) const {
+  Inequality result = *this;
+  result.number += sign * other.number;
+  for (auto [var, coefficient] : other.vars) {
     auto *known = llvm::find_if(result.vars, [&](auto &own) { return own.first == var; });
     if (known == result.vars.end())
       result.vars.push_back({var, sign * coefficient});
@@ -61,7 +63,7 @@ static Inequality sumOf(const Inequality &a, const Inequality &b, int64_t sign) 
       result.vars.erase(known);
   }
   llvm::sort(result.vars);
-  for (auto [value, coefficient] : b.values)
+  for (auto [value, coefficient] : other.values)
     result.values.push_back({value, sign * coefficient});
   return result;
 }
@@ -78,15 +80,71 @@ static bool isNatural(const Inequality &side) {
          llvm::all_of(side.vars, [](auto &var) { return var.second > 0; });
 }
 
-/// An integer as a linear formula.
+static Inequality scaled(Inequality all, int64_t factor) {
+  if (factor == 0)
+    return {};
+  for (auto &var : all.vars)
+    var.second *= factor;
+  for (auto &value : all.values)
+    value.second *= factor;
+  all.number *= factor;
+  return all;
+}
+
+/// A float that is made of places: exact in f32 up to 2^24, far beyond any.
+std::optional<Inequality> Normalizer::linearFloat(Expr e) {
+  auto isWide = [](Expr e) {
+    Type type = getElementTypeOrSelf(e->kind == Kind::Scalar ? e->op->getResult(0).getType()
+                                                             : e->tensor.getType());
+    return type.isF32() || type.isF64();
+  };
+  if (e->kind == Kind::Element) {
+    Followed followed = follow(formulas, e);
+    return isWide(e) && followed.definition ? linear(followed.definition) : std::nullopt;
+  }
+  if (e->kind != Kind::Scalar || !isWide(e))
+    return std::nullopt;
+  if ((is<arith::SIToFPOp>(e) || is<arith::UIToFPOp>(e)) &&
+      !e->op->getOperand(0).getType().isInteger(1))
+    return linear(e->operands[0]);
+  if (is<arith::NegFOp>(e)) {
+    std::optional<Inequality> inner = linear(e->operands[0]);
+    return inner ? std::optional(scaled(*inner, -1)) : std::nullopt;
+  }
+  if (!is<arith::AddFOp>(e) && !is<arith::SubFOp>(e) && !is<arith::MulFOp>(e))
+    return std::nullopt;
+  if (is<arith::MulFOp>(e))
+    return linearProduct(e);
+  std::optional<Inequality> a = linear(e->operands[0]), b = linear(e->operands[1]);
+  if (!a || !b)
+    return std::nullopt;
+  return a->plus(*b, is<arith::AddFOp>(e) ? 1 : -1);
+}
+
+/// One of the factors is a number.
+std::optional<Inequality> Normalizer::linearProduct(Expr e) {
+  std::optional<Inequality> a = linear(e->operands[0]), b = linear(e->operands[1]);
+  auto isNumber = [](const std::optional<Inequality> &side) {
+    return side && side->vars.empty() && side->values.empty();
+  };
+  if (!isNumber(a))
+    std::swap(a, b);
+  return isNumber(a) && b ? std::optional(scaled(*b, a->number)) : std::nullopt;
+}
+
 std::optional<Inequality> Normalizer::linear(Expr e) {
   Inequality result;
   if (std::optional<double> number = numberOf(e)) {
+    if (*number != std::trunc(*number) || std::abs(*number) > 0x1p53)
+      return std::nullopt;
     result.number = static_cast<int64_t>(*number);
     return result;
   }
   if (e->kind == Kind::Variable) {
-    result.vars.push_back({e->var, 1});
+    const Index place = e->place.empty() ? Index::variable(e->var) : e->place[0];
+    if (place.var >= 0)
+      result.vars.push_back({place.var, 1});
+    result.number = place.offset;
     return result;
   }
   // Places and lengths stay far below 2^31; what is narrower may wrap.
@@ -97,10 +155,14 @@ std::optional<Inequality> Normalizer::linear(Expr e) {
     std::optional<Inequality> a = linear(e->operands[0]), b = linear(e->operands[1]);
     if (!a || !b)
       return std::nullopt;
-    return sumOf(*a, *b, is<arith::AddIOp>(e) ? 1 : -1);
+    return a->plus(*b, is<arith::AddIOp>(e) ? 1 : -1);
   }
-  if (e->kind != Kind::Element)
-    return std::nullopt;
+  if (is<arith::MulIOp>(e))
+    return linearProduct(e);
+  bool isInteger =
+      e->kind == Kind::Element && getElementTypeOrSelf(e->tensor.getType()).isIntOrIndex();
+  if (!isInteger)
+    return linearFloat(e);
   Followed followed = follow(formulas, e);
   if (followed.definition)
     if (std::optional<Inequality> inner = linear(followed.definition))
@@ -110,7 +172,7 @@ std::optional<Inequality> Normalizer::linear(Expr e) {
 }
 
 /// a <= b
-static Mask inOrder(const Inequality &a, const Inequality &b) { return {sumOf(a, b, -1)}; }
+static Mask inOrder(const Inequality &a, const Inequality &b) { return {a.plus(b, -1)}; }
 
 /// What must be true of one number where it is true of the larger, or the absolute, one.
 static SmallVector<std::pair<Expr, int>, 2> partsOfMaximum(Expr e) {
@@ -132,7 +194,7 @@ std::optional<Mask> Normalizer::belowAll(Expr e, Expr limit, bool orEqual) {
     std::optional<Inequality> own = linear(part);
     if (!own)
       return std::nullopt;
-    Inequality side = sign > 0 ? *own : sumOf({}, *own, -1);
+    Inequality side = sign > 0 ? *own : Inequality().plus(*own, -1);
     side.number += !orEqual;
     all.append(inOrder(side, *above));
   }
@@ -227,9 +289,28 @@ std::optional<Mask> Normalizer::truth(Expr e, bool holds) {
   return mask(e->operands[0], holds == (*then != 0));
 }
 
+/// Two floats that are made of places; none of them is NaN.
+std::optional<Mask> Normalizer::placeComparison(Expr e, bool holds) {
+  using P = arith::CmpFPredicate;
+  P predicate = cast<arith::CmpFOp>(e->op).getPredicate();
+  bool less = llvm::is_contained({P::OLT, P::ULT, P::OLE, P::ULE}, predicate);
+  bool greater = llvm::is_contained({P::OGT, P::UGT, P::OGE, P::UGE}, predicate);
+  if (!less && !greater)
+    return std::nullopt;
+  std::optional<Inequality> a = linear(e->operands[less ? 0 : 1]),
+                            b = linear(e->operands[less ? 1 : 0]);
+  if (!a || !b || !a->values.empty() || !b->values.empty() || (a->vars.empty() && b->vars.empty()))
+    return std::nullopt;
+  a->number += llvm::is_contained({P::OLT, P::ULT, P::OGT, P::UGT}, predicate);
+  Inequality order = a->plus(*b, -1);
+  return Mask{holds ? order : order.negated()};
+}
+
 /// A float that is surely 0 or 1, compared with a number.
 std::optional<Mask> Normalizer::floatComparison(Expr e, bool holds) {
   using P = arith::CmpFPredicate;
+  if (std::optional<Mask> places = placeComparison(e, holds))
+    return places;
   P predicate = cast<arith::CmpFOp>(e->op).getPredicate();
   std::optional<double> limit = number(e->operands[1]);
   if (!limit)

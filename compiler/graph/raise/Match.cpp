@@ -37,6 +37,8 @@ private:
     return all;
   }
   bool takeTotals();
+  bool hidesOutside() const;
+  bool holdsAlways(const Inequality &mask) const;
   bool takeTerms(const Product &above, Product below);
   bool takeRoles();
   bool takeMasks();
@@ -49,41 +51,10 @@ private:
   ArrayRef<int> vars;
   Product &product;
   Miss &miss;
+  SmallVector<int> keys; ///< what the sums run over
   SmallVector<Inequality> masks;
 };
 } // namespace
-
-static Product renamed(Formulas &formulas, const Product &product, int from, int to) {
-  Product result;
-  result.number = product.number;
-  auto all = [&](ArrayRef<Power> list, SmallVectorImpl<Power> &renamed) {
-    for (const Power &each : list)
-      renamed.push_back({formulas.renamed(each.base, from, to), each.power,
-                         formulas.renamed(each.identity(), from, to)});
-  };
-  all(product.factors, result.factors);
-  all(product.exponents, result.exponents);
-  for (const Inequality &mask : product.masks)
-    result.masks.push_back(mask.renamed(formulas, from, to));
-  return result;
-}
-
-/// What `list` has beyond `other`; false where it lacks some.
-static bool difference(ArrayRef<Power> list, ArrayRef<Power> other,
-                       SmallVectorImpl<Power> &result) {
-  result.assign(list.begin(), list.end());
-  for (const Power &gone : other) {
-    auto *known =
-        llvm::find_if(result, [&](const Power &p) { return same(p.identity(), gone.identity()); });
-    if (known == result.end() || (known->power > 0) != (gone.power > 0) ||
-        std::abs(known->power) < std::abs(gone.power))
-      return false;
-    known->power -= gone.power;
-    if (known->power == 0)
-      result.erase(known);
-  }
-  return true;
-}
 
 bool Matcher::takeTotals() {
   if (product.totals.empty())
@@ -98,16 +69,23 @@ bool Matcher::takeTotals() {
   const Total &above = product.totals[first ? 0 : 1], &below = product.totals[first ? 1 : 0];
   if (!above.term->totals.empty() || !below.term->totals.empty())
     return far("a sum of sums");
+  if (above.vars.size() != below.vars.size() || above.vars.size() > 3)
+    return far("numerator and denominator do not sum over the same dimensions");
   if (below.term->exponents.empty())
     return far("the denominator does not sum exponentials");
-  mixer.key = above.var;
-  mixer.sums = {above.op, below.op};
+  keys.assign(above.vars.begin(), above.vars.end());
+  mixer.key = keys[0];
+  mixer.sums.append(above.ops);
+  mixer.sums.append(below.ops);
   mixer.smallAdded = product.smallAdded;
-  Product term = renamed(formulas, *below.term, below.var, above.var);
-  if (above.var != below.var) {
-    if (!formulas.sameExtent(above.var, below.var))
+  Product term = *below.term;
+  for (auto [own, other] : llvm::zip(above.vars, below.vars)) {
+    if (own == other)
+      continue;
+    if (!formulas.sameExtent(own, other))
       return near("numerator and denominator sum over different extents");
-    formulas.unify(above.var, below.var);
+    term = term.renamed(formulas, other, own);
+    formulas.unify(own, other);
   }
   if (!product.exponents.empty())
     return near("what is subtracted before the exponentials differs in numerator and denominator");
@@ -115,24 +93,58 @@ bool Matcher::takeTotals() {
 }
 
 bool Matcher::takeTerms(const Product &above, Product below) {
-  SmallVector<Power> extra;
-  if (!difference(above.exponents, below.exponents, extra))
+  std::optional<SmallVector<Power>> extra = difference(above.exponents, below.exponents);
+  if (!extra)
     return near("numerator and denominator have different weights");
-  if (!extra.empty())
+  if (!extra->empty())
     return near("the numerator has exponentials that the denominator lacks");
   if (!below.factors.empty())
     return near("a factor of the weights is neither an exponential nor a mask that is known");
-  auto covers = [](ArrayRef<Inequality> a, ArrayRef<Inequality> b) {
-    return llvm::all_of(a, [&](const Inequality &mask) { return llvm::is_contained(b, mask); });
-  };
   if (!covers(above.masks, below.masks) || !covers(below.masks, above.masks))
     return near("numerator and denominator are masked differently");
   if (above.factors.empty())
     return far("there are no values beside the weights");
   mixer.values.assign(above.factors.begin(), above.factors.end());
-  masks.assign(below.masks.begin(), below.masks.end());
+  for (const Inequality &mask : below.masks)
+    if (!holdsAlways(mask))
+      masks.push_back(mask);
   mixer.keys.assign(below.exponents.begin(), below.exponents.end());
-  return takeRoles() && takeMasks();
+  if (hidesOutside())
+    return near("keys outside of a filter are hidden, which aft.conv does not do");
+  Miss noFilter;
+  if (findFilter(formulas, normalizer, {vars, keys, masks}, mixer, noFilter))
+    return takeMasks();
+  bool onlyConvolution = keys.size() > 1 || llvm::any_of(mixer.keys, [](const Power &each) {
+                           return !each.where.empty();
+                         });
+  if (!onlyConvolution && takeRoles() && takeMasks())
+    return true;
+  if (onlyConvolution || noFilter.near)
+    miss = noFilter;
+  return false;
+}
+
+/// Whether the weights are those of a convolution alone, without a sum over the rest.
+bool Matcher::hidesOutside() const {
+  bool isFilter = llvm::any_of(mixer.keys, [](const Power &each) {
+    return llvm::any_of(each.base->place, [](const Index &index) { return index.minus >= 0; });
+  });
+  return isFilter && llvm::any_of(masks, [&](const Inequality &mask) {
+           return llvm::any_of(keys, [&](int key) { return mask.of(key) < 0; });
+         });
+}
+
+/// Whether it is true at all places.
+bool Matcher::holdsAlways(const Inequality &mask) const {
+  int64_t most = mask.number;
+  for (auto [var, coefficient] : mask.vars) {
+    if (coefficient < 0)
+      continue;
+    if (ShapedType::isDynamic(formulas.staticExtent(var)))
+      return false;
+    most += coefficient * (formulas.staticExtent(var) - 1);
+  }
+  return mask.values.empty() && most <= 0;
 }
 
 /// Which variable is what, and which exponents are the bias.
@@ -312,7 +324,7 @@ bool Matcher::run() {
   if (!std::isfinite(product.number))
     return near("what is added to the exponents is not finite");
   takeRest();
-  if (formulas.sameExtent(mixer.query, mixer.key))
+  if (!mixer.filter && formulas.sameExtent(mixer.query, mixer.key))
     findBand(formulas, normalizer, mixer);
   return true;
 }

@@ -5,13 +5,40 @@
 
 #include "compiler/graph/raise/Product.h"
 #include "dialect/ir/AFT.h"
+#include "llvm/ADT/SmallVectorExtras.h"
 
 namespace aft::raise {
+
+/// A bias that depends on the distance of key and query alone, as a filter: what it is at
+/// a tap, and what `key` and `query` stand for there.
+struct Filter {
+  struct Axis {
+    int query, key, tap;
+    int64_t first, last; ///< key - query at the first and at the last tap
+  };
+  llvm::SmallVector<Axis, 3> axes; ///< outermost first
+  llvm::SmallVector<int> heads;    ///< the channels that keys or the filter depend on
+
+  llvm::SmallVector<int> queries() const {
+    return llvm::map_to_vector(axes, [](const Axis &axis) { return axis.query; });
+  }
+  llvm::SmallVector<int> keys() const {
+    return llvm::map_to_vector(axes, [](const Axis &axis) { return axis.key; });
+  }
+};
 
 /// rest * g(q) * sum of exp(key + bias) * value / sum of exp(key + bias)
 struct MixerMatch {
   llvm::SmallVector<int> batch, channels; ///< variables, outermost first
   int query = -1, key = -1;
+  /// Of aft.conv; `bias` is then what its taps are made of.
+  std::optional<Filter> filter;
+  llvm::SmallVector<int> queries() const {
+    return filter ? filter->queries() : llvm::SmallVector<int>{query};
+  }
+  llvm::SmallVector<int> positions() const {
+    return filter ? filter->keys() : llvm::SmallVector<int>{key};
+  }
   /// Exponents with coefficients, and the factors of the values.
   llvm::SmallVector<Power, 2> keys, bias, values;
   bool causal = false;
@@ -40,6 +67,28 @@ struct Miss {
 /// `vars`: those of the result, outermost first.
 std::optional<MixerMatch> matchMixer(Formulas &formulas, Normalizer &normalizer,
                                      llvm::ArrayRef<int> vars, Product product, Miss &miss);
+
+/// A bias as another one where a mask holds, 0 elsewhere.
+struct Masked {
+  Expr inner;
+  Mask mask;
+};
+std::optional<Masked> masked(Normalizer &normalizer, Expr e);
+
+/// What a mixer's sums run over, and who may see whom.
+struct Sums {
+  llvm::ArrayRef<int> results; ///< variables of the result
+  llvm::ArrayRef<int> keys;
+  llvm::ArrayRef<Inequality> masks;
+};
+/// Reads keys, values and masks as those of aft.conv; false with a reason where they
+/// are not.
+bool findFilter(Formulas &formulas, Normalizer &normalizer, const Sums &sums, MixerMatch &mixer,
+                Miss &miss);
+
+/// The same formula at one tap of each axis; null where it depends on more than
+/// the distances of keys and queries.
+Expr atTaps(Formulas &formulas, Normalizer &normalizer, llvm::ArrayRef<Filter::Axis> axes, Expr e);
 
 /// Sets the window, and the sides of a product, where the bias is a band.
 void findBand(Formulas &formulas, Normalizer &normalizer, MixerMatch &mixer);

@@ -22,6 +22,8 @@ struct Inequality {
   bool operator==(const Inequality &other) const;
   Inequality renamed(Formulas &formulas, int from, int to) const;
   int64_t of(int var) const;
+  /// The sum of both sides that are below 0, the other one times `sign`.
+  Inequality plus(const Inequality &other, int64_t sign) const;
 };
 using Mask = llvm::SmallVector<Inequality, 2>; ///< all of them
 
@@ -29,14 +31,18 @@ struct Power {
   Expr base;
   int power;
   Expr origin = nullptr; ///< of what base is a view or a copy
+  Mask where = {};       ///< of an exponent: elsewhere it is 0
   Expr identity() const { return origin ? origin : base; }
+  /// Whether they are the same but for the power.
+  bool isLike(const Power &other) const;
+  Power renamed(Formulas &formulas, int from, int to) const;
 };
 
 struct Product;
 struct Total {
-  int var;
+  llvm::SmallVector<int, 2> vars; ///< outermost first
   int power;
-  mlir::Operation *op;
+  llvm::SmallVector<mlir::Operation *, 2> ops; ///< what computes it
   std::shared_ptr<Product> term;
 };
 
@@ -50,6 +56,8 @@ struct Product {
   mlir::Operation *smallAdded = nullptr; ///< what adds a number to a denominator
 
   void times(const Product &other, int power = 1);
+  /// With another variable; totals are left out.
+  Product renamed(Formulas &formulas, int from, int to) const;
   /// Whether there are exponentials or masks outside of sums.
   bool isWeight() const { return !exponents.empty() || !masks.empty(); }
   /// Whether there are weighted sums: others, such as projections, are values
@@ -60,6 +68,14 @@ struct Product {
     });
   }
 };
+
+/// Adds to the power of the same, where it is there.
+void addPower(llvm::SmallVectorImpl<Power> &list, const Power &more);
+/// Whether all of `b` are in `a`.
+bool covers(llvm::ArrayRef<Inequality> a, llvm::ArrayRef<Inequality> b);
+/// What `list` has beyond `other`; nothing where it lacks some.
+std::optional<llvm::SmallVector<Power>> difference(llvm::ArrayRef<Power> list,
+                                                   llvm::ArrayRef<Power> other);
 
 /// Brings formulas into the normal form. `rootVars`: the variables at which the
 /// result is read. `dropSmall`: a small number added to a
@@ -81,22 +97,30 @@ public:
   std::optional<Mask> mask(Expr condition, bool holds = true);
   /// The same of a number that is surely 0 or 1: where it is 1, or 0.
   std::optional<Mask> zeroOne(Expr e, bool holds = true);
+  /// An integer, or a float that is surely one, as a linear formula.
+  std::optional<Inequality> linear(Expr e);
 
 private:
+  /// Definitions are followed this deep.
+  static constexpr int kDepth = 64;
   void multiply(Expr e, int power, Product &product);
   void multiplyElement(Expr e, int power, Product &product);
   bool multiplySelect(Expr e, Product &product);
   void multiplySum(Expr e, int power, Product &product);
   bool multiplySmallAdded(Expr e, Product &product);
+  bool multiplyWindow(Expr e, int power, Product &product);
+  std::optional<Product> windowed(const Product &window, const Product &all);
   void addExponent(Expr e, int coefficient, Product &product);
   bool hides(std::optional<double> number, const std::optional<Mask> &shown);
   bool addMaskedExponent(Expr e, int coefficient, Product &product);
   bool separates(Expr e);
   bool isMaximum(Expr e);
-  std::optional<Inequality> linear(Expr e);
+  std::optional<Inequality> linearFloat(Expr e);
+  std::optional<Inequality> linearProduct(Expr e);
   std::optional<Mask> belowAll(Expr e, Expr limit, bool orEqual);
   std::optional<Mask> comparison(Expr e, bool holds);
   std::optional<Mask> floatComparison(Expr e, bool holds);
+  std::optional<Mask> placeComparison(Expr e, bool holds);
   std::optional<Mask> truth(Expr e, bool holds);
 
   Formulas &formulas;

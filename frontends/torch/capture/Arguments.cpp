@@ -12,9 +12,12 @@ using namespace aft::capture;
 InputCheck::InputCheck(const Capture &capture) : extents(capture.extents()) {
   for (int input = 0; input < capture.trace().inputs; ++input) {
     types.push_back(typeOf(capture.trace().values[input].tensor));
-    for (size_t dim = 0; dim < types.back().shape.size(); ++dim)
+    whyFixed.emplace_back();
+    for (size_t dim = 0; dim < types.back().shape.size(); ++dim) {
+      whyFixed.back().push_back(capture.whyFixed(input, static_cast<int>(dim)));
       if (capture.extentOf(input, static_cast<int>(dim)))
         types.back().shape[dim] = kDynamic;
+    }
   }
 }
 
@@ -26,7 +29,8 @@ static std::string textOf(const TensorType &type) {
   return text + "]";
 }
 
-static void checkOne(size_t index, const TensorType &expected, const at::Tensor &found) {
+void InputCheck::checkOne(size_t index, const at::Tensor &found) const {
+  const TensorType &expected = types[index];
   TORCH_CHECK(found.defined(), "input ", index, " is undefined, expected ", textOf(expected));
   TORCH_CHECK(found.device().is_cpu(), "input ", index, " must be on the CPU, found ",
               found.device());
@@ -34,9 +38,13 @@ static void checkOne(size_t index, const TensorType &expected, const at::Tensor 
               found.layout());
   TensorType type = typeOf(found);
   bool fits = type.dtype == expected.dtype && type.shape.size() == expected.shape.size();
-  for (size_t dim = 0; fits && dim < type.shape.size(); ++dim)
+  std::string why;
+  for (size_t dim = 0; fits && dim < type.shape.size(); ++dim) {
     fits = expected.shape[dim] == kDynamic || expected.shape[dim] == type.shape[dim];
-  TORCH_CHECK(fits, "input ", index, " must be ", textOf(expected), ", found ", textOf(type));
+    if (!fits && !whyFixed[index][dim].empty())
+      why = "; dimension " + std::to_string(dim) + " is fixed: " + whyFixed[index][dim];
+  }
+  TORCH_CHECK(fits, "input ", index, " must be ", textOf(expected), ", found ", textOf(type), why);
 }
 
 Tensors InputCheck::operator()(const Tensors &inputs) const {
@@ -44,7 +52,7 @@ Tensors InputCheck::operator()(const Tensors &inputs) const {
               inputs.size());
   Tensors contiguous;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    checkOne(i, types[i], inputs[i]);
+    checkOne(i, inputs[i]);
     contiguous.push_back(ops::inMemory(inputs[i]));
   }
   for (const DynamicExtent &extent : extents) {

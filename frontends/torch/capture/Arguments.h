@@ -19,7 +19,10 @@ public:
   std::vector<ExtentLimit> limits(const std::string &entry, int first) const;
 
 private:
+  void checkOne(size_t index, const at::Tensor &found) const;
+
   std::vector<TensorType> types; ///< kDynamic where a size may change
+  std::vector<std::vector<std::string>> whyFixed; ///< per input and dimension
   std::vector<DynamicExtent> extents;
 };
 

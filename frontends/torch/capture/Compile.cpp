@@ -15,6 +15,7 @@ struct CompiledModule::Impl {
   InputCheck check;
   Tensors states; ///< parameters and buffers, after the inputs
   std::vector<std::string> stateNames;
+  std::vector<KnownBuffer> known;
   std::vector<std::string> carried; ///< inputs that results replace
   std::shared_ptr<Program> program;
   std::string text;
@@ -27,7 +28,7 @@ CompiledModule capture::compileCapture(const Capture &capture, const Tensors &ex
   translation.setNames(options);
   translation.run();
   auto impl = std::make_shared<CompiledModule::Impl>(
-      CompiledModule::Impl{InputCheck(capture), {}, {}, {}, nullptr, graph.text()});
+      CompiledModule::Impl{InputCheck(capture), {}, {}, translation.knownBuffers(), {}, nullptr, graph.text()});
   for (const TracedState &state : translation.states()) {
     impl->states.push_back(state.tensor);
     impl->stateNames.push_back(state.name);
@@ -49,6 +50,8 @@ CompiledModule aft::compileComputation(torch::nn::Module &module, const Computat
 
 /// The inputs, then what the module keeps.
 static Tensors argumentsOf(const CompiledModule::Impl &impl, const Tensors &inputs) {
+  for (const KnownBuffer &buffer : impl.known)
+    buffer.check();
   Tensors arguments = impl.check(inputs);
   for (const at::Tensor &state : impl.states)
     arguments.push_back(ops::inMemory(state));
@@ -85,6 +88,8 @@ Tensors CompiledModule::run(const Tensors &inputs) const {
 
 void CompiledModule::save(const std::string &path, const SaveModuleOptions &options) const {
   const std::vector<std::string> &carried = impl->carried;
+  for (const KnownBuffer &buffer : impl->known)
+    buffer.check();
   TORCH_CHECK(options.initialState.empty() || options.initialState.size() == carried.size(),
               "expected ", carried.size(), " tensors of the initial state, found ",
               options.initialState.size());

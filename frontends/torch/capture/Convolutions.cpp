@@ -155,10 +155,10 @@ static Rule convolution(size_t axes) {
   return [axes](Operation &op) -> Results {
     Convolution c = read(op, axes);
     Value x = padded(op, c.x, c.low, c.high), y;
-    if (c.groups == 1)
-      y = asProduct(op, c, x);
-    else if (c.groups == c.channels && c.weight.dim(0) == c.channels)
+    if (c.groups == c.channels && c.weight.dim(0) == c.channels)
       y = depthwise(op, c, x);
+    else if (c.groups == 1)
+      y = asProduct(op, c, x);
     else
       y = byGroups(op, c, x);
     if (!c.bias)
@@ -223,6 +223,8 @@ void aft::capture::addConvolutionRules(Rules &rules) {
   rules["aten::avg_pool2d"] = pooling(2, true);
   rules["aten::max_pool1d"] = pooling(1, false);
   rules["aten::max_pool2d"] = pooling(2, false);
+  // Beside the numbers also their places, which nobody can be given.
+  rules["aten::max_pool2d_with_indices"] = pooling(2, false);
   rules["aten::adaptive_avg_pool1d"] = adaptiveMean;
-  rules["aten::adaptive_avg_pool2d"] = adaptiveMean;
+  rules["aten::adaptive_avg_pool2d"] = rules["aten::_adaptive_avg_pool2d"] = adaptiveMean;
 }

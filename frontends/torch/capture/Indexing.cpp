@@ -20,7 +20,10 @@ static Value rowsAt(Operation &op, Value x, Value ids) {
     isFixed &= extent.isConstant();
   ids = f.where(f.compare(Compare::lt, ids, 0),
                 f.add(ids, op.extentValue(f.extent(x, 0), ids.dtype())), ids);
-  if (isFixed || !op.isTraining() || !op.isFloat(x.dtype()))
+  bool trains = op.isTraining() && op.isFloat(x.dtype());
+  if (isFixed && trains && x.rank() == 1) // a table has a derivative
+    return f.squeeze(f.index(f.unsqueeze(x, 1), ids), -1);
+  if (isFixed || !trains)
     return f.index(x, ids);
   Value places = f.arange(f.extent(x, 0), ids.dtype());
   Value hot = f.compare(Compare::eq, f.unsqueeze(f.flatten(ids), 1), places);

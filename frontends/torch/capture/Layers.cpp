@@ -54,9 +54,9 @@ static Value scaledAndShifted(Operation &op, Value y, int rank) {
   return op.has("bias") ? op.f.add(y, perChannel(op, op.as("bias"), rank)) : y;
 }
 
-static Results batchNorm(Operation &op) {
+/// `own`: with the statistics of the batch.
+static Results batchNormWith(Operation &op, bool own) {
   Value x = op.as("input"), mean, variance;
-  bool own = op.flag("training");
   if (own && op.has("running_mean"))
     op.fail("batch normalisation that updates its running statistics is not supported; call eval()");
   if (own) {
@@ -73,15 +73,20 @@ static Results batchNorm(Operation &op) {
   return scaledAndShifted(op, op.f.mul(op.f.sub(x, mean), scale), x.rank());
 }
 
-static Results groupNorm(Operation &op) {
+static Results batchNorm(Operation &op) { return batchNormWith(op, op.flag("training")); }
+
+/// `count`: the argument that says how many groups there are.
+static Results groupNormWith(Operation &op, const char *count) {
   Function &f = op.f;
   Value x = op.as("input");
-  int64_t groups = op.integer("num_groups");
+  int64_t groups = op.integer(count);
   Value rows = f.reshape(x, {f.extent(x, 0), groups, -1});
   Value centred = f.sub(rows, f.mean(rows, {2}, true));
   Value scale = f.rsqrt(f.add(f.mean(f.mul(centred, centred), {2}, true), op.number("eps", 1e-5)));
   return scaledAndShifted(op, f.reshape(f.mul(centred, scale), f.shape(x)), x.rank());
 }
+
+static Results groupNorm(Operation &op) { return groupNormWith(op, "num_groups"); }
 
 //===----------------------------------------------------------------------===//
 // Embedding and dropout
@@ -238,6 +243,18 @@ void aft::capture::addLayerRules(Rules &rules) {
   rules["aten::rms_norm"] = rmsNorm;
   rules["aten::batch_norm"] = batchNorm;
   rules["aten::group_norm"] = groupNorm;
+  // What LibTorch makes of these. The statistics that are further results are for
+  // derivatives.
+  rules["aten::native_layer_norm"] = layerNorm;
+  rules["aten::_fused_rms_norm"] = rmsNorm;
+  rules["aten::native_batch_norm"] = batchNorm;
+  rules["aten::_native_batch_norm_legit"] = batchNorm;
+  rules["aten::_native_batch_norm_legit_no_training"] = [](Operation &op) {
+    return batchNormWith(op, false);
+  };
+  rules["aten::native_group_norm"] = [](Operation &op) { return groupNormWith(op, "group"); };
+  rules["aten::native_dropout"] = dropout;
+  rules["aten::nll_loss_forward"] = rules["aten::nll_loss2d_forward"] = nllLoss;
   rules["aten::embedding"] = embedding;
   rules["aten::dropout"] = dropout;
   rules["aten::cross_entropy_loss"] = crossEntropy;

@@ -7,6 +7,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 using namespace aft;
 using namespace aft::capture;
 using Kind = Arg::Kind;
@@ -68,10 +70,32 @@ Operand Operation::operand(const char *name, DType dtype) {
   const Arg &found = arg(name);
   if (found.kind == Kind::Value)
     return as(name, dtype);
+  if (found.kind == Kind::Double)
+    return real(name, dtype);
   if (found.kind != Kind::Int)
     return number(name);
   Extent size = extent(name);
   return size.isConstant() ? Operand(size.constant()) : Operand(extentValue(size, dtype));
+}
+
+/// A floating-point number, computed where it depends on sizes.
+Operand Operation::real(const char *name, DType dtype) {
+  RealFormula formula = translation.capture.numberOf(number_, indexOf(name));
+  if (formula.extents.empty())
+    return formula.scale;
+  Extent base = formula.offset;
+  Extent product = 1;
+  for (int extent : formula.extents)
+    product = product * translation.sizeOf(extent);
+  Value x = extentValue(product + base, DType::f64);
+  if (formula.isLog)
+    x = f.log(x);
+  else if (formula.power == 0.5 || formula.power == -0.5)
+    x = f.sqrt(x);
+  else if (std::abs(formula.power) == 2)
+    x = f.mul(x, x);
+  x = !formula.isLog && formula.power < 0 ? f.div(formula.scale, x) : f.mul(x, formula.scale);
+  return f.cast(x, dtype);
 }
 
 const at::Tensor &Operation::recorded(const char *name) const {
@@ -159,7 +183,7 @@ Extent Operation::extent(const char *name, Extent missing) {
 Value Operation::extentValue(Extent extent, DType dtype) {
   if (extent.isConstant())
     return f.splat(static_cast<double>(extent.constant()), dtype, {});
-  return f.select(f.arange(extent + 1, dtype), 0, extent);
+  return f.number(extent, dtype);
 }
 
 //===----------------------------------------------------------------------===//

@@ -32,7 +32,8 @@ public:
   /// A tensor or a number, in an element type.
   Operand operand(const char *name, DType dtype);
 
-  // Numbers. `integer` and `number` are the same at all sizes.
+  // Numbers. `integer` and `number` are the same at all sizes; takesAnyNumber
+  // tells the arguments that rules read as operands.
   int64_t integer(const char *name, int64_t missing = 0);
   std::vector<int> dims(const char *name);
   std::vector<int64_t> integers(const char *name);
@@ -68,6 +69,7 @@ public:
 private:
   const Arg &arg(const char *name) const;
   const Arg *find(const char *name) const;
+  Operand real(const char *name, DType dtype);
   size_t indexOf(const char *name) const;
   Translation &translation;
   size_t number_;

@@ -61,7 +61,8 @@ static Results attention(Operation &op) {
   }
   if (op.number("dropout_p") > 0)
     op.fail("dropout inside of the attention is not supported");
-  double scale = op.number("scale", 1 / std::sqrt(static_cast<double>(q.dim(-1))));
+  Operand scale = op.has("scale") ? op.operand("scale", q.dtype())
+                                  : Operand(1 / std::sqrt(static_cast<double>(q.dim(-1))));
   Value scores = f.mul(f.matmul(q, k, false, true), scale);
   double hidden = -std::numeric_limits<double>::infinity();
   if (op.flag("is_causal")) {
@@ -260,5 +261,8 @@ void aft::capture::addProductRules(Rules &rules) {
   rules["aten::baddbmm"] = addedProduct("batch1", "batch2");
   rules["aten::addmv"] = addedProduct("mat", "vec");
   rules["aten::scaled_dot_product_attention"] = attention;
+  // What LibTorch makes of it on a CPU; the logarithms of its sums are for derivatives.
+  rules["aten::_scaled_dot_product_flash_attention_for_cpu"] = attention;
+  rules["aten::_scaled_dot_product_attention_math"] = attention;
   rules["aten::einsum"] = einsum;
 }

@@ -134,6 +134,20 @@ static Results logSumExp(Operation &op) {
   return op.flag("keepdim") ? result : op.f.reshape(result, op.shape());
 }
 
+/// log(sum of exp(x) up to each place), each with the maximum up to there.
+static Results logCumSumExp(Operation &op) {
+  Function &f = op.f;
+  Value x = op.as("self");
+  int dim = static_cast<int>(op.integer("dim"));
+  Value last = f.transpose(x, dim, -1);
+  Extent length = f.extent(last, -1);
+  Value terms = f.where(f.causalMask(length, length), f.unsqueeze(last, -2), -kInfinity);
+  Value top = f.max(terms, {-1}, true);
+  Value finite = f.where(f.compare(Compare::eq, f.abs(top), kInfinity), 0, top);
+  Value sum = f.log(f.sum(f.exp(f.sub(terms, finite)), {-1}, true));
+  return f.transpose(f.squeeze(f.add(sum, finite), -1), dim, -1);
+}
+
 static Results norm(Operation &op) {
   Value x = op.as("self");
   double power = op.has("ord") ? op.number("ord", 2) : op.number("p", 2);
@@ -187,6 +201,7 @@ void aft::capture::addReductionRules(Rules &rules) {
   rules["aten::count_nonzero"] = countNonzero;
   rules["aten::nansum"] = sumOfNumbers;
   rules["aten::logsumexp"] = logSumExp;
+  rules["aten::logcumsumexp"] = logCumSumExp;
   rules["aten::norm"] = rules["aten::linalg_vector_norm"] = norm;
   rules["aten::any"] = truth<true>;
   rules["aten::all"] = truth<false>;

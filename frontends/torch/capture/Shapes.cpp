@@ -266,4 +266,8 @@ void aft::capture::addShapeRules(Rules &rules) {
   rules["aten::triu"] = [](Operation &op) -> Results {
     return op.f.triu(op.value("self"), op.integer("diagonal"));
   };
+  // The forms of exported programs, whose results share no memory.
+  for (const char *name : {"view", "expand", "permute", "transpose", "t", "slice", "select",
+                           "squeeze", "unsqueeze", "split", "split_with_sizes", "unbind"})
+    rules[std::string("aten::") + name + "_copy"] = rules[std::string("aten::") + name];
 }

@@ -7,73 +7,10 @@
 #include <algorithm>
 #include <bit>
 #include <map>
-#include <numeric>
 #include <set>
 
 using namespace aft;
 using namespace aft::capture;
-
-/// Larger divisors in a formula are taken for a coincidence.
-static constexpr int64_t kLargestDivisor = 4096;
-
-bool SizeFormula::isConstant() const {
-  return products.empty() &&
-         std::all_of(linear.begin(), linear.end(), [](int64_t factor) { return factor == 0; });
-}
-
-static int64_t floorDivide(int64_t a, int64_t b) { return a / b - (a % b != 0 && a < 0); }
-
-/// The numerator of a formula.
-static int64_t evaluate(const SizeFormula &formula, const std::vector<int64_t> &sizes) {
-  int64_t total = formula.constant;
-  for (size_t i = 0; i < sizes.size(); ++i)
-    total += formula.linear[i] * sizes[i];
-  for (const SizeFormula::Product &product : formula.products)
-    total += product.factor * sizes[product.first] * sizes[product.second];
-  return total;
-}
-
-//===----------------------------------------------------------------------===//
-// Comparing two runs
-//===----------------------------------------------------------------------===//
-
-static bool sameState(const TracedState &a, const TracedState &b) {
-  if (a.name != b.name || a.isConstant != b.isConstant)
-    return false;
-  // Tensors that a forward makes anew must at least hold the same numbers.
-  return a.tensor.is_same(b.tensor) || (a.isConstant && a.tensor.dtype() == b.tensor.dtype() &&
-                                        a.tensor.sizes() == b.tensor.sizes() &&
-                                        a.tensor.equal(b.tensor));
-}
-
-/// Whether two runs differ in nothing but integers.
-static bool sameStructure(const Trace &a, const Trace &b) {
-  if (a.calls.size() != b.calls.size() || a.states.size() != b.states.size() ||
-      a.values.size() != b.values.size() || a.outputs != b.outputs)
-    return false;
-  for (size_t i = 0; i < a.states.size(); ++i)
-    if (!sameState(a.states[i], b.states[i]))
-      return false;
-  for (size_t i = 0; i < a.values.size(); ++i)
-    if (a.values[i].tensor.dim() != b.values[i].tensor.dim() ||
-        a.values[i].isConstant != b.values[i].isConstant ||
-        a.values[i].dtype() != b.values[i].dtype())
-      return false;
-  for (size_t i = 0; i < a.calls.size(); ++i) {
-    const Call &x = a.calls[i], &y = b.calls[i];
-    if (x.schema != y.schema || x.args.size() != y.args.size() || x.results != y.results ||
-        x.name != y.name || x.source != y.source)
-      return false;
-    for (size_t j = 0; j < x.args.size(); ++j) {
-      const Arg &p = x.args[j], &q = y.args[j];
-      bool number = p.kind == Arg::Kind::Int || p.kind == Arg::Kind::Ints;
-      if (p.kind != q.kind || p.values != q.values || p.doubles != q.doubles ||
-          p.text != q.text || p.ints.size() != q.ints.size() || (!number && p.ints != q.ints))
-        return false;
-    }
-  }
-  return true;
-}
 
 //===----------------------------------------------------------------------===//
 // Running at other sizes
@@ -107,9 +44,11 @@ bool Capture::tryRun(const std::vector<int64_t> &sizes) {
   try {
     trace = record(module, computation, inputsAt(sizes), known);
   } catch (const std::exception &) {
+    lastDifference = "the module refuses other sizes";
     return false;
   }
-  if (!sameStructure(this->trace(), trace))
+  lastDifference = differenceOf(this->trace(), trace);
+  if (!lastDifference.empty())
     return false;
   runs.push_back({sizes, std::move(trace)});
   return true;
@@ -145,7 +84,18 @@ bool Capture::varies(const DynamicExtent &extent, bool bothWays) {
     if (!bothWays || (more && less))
       return true;
   }
+  noteFixed(extent, lastDifference);
   return false;
+}
+
+void Capture::noteFixed(const DynamicExtent &extent, const std::string &reason) {
+  for (auto axis : extent.axes)
+    fixed[axis] = reason;
+}
+
+std::string Capture::whyFixed(int input, int dimension) const {
+  auto found = fixed.find({input, dimension});
+  return found == fixed.end() ? "" : found->second;
 }
 
 //===----------------------------------------------------------------------===//
@@ -301,6 +251,7 @@ void Capture::findExtents(std::vector<DynamicExtent> groups) {
       candidates.back()[i] = other;
     }
     if (!addRun(candidates)) {
+      noteFixed(dynamicExtents[i], lastDifference);
       dynamicExtents.erase(dynamicExtents.begin() + static_cast<long>(i));
       return findExtents(dynamicExtents);
     }
@@ -318,6 +269,7 @@ void Capture::findExtents(std::vector<DynamicExtent> groups) {
   for (size_t i = 0; i < base.size(); ++i)
     others[i] = runs[1 + i].sizes[i];
   if (!addRun({first, others}) || !addRun({second, others})) {
+    noteFixed(dynamicExtents.back(), lastDifference);
     dynamicExtents.pop_back();
     return findExtents(dynamicExtents);
   }
@@ -327,24 +279,41 @@ void Capture::findExtents(std::vector<DynamicExtent> groups) {
 /// Drops the extents on which something depends in a way no formula has.
 void Capture::checkRuns() {
   std::set<size_t> unfit;
-  auto check = [&](const std::vector<int64_t> &values) {
-    if (fit(values))
-      return;
-    size_t before = unfit.size();
+  auto drop = [&](const auto &values, const std::string &reason) {
+    bool any = false;
     for (size_t extent = 0; extent < dynamicExtents.size(); ++extent)
-      if (values[1 + extent] != values[0])
+      if (values[1 + extent] != values[0]) {
         unfit.insert(extent);
-    if (unfit.size() == before)
+        noteFixed(dynamicExtents[extent], reason);
+        any = true;
+      }
+    if (!any) {
       unfit.insert(dynamicExtents.size() - 1);
+      noteFixed(dynamicExtents.back(), reason);
+    }
+  };
+  auto check = [&](const std::vector<int64_t> &values) {
+    if (!fit(values))
+      drop(values, "something depends on it in a way that no formula was found for");
+  };
+  auto checkReal = [&](size_t call, size_t arg) {
+    std::vector<double> values = reals(call, arg);
+    std::optional<RealFormula> formula = fitReal(values);
+    if (!formula || (!formula->extents.empty() && !takesAnyNumber(trace().calls[call], arg)))
+      drop(values, "the number '" + trace().calls[call].schema->arguments()[arg].name() +
+                       "' depends on it of " + describe(trace(), call));
   };
   std::vector<int64_t> values(runs.size());
   for (size_t call = 0; call < trace().calls.size(); ++call)
-    for (size_t arg = 0; arg < trace().calls[call].args.size(); ++arg)
+    for (size_t arg = 0; arg < trace().calls[call].args.size(); ++arg) {
+      if (trace().calls[call].args[arg].kind == Arg::Kind::Double)
+        checkReal(call, arg);
       for (size_t i = 0; i < trace().calls[call].args[arg].ints.size(); ++i) {
         for (size_t run = 0; run < runs.size(); ++run)
           values[run] = runs[run].trace.calls[call].args[arg].ints[i];
         check(values);
       }
+    }
   for (size_t value = 0; value < trace().values.size(); ++value)
     for (int dim = 0; dim < trace().values[value].tensor.dim(); ++dim) {
       for (size_t run = 0; run < runs.size(); ++run)
@@ -385,196 +354,10 @@ Capture::Capture(torch::nn::Module &module, const Computation &computation, cons
   findLimits();
 }
 
-//===----------------------------------------------------------------------===//
-// Limits of the extents
-//===----------------------------------------------------------------------===//
-
-/// Sizes at which it is tried whether the module still does the same.
-static constexpr int64_t kSmallSizes[] = {1, 2, 3, 4, 6, 8}, kLargeSize = 300;
-
-static int64_t numberAt(const SizeFormula &formula, const std::vector<int64_t> &sizes) {
-  return floorDivide(evaluate(formula, sizes), formula.divisor);
-}
-
-/// Whether a call of another run has the integers that the formulas give.
-bool Capture::foretellsCall(const std::vector<int64_t> &sizes, size_t call,
-                            const Call &found) const {
-  const Call &own = trace().calls[call];
-  if (own.name != found.name || own.args.size() != found.args.size())
-    return false;
-  for (size_t arg = 0; arg < found.args.size(); ++arg) {
-    const std::vector<int64_t> &ints = found.args[arg].ints;
-    if (ints.size() != own.args[arg].ints.size())
-      return false;
-    for (size_t i = 0; i < ints.size(); ++i)
-      if (numberAt(sizeOf(call, arg, i), sizes) != ints[i])
-        return false;
-  }
-  return true;
-}
-
-/// Whether the formulas give what a run at other sizes shows.
-bool Capture::foretells(const std::vector<int64_t> &sizes, const Trace &found) const {
-  for (size_t call = 0; call < found.calls.size(); ++call)
-    if (!foretellsCall(sizes, call, found.calls[call]))
-      return false;
-  for (size_t value = 0; value < found.values.size(); ++value)
-    for (int dim = 0; dim < found.values[value].tensor.dim(); ++dim)
-      if (numberAt(dimOf(static_cast<int>(value), dim), sizes) !=
-          found.values[value].tensor.size(dim))
-        return false;
-  return true;
-}
-
-/// Indexing with a Slice calls no operator, or alias, where the slice is the whole.
-bool Capture::lacksOnlySlices(const std::vector<int64_t> &sizes, const Trace &found) const {
-  size_t next = 0;
-  auto skipAliases = [&](size_t call) {
-    while (next < found.calls.size() && found.calls[next].name == "aten::alias" &&
-           (call == trace().calls.size() || trace().calls[call].name != "aten::alias"))
-      ++next;
-  };
-  for (size_t call = 0; call < trace().calls.size(); ++call) {
-    skipAliases(call);
-    if (next < found.calls.size() && foretellsCall(sizes, call, found.calls[next]))
-      ++next;
-    else if (trace().calls[call].name != "aten::slice")
-      return false;
-  }
-  skipAliases(trace().calls.size());
-  return next == found.calls.size();
-}
-
-Capture::Fit Capture::tryAt(size_t extent, int64_t size) const {
-  std::vector<int64_t> sizes = runs.front().sizes;
-  sizes[extent] = size;
-  try {
-    Trace found = record(module, computation, inputsAt(sizes), known);
-    bool same = sameStructure(trace(), found) ? foretells(sizes, found)
-                                              : lacksOnlySlices(sizes, found);
-    return same ? Fit::Same : Fit::Other;
-  } catch (const std::exception &) {
-    return Fit::Refused;
-  }
-}
-
-/// A module may do something else for small or large inputs: then those are
-/// refused.
-void Capture::findLimits() {
-  for (size_t extent = 0; extent < dynamicExtents.size(); ++extent) {
-    DynamicExtent &own = dynamicExtents[extent];
-    int64_t smallest = own.size, largest = own.size;
-    for (const Run &run : runs) {
-      smallest = std::min(smallest, run.sizes[extent]);
-      largest = std::max(largest, run.sizes[extent]);
-    }
-    for (int64_t size : kSmallSizes) {
-      if (size < own.least)
-        continue;
-      if (size >= smallest || tryAt(extent, size) == Fit::Same)
-        break;
-      own.least = std::min(size + 1, smallest);
-      own.isGiven = false;
-    }
-    for (int64_t size : {own.size - 1, own.size + 1})
-      if (size > 1 && size >= own.least && size <= own.most && tryAt(extent, size) == Fit::Other)
-        own.least = own.most = own.size;
-    if (int64_t large = std::min(kLargeSize, own.most);
-        large > largest && tryAt(extent, large) == Fit::Other) {
-      own.most = largest;
-      own.isGiven = false;
-    }
-  }
-}
-
 std::optional<int> Capture::extentOf(int input, int dimension) const {
   for (size_t extent = 0; extent < dynamicExtents.size(); ++extent)
     for (auto axis : dynamicExtents[extent].axes)
       if (axis == std::pair(input, dimension))
         return static_cast<int>(extent);
   return std::nullopt;
-}
-
-//===----------------------------------------------------------------------===//
-// Formulas
-//===----------------------------------------------------------------------===//
-
-/// A formula for the numbers that the runs show, in their order.
-std::optional<SizeFormula> Capture::fit(const std::vector<int64_t> &values) const {
-  size_t count = dynamicExtents.size();
-  SizeFormula formula;
-  formula.linear.assign(count, 0);
-  formula.constant = values[0];
-  if (std::all_of(values.begin(), values.end(), [&](int64_t v) { return v == values[0]; }))
-    return formula;
-  const std::vector<int64_t> &base = runs[0].sizes;
-  std::vector<int64_t> rises(count), steps(count);
-  for (size_t i = 0; i < count; ++i) {
-    rises[i] = values[1 + i] - values[0];
-    steps[i] = runs[1 + i].sizes[i] - base[i];
-    int64_t shared = std::gcd(rises[i], steps[i]);
-    formula.divisor = std::lcm(formula.divisor, steps[i] / shared);
-    if (std::abs(formula.divisor) > kLargestDivisor)
-      return std::nullopt;
-  }
-  formula.divisor = std::abs(formula.divisor);
-  formula.constant = values[0] * formula.divisor;
-  for (size_t i = 0; i < count; ++i) {
-    formula.linear[i] = rises[i] * formula.divisor / steps[i];
-    formula.constant -= formula.linear[i] * base[i];
-  }
-  auto holds = [&](const SizeFormula &candidate) {
-    for (size_t run = 0; run < runs.size(); ++run)
-      if (floorDivide(evaluate(candidate, runs[run].sizes), candidate.divisor) != values[run])
-        return false;
-    return true;
-  };
-  // A quotient that was rounded down leaves the constant uncertain.
-  for (int64_t shift = 0; shift < formula.divisor; ++shift)
-    for (int64_t sign : {1, -1}) {
-      SizeFormula shifted = formula;
-      shifted.constant += sign * shift;
-      if (holds(shifted))
-        return shifted;
-    }
-  // A product shows only where both extents change.
-  const std::vector<int64_t> &sizes = runs[1 + count].sizes;
-  int64_t missing = values[1 + count] * formula.divisor - evaluate(formula, sizes);
-  for (size_t i = 0; i < count; ++i)
-    for (size_t j = i + 1; j < count; ++j) {
-      int64_t area = (sizes[i] - base[i]) * (sizes[j] - base[j]);
-      if (area == 0 || missing % area != 0)
-        continue;
-      int64_t factor = missing / area;
-      SizeFormula candidate = formula;
-      candidate.products.push_back({static_cast<int>(i), static_cast<int>(j), factor});
-      candidate.linear[i] -= factor * base[j];
-      candidate.linear[j] -= factor * base[i];
-      candidate.constant += factor * base[i] * base[j];
-      if (holds(candidate))
-        return candidate;
-    }
-  return std::nullopt;
-}
-
-SizeFormula Capture::sizeOf(size_t call, size_t arg, size_t index) const {
-  std::vector<int64_t> values;
-  for (const Run &run : runs)
-    values.push_back(run.trace.calls[call].args[arg].ints[index]);
-  return *fit(values); // the constructor has made sure
-}
-
-SizeFormula Capture::dimOf(int value, int dimension) const {
-  std::vector<int64_t> values;
-  for (const Run &run : runs)
-    values.push_back(run.trace.values[value].tensor.size(dimension));
-  return *fit(values);
-}
-
-bool Capture::isFixed(int value) const {
-  const at::Tensor &numbers = trace().values[value].numbers;
-  return numbers.defined() && std::all_of(runs.begin(), runs.end(), [&](const Run &run) {
-           const at::Tensor &others = run.trace.values[value].numbers;
-           return others.defined() && others.sizes() == numbers.sizes() && others.equal(numbers);
-         });
 }

@@ -8,6 +8,7 @@
 #include "frontends/torch/capture/Trace.h"
 
 #include <limits>
+#include <map>
 #include <optional>
 
 namespace aft::capture {
@@ -31,7 +32,27 @@ struct SizeFormula {
   };
   std::vector<Product> products;
   bool isConstant() const;
+  int64_t at(const std::vector<int64_t> &sizes) const;
 };
+
+/// scale * (product of extents + offset) ^ power, or scale * log(product of
+/// extents + offset) where `isLog`.
+struct RealFormula {
+  double scale = 0, power = 0;
+  bool isLog = false;
+  std::vector<int> extents; ///< none: it is `scale`
+  int64_t offset = 0;
+  double at(const std::vector<int64_t> &sizes) const;
+};
+
+/// Whether two computations of a float may have given these.
+bool isClose(double a, double b);
+
+/// What two runs differ in beside numbers that may follow sizes; "": in nothing.
+std::string differenceOf(const Trace &a, const Trace &b);
+/// Whether the rule of an operator takes any number as this argument, one that
+/// depends on sizes too.
+bool takesAnyNumber(const Call &call, size_t arg);
 
 /// A module recorded at the examples' sizes and at others.
 class Capture {
@@ -51,6 +72,10 @@ public:
   std::optional<int> extentOf(int input, int dimension) const;
   /// Number `index` of an integer argument.
   SizeFormula sizeOf(size_t call, size_t arg, size_t index) const;
+  /// A floating-point argument.
+  RealFormula numberOf(size_t call, size_t arg) const;
+  /// Why a dimension of an input is fixed; "" where that is not known.
+  std::string whyFixed(int input, int dimension) const;
   /// Whether a value is one and the same constant at all sizes.
   bool isFixed(int value) const;
   /// A dimension of a traced value.
@@ -78,6 +103,9 @@ private:
   void checkRuns();
   Tensors inputsAt(const std::vector<int64_t> &sizes) const;
   std::optional<SizeFormula> fit(const std::vector<int64_t> &values) const;
+  std::optional<RealFormula> fitReal(const std::vector<double> &values) const;
+  std::vector<double> reals(size_t call, size_t arg) const;
+  void noteFixed(const DynamicExtent &extent, const std::string &reason);
 
   torch::nn::Module &module;
   const Computation &computation;
@@ -85,6 +113,8 @@ private:
   const std::function<bool(const std::string &)> &known;
   std::vector<DynamicExtent> dynamicExtents;
   std::vector<Run> runs; ///< the examples, each extent changed alone, all changed
+  std::string lastDifference; ///< of the last run that was not added
+  std::map<std::pair<int, int>, std::string> fixed; ///< why, by (input, dimension)
 };
 
 } // namespace aft::capture

@@ -23,6 +23,7 @@ struct TrainingModule::Impl {
   std::vector<TracedState> parameters;
   Tensors first, second; ///< moments
   std::vector<TracedState> fixed; ///< what is not trained; undefined: the seed
+  std::vector<KnownBuffer> known;
   std::shared_ptr<Program> program;
   std::string text;
   int64_t steps = 0, seed = 0;
@@ -81,6 +82,7 @@ TrainingModule aft::compileTrainingComputation(torch::nn::Module &module, const 
   }
   TORCH_CHECK(!impl->parameters.empty(),
               "capture: the loss uses no parameter that requires a gradient");
+  impl->known = translation.knownBuffers();
   impl->learningRate = optimizer.lr;
   impl->text = graph.text();
   CompileOptions program = programOptions(options.compile, examples);
@@ -101,6 +103,8 @@ TrainingModule aft::compileTrainingComputation(torch::nn::Module &module, const 
 
 Tensors TrainingModule::Impl::arguments(const Tensors &inputs) const {
   Tensors all;
+  for (const KnownBuffer &buffer : known)
+    buffer.check();
   for (const TracedState &parameter : parameters)
     all.push_back(parameter.tensor);
   all.insert(all.end(), first.begin(), first.end());

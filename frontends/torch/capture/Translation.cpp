@@ -73,6 +73,14 @@ void Translation::declareInputs() {
           function.extent(values[input], dim));
 }
 
+/// Weights are there to be changed; who changes a buffer, or a mask that is kept as a
+/// parameter, is told.
+static std::optional<Pattern> knownPattern(const TracedState &state) {
+  bool isWeight = state.tensor.requires_grad() ||
+                  (state.isParameter && at::isFloatingType(state.tensor.scalar_type()));
+  return isWeight || state.tensor.is_inference() ? std::nullopt : patternOf(state.tensor);
+}
+
 Value Translation::declareState(int number) {
   Value &value = stateValues[number];
   if (value)
@@ -82,6 +90,10 @@ Value Translation::declareState(int number) {
   if (state.isConstant) {
     at::Tensor numbers = state.tensor.contiguous();
     return value = function.constant(type, numbers.data_ptr());
+  }
+  if (std::optional<Pattern> pattern = knownPattern(state)) {
+    known.emplace_back(state, *pattern);
+    return value = buildPattern(function, *pattern, state.tensor);
   }
   bool trains = training && state.isParameter && state.tensor.requires_grad();
   value = trains ? function.parameter(state.name, type) : function.input(state.name, type);
@@ -101,22 +113,26 @@ Value Translation::valueOf(int id) {
   const TracedValue &value = capture.trace().values[id];
   if (!values[id] && value.source == TracedValue::Source::State)
     values[id] = declareState(value.number);
-  if (!values[id] && capture.isFixed(id))
-    values[id] = function.constant(typeOf(value.numbers), value.numbers.contiguous().data_ptr());
+  if (!values[id] && capture.isFixed(id)) {
+    std::optional<Pattern> pattern = patternOf(value.numbers);
+    values[id] = pattern ? buildPattern(function, *pattern, value.numbers)
+                         : function.constant(typeOf(value.numbers),
+                                             value.numbers.contiguous().data_ptr());
+  }
   return values[id];
 }
 
+Extent Translation::sizeOf(int extent) {
+  return function.extent(extentHomes[extent], capture.extents()[extent].axes.front().second);
+}
+
 Extent Translation::extent(const SizeFormula &formula) {
-  auto home = [&](int extent) {
-    auto [input, dimension] = capture.extents()[extent].axes.front();
-    return function.extent(extentHomes[extent], dimension);
-  };
   Extent total = formula.constant;
   for (size_t i = 0; i < formula.linear.size(); ++i)
     if (formula.linear[i] != 0)
-      total = total + home(static_cast<int>(i)) * formula.linear[i];
+      total = total + sizeOf(static_cast<int>(i)) * formula.linear[i];
   for (const SizeFormula::Product &product : formula.products)
-    total = total + home(product.first) * home(product.second) * product.factor;
+    total = total + sizeOf(product.first) * sizeOf(product.second) * product.factor;
   return formula.divisor == 1 ? total : total / formula.divisor;
 }
 

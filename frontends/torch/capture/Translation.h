@@ -4,6 +4,7 @@
 #define AFT_TORCH_CAPTURE_TRANSLATION_H
 
 #include "aft/graph.h"
+#include "frontends/torch/capture/Patterns.h"
 #include "frontends/torch/capture/Sizes.h"
 
 #include <optional>
@@ -27,6 +28,8 @@ public:
   /// The tensors that became arguments, in their order after the inputs; one
   /// that is undefined stands for the seed of the dropout masks.
   const std::vector<TracedState> &states() const { return used; }
+  /// Those that the program computes instead.
+  const std::vector<KnownBuffer> &knownBuffers() const { return known; }
   const std::string &inputName(int input) const { return inputNames[input]; }
 
   // For Operation.
@@ -36,6 +39,8 @@ public:
   Value valueOf(int id);
   Value seed();
   Extent extent(const SizeFormula &formula);
+  /// A dynamic extent.
+  Extent sizeOf(int extent);
   /// The error of a call.
   [[noreturn]] void fail(size_t call, const std::string &message) const;
 
@@ -51,6 +56,7 @@ private:
   std::vector<Value> stateValues;   ///< by number of the state
   std::vector<Value> extentHomes;   ///< per dynamic extent: an input that has it
   std::vector<TracedState> used;
+  std::vector<KnownBuffer> known;
   std::vector<std::string> inputNames, resultNames;
   Value seedValue;
 };

@@ -37,17 +37,10 @@ static Value everyStep(Operation &op, Value x, Value part, int dim, int64_t star
   return f.where(f.reshape(hit, column), found, x);
 }
 
-/// x with `part` in the place of what a view showed.
-static Results writeBack(Operation &op) {
+/// x with `part` in the place of what a selection or a slice of it shows.
+static Value replaced(Operation &op, Value x, Value part, bool selects, Extent length) {
   Function &f = op.f;
-  Value x = op.value("self"), part = op.source();
-  for (const char *name : {"permute", "t", "transpose", "swapaxes", "swapdims"})
-    if (op.view() == std::string("aten::") + name)
-      return orderedBack(op, part);
-  if (op.view() != "aten::select" && op.view() != "aten::slice" && op.view() != "aten::narrow")
-    return f.reshape(part, op.shape());
   int dim = fromFront(dimOf(op, "dim"), x.rank());
-  bool selects = op.view() == "aten::select";
   Extent start = op.extent(selects ? "index" : "start", 0);
   if (int64_t step = op.integer("step", 1); step != 1) {
     if (!start.isConstant() || start.constant() < 0)
@@ -56,11 +49,35 @@ static Results writeBack(Operation &op) {
   }
   if (start.isConstant() && start.constant() < 0)
     start = f.extent(x, dim) + start;
-  Extent length = selects ? Extent(1) : op.sourceExtent(dim);
   if (selects)
     part = f.unsqueeze(part, dim);
   Value before = f.slice(x, dim, 0, start), after = f.slice(x, dim, start + length);
   return f.concat({before, part, after}, dim);
 }
 
-void aft::capture::addWriteBackRules(Rules &rules) { rules[kWriteBack] = writeBack; }
+/// x with `part` in the place of what a view showed.
+static Results writeBack(Operation &op) {
+  Value x = op.value("self"), part = op.source();
+  for (const char *name : {"permute", "t", "transpose", "swapaxes", "swapdims"})
+    if (op.view() == std::string("aten::") + name)
+      return orderedBack(op, part);
+  if (op.view() != "aten::select" && op.view() != "aten::slice" && op.view() != "aten::narrow")
+    return op.f.reshape(part, op.shape());
+  bool selects = op.view() == "aten::select";
+  int dim = fromFront(dimOf(op, "dim"), x.rank());
+  return replaced(op, x, part, selects, selects ? Extent(1) : op.sourceExtent(dim));
+}
+
+/// The same as operators, which exported programs have in place of changes.
+template <bool selects> static Results scatterPart(Operation &op) {
+  Value part = op.as("src");
+  int dim = fromFront(dimOf(op, "dim"), op.value("self").rank());
+  return replaced(op, op.value("self"), part, selects,
+                  selects ? Extent(1) : op.f.extent(part, dim));
+}
+
+void aft::capture::addWriteBackRules(Rules &rules) {
+  rules[kWriteBack] = writeBack;
+  rules["aten::select_scatter"] = scatterPart<true>;
+  rules["aten::slice_scatter"] = scatterPart<false>;
+}

@@ -21,23 +21,27 @@ inline constexpr int64_t kLongest = 24, kChannels = 6;
 /// What a mixer makes of q, k, v and the bias of their length.
 using Mixer = std::function<Tensor(Tensor q, Tensor k, Tensor v, Tensor w)>;
 
-/// A layer around it, as one writes it by hand.
+/// A layer around it, as one writes it by hand. `whole`: the shape of a bias, or of a
+/// filter, that is the same at all lengths.
 struct NaiveLayer : torch::nn::Module {
-  explicit NaiveLayer(Mixer mixer) : mixer(std::move(mixer)) {
+  explicit NaiveLayer(Mixer mixer, std::vector<int64_t> whole = {})
+      : mixer(std::move(mixer)), whole(std::move(whole)) {
     for (auto *linear : {&toQ, &toK, &toV, &out})
       *linear = torch::nn::Linear(kChannels, kChannels);
     register_module("q", toQ);
     register_module("k", toK);
     register_module("v", toV);
     register_module("out", out);
-    w = register_parameter("w", at::randn({kLongest, kLongest}));
+    w = register_parameter("w", this->whole.empty() ? at::randn({kLongest, kLongest})
+                                                    : at::randn(this->whole));
   }
   Tensor forward(Tensor x) {
     int64_t length = x.size(1);
-    Tensor bias = w.index({Slice(None, length), Slice(None, length)});
+    Tensor bias = whole.empty() ? w.index({Slice(None, length), Slice(None, length)}) : w;
     return out(mixer(toQ(x), toK(x), toV(x), bias));
   }
   Mixer mixer;
+  std::vector<int64_t> whole;
   torch::nn::Linear toQ{nullptr}, toK{nullptr}, toV{nullptr}, out{nullptr};
   Tensor w;
 };
@@ -54,11 +58,10 @@ inline bool hasKernel(const Program &program, const std::string &kind) {
 }
 
 /// Keys of 200, where the exponentials as written overflow, against doubles.
-template <typename CompiledT>
-void expectLargeKeys(NaiveLayer &layer, CompiledT &compiled) {
+template <typename CompiledT> void expectLargeKeys(NaiveLayer &layer, CompiledT &compiled) {
   at::NoGradGuard noGradients;
   layer.toK->bias.add_(200);
-  NaiveLayer exact(layer.mixer);
+  NaiveLayer exact(layer.mixer, layer.whole);
   exact.to(at::kDouble);
   copyParameters(layer, exact);
   Tensor x = at::randn({2, 9, kChannels});
@@ -70,10 +73,11 @@ void expectLargeKeys(NaiveLayer &layer, CompiledT &compiled) {
 /// Compares with eager runs at several sizes and looks whether there is a kernel
 /// of this kind and of no other mixer; none: an empty kind.
 inline void expectRuns(const std::string &name, const Mixer &mixer, const std::string &kind,
-                       bool fast = false, double tolerance = 4e-6) {
+                       bool fast = false, double tolerance = 4e-6,
+                       const std::vector<int64_t> &whole = {}) {
   SCOPED_TRACE(name);
   at::manual_seed(1);
-  auto layer = std::make_shared<NaiveLayer>(mixer);
+  auto layer = std::make_shared<NaiveLayer>(mixer, whole);
   at::NoGradGuard noGradients;
   CompileModuleOptions options = withoutCache();
   options.compile.fast = fast;
@@ -89,10 +93,12 @@ inline void expectRuns(const std::string &name, const Mixer &mixer, const std::s
 }
 
 /// The same, and gradients as LibTorch's through some steps of training.
-inline void expectTrains(const std::string &name, const Mixer &mixer, const std::string &kind) {
+inline void expectTrains(const std::string &name, const Mixer &mixer, const std::string &kind,
+                         const std::vector<int64_t> &whole = {}) {
   SCOPED_TRACE(name);
   at::manual_seed(2);
-  auto layer = std::make_shared<NaiveLayer>(mixer), eager = std::make_shared<NaiveLayer>(mixer);
+  auto layer = std::make_shared<NaiveLayer>(mixer, whole);
+  auto eager = std::make_shared<NaiveLayer>(mixer, whole);
   auto parameters = layer->named_parameters();
   copyParameters(*layer, *eager);
   auto loss = [](Tensor y, Tensor target) { return at::mse_loss(y, target); };

@@ -137,6 +137,8 @@ public:
 
   Extent extent(Value value, int dimension);
   std::vector<Extent> shape(Value value);
+  /// An extent as a scalar tensor.
+  Value number(Extent extent, DType dtype);
   /// States that two extents are equal; where they are not, running fails.
   void assumeEqual(Extent a, Extent b);
 

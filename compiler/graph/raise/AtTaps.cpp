@@ -1,0 +1,230 @@
+//===- AtTaps.cpp - Biases that depend on distances alone -------------------===//
+// What depends on nothing but how far a key is from its query is the same for every
+// query: it is computed once per distance, for one query that stands for all.
+
+#include "compiler/graph/raise/Match.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace aft::raise;
+
+namespace {
+class TapRewriter {
+public:
+  TapRewriter(Formulas &formulas, Normalizer &normalizer, ArrayRef<Filter::Axis> axes)
+      : formulas(formulas), normalizer(normalizer), axes(axes) {
+    for (const Filter::Axis &axis : axes)
+      places |= Vars(1) << axis.query | Vars(1) << axis.key;
+  }
+  Expr rewritten(Expr e);
+
+private:
+  using Range = std::pair<int64_t, int64_t>;
+  bool isDistance(const Inequality &sum) const;
+  std::optional<Range> rangeOf(const Inequality &sum) const;
+  std::optional<bool> known(Expr condition);
+  std::optional<Inequality> placeIn(Expr e);
+  std::optional<Index> indexOf(const Inequality &place, int64_t extent) const;
+  Expr element(Expr e);
+  Expr found(Expr lookup);
+  Expr expanded(Expr e);
+  bool isLinear(Expr e);
+
+  Formulas &formulas;
+  Normalizer &normalizer;
+  ArrayRef<Filter::Axis> axes;
+  Vars places = 0;
+};
+} // namespace
+
+/// Whether keys and queries occur as their differences only.
+bool TapRewriter::isDistance(const Inequality &sum) const {
+  return llvm::all_of(
+             axes,
+             [&](const Filter::Axis &axis) { return sum.of(axis.key) == -sum.of(axis.query); }) &&
+         llvm::none_of(sum.values, [&](auto &value) { return value.first->vars & places; });
+}
+
+/// The least and the largest value at the taps.
+std::optional<TapRewriter::Range> TapRewriter::rangeOf(const Inequality &sum) const {
+  if (!isDistance(sum) || !sum.values.empty())
+    return std::nullopt;
+  Range range = {sum.number, sum.number};
+  for (auto [var, coefficient] : sum.vars) {
+    auto *axis = llvm::find_if(axes, [&, var = var](auto &axis) { return axis.key == var; });
+    if (axis != axes.end()) {
+      range.first += coefficient * (coefficient > 0 ? axis->first : axis->last);
+      range.second += coefficient * (coefficient > 0 ? axis->last : axis->first);
+    } else if (!(places >> var & 1)) {
+      return std::nullopt;
+    }
+  }
+  return range;
+}
+
+/// Whether x < number holds, where it is the same at all taps.
+std::optional<bool> TapRewriter::known(Expr condition) {
+  condition = normalizer.definitionOf(condition);
+  if (!is<arith::CmpIOp>(condition) ||
+      cast<arith::CmpIOp>(condition->op).getPredicate() != arith::CmpIPredicate::slt)
+    return std::nullopt;
+  std::optional<Inequality> x = placeIn(condition->operands[0]);
+  std::optional<double> limit = normalizer.number(condition->operands[1]);
+  std::optional<Range> range = x && limit ? rangeOf(*x) : std::nullopt;
+  if (!range || (range->first < *limit && range->second >= *limit))
+    return std::nullopt;
+  return range->second < *limit;
+}
+
+/// A place in a table; what keeps it inside is left out where it is inside anyway.
+std::optional<Inequality> TapRewriter::placeIn(Expr e) {
+  Expr definition = normalizer.definitionOf(e);
+  if (is<arith::IndexCastOp>(definition) || is<arith::ExtSIOp>(definition))
+    return placeIn(definition->operands[0]);
+  if (is<arith::SelectOp>(definition))
+    if (std::optional<bool> holds = known(definition->operands[0]))
+      return placeIn(definition->operands[*holds ? 1 : 2]);
+  bool isMost = is<arith::MinSIOp>(definition), isLeast = is<arith::MaxSIOp>(definition);
+  if (!isMost && !isLeast)
+    return normalizer.linear(e);
+  for (int side : {0, 1}) {
+    std::optional<double> limit = normalizer.number(definition->operands[1 - side]);
+    std::optional<Inequality> inner = limit ? placeIn(definition->operands[side]) : std::nullopt;
+    std::optional<Range> range = inner ? rangeOf(*inner) : std::nullopt;
+    if (range && (isMost ? range->second <= *limit : range->first >= *limit))
+      return inner;
+  }
+  return std::nullopt;
+}
+
+/// The place as one at the taps; nothing where it leaves the dimension.
+std::optional<Index> TapRewriter::indexOf(const Inequality &place, int64_t extent) const {
+  Index index = Index::number(place.number);
+  if (!place.values.empty())
+    return std::nullopt;
+  for (const Filter::Axis &axis : axes) {
+    if (place.of(axis.key) != 1 || place.of(axis.query) != -1 || place.vars.size() != 2)
+      continue;
+    index.var = axis.tap;
+    index.offset += axis.first;
+    index.partial = true;
+    bool inside = index.offset >= 0 && place.number + axis.last < extent;
+    return !ShapedType::isDynamic(extent) && inside ? std::optional(index) : std::nullopt;
+  }
+  if (place.vars.empty())
+    return index;
+  int var = place.vars[0].first;
+  if (place.vars.size() != 1 || place.vars[0].second != 1 || places >> var & 1 || index.offset != 0)
+    return std::nullopt;
+  index.var = var;
+  return index;
+}
+
+/// An element that is read at distances.
+Expr TapRewriter::element(Expr e) {
+  Place at = e->place;
+  for (auto [dim, index] : llvm::enumerate(at)) {
+    Inequality place;
+    place.number = index.offset;
+    if (!index.parts.empty())
+      return nullptr;
+    if (index.minus < 0) {
+      if (index.var >= 0 && places >> index.var & 1)
+        return nullptr;
+      continue;
+    }
+    place.vars = {{index.var, 1}, {index.minus, -1}};
+    std::optional<Index> tap =
+        indexOf(place, cast<RankedTensorType>(e->tensor.getType()).getDimSize(dim));
+    if (!tap)
+      return nullptr;
+    index = *tap;
+  }
+  return formulas.element(e->tensor, at);
+}
+
+Expr TapRewriter::found(Expr lookup) {
+  Place at;
+  auto type = cast<RankedTensorType>(lookup->tensor.getType());
+  for (auto [dim, operand] : llvm::enumerate(lookup->operands)) {
+    std::optional<Inequality> place = placeIn(operand);
+    std::optional<Index> index = place ? indexOf(*place, type.getDimSize(dim)) : std::nullopt;
+    if (!index)
+      return nullptr;
+    at.push_back(*index);
+  }
+  return formulas.element(lookup->tensor, at);
+}
+
+/// The formula for the first query that sees all taps.
+Expr TapRewriter::expanded(Expr e) {
+  if (!(e->vars & places))
+    return e;
+  if (e->kind == Kind::Variable) {
+    for (const Filter::Axis &axis : axes) {
+      int64_t query = std::max<int64_t>(-axis.first, 0);
+      if (e->var == axis.query)
+        return formulas.index(Index::number(query));
+      if (e->var != axis.key)
+        continue;
+      Index key = Index::variable(axis.tap);
+      key.offset = axis.first + query;
+      return formulas.index(key);
+    }
+  }
+  if (e->kind == Kind::Element) {
+    Expr definition = normalizer.definitionOf(e);
+    return definition->kind == Kind::Scalar ? expanded(definition) : nullptr;
+  }
+  if (e->kind != Kind::Scalar)
+    return nullptr;
+  SmallVector<Expr> operands;
+  for (Expr operand : e->operands) {
+    operands.push_back(expanded(operand));
+    if (!operands.back())
+      return nullptr;
+  }
+  return formulas.scalar(e->op, operands);
+}
+
+bool TapRewriter::isLinear(Expr e) {
+  auto sum = [&](Expr e) { return normalizer.linear(e); };
+  std::optional<Inequality> all;
+  if (is<arith::CmpIOp>(e) || is<arith::CmpFOp>(e)) {
+    std::optional<Inequality> a = sum(e->operands[0]), b = sum(e->operands[1]);
+    if (a && b)
+      all = a->plus(*b, -1);
+  } else {
+    all = sum(e);
+  }
+  return all && isDistance(*all);
+}
+
+Expr TapRewriter::rewritten(Expr e) {
+  if (!(e->vars & places))
+    return e;
+  if (e->kind == Kind::Lookup)
+    return found(e);
+  if (e->kind == Kind::Element) {
+    if (Expr tap = element(e))
+      return tap;
+    Expr definition = normalizer.definitionOf(e);
+    return definition->kind == Kind::Element ? nullptr : rewritten(definition);
+  }
+  if (e->kind != Kind::Scalar)
+    return nullptr;
+  if (isLinear(e))
+    return expanded(e);
+  SmallVector<Expr> operands;
+  for (Expr operand : e->operands) {
+    operands.push_back(rewritten(operand));
+    if (!operands.back())
+      return nullptr;
+  }
+  return formulas.scalar(e->op, operands);
+}
+
+Expr aft::raise::atTaps(Formulas &formulas, Normalizer &normalizer, ArrayRef<Filter::Axis> axes,
+                        Expr e) {
+  return TapRewriter(formulas, normalizer, axes).rewritten(e);
+}

@@ -1,0 +1,201 @@
+//===- SizeFormula.cpp - Numbers as formulas over dynamic extents ----------===//
+
+#include "frontends/torch/capture/Sizes.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+using namespace aft;
+using namespace aft::capture;
+
+/// Larger divisors in a formula are taken for a coincidence.
+static constexpr int64_t kLargestDivisor = 4096;
+/// How far two computations of one float may be apart.
+static constexpr double kRounding = 0x1p-46;
+
+bool SizeFormula::isConstant() const {
+  return products.empty() &&
+         std::all_of(linear.begin(), linear.end(), [](int64_t factor) { return factor == 0; });
+}
+
+static int64_t floorDivide(int64_t a, int64_t b) { return a / b - (a % b != 0 && a < 0); }
+
+/// The numerator of a formula.
+static int64_t evaluate(const SizeFormula &formula, const std::vector<int64_t> &sizes) {
+  int64_t total = formula.constant;
+  for (size_t i = 0; i < sizes.size(); ++i)
+    total += formula.linear[i] * sizes[i];
+  for (const SizeFormula::Product &product : formula.products)
+    total += product.factor * sizes[product.first] * sizes[product.second];
+  return total;
+}
+
+int64_t SizeFormula::at(const std::vector<int64_t> &sizes) const {
+  return floorDivide(evaluate(*this, sizes), divisor);
+}
+
+/// A formula for the numbers that the runs show, in their order.
+std::optional<SizeFormula> Capture::fit(const std::vector<int64_t> &values) const {
+  size_t count = dynamicExtents.size();
+  SizeFormula formula;
+  formula.linear.assign(count, 0);
+  formula.constant = values[0];
+  if (std::all_of(values.begin(), values.end(), [&](int64_t v) { return v == values[0]; }))
+    return formula;
+  const std::vector<int64_t> &base = runs[0].sizes;
+  std::vector<int64_t> rises(count), steps(count);
+  for (size_t i = 0; i < count; ++i) {
+    rises[i] = values[1 + i] - values[0];
+    steps[i] = runs[1 + i].sizes[i] - base[i];
+    int64_t shared = std::gcd(rises[i], steps[i]);
+    formula.divisor = std::lcm(formula.divisor, steps[i] / shared);
+    if (std::abs(formula.divisor) > kLargestDivisor)
+      return std::nullopt;
+  }
+  formula.divisor = std::abs(formula.divisor);
+  formula.constant = values[0] * formula.divisor;
+  for (size_t i = 0; i < count; ++i) {
+    formula.linear[i] = rises[i] * formula.divisor / steps[i];
+    formula.constant -= formula.linear[i] * base[i];
+  }
+  auto holds = [&](const SizeFormula &candidate) {
+    for (size_t run = 0; run < runs.size(); ++run)
+      if (candidate.at(runs[run].sizes) != values[run])
+        return false;
+    return true;
+  };
+  // A quotient that was rounded down leaves the constant uncertain.
+  for (int64_t shift = 0; shift < formula.divisor; ++shift)
+    for (int64_t sign : {1, -1}) {
+      SizeFormula shifted = formula;
+      shifted.constant += sign * shift;
+      if (holds(shifted))
+        return shifted;
+    }
+  // A product shows only where both extents change.
+  const std::vector<int64_t> &sizes = runs[1 + count].sizes;
+  int64_t missing = values[1 + count] * formula.divisor - evaluate(formula, sizes);
+  for (size_t i = 0; i < count; ++i)
+    for (size_t j = i + 1; j < count; ++j) {
+      int64_t area = (sizes[i] - base[i]) * (sizes[j] - base[j]);
+      if (area == 0 || missing % area != 0)
+        continue;
+      int64_t factor = missing / area;
+      SizeFormula candidate = formula;
+      candidate.products.push_back({static_cast<int>(i), static_cast<int>(j), factor});
+      candidate.linear[i] -= factor * base[j];
+      candidate.linear[j] -= factor * base[i];
+      candidate.constant += factor * base[i] * base[j];
+      if (holds(candidate))
+        return candidate;
+    }
+  return std::nullopt;
+}
+
+SizeFormula Capture::sizeOf(size_t call, size_t arg, size_t index) const {
+  std::vector<int64_t> values;
+  for (const Run &run : runs)
+    values.push_back(run.trace.calls[call].args[arg].ints[index]);
+  return *fit(values); // the constructor has made sure
+}
+
+SizeFormula Capture::dimOf(int value, int dimension) const {
+  std::vector<int64_t> values;
+  for (const Run &run : runs)
+    values.push_back(run.trace.values[value].tensor.size(dimension));
+  return *fit(values);
+}
+
+bool Capture::isFixed(int value) const {
+  const at::Tensor &numbers = trace().values[value].numbers;
+  return numbers.defined() && std::all_of(runs.begin(), runs.end(), [&](const Run &run) {
+           const at::Tensor &others = run.trace.values[value].numbers;
+           return others.defined() && others.sizes() == numbers.sizes() && others.equal(numbers);
+         });
+}
+
+//===----------------------------------------------------------------------===//
+// Floating-point numbers
+//===----------------------------------------------------------------------===//
+
+bool capture::isClose(double a, double b) {
+  return a == b || std::abs(a - b) <= kRounding * std::max(std::abs(a), std::abs(b));
+}
+
+static double baseOf(const RealFormula &formula, const std::vector<int64_t> &sizes) {
+  double product = 1;
+  for (int extent : formula.extents)
+    product *= static_cast<double>(sizes[extent]);
+  return product + static_cast<double>(formula.offset);
+}
+
+double RealFormula::at(const std::vector<int64_t> &sizes) const {
+  if (extents.empty())
+    return scale;
+  double base = baseOf(*this, sizes);
+  return scale * (isLog ? std::log(base) : std::pow(base, power));
+}
+
+/// A formula for the numbers that the runs show, in their order.
+std::optional<RealFormula> Capture::fitReal(const std::vector<double> &values) const {
+  RealFormula formula;
+  formula.scale = values[0];
+  if (std::all_of(values.begin(), values.end(), [&](double v) { return v == values[0]; }))
+    return formula;
+  for (size_t extent = 0; extent < dynamicExtents.size(); ++extent)
+    if (values[1 + extent] != values[0])
+      formula.extents.push_back(static_cast<int>(extent));
+  auto holds = [&](RealFormula candidate) {
+    candidate.scale = 1;
+    candidate.scale = values[0] / candidate.at(runs[0].sizes);
+    for (size_t run = 0; run < runs.size(); ++run)
+      if (!std::isfinite(candidate.scale) || baseOf(candidate, runs[run].sizes) <= 0 ||
+          !isClose(candidate.at(runs[run].sizes), values[run]))
+        return false;
+    formula = candidate;
+    return true;
+  };
+  for (int64_t offset : {0, -1, 1, -2, 2}) {
+    formula.offset = offset;
+    for (double power : {1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 0.0}) {
+      formula.power = power;
+      formula.isLog = power == 0;
+      if (holds(formula))
+        return formula;
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<double> Capture::reals(size_t call, size_t arg) const {
+  std::vector<double> values;
+  for (const Run &run : runs)
+    values.push_back(run.trace.calls[call].args[arg].doubles[0]);
+  return values;
+}
+
+RealFormula Capture::numberOf(size_t call, size_t arg) const {
+  return *fitReal(reals(call, arg)); // the constructor has made sure
+}
+
+/// These rules read the argument as an operand, which may be a tensor.
+bool capture::takesAnyNumber(const Call &call, size_t arg) {
+  static const std::set<std::string> operators = {
+      "add",         "sub",         "subtract", "rsub",
+      "mul",         "multiply",    "div",      "divide",
+      "true_divide", "pow",         "clamp",    "clamp_min",
+      "clamp_max",   "masked_fill", "where",    "full",
+      "fill",        "full_like",   "new_full", "scalar_tensor",
+      "lerp",        "eq",          "ne",       "lt",
+      "le",          "gt",          "ge",       "scaled_dot_product_attention"};
+  static const std::set<std::string> arguments = {
+      "self", "other", "exponent", "min", "max", "value", "fill_value", "s", "weight", "scale"};
+  std::string name = call.name.substr(call.name.find("::") + 2);
+  if (name.back() == '_')
+    name.pop_back();
+  return operators.count(name) && arguments.count(call.schema->arguments()[arg].name());
+}

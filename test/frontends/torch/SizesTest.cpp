@@ -1,0 +1,91 @@
+//===- SizesTest.cpp - Numbers that depend on sizes, and known buffers -----===//
+
+#include "NaiveHarness.h"
+
+using namespace aft;
+using namespace aft::test;
+
+namespace {
+/// A causal mean of values, with the mask in a buffer.
+struct Masked : torch::nn::Module {
+  Masked() {
+    mask = register_buffer("mask", at::ones({kLongest, kLongest}).tril());
+    w = register_parameter("w", at::randn({kLongest, kLongest}));
+  }
+  Tensor forward(Tensor x) {
+    int64_t t = x.size(1);
+    auto part = [&](Tensor all) { return all.slice(0, 0, t).slice(1, 0, t); };
+    Tensor weights = part(w).masked_fill(part(mask) == 0, -kInfinity).exp();
+    return at::matmul(weights, x.exp() * x) / at::matmul(weights, x.exp());
+  }
+  Tensor mask, w;
+};
+} // namespace
+
+static void expectDynamic(const std::string &name, const std::function<Tensor(Tensor)> &f) {
+  SCOPED_TRACE(name);
+  at::manual_seed(1);
+  expectSame([&](const Tensors &inputs) { return Tensors{f(inputs[0])}; }, {at::randn({2, 9, 4})},
+             {{at::randn({3, 24, 4})}, {at::randn({1, 5, 4})}});
+}
+
+TEST(Sizes, FloatsFollowThem) {
+  auto t = [](Tensor x) { return static_cast<double>(x.size(1)); };
+  expectDynamic("a mean", [&](Tensor x) { return x.sum(1) * (1.0 / t(x)); });
+  expectDynamic("a root", [&](Tensor x) { return x / std::sqrt(t(x)); });
+  expectDynamic("a difference", [&](Tensor x) { return x.sum(1) / (t(x) - 1); });
+  expectDynamic("a logarithm", [&](Tensor x) { return x * (2 * std::log(t(x))); });
+  expectDynamic("a product", [&](Tensor x) { return x * (1.0 / (t(x) * double(x.size(0)))); });
+  expectDynamic("filled", [&](Tensor x) {
+    return x + at::full({4}, 0.5 * t(x)) + at::where(x > 0, x, 1 / t(x));
+  });
+}
+
+/// No rule computes with it: then the size is fixed, and the refusal says why.
+TEST(Sizes, WhatCannotFollowIsNamed) {
+  torch::nn::Module none;
+  auto body = [](const Tensors &inputs) {
+    double beta = 1.5 + std::sin(static_cast<double>(inputs[0].size(1)));
+    return Tensors{at::softplus(inputs[0], beta)};
+  };
+  auto compiled = compileComputation(none, body, {at::randn({2, 9, 4})}, withoutCache());
+  std::string message = refusal([&] { compiled.run({at::randn({2, 10, 4})}); });
+  EXPECT_NE(message.find("dimension 1 is fixed: the number 'beta' depends on it of aten::softplus"),
+            std::string::npos)
+      << message;
+}
+
+TEST(Buffers, ThatFollowFromTheirPlacesAreKnown) {
+  at::manual_seed(4);
+  auto module = std::make_shared<Masked>();
+  at::NoGradGuard noGradients;
+  auto compiled = compile(module, {at::randn({2, 9, 4})}, withoutCache());
+  EXPECT_NE(compiled.text().find("\"w\""), std::string::npos);
+  EXPECT_EQ(compiled.text().find("\"mask\""), std::string::npos) << compiled.text();
+  EXPECT_NE(compiled.program().report().find("\"kind\":\"full\""), std::string::npos);
+  Tensor x = at::randn({3, 17, 4});
+  expectClose(compiled(x), module->forward(x), 4e-6);
+}
+
+TEST(Buffers, ThatWereKnownMayNotChange) {
+  auto module = std::make_shared<Masked>();
+  at::NoGradGuard noGradients;
+  auto compiled = compile(module, {at::randn({2, 9, 4})}, withoutCache());
+  Tensor x = at::randn({1, 9, 4});
+  module->mask.copy_(at::ones({kLongest, kLongest}).tril()); // written, but the same
+  expectClose(compiled(x), module->forward(x), 4e-6);
+  module->mask[0][5] = 1;
+  std::string message = refusal([&] { compiled(x); });
+  EXPECT_NE(message.find("the buffer 'mask' was changed"), std::string::npos) << message;
+}
+
+/// Statistics begin as zeros; they are no pattern, and may be set later.
+TEST(Buffers, OfOtherNumbersAreRead) {
+  torch::nn::BatchNorm1d norm(24);
+  norm->eval();
+  at::NoGradGuard noGradients;
+  Tensor x = at::randn({3, 24});
+  auto compiled = compile(norm.ptr(), {x}, withoutCache());
+  norm->running_mean.copy_(at::arange(24).to(at::kFloat));
+  expectClose(compiled(x), norm->forward(x), 4e-6);
+}

@@ -1,0 +1,84 @@
+"""Exports the models of public.py in every form that PyTorch has, runs the files through aft-run,
+compares with PyTorch, and looks at what each became.
+
+usage: published.py AFT_RUN [FORM...]
+"""
+import json
+import sys
+import warnings
+
+import torch
+from torch.export import Dim, export
+
+import public
+from harness import Checker
+
+warnings.simplefilter("ignore")
+MIXERS = {"full", "simple", "local", "conv"}
+
+
+def raised(report):
+    """The kinds of the mixers by the name of the model that they are in."""
+    with open(report) as file:
+        content = json.load(file)
+    kinds = {kernel["name"]: kernel["kind"] for kernel in content["kernels"]}
+    found = {}
+    for entry in content["entries"]:
+        for launch in entry["launches"]:
+            kind = kinds.get(launch["kernel"])
+            for place in launch["places"] if kind in MIXERS else []:
+                parts = place.split(":")[0].split(".")
+                found.setdefault(parts[1] if len(parts) > 1 else "", set()).add(kind)
+    return found
+
+
+def forms(model, x, dynamic):
+    """The model as files: what writes one, and the flags that the file needs."""
+    program = export(model, (x,), dynamic_shapes=(dynamic,))
+    sizes = [("?" if dim in dynamic else str(size)) for dim, size in enumerate(x.shape)]
+    flags = ["--input-type=" + "x".join(sizes) + "xf32"]
+    yield "exported", ".pt2", lambda path: torch.export.save(program, path), []
+    core = program.run_decompositions()
+    yield "decomposed", ".pt2", lambda path: torch.export.save(core, path), []
+    traced = torch.jit.trace(model, (x,), check_trace=False)
+    yield "traced", ".pt", lambda path: torch.jit.save(traced, path), flags
+
+
+def scripted(model):
+    module = torch.jit.script(model)
+    return "scripted", ".pt", lambda path: torch.jit.save(module, path), ["--input-type=?x?x16xf32"]
+
+
+B, T = Dim("B", min=1, max=64), Dim("T", min=2, max=31)
+GROUPS = {
+    "free": (public.FREE, {0: B, 1: T}, [(2, 9, 16), (3, 31, 16), (1, 2, 16)], True),
+    "fixed": (public.FIXED, {0: B}, [(2, public.LENGTH, 16), (1, public.LENGTH, 16)], False),
+    "image": ([public.Image], {0: B}, [(2, 16, 6, 6)], False),
+}
+
+
+def main():
+    checker = Checker(sys.argv[1])
+    for name, (kinds, dynamic, shapes, scripts) in GROUPS.items():
+        torch.manual_seed(5)
+        model = public.All(kinds).eval()
+        inputs = [torch.randn(shape) for shape in shapes]
+        files = list(forms(model, inputs[0], dynamic))
+        files += [scripted(model)] if scripts and "scripted" in (sys.argv[2:] or ["scripted"]) else []
+        for form, suffix, save, flags in files:
+            if len(sys.argv) > 2 and form not in sys.argv[2:]:
+                continue
+            path, report = checker.path(name + suffix), checker.path("report.json")
+            save(path)
+            for i, x in enumerate(inputs):
+                checker.compare(f"{name} {form}", path, model, [x],
+                                [*flags, "--report=" + report] if i == 0 else flags)
+            found = raised(report)
+            for kind in kinds:
+                wanted = {kind.raised} - {""}
+                own = found.get(kind.__name__, set())
+                checker.check(f"{kind.__name__} {form}", own == wanted, f"became {own or 'none'}")
+    checker.finish()
+
+
+main()
