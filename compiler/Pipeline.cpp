@@ -93,7 +93,7 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   // Tiles that are computed in place are still copied onto themselves here.
   functions.addPass(createCSEPass());
   functions.addPass(createCanonicalize({/*keepCopies=*/true}));
-  functions.addPass(createVectorizeMixers({bits}));
+  functions.addPass(createVectorizeMixers({bits, options.target.pairDots}));
   functions.addPass(createVectorizeLinalg({bits, options.target.pairDots, options.training.has_value()}));
   functions.addPass(createGridToRange());
   // Arithmetic of bf16 is that of f32, rounded: LLVM would call a function for

@@ -3,12 +3,14 @@
 // tile, as exp(w - a) times a product over the channels,
 //   [u | -u R] * [exp(k - c) v | exp(k - c)],  u = exp(a + c - logz) G,
 // with a the maximum of w in the tile's row and c that of k in its channel. Keys
-// are transposed while they are packed. Where the exponent a + c - logz is so
+// are transposed while they are packed; in pairs, u and -u R of a channel are one, and so
+// are the two numbers that they meet. Where the exponent a + c - logz is so
 // large that underflow may matter, the row of the tile is formed exactly.
 
 #include "compiler/vector/FullMixer.h"
 
 #include "compiler/vector/PackedProduct.h"
+#include "compiler/vector/ProductPacking.h"
 
 #include <limits>
 
@@ -55,15 +57,25 @@ private:
       return e.convert(e.load(memref, place, lanes), element);
     return loadSome(e, memref, place, element, lanes, count, other);
   }
+  /// FullMixer::middle of channels.
+  Value middle(Value batch, Value channel, Value count) {
+    Value last = e.sub(mixer.queries, e.index(1));
+    return loadRow(mixer.ratio, batch, last, channel, count, 0);
+  }
   /// How many keys of the tile query t sees, lengths aside.
   Value seenBy(Value t) {
     return e.min(e.sub(mixer.keysSeenBy(t, mixer.keys), firstKey), tileKeys);
   }
 
+  /// The two numbers of the channels from `column` on in line `i`, as they are packed.
+  void storeUnits(Value first, Value second, Value memory, Value i, Value column);
+
   const FullMixer &mixer;
+  const PackedForm &form;
   Emitter &e;
   Type element, vector;
   int64_t lanes, panelKeys, strip, blockRows, blockChannels;
+  int64_t depth; ///< steps of the product
   Value tile, queries, keyRows, panel, rowMaxima, keyMaxima, exponents, exact;
   Value firstBatch, lastBatch, firstRow, rows, firstKey, tileKeys;
 };
@@ -77,14 +89,14 @@ static int64_t blockOf(int64_t channels, int64_t lanes) {
 }
 
 BiasGradient::BiasGradient(const FullMixer &mixer, Emitter &e)
-    : mixer(mixer), e(e), element(mixer.element), lanes(mixer.lanes), panelKeys(2 * lanes),
-      strip(mixer.strip), blockRows(mixer.mostRows()),
-      blockChannels(blockOf(mixer.channels, lanes)) {
+    : mixer(mixer), form(mixer.form), e(e), element(mixer.element), lanes(mixer.lanes),
+      panelKeys(2 * lanes), strip(mixer.strip), blockRows(mixer.mostRows()),
+      blockChannels(blockOf(mixer.channels, lanes)), depth(blockChannels * 2 / form.perStep()) {
   vector = e.typeOf(element, lanes);
   tile = e.scratch({kTileKeys / panelKeys, blockRows, panelKeys}, element);
-  queries = e.scratch({blockRows, 2 * blockChannels + lanes}, element);
-  keyRows = e.scratch({2, panelKeys, blockChannels}, element);
-  panel = e.scratch({2 * blockChannels, panelKeys}, element);
+  queries = e.scratch({blockRows, depth + lanes}, form.unit);
+  keyRows = e.scratch({panelKeys, depth}, form.unit);
+  panel = e.scratch({depth, panelKeys}, form.unit);
   rowMaxima = e.scratch({blockRows}, element);
   keyMaxima = e.scratch({blockChannels}, element);
   exponents = e.scratch({blockRows, lanes}, element);
@@ -102,8 +114,8 @@ void BiasGradient::clear() {
     });
   });
   e.loop(rows, padded, e.index(1), [&](Value row) {
-    e.loop(e.index(0), e.index(2 * blockChannels), e.index(lanes),
-           [&](Value i) { e.store(zero, queries, {row, i}); });
+    e.loop(e.index(0), e.index(depth), e.index(lanes),
+           [&](Value i) { e.store(form.zeros(e, lanes), queries, {row, i}); });
   });
 }
 
@@ -183,6 +195,13 @@ void BiasGradient::packQueries(Value batch, Value firstChannel, Value channels) 
   });
 }
 
+void BiasGradient::storeUnits(Value first, Value second, Value memory, Value i, Value column) {
+  if (form.pairs)
+    return e.store(form.unitsOf(e, first, second), memory, {i, column});
+  e.store(first, memory, {i, column});
+  e.store(second, memory, {i, e.add(column, blockChannels)});
+}
+
 /// u and -u R for `channels` channels, 0 beyond.
 void BiasGradient::packQuery(LaneEmitter &group, Value row, Value column, Value channels) {
   Value t = e.add(firstRow, row);
@@ -196,10 +215,13 @@ void BiasGradient::packQuery(LaneEmitter &group, Value row, Value column, Value 
   Value x = e.fsub(e.fadd(e.load(keyMaxima, column, lanes), maximum), logz);
   x = e.select(e.equal(logz, none), none, x);
   Value g = e.fmul(some(mixer.dy, 0), group.gate(mixer.gate, some(mixer.q, 0)));
-  Value u = e.select(e.equal(x, none), group.number(0), e.fmul(e.exp(x), g));
-  Value minus = e.fsub(group.number(0), u);
-  e.store(u, queries, {row, column});
-  e.store(e.fmul(minus, some(mixer.ratio, 0)), queries, {row, e.add(column, blockChannels)});
+  Value u = form.narrow(e, e.select(e.equal(x, none), group.number(0), e.fmul(e.exp(x), g)));
+  Value minus = e.fsub(group.number(0), e.convert(u, element));
+  Value ratio = some(mixer.ratio, 0);
+  if (form.pairs)
+    ratio = e.fsub(ratio, middle(group.batch, group.channel, channels));
+  Value second = form.narrow(e, e.fmul(minus, ratio));
+  storeUnits(u, second, queries, row, column);
   Value place[] = {row, e.index(0)};
   e.store(runningMax(e, e.load(exponents, place, lanes), x), exponents, place);
 }
@@ -210,8 +232,7 @@ void BiasGradient::packKeys(Value batch, Value seen, Value first, Value firstCha
   auto overColumns = [&](Value i, llvm::function_ref<std::pair<Value, Value>(Value)> pairOf) {
     e.loop(e.index(0), e.index(blockChannels), e.index(lanes), [&](Value column) {
       auto [weighted, weight] = pairOf(column);
-      e.store(weighted, keyRows, {e.index(0), i, column});
-      e.store(weight, keyRows, {e.index(1), i, column});
+      storeUnits(weighted, weight, keyRows, i, column);
     });
   };
   Value there = e.min(e.sub(seen, first), e.index(panelKeys));
@@ -225,32 +246,26 @@ void BiasGradient::packKeys(Value batch, Value seen, Value first, Value firstCha
         prefetchAt(e, memref, {batch, ahead, channel}, /*isWrite=*/false);
       Value k = loadRow(mixer.k, batch, key, channel, count, -kInfinity);
       Value v = loadRow(mixer.v, batch, key, channel, count, 0);
-      Value weight = e.exp(e.fsub(k, e.load(keyMaxima, column, lanes)));
-      return std::pair(e.fmul(weight, v), weight);
+      if (form.pairs)
+        v = e.fsub(v, middle(batch, channel, count));
+      Value weight = form.narrow(e, e.exp(e.fsub(k, e.load(keyMaxima, column, lanes))));
+      return std::pair(form.narrow(e, e.fmul(e.convert(weight, element), v)), weight);
     });
   });
-  Value zero = e.number(vector, 0);
+  Value zero = form.narrow(e, e.number(vector, 0));
   e.loop(there, e.index(panelKeys), e.index(1),
          [&](Value i) { overColumns(i, [&](Value) { return std::pair(zero, zero); }); });
 }
 
 /// Squares of lanes x lanes are transposed in registers.
 void BiasGradient::transposePanel() {
-  auto square = VectorType::get({lanes, lanes}, element);
-  e.loop(e.index(0), e.index(2), e.index(1), [&](Value part) {
+  e.loop(e.index(0), e.index(depth), e.index(lanes), [&](Value step) {
     e.loop(e.index(0), e.index(panelKeys), e.index(lanes), [&](Value key) {
-      e.loop(e.index(0), e.index(blockChannels), e.index(lanes), [&](Value column) {
-        Value rows = e.number(square, 0);
-        for (int64_t i = 0; i < lanes; ++i) {
-          Value row = e.load(keyRows, {part, e.add(key, i), column}, lanes);
-          rows = e.builder.create<vector::InsertOp>(e.loc, row, rows, ArrayRef<int64_t>{i});
-        }
-        Value turned = e.builder.create<vector::TransposeOp>(e.loc, rows, ArrayRef<int64_t>{1, 0});
-        Value place = e.add(e.mul(part, blockChannels), column);
-        for (int64_t i = 0; i < lanes; ++i)
-          e.store(e.builder.create<vector::ExtractOp>(e.loc, turned, ArrayRef<int64_t>{i}), panel,
-                  {e.add(place, i), key});
-      });
+      SmallVector<Value> rows;
+      for (int64_t i = 0; i < lanes; ++i)
+        rows.push_back(e.load(keyRows, {e.add(key, i), step}, lanes));
+      for (auto [i, line] : llvm::enumerate(transposeSquare(e, rows)))
+        e.store(line, panel, {e.add(step, i), key});
     });
   });
 }
@@ -267,10 +282,17 @@ void BiasGradient::multiply(Value first) {
       for (int64_t part = 0; part < panelKeys * bytes; part += 64)
         prefetchAt(e, tile, {column, e.add(row, i), e.index(part / bytes)}, /*isWrite=*/true);
     SmallVector<Value> zeros(2 * strip, e.number(vector, 0));
+    Type units = e.typeOf(form.unit, lanes);
+    form.freeRegisters(e);
     SmallVector<Value> products = emitStrip(
-        e, zeros, 2, e.index(2 * blockChannels),
-        [&](int64_t i, Value k) { return e.load(queries, {e.add(row, i), k}, 0); },
-        [&](int64_t part, Value k) { return e.load(panel, {k, e.index(part * lanes)}, lanes); });
+        e, zeros, 2, e.index(depth),
+        [&](int64_t i, Value step) {
+          return e.broadcast(e.load(queries, {e.add(row, i), step}, 0), units);
+        },
+        [&](int64_t part, Value step) {
+          return e.load(panel, {step, e.index(part * lanes)}, lanes);
+        },
+        [&](Value l, Value r, Value sum) { return form.addProduct(e, l, r, sum); });
     for (int64_t i = 0; i < strip; ++i)
       for (int64_t part : {0, 1}) {
         Value place[] = {column, e.add(row, i), e.index(part * lanes)};

@@ -12,15 +12,14 @@
 #include "compiler/vector/FullMixer.h"
 
 #include "compiler/vector/MixerEmission.h"
-#include "compiler/vector/PackedProduct.h"
 
 #include <cmath>
 
 using namespace mlir;
 using namespace aft;
 
-/// Keys that are packed at once.
-static constexpr int64_t kBlockKeys = 256;
+/// Steps of keys that are packed at once.
+static constexpr int64_t kBlockSteps = 256;
 /// How far a key on the diagonal may exceed c before queries take it one by one.
 static constexpr double kMostAbove = 20;
 
@@ -50,13 +49,17 @@ private:
   void forEachGroup(const ChannelRange &range, llvm::function_ref<void(LaneEmitter &)> body) {
     mixer.forEachGroup(batch, range, body);
   }
-  Value weightAt(int64_t i, Value key) { return e.load(weights, {e.index(i), key}, 0); }
+  Value weightAt(int64_t i, Value step) { return e.load(weights, {e.index(i), step}, 0); }
+  void storeWeights(Value units, Value i, Value key) {
+    e.store(units, weights, {i, e.div(key, form.perStep())});
+  }
 
   const FullMixer &mixer;
+  const PackedForm &form;
   Emitter &e;
   Type element;
-  int64_t lanes, strip;
-  Value weights; ///< of a strip
+  int64_t lanes, strip, blockKeys;
+  Value weights; ///< of a strip, by step
   Value rowMaxima;
   PackedItems items;
   ChannelPairs sums;
@@ -69,10 +72,11 @@ private:
 } // namespace
 
 FullForward::FullForward(const FullMixer &mixer, Emitter &e)
-    : mixer(mixer), e(e), element(mixer.element), lanes(mixer.lanes), strip(mixer.strip),
-      weights(e.scratch({strip, kBlockKeys + lanes}, element)),
+    : mixer(mixer), form(mixer.form), e(e), element(mixer.element), lanes(mixer.lanes),
+      strip(mixer.strip), blockKeys(kBlockSteps * form.perStep()),
+      weights(e.scratch({strip, kBlockSteps + lanes}, form.unit)),
       rowMaxima(e.scratch({mixer.mostRows()}, element)),
-      items(e, kBlockKeys, mixer.bundleChannels(), mixer.blockChannels(), lanes, element),
+      items(e, form, blockKeys, mixer.bundleChannels(), mixer.blockChannels(), element),
       sums(e, mixer.mostRows(), mixer.blockChannels(), lanes, element) {}
 
 void FullForward::run(Value batchIndex, Value row, Value count, const ChannelRange &channels) {
@@ -83,15 +87,15 @@ void FullForward::run(Value batchIndex, Value row, Value count, const ChannelRan
   visible = visibleKeys(e, mixer.lengths, batch, mixer.keys);
   Value zero = e.index(0), before = e.max(e.sub(visible, e.index(1)), zero);
   // Without a diagonal the last block of keys finishes all rows.
-  common = e.roundDown(before, kBlockKeys);
+  common = e.roundDown(before, blockKeys);
   if (mixer.causal)
     common = e.max(e.sub(mixer.keysSeenBy(firstRow, visible), e.index(1)), zero);
   rest = e.max(e.min(e.sub(visible, common), rows), zero);
   sums.clear(e.mul(e.ceilDiv(rows, strip), strip));
   items.reset();
   findRowMaxima();
-  e.loop(zero, common, e.index(kBlockKeys), [&](Value firstKey) {
-    Value extent = e.min(e.sub(common, firstKey), e.index(kBlockKeys));
+  e.loop(zero, common, e.index(blockKeys), [&](Value firstKey) {
+    Value extent = e.min(e.sub(common, firstKey), e.index(blockKeys));
     packKeys(firstKey, extent);
     addKeys(firstKey, extent, zero);
   });
@@ -119,23 +123,24 @@ void FullForward::findRowMaxima() {
 /// last one, and for keys beyond `extent` up to those of the diagonal.
 void FullForward::packWeights(Value row, Value firstKey, Value extent) {
   Type vector = e.typeOf(element, lanes);
-  Value zero = e.number(vector, 0), there = e.min(e.sub(rows, row), e.index(strip));
+  Value zero = form.zeros(e, lanes / form.perStep()),
+        there = e.min(e.sub(rows, row), e.index(strip));
   Value padded = e.mul(e.ceilDiv(extent, lanes), lanes);
   e.loop(e.index(0), there, e.index(1), [&](Value i) {
     Value r = e.add(row, i), t = e.add(firstRow, r);
     Value maximum = e.broadcast(e.load(rowMaxima, r, 0), vector);
     overVectors(e, extent, lanes, {}, [&](Value key, Value left, ValueRange) {
       Value some = mixer.biases(batch, t, e.add(firstKey, key), left);
-      e.store(e.exp(e.fsub(some, maximum)), weights, {i, key});
+      Value numbers = form.narrow(e, e.exp(e.fsub(some, maximum)));
+      storeWeights(form.unitsOfRun(e, numbers), i, key);
       return Emitter::Values{};
     });
     if (mixer.causal)
-      e.loop(padded, e.min(e.add(padded, strip), e.index(kBlockKeys)), e.index(lanes),
-             [&](Value key) { e.store(zero, weights, {i, key}); });
+      e.loop(padded, e.min(e.add(padded, strip), e.index(blockKeys)), e.index(lanes),
+             [&](Value key) { storeWeights(zero, i, key); });
   });
   e.loop(there, e.index(strip), e.index(1), [&](Value i) {
-    e.loop(e.index(0), padded, e.index(lanes),
-           [&](Value key) { e.store(zero, weights, {i, key}); });
+    e.loop(e.index(0), padded, e.index(lanes), [&](Value key) { storeWeights(zero, i, key); });
   });
 }
 
@@ -156,10 +161,10 @@ void FullForward::packKeys(Value firstKey, Value extent, std::optional<double> b
 
 /// Packed keys [first, end) become nothing.
 void FullForward::clearKeys(Value first, Value end) {
-  e.loop(first, end, e.index(1), [&](Value key) {
+  e.loop(form.steps(e, first), form.steps(e, end), e.index(1), [&](Value step) {
     forEachGroup(block, [&](LaneEmitter &group) {
       for (int64_t part : {0, 1})
-        items.panel.store(group.number(0), key, part, block.columnOf(group));
+        items.panel.store(form.zeros(e, group.lanes), step, part, block.columnOf(group));
     });
   });
 }
@@ -168,8 +173,8 @@ void FullForward::clearKeys(Value first, Value end) {
 void FullForward::addKeys(Value firstKey, Value extent, Value fromRow) {
   e.loop(fromRow, rows, e.index(strip), [&](Value row) {
     packWeights(row, firstKey, extent);
-    auto weight = [&](int64_t i, Value key) { return weightAt(i, key); };
-    PanelProduct product{strip, items.panel, sums, weight};
+    auto weight = [&](int64_t i, Value step) { return weightAt(i, step); };
+    PanelProduct product{form, items.panel, sums, weight};
     forEachGroup(block, [&](LaneEmitter &group) {
       product.addStrip(group, row, e.index(0), extent, block.columnOf(group),
                        items.factor(group, block));
@@ -179,7 +184,7 @@ void FullForward::addKeys(Value firstKey, Value extent, Value fromRow) {
 
 /// Blocks of whole strips, which see all keys before the block and some of its own.
 void FullForward::walkDiagonal() {
-  int64_t size = kBlockKeys / strip * strip;
+  int64_t size = blockKeys / strip * strip;
   e.loop(e.index(0), rows, e.index(size), [&](Value first) {
     Value end = e.min(e.add(first, size), rows), firstKey = e.add(common, first);
     Value extent = e.max(e.min(e.sub(rest, first), e.index(size)), e.index(0));
@@ -222,8 +227,8 @@ void FullForward::finishRows(Value first, Value end, Value firstKey, Value exten
 /// `keys` are those that all rows of the strip see.
 void FullForward::finishStrip(LaneEmitter &group, Value row, Value keys, Value end) {
   Value column = block.columnOf(group);
-  auto weight = [&](int64_t i, Value key) { return weightAt(i, key); };
-  PanelProduct product{strip, items.panel, sums, weight};
+  auto weight = [&](int64_t i, Value step) { return weightAt(i, step); };
+  PanelProduct product{form, items.panel, sums, weight};
   product.prefetchSums(row, column);
   SmallVector<Value> totals = product.products(group, e.index(0), keys, column);
   if (mixer.causal)
@@ -254,15 +259,20 @@ void FullForward::finishStrip(LaneEmitter &group, Value row, Value keys, Value e
 }
 
 /// Of the keys from `firstKey` on, row i of a strip sees i + 1.
-void FullForward::addTriangle(LaneEmitter &group, MutableArrayRef<Value> products,
-                              Value firstKey) {
-  for (int64_t key = 0; key < strip; ++key) {
-    Value at = e.add(firstKey, key), column = block.columnOf(group);
+void FullForward::addTriangle(LaneEmitter &group, MutableArrayRef<Value> products, Value firstKey) {
+  Type units = e.typeOf(form.unit, group.lanes);
+  Value column = block.columnOf(group), firstStep = e.div(firstKey, form.perStep());
+  for (int64_t key = 0; key < strip; key += form.perStep()) {
+    Value step = e.add(firstStep, key / form.perStep());
     for (int64_t i = key; i < strip; ++i) {
-      Value factor = e.broadcast(weightAt(i, at), group.type);
+      // Of a pair the row may see the first only: the second must not matter, even a NaN.
+      bool isWhole = i + 1 >= key + form.perStep();
+      auto seen = [&](Value some) { return isWhole ? some : form.firstOnly(e, some); };
+      Value factor = seen(e.broadcast(weightAt(i, step), units));
       for (int64_t part : {0, 1}) {
         Value &product = products[2 * i + part];
-        product = e.fma(factor, items.panel.load(group, at, part, column), product);
+        Value item = seen(items.panel.load(group, step, part, column));
+        product = form.addProduct(e, factor, item, product);
       }
     }
   }
@@ -315,9 +325,9 @@ void FullForward::storeResults(LaneEmitter &group, Value t, const MixState &stat
   }
 }
 
-void aft::emitFullMixer(FullOp op, OpBuilder &builder, unsigned vectorBits) {
+void aft::emitFullMixer(FullOp op, OpBuilder &builder, unsigned vectorBits, PairDots pairDots) {
   Emitter e(builder, op.getLoc());
-  FullMixer mixer(op, e, vectorBits);
+  FullMixer mixer(op, e, vectorBits, pairDots);
   FullForward forward(mixer, e);
   Value size = mixer.rowsOfGroup(mixer.queries), blocks = mixer.rowBlocks(mixer.queries, size);
   // Groups with the same keys follow each other.

@@ -2,7 +2,6 @@
 
 #include "compiler/vector/FullMixer.h"
 
-#include "compiler/vector/PackedProduct.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <limits>
@@ -33,8 +32,16 @@ template <typename OpT> static void fill(FullMixer &mixer, OpT op) {
   mixer.causal = op.getCausal();
 }
 
-FullMixer::FullMixer(Operation *op, Emitter &e, unsigned vectorBits)
-    : e(e), vectorBits(vectorBits), strip(stripRows(vectorBits)) {
+/// The first operand has the element type of q.
+static PackedForm formFor(Operation *op, unsigned vectorBits, PairDots pairDots) {
+  Value first = op->getOperand(0);
+  bool isBF16 = getElementTypeOrSelf(first).isBF16();
+  return PackedForm(accumulationOf(first), isBF16 ? pairDots : PairDots::None, vectorBits);
+}
+
+FullMixer::FullMixer(Operation *op, Emitter &e, unsigned vectorBits, PairDots pairDots)
+    : e(e), vectorBits(vectorBits), element(accumulationOf(op->getOperand(0))),
+      form(formFor(op, vectorBits, pairDots)), lanes(form.lanes), strip(form.blocks.strip) {
   llvm::TypeSwitch<Operation *>(op)
       .Case([&](FullOp full) { fill(*this, full); })
       .Case([&](FullGradOp grad) {
@@ -45,8 +52,6 @@ FullMixer::FullMixer(Operation *op, Emitter &e, unsigned vectorBits)
       });
   channels = cast<MemRefType>(q.getType()).getDimSize(2);
   perBatchBias = cast<MemRefType>(w.getType()).getRank() == 3;
-  element = accumulationOf(q);
-  lanes = lanesFor(element, vectorBits);
   batches = e.dim(q, 0);
   queries = e.dim(q, 1);
   keys = e.dim(k, 1);

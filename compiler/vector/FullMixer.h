@@ -10,7 +10,7 @@ namespace aft {
 /// Operands of aft.full or aft.full_grad and the meaning of its bias.
 struct FullMixer {
   using Value = mlir::Value;
-  FullMixer(mlir::Operation *op, Emitter &e, unsigned vectorBits);
+  FullMixer(mlir::Operation *op, Emitter &e, unsigned vectorBits, PairDots pairDots);
 
   Emitter &e;
   unsigned vectorBits;
@@ -21,6 +21,7 @@ struct FullMixer {
   bool causal = false, perBatchBias = false;
   int64_t channels = 0;
   mlir::Type element; ///< the accumulation type
+  PackedForm form;    ///< of weights and items: in pairs for operands in bf16, if asked for
   Value queries, keys, batches;
 
   /// Vector length, and rows whose sums stay in registers.
@@ -60,6 +61,10 @@ struct FullMixer {
   /// The largest bias of query t for `count` keys from `firstKey` on, 0 where there is
   /// none above -inf.
   Value largestBias(Value batch, Value t, Value firstKey, Value count) const;
+  /// The ratio of the last query. In pairs the gradients' differences v - R are formed as
+  /// (v - it) - (R - it), so that values that are all about the same lose nothing when they
+  /// are rounded; a NaN leads to the exact path.
+  Value middle(LaneEmitter &group) const { return group.load(ratio, e.sub(queries, e.index(1))); }
   /// dy * g(q) of query t.
   Value gatedGradient(LaneEmitter &group, Value t) const;
 };

@@ -19,8 +19,8 @@
 using namespace mlir;
 using namespace aft;
 
-/// Queries that are packed at once.
-static constexpr int64_t kBlockQueries = 256;
+/// Steps of queries that are packed at once.
+static constexpr int64_t kBlockSteps = 256;
 /// Queries of a work group of dq.
 static constexpr int64_t kRowsOfDq = 512;
 
@@ -35,6 +35,7 @@ public:
 private:
   void findMaxima(Value firstQuery);
   void packWeights(Value firstQuery, Value extent);
+  void storeWeights(Value t, Value seen, int64_t i);
   void addQueries(const ChannelRange &bundle, Value firstQuery, Value extent);
   Value queryExponent(LaneEmitter &group, Value t);
   void packQueries(const ChannelRange &bundle, Value firstQuery, Value extent);
@@ -47,10 +48,13 @@ private:
   Value seenBy(Value t) { return e.min(e.sub(mixer.keysSeenBy(t, visible), firstKey), rows); }
 
   const FullMixer &mixer;
+  const PackedForm &form;
   Emitter &e;
   Type element;
-  int64_t lanes, strip, slice;
-  Value weights, oneQuery, biasMaxima;
+  int64_t lanes, strip, slice, blockQueries;
+  Value weights; ///< by strip, step and key of the strip
+  Value oneStep; ///< the weights of the queries of a step, one after the other
+  Value biasMaxima;
   PackedItems items;
   ChannelPairs sums;
   Value batch, firstKey, rows, visible;
@@ -59,16 +63,17 @@ private:
 
 } // namespace
 
-/// The weights of a strip's keys lie side by side, query by query, so that they
+/// The weights of a strip's keys lie side by side, step by step, so that they
 /// stream; a row of all keys is cut into slices of a power of two, of which the next
-/// query overwrites what is beyond the strip.
+/// step overwrites what is beyond the strip.
 KeyGradients::KeyGradients(const FullMixer &mixer, Emitter &e)
-    : mixer(mixer), e(e), element(mixer.element), lanes(mixer.lanes), strip(mixer.strip),
-      slice(llvm::PowerOf2Ceil(strip)),
-      weights(e.scratch({mixer.mostRows() / strip, kBlockQueries + slice, strip}, element)),
-      oneQuery(e.scratch({mixer.mostRows() + std::max(lanes, slice)}, element)),
+    : mixer(mixer), form(mixer.form), e(e), element(mixer.element), lanes(mixer.lanes),
+      strip(mixer.strip), slice(llvm::PowerOf2Ceil(strip)),
+      blockQueries(kBlockSteps * form.perStep()),
+      weights(e.scratch({mixer.mostRows() / strip, kBlockSteps + slice, strip}, form.unit)),
+      oneStep(e.scratch({form.perStep(), mixer.mostRows() + std::max(lanes, slice)}, element)),
       biasMaxima(e.scratch({mixer.mostRows() + lanes}, element)),
-      items(e, kBlockQueries, mixer.bundleChannels(), mixer.blockChannels(), lanes, element),
+      items(e, form, blockQueries, mixer.bundleChannels(), mixer.blockChannels(), element),
       sums(e, mixer.mostRows(), mixer.blockChannels(), lanes, element) {}
 
 void KeyGradients::run(Value batchIndex, Value key, Value count, const ChannelRange &channels) {
@@ -83,8 +88,8 @@ void KeyGradients::run(Value batchIndex, Value key, Value count, const ChannelRa
   // Nothing to sum up where all keys are hidden.
   first = e.select(e.less(firstKey, visible), first, mixer.queries);
   findMaxima(first);
-  e.loop(first, mixer.queries, e.index(kBlockQueries), [&](Value firstQuery) {
-    Value extent = e.min(e.sub(mixer.queries, firstQuery), e.index(kBlockQueries));
+  e.loop(first, mixer.queries, e.index(blockQueries), [&](Value firstQuery) {
+    Value extent = e.min(e.sub(mixer.queries, firstQuery), e.index(blockQueries));
     packWeights(firstQuery, extent);
     mixer.forEachBundle(
         block, [&](const ChannelRange &bundle) { addQueries(bundle, firstQuery, extent); });
@@ -118,21 +123,37 @@ void KeyGradients::findMaxima(Value firstQuery) {
 /// exp(w - b), 0 where the key is hidden or beyond the last one.
 void KeyGradients::packWeights(Value firstQuery, Value extent) {
   auto slices = VectorType::get({slice}, element);
-  e.loop(e.index(0), extent, e.index(1), [&](Value query) {
-    Value t = e.add(firstQuery, query), seen = e.max(seenBy(t), e.index(0));
-    overVectors(e, seen, lanes, {}, [&](Value i, Value left, ValueRange) {
-      Value some = mixer.biases(batch, t, e.add(firstKey, i), left);
-      e.store(e.exp(e.fsub(some, e.load(biasMaxima, i, lanes))), oneQuery, i);
-      return Emitter::Values{};
-    });
-    e.loop(e.mul(e.ceilDiv(seen, lanes), lanes), e.mul(e.ceilDiv(rows, strip), strip),
-           e.index(lanes),
-           [&](Value i) { e.store(e.number(e.typeOf(element, lanes), 0), oneQuery, i); });
-    e.loop(e.index(0), e.ceilDiv(rows, strip), e.index(1), [&](Value i) {
-      Value some = e.builder.create<vector::LoadOp>(e.loc, slices, oneQuery, e.mul(i, strip));
-      e.store(some, weights, {i, query, e.index(0)});
+  e.loop(e.index(0), form.steps(e, extent), e.index(1), [&](Value step) {
+    for (int64_t i = 0; i < form.perStep(); ++i) {
+      Value query = e.add(e.mul(step, form.perStep()), i);
+      Value seen = e.max(seenBy(e.add(firstQuery, query)), e.index(0));
+      // A pair may be a query longer than the block.
+      if (i > 0)
+        seen = e.select(e.less(query, extent), seen, e.index(0));
+      storeWeights(e.add(firstQuery, query), seen, i);
+    }
+    e.loop(e.index(0), e.ceilDiv(rows, strip), e.index(1), [&](Value place) {
+      SmallVector<Value> numbers;
+      for (int64_t i = 0; i < form.perStep(); ++i) {
+        Value some = e.builder.create<vector::LoadOp>(e.loc, slices, oneStep,
+                                                      ValueRange{e.index(i), e.mul(place, strip)});
+        numbers.push_back(form.narrow(e, some));
+      }
+      e.store(form.unitsOf(e, numbers.front(), numbers.back()), weights, {place, step, e.index(0)});
     });
   });
+}
+
+/// The weights of query t as query `i` of a step; it sees the first `seen` keys.
+void KeyGradients::storeWeights(Value t, Value seen, int64_t i) {
+  overVectors(e, seen, lanes, {}, [&](Value key, Value left, ValueRange) {
+    Value some = mixer.biases(batch, t, e.add(firstKey, key), left);
+    e.store(e.exp(e.fsub(some, e.load(biasMaxima, key, lanes))), oneStep, {e.index(i), key});
+    return Emitter::Values{};
+  });
+  Value zero = e.number(e.typeOf(element, lanes), 0);
+  e.loop(e.mul(e.ceilDiv(seen, lanes), lanes), e.mul(e.ceilDiv(rows, strip), strip), e.index(lanes),
+         [&](Value key) { e.store(zero, oneStep, {e.index(i), key}); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -152,7 +173,10 @@ void KeyGradients::packQueries(const ChannelRange &bundle, Value firstQuery, Val
     // A query without a key has no gradient, whatever its operands are.
     Value none = e.equal(x, group.infinity(true)), zero = group.number(0);
     Value g = e.select(none, zero, mixer.gatedGradient(group, t));
-    return {x, g, e.fmul(g, e.select(none, zero, group.load(mixer.ratio, t)))};
+    Value ratio = group.load(mixer.ratio, t);
+    if (form.pairs)
+      ratio = e.fsub(ratio, mixer.middle(group));
+    return {x, g, e.select(none, zero, ratio)};
   };
   items.pack([&](auto body) { forEachGroup(bundle, body); }, block, bundle, firstQuery, extent,
              load, {mixer.logz, mixer.dy, mixer.q, mixer.ratio});
@@ -170,10 +194,10 @@ void KeyGradients::addQueries(const ChannelRange &bundle, Value firstQuery, Valu
       // Queries above see none of the strip's keys.
       Value above = e.sub(mixer.firstQueryOf(e.add(firstKey, row)), firstQuery);
       Value place = e.div(row, strip);
-      auto weight = [&](int64_t offset, Value query) {
-        return e.load(weights, {place, query, e.index(offset)}, 0);
+      auto weight = [&](int64_t offset, Value step) {
+        return e.load(weights, {place, step, e.index(offset)}, 0);
       };
-      PanelProduct product{strip, items.panel, sums, weight};
+      PanelProduct product{form, items.panel, sums, weight};
       product.addStrip(group, row, e.max(above, e.index(0)), extent, column, factor);
     });
   });
@@ -203,7 +227,8 @@ void KeyGradients::finishKey(LaneEmitter &group, Value row) {
   Value x = e.fadd(
       k, e.fadd(items.base(group, block), e.broadcast(e.load(biasMaxima, row, 0), group.type)));
   Value bounded = compare(e, arith::CmpFPredicate::OLE, x, group.number(separableRange(element)));
-  Value difference = e.fsub(e.fmul(v, first), second);
+  Value value = form.pairs ? e.fsub(v, mixer.middle(group)) : v;
+  Value difference = e.fsub(e.fmul(value, first), second);
   Value ordered = compare(e, arith::CmpFPredicate::ORD, first, difference);
   Value good = inAllLanes(e, e.builder.create<arith::AndIOp>(e.loc, bounded, ordered));
   Type types[] = {group.type, group.type};
@@ -242,9 +267,10 @@ static void emitQueryGradient(const FullMixer &mixer, Emitter &e) {
   });
 }
 
-void aft::emitFullMixerGrad(FullGradOp op, OpBuilder &builder, unsigned vectorBits) {
+void aft::emitFullMixerGrad(FullGradOp op, OpBuilder &builder, unsigned vectorBits,
+                            PairDots pairDots) {
   Emitter e(builder, op.getLoc());
-  FullMixer mixer(op, e, vectorBits);
+  FullMixer mixer(op, e, vectorBits, pairDots);
   KeyGradients gradients(mixer, e);
   Value size = mixer.rowsOfGroup(mixer.keys);
   // The largest groups first, so that threads end at the same time.

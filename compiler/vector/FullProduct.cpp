@@ -60,14 +60,19 @@ void ChannelPairs::prefetch(Value row, Value column) const {
 // PackedItems
 //===----------------------------------------------------------------------===//
 
-PackedItems::PackedItems(Emitter &e, int64_t count, int64_t bundleChannels, int64_t blockChannels,
-                         int64_t lanes, Type element)
-    : panel(e, count, blockChannels, lanes, element), e(e), element(element),
-      channels(blockChannels), lanes(lanes),
-      exponents(e.scratch({(bundleChannels + lanes - 1) / lanes, count, lanes}, element)),
+PackedItems::PackedItems(Emitter &e, const PackedForm &form, int64_t count, int64_t bundleChannels,
+                         int64_t blockChannels, Type element)
+    : panel(e, (count + form.perStep() - 1) / form.perStep(), blockChannels, form.lanes, form.unit),
+      e(e), form(form), element(element), channels(blockChannels), lanes(form.lanes),
       maxima(e.scratch({channels}, element)), scales(e.scratch({channels}, element)),
       bases(e.scratch({channels}, element)), factors(e.scratch({channels}, element)),
-      inBounds(e.scratch({1}, e.builder.getIndexType())) {}
+      inBounds(e.scratch({1}, e.builder.getIndexType())) {
+  // Pairs take one more where the last one is not whole.
+  int64_t room = count + form.perStep() - 1;
+  exponents = e.scratch({(bundleChannels + lanes - 1) / lanes, room, lanes}, element);
+  if (form.pairs)
+    separate.emplace(e, room, bundleChannels, lanes, element);
+}
 
 void PackedItems::reset() {
   Value none = e.number(element, -std::numeric_limits<double>::infinity());
@@ -95,11 +100,19 @@ void PackedItems::read(Groups groups, const ChannelRange &block, const ChannelRa
       for (Value memref : memrefs)
         prefetchAt(e, memref, {group.batch, ahead, group.channel}, /*isWrite=*/false);
       Item loaded = load(group, item);
+      Value column = columnOfNumbers(group, block, bundle);
       e.store(loaded.x, exponents, at(i, bundle.columnOf(group)));
-      panel.store(loaded.a, i, 0, block.columnOf(group));
-      if (loaded.b)
-        panel.store(loaded.b, i, 1, block.columnOf(group));
+      numbers().store(loaded.a, i, 0, column);
+      if (loaded.ratio)
+        numbers().store(form.pairs ? loaded.ratio : e.fmul(loaded.a, loaded.ratio), i, 1, column);
     });
+  });
+  if (!form.pairs)
+    return;
+  groups([&](LaneEmitter &group) {
+    e.store(group.infinity(true), exponents, at(extent, bundle.columnOf(group)));
+    for (int64_t part : {0, 1})
+      numbers().store(group.number(0), extent, part, bundle.columnOf(group));
   });
 }
 
@@ -132,36 +145,54 @@ void PackedItems::raise(LaneEmitter &group, Value place, Value column, Value ext
   e.store(e.exp(e.fsub(scale, base)), factors, place);
 }
 
-void PackedItems::scale(LaneEmitter &group, const ChannelRange &block, Value column, Value extent,
-                        bool hasB, std::optional<double> bound) {
+/// What item i with this weight exp(x - c) is packed as.
+std::pair<Value, Value> PackedItems::packedPair(LaneEmitter &group, Value weight, Value i,
+                                                Value column, bool hasRatio) {
+  Value a = numbers().load(group, i, 0, column);
+  Value second = hasRatio ? numbers().load(group, i, 1, column) : Value();
+  if (!form.pairs)
+    return {e.fmul(weight, a), hasRatio ? e.fmul(weight, second) : weight};
+  Value first = form.narrow(e, hasRatio ? e.fmul(weight, a) : weight);
+  Value other = e.fmul(e.convert(first, element), hasRatio ? second : a);
+  return hasRatio ? std::pair(first, form.narrow(e, other))
+                  : std::pair(form.narrow(e, other), first);
+}
+
+void PackedItems::scale(LaneEmitter &group, const ChannelRange &block, const ChannelRange &bundle,
+                        Value extent, bool hasRatio, std::optional<double> bound) {
   Value base = this->base(group, block), place = block.columnOf(group);
-  e.loop(e.index(0), extent, e.index(1), [&](Value i) {
-    Value x = e.fsub(e.load(exponents, at(i, column), group.lanes), base), weight = e.exp(x);
-    if (bound)
-      weight = e.select(compare(e, arith::CmpFPredicate::OGT, x, group.number(*bound)),
-                        group.number(std::numeric_limits<double>::quiet_NaN()), weight);
-    panel.store(e.fmul(weight, panel.load(group, i, 0, place)), i, 0, place);
-    Value second = weight;
-    if (hasB)
-      second = e.fmul(weight, panel.load(group, i, 1, place));
-    panel.store(second, i, 1, place);
+  Value column = columnOfNumbers(group, block, bundle);
+  e.loop(e.index(0), form.steps(e, extent), e.index(1), [&](Value step) {
+    SmallVector<Value> parts[2];
+    for (int64_t item = 0; item < form.perStep(); ++item) {
+      Value i = e.add(e.mul(step, form.perStep()), item);
+      Value x = e.fsub(e.load(exponents, at(i, bundle.columnOf(group)), group.lanes), base);
+      Value weight = e.exp(x);
+      if (bound)
+        weight = e.select(compare(e, arith::CmpFPredicate::OGT, x, group.number(*bound)),
+                          group.number(std::numeric_limits<double>::quiet_NaN()), weight);
+      auto [first, second] = packedPair(group, weight, i, column, hasRatio);
+      parts[0].push_back(first);
+      parts[1].push_back(second);
+    }
+    for (int64_t part : {0, 1})
+      panel.store(form.unitsOf(e, parts[part].front(), parts[part].back()), step, part, place);
   });
 }
 
 void PackedItems::pack(Groups groups, const ChannelRange &block, const ChannelRange &bundle,
                        Value first, Value extent, Load loadItem, ValueRange memrefs,
                        std::optional<double> bound) {
-  bool hasB = false;
+  bool hasRatio = false;
   auto load = [&](LaneEmitter &group, Value item) {
     Item loaded = loadItem(group, item);
-    hasB = bool(loaded.b);
+    hasRatio = bool(loaded.ratio);
     return loaded;
   };
   read(groups, block, bundle, first, extent, load, memrefs);
   groups([&](LaneEmitter &group) {
-    Value column = bundle.columnOf(group);
-    raise(group, block.columnOf(group), column, extent, bound);
-    scale(group, block, column, extent, hasB, bound);
+    raise(group, block.columnOf(group), bundle.columnOf(group), extent, bound);
+    scale(group, block, bundle, extent, hasRatio, bound);
   });
 }
 
@@ -188,25 +219,27 @@ Value PackedItems::factor(LaneEmitter &group, const ChannelRange &block) const {
 
 void PanelProduct::prefetchSums(Value row, Value column) const {
   // The sums are needed at the end, and seldom lie in the L1 cache.
-  for (int64_t i = 0; i < strip; ++i)
+  for (int64_t i = 0; i < form.blocks.strip; ++i)
     sums.prefetch(sums.emitter().add(row, i), column);
 }
 
 SmallVector<Value> PanelProduct::products(LaneEmitter &group, Value first, Value last,
                                           Value column) const {
   Emitter &e = group.e;
-  SmallVector<Value> zeros(2 * strip, e.number(group.type, 0));
+  SmallVector<Value> zeros(2 * form.blocks.strip, e.number(group.type, 0));
+  Value start = e.div(first, form.perStep());
+  Type units = e.typeOf(form.unit, group.lanes);
+  form.freeRegisters(e);
   return emitStrip(
-      e, zeros, 2, e.sub(last, first),
-      [&](int64_t i, Value item) { return weight(i, e.add(first, item)); },
-      [&](int64_t part, Value item) {
-        return panel.load(group, e.add(first, item), part, column);
-      });
+      e, zeros, 2, e.sub(form.steps(e, last), start),
+      [&](int64_t i, Value step) { return e.broadcast(weight(i, e.add(start, step)), units); },
+      [&](int64_t part, Value step) { return panel.load(group, e.add(start, step), part, column); },
+      [&](Value l, Value r, Value sum) { return form.addProduct(e, l, r, sum); });
 }
 
 void PanelProduct::addToSums(LaneEmitter &group, MutableArrayRef<Value> products, Value row,
                              Value column, Value factor) const {
-  for (int64_t i = 0; i < strip; ++i)
+  for (int64_t i = 0; i < form.blocks.strip; ++i)
     for (int64_t part : {0, 1}) {
       Value &product = products[2 * i + part];
       product = group.e.fma(sums.load(group, group.e.add(row, i), part, column), factor, product);
@@ -214,7 +247,7 @@ void PanelProduct::addToSums(LaneEmitter &group, MutableArrayRef<Value> products
 }
 
 void PanelProduct::storeSums(ArrayRef<Value> totals, Value row, Value column) const {
-  for (int64_t i = 0; i < strip; ++i)
+  for (int64_t i = 0; i < form.blocks.strip; ++i)
     for (int64_t part : {0, 1})
       sums.store(totals[2 * i + part], sums.emitter().add(row, i), part, column);
 }

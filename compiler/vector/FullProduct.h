@@ -8,6 +8,7 @@
 #define AFT_COMPILER_VECTOR_FULLPRODUCT_H
 
 #include "compiler/vector/MixerCommon.h"
+#include "compiler/vector/PackedForm.h"
 
 #include <optional>
 
@@ -44,20 +45,23 @@ private:
   Value memory;
 };
 
-/// Items as [exp(x - c) a | exp(x - c) b] with c the running maximum of x in a channel.
+/// Items as [exp(x - c) a | exp(x - c)] or, with a ratio, [exp(x - c) a | exp(x - c) a ratio],
+/// c the running maximum of x in a channel. In pairs the second of the two numbers that
+/// are formed from one is formed from it as it is packed, rounded: a's that are all the
+/// same give sums with about that ratio whatever the rounding of exp(x - c).
 class PackedItems {
 public:
   using Value = mlir::Value;
-  /// What an item is in the channels of a lane group; without b, b is 1.
+  /// What an item is in the channels of a lane group.
   struct Item {
-    Value x, a, b;
+    Value x, a, ratio;
   };
   using Load = llvm::function_ref<Item(LaneEmitter &, Value item)>;
   /// Calls its body for the lane groups of the bundle.
   using Groups = llvm::function_ref<void(llvm::function_ref<void(LaneEmitter &)>)>;
 
-  PackedItems(Emitter &e, int64_t count, int64_t bundleChannels, int64_t blockChannels,
-              int64_t lanes, mlir::Type element);
+  PackedItems(Emitter &e, const PackedForm &form, int64_t count, int64_t bundleChannels,
+              int64_t blockChannels, mlir::Type element);
   /// Before the first item.
   void reset();
   /// Packs `extent` items from `first` on, relative to the maximum with all of them. Or,
@@ -75,7 +79,7 @@ public:
   Value base(LaneEmitter &group, const ChannelRange &block) const;
   /// What sums of earlier items are to be scaled by to be relative to the same.
   Value factor(LaneEmitter &group, const ChannelRange &block) const;
-  /// By item and column of the block.
+  /// By step and column of the block; what is left of the last step is 0.
   ChannelPairs panel;
 
 private:
@@ -83,16 +87,27 @@ private:
             Value extent, Load load, mlir::ValueRange memrefs);
   void raise(LaneEmitter &group, Value place, Value column, Value extent,
              std::optional<double> bound);
-  void scale(LaneEmitter &group, const ChannelRange &block, Value column, Value extent, bool hasB,
-             std::optional<double> bound);
+  void scale(LaneEmitter &group, const ChannelRange &block, const ChannelRange &bundle,
+             Value extent, bool hasRatio, std::optional<double> bound);
+  std::pair<Value, Value> packedPair(LaneEmitter &group, Value weight, Value i, Value column,
+                                     bool hasRatio);
   Value load(LaneEmitter &group, Value memory, const ChannelRange &block) const {
     return e.load(memory, block.columnOf(group), group.lanes);
   }
   llvm::SmallVector<Value> at(Value item, Value column) const;
 
+  ChannelPairs &numbers() { return separate ? *separate : panel; }
+  Value columnOfNumbers(LaneEmitter &group, const ChannelRange &block,
+                        const ChannelRange &bundle) const {
+    return (separate ? bundle : block).columnOf(group);
+  }
+
   Emitter &e;
+  const PackedForm &form;
   mlir::Type element;
   int64_t channels, lanes;
+  /// A bundle's a and ratio, where they do not fit into the panel unpacked.
+  std::optional<ChannelPairs> separate;
   Value exponents, maxima;
   Value scales; ///< what sums are relative to, -inf before the first item
   Value bases;  ///< what packed items are relative to
@@ -102,18 +117,18 @@ private:
 /// Products of a strip of rows with the lane group at a column.
 struct PanelProduct {
   using Value = mlir::Value;
-  int64_t strip; ///< rows that stay in registers
+  const PackedForm &form;
   const ChannelPairs &panel, &sums;
-  /// The weight of an item in row `i` of the strip.
-  llvm::function_ref<Value(int64_t i, Value item)> weight;
+  /// The weights of a step's items in row `i` of the strip.
+  llvm::function_ref<Value(int64_t i, Value step)> weight;
 
   void prefetchSums(Value row, Value column) const;
-  /// Two numbers for each row, from the items [first, last).
+  /// Two numbers for each row, from the steps that the items [first, last) are in.
   llvm::SmallVector<Value> products(LaneEmitter &group, Value first, Value last,
                                     Value column) const;
   /// Adds the sums of the rows from `row` on, scaled, to products.
-  void addToSums(LaneEmitter &group, llvm::MutableArrayRef<Value> products, Value row,
-                 Value column, Value factor) const;
+  void addToSums(LaneEmitter &group, llvm::MutableArrayRef<Value> products, Value row, Value column,
+                 Value factor) const;
   void storeSums(llvm::ArrayRef<Value> totals, Value row, Value column) const;
   /// Scales the sums and adds the items [first, last).
   void addStrip(LaneEmitter &group, Value row, Value first, Value last, Value column,

@@ -12,7 +12,6 @@
 #include "compiler/vector/FewRows.h"
 #include "compiler/vector/PackedProduct.h"
 #include "compiler/vector/ProductPacking.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 using namespace mlir;
@@ -29,10 +28,11 @@ class MatmulEmitter {
 public:
   MatmulEmitter(Emitter &e, Matrix a, Matrix b, Matrix c, const MatmulOptions &options)
       : e(e), a(std::move(a)), b(std::move(b)), c(std::move(c)), type(this->c.element()),
-        dots(this->b.element().isBF16() && this->a.element().isBF16() ? options.pairDots
-                                                                      : PairDots::None),
-        form(type, dots != PairDots::None, options.vectorBits), overwrites(options.overwrites),
-        m(this->c.rows(e)), n(this->c.columns(e)) {
+        form(type,
+             this->b.element().isBF16() && this->a.element().isBF16() ? options.pairDots
+                                                                      : PairDots::None,
+             options.vectorBits),
+        overwrites(options.overwrites), m(this->c.rows(e)), n(this->c.columns(e)) {
     auto kernel = e.builder.getBlock()->getParent()->getParentOfType<func::FuncOp>();
     form.blocks = blocks = scaled(form.blocks, tileScaleOf(kernel));
   }
@@ -49,7 +49,6 @@ private:
   void prefetchRows(Value row, Value column, Value firstStep);
   void prefetchStrip(Value row, Value firstStep, Value step);
   SmallVector<Value> products(Value row, Value column, const FactorBlock &columns);
-  Value addPairs(Value l, Value r, Value sum);
   void storeWhole(ArrayRef<Value> sums, Value row, Value column);
   void storeCorner(ArrayRef<Value> sums, Value row, Value column, Value rows, Value columns);
   void storeAdded(Value value, Value row, Value column, int64_t lanes);
@@ -58,7 +57,6 @@ private:
   Emitter &e;
   Matrix a, b, c;
   Type type;
-  PairDots dots;
   PackedForm form;
   ProductBlocks blocks;
   bool overwrites;
@@ -163,7 +161,7 @@ void MatmulEmitter::tile(Value row, Value column, Value firstRow, Value rows,
 void MatmulEmitter::prefetchRows(Value row, Value column, Value firstStep) {
   if (a.transposed || inPlace)
     return;
-  int64_t numbers = form.pairs ? 2 : 1;
+  int64_t numbers = form.perStep();
   Value passed = e.div(e.mul(column, blocks.depth * numbers), blocks.columns);
   Value k = e.add(e.mul(firstStep, numbers), passed);
   for (int64_t i = 0; i < blocks.strip; ++i)
@@ -198,40 +196,7 @@ SmallVector<Value> MatmulEmitter::products(Value row, Value column, const Factor
       [&](int64_t part, Value step) {
         return e.load(packedB, {panel, step, e.index(part * form.lanes)}, form.lanes);
       },
-      [&](Value l, Value r, Value sum) {
-        return dots == PairDots::None ? e.fma(l, r, sum) : addPairs(l, r, sum);
-      });
-}
-
-/// sum + l.second * r.second + l.first * r.first, of pairs of bf16, in this order and
-/// each step rounded once: so does vdpbf16ps. (It takes numbers below 2^-126 for 0,
-/// the expansion does not.)
-Value MatmulEmitter::addPairs(Value l, Value r, Value sum) {
-  if (dots == PairDots::Hardware) {
-    auto halves = VectorType::get({2 * form.lanes}, e.builder.getBF16Type());
-    l = e.builder.create<vector::BitCastOp>(e.loc, halves, l);
-    r = e.builder.create<vector::BitCastOp>(e.loc, halves, r);
-    return e.builder
-        .create<LLVM::CallIntrinsicOp>(e.loc, sum.getType(),
-                                       e.builder.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512"),
-                                       ValueRange{sum, l, r})
-        .getResult(0);
-  }
-  Type units = l.getType();
-  auto constant = [&](int64_t bits) -> Value {
-    return e.builder.create<arith::ConstantOp>(
-        e.loc, DenseElementsAttr::get(cast<VectorType>(units), APInt(32, bits)));
-  };
-  auto asFloat = [&](Value bits) -> Value {
-    return e.builder.create<arith::BitcastOp>(e.loc, sum.getType(), bits);
-  };
-  auto second = [&](Value pair) {
-    return asFloat(e.builder.create<arith::AndIOp>(e.loc, pair, constant(0xffff0000)));
-  };
-  auto first = [&](Value pair) {
-    return asFloat(e.builder.create<arith::ShLIOp>(e.loc, pair, constant(16)));
-  };
-  return e.fma(first(l), first(r), e.fma(second(l), second(r), sum));
+      [&](Value l, Value r, Value sum) { return form.addProduct(e, l, r, sum); });
 }
 
 //===----------------------------------------------------------------------===//

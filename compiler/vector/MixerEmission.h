@@ -5,6 +5,7 @@
 #ifndef AFT_COMPILER_VECTOR_MIXEREMISSION_H
 #define AFT_COMPILER_VECTOR_MIXEREMISSION_H
 
+#include "compiler/binary/Target.h"
 #include "dialect/ir/AFT.h"
 #include "mlir/IR/Builders.h"
 
@@ -18,9 +19,10 @@ void emitWindowMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned
 void emitGridMixer(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 void emitGridMixerGrad(mlir::Operation *op, mlir::OpBuilder &builder, unsigned vectorBits);
 
-// full: packed products.
-void emitFullMixer(FullOp op, mlir::OpBuilder &builder, unsigned vectorBits);
-void emitFullMixerGrad(FullGradOp op, mlir::OpBuilder &builder, unsigned vectorBits);
+// full: packed products, those of bf16 as `pairDots` says.
+void emitFullMixer(FullOp op, mlir::OpBuilder &builder, unsigned vectorBits, PairDots pairDots);
+void emitFullMixerGrad(FullGradOp op, mlir::OpBuilder &builder, unsigned vectorBits,
+                       PairDots pairDots);
 void emitFullOnline(FullOnlineOp op, mlir::OpBuilder &builder, unsigned vectorBits);
 
 // Chunks of a sequence with a carried state.

@@ -2,12 +2,8 @@
 
 #include "compiler/vector/PackedProduct.h"
 
-#include "compiler/tile/ProductBlocks.h"
-
 using namespace mlir;
 using namespace aft;
-
-int64_t aft::stripRows(unsigned vectorBits) { return productBlocks(4, vectorBits).strip; }
 
 SmallVector<Value> aft::emitStrip(Emitter &e, ArrayRef<Value> sums, int64_t parts, Value extent,
                                   llvm::function_ref<Value(int64_t row, Value i)> left,
@@ -25,13 +21,4 @@ SmallVector<Value> aft::emitStrip(Emitter &e, ArrayRef<Value> sums, int64_t part
     }
     return next;
   });
-}
-
-SmallVector<Value> aft::emitStrip(Emitter &e, ArrayRef<Value> sums, int64_t parts, Value extent,
-                                  llvm::function_ref<Value(int64_t row, Value i)> left,
-                                  llvm::function_ref<Value(int64_t part, Value i)> right) {
-  Type type = sums[0].getType();
-  return emitStrip(
-      e, sums, parts, extent, [&](int64_t row, Value i) { return e.broadcast(left(row, i), type); },
-      right, [&](Value l, Value r, Value sum) { return e.fma(l, r, sum); });
 }

@@ -7,19 +7,8 @@
 
 namespace aft {
 
-/// Rows of a strip whose products with a panel of two vectors stay in
-/// registers.
-int64_t stripRows(unsigned vectorBits);
-
-/// Adds the products left(row, i) * right(part, i) for i < `extent` to `sums`, row
-/// by row of `parts` values: `left` gives a scalar, `right` a value of their type.
-llvm::SmallVector<mlir::Value>
-emitStrip(Emitter &e, llvm::ArrayRef<mlir::Value> sums, int64_t parts, mlir::Value extent,
-          llvm::function_ref<mlir::Value(int64_t row, mlir::Value i)> left,
-          llvm::function_ref<mlir::Value(int64_t part, mlir::Value i)> right);
-
-/// The same where `left` gives values as wide as `right` and `add` adds a product to a
-/// sum.
+/// Adds the products of left(row, i) and right(part, i), values of the same type, for
+/// i < `extent` to `sums`, row by row of `parts` values; `add` adds a product to a sum.
 llvm::SmallVector<mlir::Value>
 emitStrip(Emitter &e, llvm::ArrayRef<mlir::Value> sums, int64_t parts, mlir::Value extent,
           llvm::function_ref<mlir::Value(int64_t row, mlir::Value i)> left,

@@ -8,6 +8,15 @@ include "mlir/Pass/PassBase.td"
 def VectorBits : Option<"vectorBits", "vector-bits", "unsigned", /*default=*/"512",
                           "Width of a vector register in bits">;
 
+def Bf16PairDots : Option<"pairDots", "pair-dots", "::aft::PairDots",
+                          /*default=*/"::aft::PairDots::None",
+                          "How products of bf16 are computed", [{::llvm::cl::values(
+                            clEnumValN(::aft::PairDots::None, "none", "as f32"),
+                            clEnumValN(::aft::PairDots::Expanded, "expanded",
+                                       "in pairs along K, by f32 arithmetic"),
+                            clEnumValN(::aft::PairDots::Hardware, "hardware",
+                                       "in pairs along K, by AVX512-BF16"))}]>;
+
 def BufferizeKernels : Pass<"aft-bufferize-kernels", "::mlir::ModuleOp"> {
   let summary = "Puts kernel functions on memrefs";
   let description = [{
@@ -22,14 +31,7 @@ def BufferizeKernels : Pass<"aft-bufferize-kernels", "::mlir::ModuleOp"> {
 def VectorizeLinalg : Pass<"aft-vectorize-linalg", "::mlir::func::FuncOp"> {
   let summary = "Turns linalg operations on memrefs into vector code";
   let options = [
-    VectorBits,
-    Option<"pairDots", "pair-dots", "::aft::PairDots", /*default=*/"::aft::PairDots::None",
-           "How products of bf16 are computed", [{::llvm::cl::values(
-             clEnumValN(::aft::PairDots::None, "none", "as f32"),
-             clEnumValN(::aft::PairDots::Expanded, "expanded",
-                        "in pairs along K, by f32 arithmetic"),
-             clEnumValN(::aft::PairDots::Hardware, "hardware",
-                        "in pairs along K, by AVX512-BF16"))}]>,
+    VectorBits, Bf16PairDots,
     Option<"manyRows", "many-rows", "bool", /*default=*/"false",
            "Only code for many rows where the rows of a product are unknown (training)">
   ];
@@ -41,9 +43,9 @@ def VectorizeLinalg : Pass<"aft-vectorize-linalg", "::mlir::func::FuncOp"> {
 
 def VectorizeMixers : Pass<"aft-vectorize-mixers", "::mlir::func::FuncOp"> {
   let summary = "Turns mixers on memrefs into a grid of vector code";
-  let options = [VectorBits];
+  let options = [VectorBits, Bf16PairDots];
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 

@@ -14,12 +14,9 @@ static constexpr int64_t kPanelsAtOnce = 4;
 /// Rows of B that are asked for ahead: what is read of each is too short for the
 /// hardware to see a stream.
 static constexpr int64_t kRowsAhead = 4;
-/// Units between two packed rows of A beyond their steps: rows a power of two
-/// apart would compete for the same lines of the cache.
-static constexpr int64_t kRowPadding = 16;
 
 //===----------------------------------------------------------------------===//
-// Matrices and packed forms
+// Matrices
 //===----------------------------------------------------------------------===//
 
 Type Matrix::element() const { return cast<MemRefType>(memref.getType()).getElementType(); }
@@ -56,22 +53,6 @@ void aft::prefetch(Emitter &e, const Matrix &matrix, Value row, Value column) {
                                        /*isDataCache=*/true);
 }
 
-PackedForm::PackedForm(Type sums, bool pairs, unsigned vectorBits)
-    : unit(pairs ? IntegerType::get(sums.getContext(), 32) : sums), pairs(pairs),
-      lanes(lanesFor(sums, vectorBits)),
-      blocks(productBlocks(sums.getIntOrFloatBitWidth() / 8, vectorBits)) {}
-
-Value PackedForm::steps(Emitter &e, Value extent) const {
-  return pairs ? e.ceilDiv(extent, 2) : extent;
-}
-
-Value PackedForm::rowsScratch(Emitter &e) const {
-  return e.scratch({blocks.rows, blocks.depth + kRowPadding}, unit);
-}
-Value PackedForm::panelsScratch(Emitter &e) const {
-  return e.scratch({blocks.columns / blocks.panel, blocks.depth, blocks.panel}, unit);
-}
-
 //===----------------------------------------------------------------------===//
 // Reading a factor
 //===----------------------------------------------------------------------===//
@@ -97,7 +78,6 @@ public:
   /// lanes x lanes units of whole steps, as vectors of what is not contiguous.
   SmallVector<Value> square(Value step, Value other);
   void prefetchAhead(Value step, Value other);
-  Value zero(int64_t lanes);
   /// Whether all steps are known to be whole.
   bool isWhole() const {
     std::optional<int64_t> known = getConstantIntValue(extent);
@@ -106,7 +86,6 @@ public:
 
 private:
   Value load(Value k, Value other, int64_t count);
-  Value toUnits(Value pairs, int64_t lanes);
   /// Row or number k + 1 of a pair: zeros beyond the last.
   Value second(Value k, Value other, int64_t count);
 
@@ -118,11 +97,6 @@ private:
 };
 
 } // namespace
-
-Value Factor::zero(int64_t lanes) {
-  return e.builder.create<arith::ConstantOp>(
-      e.loc, cast<TypedAttr>(e.builder.getZeroAttr(e.typeOf(form.unit, lanes))));
-}
 
 Value Factor::wholeSteps(const FactorBlock &block) {
   if (isWhole())
@@ -141,10 +115,6 @@ Value Factor::load(Value k, Value other, int64_t count) {
                                           matrix.memref, place);
 }
 
-Value Factor::toUnits(Value pairs, int64_t lanes) {
-  return e.builder.create<vector::BitCastOp>(e.loc, VectorType::get({lanes}, form.unit), pairs);
-}
-
 Value Factor::second(Value k, Value other, int64_t count) {
   Value next = e.add(k, 1);
   if (isWhole())
@@ -159,16 +129,13 @@ Value Factor::unit(Value step, Value other) {
   if (!form.pairs)
     return load(step, other, 0);
   Value k = e.mul(step, 2);
-  Value pair =
-      e.builder.create<vector::FromElementsOp>(e.loc, VectorType::get({2}, matrix.element()),
-                                               ValueRange{load(k, other, 0), second(k, other, 0)});
-  return e.builder.create<vector::ExtractOp>(e.loc, toUnits(pair, 1), ArrayRef<int64_t>{0});
+  return form.unitsOf(e, load(k, other, 0), second(k, other, 0));
 }
 
 Value Factor::vectorOfSteps(Value step, Value other) {
   if (!form.pairs)
     return load(step, other, form.lanes);
-  return toUnits(load(e.mul(step, 2), other, 2 * form.lanes), form.lanes);
+  return form.unitsOfRun(e, load(e.mul(step, 2), other, 2 * form.lanes));
 }
 
 Value Factor::vectorOfOthers(Value step, Value other, bool isLast) {
@@ -176,8 +143,7 @@ Value Factor::vectorOfOthers(Value step, Value other, bool isLast) {
     return load(step, other, form.lanes);
   Value k = e.mul(step, 2);
   Value next = isLast ? second(k, other, form.lanes) : load(e.add(k, 1), other, form.lanes);
-  Value pairs = e.builder.create<vector::InterleaveOp>(e.loc, load(k, other, form.lanes), next);
-  return toUnits(pairs, form.lanes);
+  return form.unitsOf(e, load(k, other, form.lanes), next);
 }
 
 void Factor::prefetchAhead(Value step, Value other) {
@@ -234,7 +200,7 @@ void aft::packRows(Emitter &e, const PackedForm &form, const Matrix &a, const Fa
   Value padded = e.mul(e.ceilDiv(block.count, form.blocks.strip), form.blocks.strip);
   e.loop(block.count, padded, one, [&](Value row) {
     e.loop(zero, block.steps, width,
-           [&](Value step) { e.store(factor.zero(lanes), packed, {row, step}); });
+           [&](Value step) { e.store(form.zeros(e, lanes), packed, {row, step}); });
   });
 }
 
@@ -285,7 +251,7 @@ static void padPanel(Emitter &e, const PackedForm &form, Factor &factor, const F
   Value panel = e.div(column, form.blocks.panel);
   e.loop(e.index(0), block.steps, e.index(1), [&](Value step) {
     for (int64_t part = 0; part < form.blocks.panel; part += form.lanes)
-      e.store(factor.zero(form.lanes), packed, {panel, step, e.index(part)});
+      e.store(form.zeros(e, form.lanes), packed, {panel, step, e.index(part)});
     e.loop(e.index(0), e.sub(block.count, column), e.index(1), [&](Value i) {
       Value other = e.add(e.add(block.first, column), i);
       e.store(factor.unit(e.add(block.firstStep, step), other), packed, {panel, step, i});

@@ -3,8 +3,7 @@
 #ifndef AFT_COMPILER_VECTOR_PRODUCTPACKING_H
 #define AFT_COMPILER_VECTOR_PRODUCTPACKING_H
 
-#include "compiler/tile/ProductBlocks.h"
-#include "compiler/vector/Emitter.h"
+#include "compiler/vector/PackedForm.h"
 
 namespace aft {
 
@@ -26,22 +25,6 @@ llvm::SmallVector<mlir::Value> transposeSquare(Emitter &e, mlir::ValueRange vect
 
 /// Asks for a cache line ahead of its use; any address will do.
 void prefetch(Emitter &e, const Matrix &matrix, mlir::Value row, mlir::Value column);
-
-/// How the factors of a product are packed: as numbers of the type of the sums, or
-/// as pairs of bf16 along K in an i32 each. One such unit is a step of K.
-struct PackedForm {
-  mlir::Type unit;
-  bool pairs;
-  int64_t lanes; ///< units in a vector register
-  ProductBlocks blocks;
-
-  PackedForm(mlir::Type sums, bool pairs, unsigned vectorBits);
-  /// The steps that `extent` of K takes.
-  mlir::Value steps(Emitter &e, mlir::Value extent) const;
-  /// Scratch for a block of A [row][step] and of B [panel][step][column].
-  mlir::Value rowsScratch(Emitter &e) const;
-  mlir::Value panelsScratch(Emitter &e) const;
-};
 
 /// A part of a factor: from a step of K and a row of A or column of B on.
 struct FactorBlock {

@@ -4,6 +4,7 @@
 #include "compiler/vector/MixerEmission.h"
 #include "compiler/vector/Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -21,7 +22,7 @@ template <typename OpT> static bool onGrid(OpT op) {
   return op.getGrid() && op.getGrid()->size() > 1;
 }
 
-static LogicalResult emit(Operation *op, unsigned bits) {
+static LogicalResult emit(Operation *op, unsigned bits, PairDots pairDots) {
   OpBuilder builder(op);
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<SimpleOp, LocalOp>([&](auto) {
@@ -41,11 +42,11 @@ static LogicalResult emit(Operation *op, unsigned bits) {
         return success();
       })
       .Case<FullOp>([&](FullOp full) {
-        emitFullMixer(full, builder, bits);
+        emitFullMixer(full, builder, bits, pairDots);
         return success();
       })
       .Case<FullGradOp>([&](FullGradOp grad) {
-        emitFullMixerGrad(grad, builder, bits);
+        emitFullMixerGrad(grad, builder, bits, pairDots);
         return success();
       })
       .Case<SimpleOnlineOp, LocalOnlineOp, ConvOnlineOp>([&](auto) {
@@ -90,7 +91,7 @@ struct VectorizeMixers : aft::impl::VectorizeMixersBase<VectorizeMixers> {
         op->emitOpError() << "must be in memref form before it is vectorised";
         return signalPassFailure();
       }
-      if (failed(emit(op, vectorBits)))
+      if (failed(emit(op, vectorBits, pairDots)))
         return signalPassFailure();
       op->erase();
     }
