@@ -15,8 +15,6 @@ public:
   /// and found.
   Tensors operator()(const Tensors &inputs) const;
 
-  /// The same limits for an artifact; `first`: the program's argument that is input 0.
-  std::vector<ExtentLimit> limits(const std::string &entry, int first) const;
 
 private:
   std::vector<TensorType> types; ///< kDynamic where a size may change
