@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 
-.PHONY: all setup setup-tests configure demo test bench docs format clean
+.PHONY: all setup setup-tests configure demo test bench fuzz docs format clean
 all: configure
 	cmake --build --preset $(PRESET)
 
@@ -24,6 +24,11 @@ demo: configure
 # For example: make bench ARGS="--quick --threads=2"
 bench: configure
 	AFT_BENCH_FLAGS="$(ARGS)" cmake --build --preset $(PRESET) --target bench
+
+# For example: make fuzz ARGS="npy safetensors -runs=100000"
+fuzz: setup-tests
+	cmake --preset fuzz
+	AFT_FUZZ_FLAGS="$(ARGS)" cmake --build --preset fuzz --target fuzz
 
 docs: configure
 	cmake --build --preset $(PRESET) --target docs

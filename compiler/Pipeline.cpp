@@ -109,6 +109,8 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
 }
 
 static void buildLLVM(OpPassManager &passes, const PipelineOptions &options) {
+  // Before anything looks for a function of libm or libc by its name.
+  passes.addPass(createPrefixSymbols());
   passes.addPass(createLowerKernelABI());
   passes.addPass(createLowerHostABI());
   OpPassManager &functions = passes.nest<func::FuncOp>();

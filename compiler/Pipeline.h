@@ -6,6 +6,7 @@
 #ifndef AFT_COMPILER_PIPELINE_H
 #define AFT_COMPILER_PIPELINE_H
 
+#include "compiler/binary/NamedObject.h"
 #include "compiler/binary/Target.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Support/LLVM.h"
@@ -61,11 +62,6 @@ mlir::LogicalResult runPhase(mlir::ModuleOp module, Phase phase, const PipelineO
 /// Runs all phases up to and including `last` (llvm at most) on a module in
 /// tensor form. A failure has been reported as an error diagnostic.
 mlir::LogicalResult runPhases(mlir::ModuleOp module, Phase last, const PipelineOptions &options);
-
-/// One object file of a program, with the symbols' common name.
-struct NamedObject {
-  std::string name, object;
-};
 
 /// The binary phase: splits a module after the llvm phase into one module per
 /// kernel and one for the host, and compiles them in parallel.

@@ -4,6 +4,8 @@
 
 #include "aft/abi.h"
 #include "compiler/binary/Object.h"
+#include "compiler/kernels/Interface.h"
+#include "compiler/llvm/Symbols.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/Module.h"
@@ -41,9 +43,9 @@ static std::string tableObject(const std::vector<std::string> &entries, const st
   for (const std::string &entry : entries) {
     llvm::Constant *name =
         addConstant(module, llvm::ConstantDataArray::getString(context, entry), "name");
-    auto *run = llvm::cast<llvm::Constant>(module.getOrInsertFunction(entry, type).getCallee());
-    auto *plan =
-        llvm::cast<llvm::Constant>(module.getOrInsertFunction(entry + ".plan", type).getCallee());
+    auto *run = llvm::cast<llvm::Constant>(module.getOrInsertFunction(symbolOf(entry), type).getCallee());
+    auto *plan = llvm::cast<llvm::Constant>(
+        module.getOrInsertFunction(symbolOf(entry + planSuffix.str()), type).getCallee());
     rows.push_back(llvm::ConstantStruct::getAnon({name, run, plan}));
   }
   llvm::Constant *all = llvm::ConstantArray::get(

@@ -3,6 +3,7 @@
 #include "compiler/Pipeline.h"
 #include "compiler/binary/Object.h"
 #include "compiler/kernels/Interface.h"
+#include "compiler/llvm/Symbols.h"
 #include "compiler/report/PassTimer.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/SymbolTable.h"
@@ -64,7 +65,8 @@ static std::vector<Part> split(ModuleOp module) {
     if (function.isExternal())
       continue;
     if (function->hasAttr(kernelAttrName))
-      parts.push_back({function.getName().str(), extract(module, symbols, {function}), {}, 0});
+      parts.push_back({functionOf(function.getName()).str(),
+                       extract(module, symbols, {function}), {}, 0});
     else if (function->hasAttr(entryAttrName) || function->hasAttr(planAttrName))
       host.push_back(function);
   }

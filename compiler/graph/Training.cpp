@@ -76,9 +76,16 @@ func::FuncOp StepBuilder::declare() {
       addArgument(momentType(parameter), moment + argumentName(gradient, parameter));
   addArgument(scalar(b.getI64Type()), "step");
   addArgument(scalar(b.getF32Type()), "lr");
-  for (unsigned i = 0; i < gradient.getNumArguments(); ++i)
-    if (!llvm::is_contained(parameters, i))
-      addArgument(gradient.getArgumentTypes()[i], argumentName(gradient, i));
+  for (unsigned i = 0; i < gradient.getNumArguments(); ++i) {
+    if (llvm::is_contained(parameters, i))
+      continue;
+    unsigned number = addArgument(gradient.getArgumentTypes()[i], argumentName(gradient, i));
+    if (Attribute limits = gradient.getArgAttr(i, "aft.limits")) {
+      NamedAttrList all(argumentAttrs[number]);
+      all.append("aft.limits", limits);
+      argumentAttrs[number] = all.getDictionary(b.getContext());
+    }
+  }
   b.setInsertionPointAfter(gradient);
   auto step = b.create<func::FuncOp>(kTrainStep, b.getFunctionType(argumentTypes, {}));
   step.setAllArgAttrs(argumentAttrs);

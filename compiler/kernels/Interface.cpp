@@ -49,6 +49,25 @@ static LogicalResult checkAlias(func::FuncOp function,
   return success();
 }
 
+/// What aft.limits says of an argument; null where there is none.
+static FailureOr<DenseI64ArrayAttr> limitsOf(func::FuncOp function, unsigned index,
+                                             RankedTensorType type) {
+  Attribute attribute = function.getArgAttr(index, limitsAttrName);
+  auto limits = dyn_cast_or_null<DenseI64ArrayAttr>(attribute);
+  if (attribute && (!limits || limits.size() != 2 * type.getRank()))
+    return function.emitOpError()
+           << "argument " << index << ": '" << limitsAttrName
+           << "' must be an array<i64> of two numbers per extent, found " << attribute << " on "
+           << type;
+  for (int64_t i = 0; limits && i < limits.size(); i += 2)
+    if (limits[i] < 0 || limits[i] > limits[i + 1])
+      return function.emitOpError()
+             << "argument " << index << ": '" << limitsAttrName
+             << "' must have a least extent from 0 to the most, found " << limits[i] << " and "
+             << limits[i + 1] << " for dimension " << i / 2;
+  return limits;
+}
+
 FailureOr<EntryInterface> aft::interfaceOf(func::FuncOp function) {
   EntryInterface interface;
   for (auto [index, type] : llvm::enumerate(function.getArgumentTypes())) {
@@ -56,8 +75,11 @@ FailureOr<EntryInterface> aft::interfaceOf(func::FuncOp function) {
         interfaceType(function, "argument", index, type);
     if (failed(tensor))
       return failure();
+    FailureOr<DenseI64ArrayAttr> limits = limitsOf(function, index, *tensor);
+    if (failed(limits))
+      return failure();
     auto name = function.getArgAttrOfType<StringAttr>(index, nameAttrName);
-    interface.inputs.push_back({name ? name.str() : "", *tensor});
+    interface.inputs.push_back({name ? name.str() : "", *tensor, -1, *limits});
   }
   for (auto [index, type] : llvm::enumerate(function.getResultTypes())) {
     FailureOr<RankedTensorType> tensor =
@@ -84,6 +106,8 @@ static DictionaryAttr toAttribute(Builder &builder,
   if (value.alias >= 0)
     entries.push_back(
         builder.getNamedAttr("alias", builder.getI64IntegerAttr(value.alias)));
+  if (value.limits)
+    entries.push_back(builder.getNamedAttr("limits", value.limits));
   entries.push_back(builder.getNamedAttr("type", TypeAttr::get(value.type)));
   return builder.getDictionaryAttr(entries);
 }
@@ -117,8 +141,11 @@ static LogicalResult fromAttribute(DictionaryAttr interface, StringRef key,
       return failure();
     auto name = entry.getAs<StringAttr>("name");
     auto alias = entry.getAs<IntegerAttr>("alias");
+    auto limits = entry.getAs<DenseI64ArrayAttr>("limits");
+    if (limits && limits.size() != 2 * tensor.getRank())
+      return failure();
     values.push_back(
-        {name ? name.str() : "", tensor, alias ? alias.getInt() : -1});
+        {name ? name.str() : "", tensor, alias ? alias.getInt() : -1, limits});
   }
   return success();
 }

@@ -3,7 +3,7 @@
 // arguments were results, their names and aliases. They stay in attributes:
 //
 //   func.func @main(...) attributes {aft.entry, aft.interface = {
-//     inputs  = [{name = "x", type = tensor<?x8xf32>}],
+//     inputs  = [{name = "x", type = tensor<?x8xf32>, limits = array<i64: 1, 64, 8, 8>}],
 //     outputs = [{type = tensor<?x8xf32>, alias = 0 : i64}]}}
 //   func.func @main.plan(...) -> index attributes {aft.plan}
 //   module attributes {aft.checks = ["message of shape check 0", ...]}
@@ -34,6 +34,8 @@ inline constexpr llvm::StringLiteral checksAttrName = "aft.checks";
 /// Attributes of arguments and results of a program's functions.
 inline constexpr llvm::StringLiteral nameAttrName = "aft.name";
 inline constexpr llvm::StringLiteral aliasAttrName = "aft.alias";
+/// On an argument: what its extents may be, array<i64: least, most, …>.
+inline constexpr llvm::StringLiteral limitsAttrName = "aft.limits";
 /// The companion of entry @f is @f.plan.
 inline constexpr llvm::StringLiteral planSuffix = ".plan";
 
@@ -42,6 +44,8 @@ struct InterfaceValue {
   std::string name; ///< from aft.name; may be empty
   mlir::RankedTensorType type;
   int64_t alias = -1; ///< results only: the input whose buffer it updates
+  /// Inputs only: from aft.limits; may be null.
+  mlir::DenseI64ArrayAttr limits = {};
 };
 
 struct EntryInterface {

@@ -3,6 +3,7 @@
 #include "compiler/llvm/LaunchTable.h"
 
 #include "compiler/llvm/Descriptors.h"
+#include "compiler/llvm/Symbols.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -256,7 +257,7 @@ Value LaunchTable::kernelArray() {
   auto type = LLVM::LLVMArrayType::get(pointer, 2 * kernels.size());
   SmallVector<LLVM::GlobalOp> names;
   for (auto [kernel, number] : kernels) {
-    std::string symbol = kernel.str() + ".name", text = kernel.str() + '\0';
+    std::string symbol = kernel.str() + ".name", text = functionOf(kernel).str() + '\0';
     auto global = module.lookupSymbol<LLVM::GlobalOp>(symbol);
     if (!global)
       global = top.create<LLVM::GlobalOp>(

@@ -4,6 +4,7 @@
 #include "compiler/llvm/Descriptors.h"
 #include "compiler/llvm/LaunchTable.h"
 #include "compiler/llvm/Passes.h"
+#include "compiler/llvm/Symbols.h"
 #include "dialect/ir/AFT.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -44,10 +45,10 @@ static LogicalResult lowerEntry(func::FuncOp entry) {
   unsigned count = block.getNumArguments();
   for (Type type : block.getArgumentTypes())
     if (!isa<MemRefType>(type))
-      return entry.emitError() << "entry '" << entry.getName()
+      return entry.emitError() << "entry '" << functionOf(entry.getName())
                                << "' must take memrefs only, found " << type;
   if (count == 0 || entry.getNumResults() != 0)
-    return entry.emitError() << "entry '" << entry.getName()
+    return entry.emitError() << "entry '" << functionOf(entry.getName())
                              << "' must take its arena last and return nothing";
   Location loc = entry.getLoc();
   OpBuilder builder = OpBuilder::atBlockBegin(&block);
@@ -133,7 +134,7 @@ static LogicalResult lowerPlan(func::FuncOp plan) {
   Block &block = plan.front();
   unsigned count = block.getNumArguments();
   if (count != 3 || plan.getNumResults() != 1 || !plan.getResultTypes()[0].isIndex())
-    return plan.emitError() << "plan '" << plan.getName()
+    return plan.emitError() << "plan '" << functionOf(plan.getName())
                             << "' must take (dims, output dims, bytes) and return an index";
   Location loc = plan.getLoc();
   OpBuilder builder = OpBuilder::atBlockBegin(&block);

@@ -3,6 +3,7 @@
 #include "compiler/kernels/Interface.h"
 #include "compiler/llvm/Descriptors.h"
 #include "compiler/llvm/Passes.h"
+#include "compiler/llvm/Symbols.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 namespace aft {
@@ -19,13 +20,13 @@ static LogicalResult checkKernel(func::FuncOp kernel) {
   unsigned count = type.getNumInputs();
   if (count < 2 || !type.getInput(count - 1).isIndex() || !type.getInput(count - 2).isIndex() ||
       type.getNumResults() != 1 || !type.getResult(0).isIndex())
-    return kernel.emitError() << "kernel '" << kernel.getName()
+    return kernel.emitError() << "kernel '" << functionOf(kernel.getName())
                               << "' must have type (memrefs..., index, index) -> index, found "
                               << type;
   for (Type input : type.getInputs().drop_back(2)) {
     auto memref = dyn_cast<MemRefType>(input);
     if (!memref || !memref.getLayout().isIdentity())
-      return kernel.emitError() << "kernel '" << kernel.getName()
+      return kernel.emitError() << "kernel '" << functionOf(kernel.getName())
                                 << "' must take contiguous memrefs, found " << input;
   }
   return success();

@@ -5,6 +5,15 @@
 
 include "mlir/Pass/PassBase.td"
 
+def PrefixSymbols : Pass<"aft-prefix-symbols", "::mlir::ModuleOp"> {
+  let summary = "Gives functions names that no library has";
+  let description = [{
+    A program's function `@exp` or `@memcpy` would be called wherever other code
+    means the library's function of that name. All functions with a body get the
+    prefix `aft.code.`; tables, messages and reports keep the program's names.
+  }];
+}
+
 def LowerKernelABI : Pass<"aft-lower-kernel-abi", "::mlir::ModuleOp"> {
   let summary = "Gives kernels the calling convention of aft/abi.h";
   let description = [{

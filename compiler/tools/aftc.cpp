@@ -2,7 +2,7 @@
 
 #include "compiler/report/PassTimer.h"
 #include "runtime/artifact/Header.h"
-#include "runtime/artifact/MappedFile.h"
+#include "runtime/artifact/FileBytes.h"
 #include "runtime/artifact/Safetensors.h"
 #include "runtime/core/File.h"
 #include "runtime/core/ThreadPool.h"
@@ -202,12 +202,9 @@ static std::string prepareTuning(aft::PipelineOptions &pipeline) {
 static aft::Status writeArtifact(const aft::Package &package,
                                  const aft::PipelineOptions &pipeline) {
   aft::SaveOptions save;
-  aft::MappedFile file;
+  aft::FileBytes file;
   for (const aft::ImportedTensor &tensor : imported.tensors)
     save.weights.push_back({tensor.name, tensor.data});
-  for (const aft::ImportedRange &range : imported.ranges)
-    save.limits.push_back(
-        {imported.entry, range.input, range.dimension, range.least, range.most});
   save.weightsBeside = weightsBeside;
   if (!weights.empty()) {
     if (aft::Failure failure = file.open(weights); !failure.ok())

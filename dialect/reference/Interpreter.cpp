@@ -212,6 +212,13 @@ LogicalResult aft::evaluateReference(ModuleOp module, StringRef entry, ArrayRef<
                                   << type << ", found the shape ["
                                   << llvm::make_range(input.shape.begin(), input.shape.end())
                                   << "]";
+    auto limits = function.getArgAttrOfType<DenseI64ArrayAttr>(number, "aft.limits");
+    for (int64_t dim = 0; limits && 2 * dim + 1 < limits.size() && dim < shaped.getRank(); ++dim)
+      if (input.shape[dim] < limits[2 * dim] || input.shape[dim] > limits[2 * dim + 1])
+        return function.emitError()
+               << "entry '" << entry << "': input " << number << " must have an extent from "
+               << limits[2 * dim] << " to " << limits[2 * dim + 1] << " in dimension " << dim
+               << ", found " << input.shape[dim];
   }
   FailureOr<RTensors> results = evaluateFunction(function, inputs);
   if (failed(results))

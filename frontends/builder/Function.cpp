@@ -61,6 +61,24 @@ Value Function::parameter(const std::string &name, const TensorType &type) {
   return impl->argument(name, type, true);
 }
 
+void Function::limit(Value input, int dimension, int64_t least, int64_t most) {
+  if (!impl->check("limit", {input}))
+    return;
+  size_t rank = input.type().shape.size();
+  std::optional<int> dim = impl->dimension("limit", dimension, static_cast<int>(rank));
+  auto argument = std::find_if(impl->arguments.begin(), impl->arguments.end(),
+                               [&](const Impl::Argument &each) { return each.node == input.id; });
+  if (argument == impl->arguments.end())
+    impl->fail("limit", "expected an input, found the result of an operation");
+  else if (least < 0 || least > most)
+    impl->fail("limit", "'" + argument->name + "' must have a least extent from 0 to the most, " +
+                            "found " + std::to_string(least) + " and " + std::to_string(most));
+  else if (dim) {
+    argument->limits.resize(rank);
+    argument->limits[*dim] = {least, most};
+  }
+}
+
 void Function::output(Value value, const std::string &name, int aliasOfInput) {
   if (!impl->check("output", {value}))
     return;
@@ -92,6 +110,11 @@ std::string Impl::functionText() const {
       attributes.push_back("aft.name = " + quoted(argument.name));
     if (argument.isParameter)
       attributes.push_back("aft.param");
+    Strings limits;
+    for (auto [least, most] : argument.limits)
+      limits.push_back(std::to_string(least) + ", " + std::to_string(most));
+    if (!limits.empty())
+      attributes.push_back("aft.limits = array<i64: " + joined(limits) + ">");
     const Node &node = nodes[argument.node];
     inputs.push_back(node.name + ": " + typeText(node.type) +
                      (attributes.empty() ? "" : " {" + joined(attributes) + "}"));

@@ -75,6 +75,7 @@ struct Function::Impl {
     std::string name;
     int node;
     bool isParameter;
+    std::vector<ExtentRange> limits = {}; ///< of all extents, or empty
   };
   struct Output {
     std::string name;

@@ -2,9 +2,12 @@
 
 #include "runtime/artifact/Artifact.h"
 
-#include <cstdlib>
+#include <cerrno>
 #include <cstring>
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 using namespace aft;
 
@@ -16,24 +19,57 @@ struct Loaded {
   ~Loaded() {
     if (handle)
       dlclose(handle);
+    if (code >= 0)
+      close(code);
   }
   Loaded(const Loaded &) = delete;
   Loaded &operator=(const Loaded &) = delete;
 
+  Failure load();
+
   std::shared_ptr<VerifiedArtifact> file;
+  /// A file in memory. The system knows loaded objects by their names: that of an
+  /// open file nothing else has, so it stays open.
+  int code = -1;
   void *handle = nullptr;
   const aft_table_t *table = nullptr;
-
-  /// Loads a path; the table stays null where it is not that of the manifest.
-  Failure load(const std::string &path);
 };
 
 } // namespace
 
-Failure Loaded::load(const std::string &path) {
-  if (handle)
-    dlclose(handle);
-  handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+/// A file in memory that nobody can change any more; -1 and errno where that fails.
+static int sealedFile(std::string_view bytes) {
+#ifndef MFD_EXEC
+  constexpr unsigned MFD_EXEC = 0x10;
+#endif
+  constexpr unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  int fd = memfd_create("aft-code", flags | MFD_EXEC);
+  if (fd < 0 && errno == EINVAL) // before Linux 6.3 all can be executed
+    fd = memfd_create("aft-code", flags);
+  while (fd >= 0 && !bytes.empty()) {
+    ssize_t put = write(fd, bytes.data(), bytes.size());
+    if (put > 0)
+      bytes.remove_prefix(static_cast<size_t>(put));
+    else if (put == 0 || errno != EINTR)
+      break;
+  }
+  if (fd >= 0 && bytes.empty() &&
+      fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+    return fd;
+  if (fd >= 0)
+    close(fd);
+  return -1;
+}
+
+/// Loads a copy of the code that was verified, not the file: that could be another one
+/// by now, or become another one while its code runs.
+Failure Loaded::load() {
+  code = sealedFile(file->code);
+  if (code < 0)
+    return {AFT_ERROR_INTERNAL,
+            std::string("a file in memory for its code cannot be had: ") + std::strerror(errno)};
+  file->code = {};
+  handle = dlopen(("/proc/self/fd/" + std::to_string(code)).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) {
     const char *reason = dlerror();
     return {AFT_ERROR_INTERNAL,
@@ -45,24 +81,11 @@ Failure Loaded::load(const std::string &path) {
   if (table->version != AFT_ABI_VERSION)
     return {AFT_ERROR_VERSION, "expected entries of version " + std::to_string(AFT_ABI_VERSION) +
                                    ", found version " + std::to_string(table->version)};
-  if (file->manifest.codeId != std::string_view(table->code_id, sizeof table->code_id))
-    table = nullptr;
+  std::string_view found(table->code_id, sizeof table->code_id);
+  if (file->manifest.codeId != found)
+    return {AFT_ERROR_FORMAT, "expected code " + file->manifest.codeId +
+                                  ", as its manifest says, found code " + std::string(found)};
   return {};
-}
-
-/// The system knows loaded objects by their names: where a file was replaced while the
-/// old one is still in use, its name gives the old one. The open file has a name, too,
-/// which nothing else has as long as it is open.
-static Failure loadCode(const std::string &path, Loaded &loaded) {
-  std::unique_ptr<char, decltype(&std::free)> full(realpath(path.c_str(), nullptr), &std::free);
-  if (Failure failure = loaded.load(full ? full.get() : path); !failure.ok() || loaded.table)
-    return failure;
-  if (Failure failure = loaded.load("/proc/self/fd/" +
-                                    std::to_string(loaded.file->file.descriptor()));
-      !failure.ok() || loaded.table)
-    return failure;
-  return {AFT_ERROR_INTERNAL, "another version of this file is loaded in this process, expected "
-                              "code " + loaded.file->manifest.codeId};
 }
 
 /// What the run path needs of an entry.
@@ -81,9 +104,6 @@ static Failure makeEntry(const ManifestEntry &entry, const Loaded &loaded, Compi
   for (size_t i = 0; i < entry.arguments.size(); ++i) {
     const ManifestValue &value = entry.arguments[i];
     result.info.inputs.push_back(value.info);
-    for (size_t dim = 0; dim < value.limits.size(); ++dim)
-      result.limits.push_back({"", static_cast<int>(i), static_cast<int>(dim),
-                               value.limits[dim].first, value.limits[dim].second});
     if (value.role == ArgumentRole::Weight)
       result.bound[i] = loaded.file->weights.find(value.tensor)->value;
   }
@@ -95,15 +115,14 @@ static Failure makeEntry(const ManifestEntry &entry, const Loaded &loaded, Compi
 Failure Artifact::open(const std::string &path, const LoadOptions &options,
                        std::shared_ptr<Artifact> &artifact) {
   auto file = std::make_shared<VerifiedArtifact>();
-  if (Failure failure = readArtifact(path, options.trustWeights, /*anyCPU=*/false, *file);
-      !failure.ok())
+  if (Failure failure = readArtifact(path, options, /*anyCPU=*/false, *file); !failure.ok())
     return failure;
   auto loaded = std::make_shared<Loaded>(file);
   ProgramCode code;
   code.checks = file->manifest.checks;
   code.kernels = file->manifest.kernels;
   code.memory = loaded;
-  Failure failure = loadCode(path, *loaded);
+  Failure failure = loaded->load();
   for (const ManifestEntry &entry : file->manifest.entries)
     if (failure.ok()) {
       code.entries.emplace_back();

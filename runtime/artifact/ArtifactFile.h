@@ -13,8 +13,8 @@
 #ifndef AFT_RUNTIME_ARTIFACT_ARTIFACTFILE_H
 #define AFT_RUNTIME_ARTIFACT_ARTIFACTFILE_H
 
+#include "runtime/artifact/FileBytes.h"
 #include "runtime/artifact/Manifest.h"
-#include "runtime/artifact/MappedFile.h"
 #include "runtime/artifact/Safetensors.h"
 
 #include <array>
@@ -62,15 +62,16 @@ std::array<uint8_t, 32> sealDigest(std::string_view file, const ArtifactSections
 
 /// An artifact of whose bytes all are verified, and none has run.
 struct VerifiedArtifact {
-  MappedFile file;
+  FileBytes file;
+  std::string code; ///< a copy: what is verified is what is loaded
   std::string manifestText;
   Manifest manifest;
-  MappedFile weightsFile; ///< where they are beside
+  FileBytes weightsFile; ///< where they are beside
   Safetensors weights;
 };
 
 /// Reads an artifact. `anyCPU`: also code for a CPU that this is not.
-Failure readArtifact(const std::string &path, bool trustWeights, bool anyCPU,
+Failure readArtifact(const std::string &path, const LoadOptions &options, bool anyCPU,
                      VerifiedArtifact &artifact);
 
 } // namespace aft

@@ -122,6 +122,7 @@ aft_status aft_open(const char *path, const aft_open_options *options, aft_model
                        " threads, found " + std::to_string(options->threads));
       load.threads = options->threads;
       load.trustWeights = options->trust_weights != 0;
+      load.copyWeights = options->copy_weights != 0;
     }
     auto made = std::make_unique<aft_model>();
     if (Failure failure = Artifact::open(path, load, made->artifact); !failure.ok())

@@ -31,9 +31,9 @@ static Json toJson(const ManifestValue &value, bool isResult) {
     json.members.emplace_back("tensor", value.tensor);
   if (isResult && value.info.alias >= 0)
     json.members.emplace_back("overwrites", value.info.alias);
-  if (!value.limits.empty()) {
+  if (!value.info.limits.empty()) {
     Json limits = Json::array();
-    for (auto [least, most] : value.limits)
+    for (auto [least, most] : value.info.limits)
       limits.items.push_back(Json::array({least, most}));
     json.members.emplace_back("limits", std::move(limits));
   }
@@ -197,9 +197,9 @@ ManifestValue Reader::value(const Json &json, bool isResult, const std::string &
       if (!good)
         complain(where + ".limits", "pairs of numbers");
       else
-        result.limits.emplace_back(pair.items[0].integer, pair.items[1].integer);
+        result.info.limits.push_back({pair.items[0].integer, pair.items[1].integer});
     }
-    if (result.limits.size() != result.info.type.shape.size())
+    if (result.info.limits.size() != result.info.type.shape.size())
       complain(where + ".limits", "a pair per extent");
   }
   return result;

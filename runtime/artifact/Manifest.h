@@ -4,7 +4,7 @@
 #define AFT_RUNTIME_ARTIFACT_MANIFEST_H
 
 #include "runtime/artifact/Failure.h"
-#include "runtime/artifact/Json.h"
+#include "runtime/core/Json.h"
 #include "runtime/core/RunRecord.h"
 
 namespace aft {
@@ -29,8 +29,6 @@ struct ManifestValue {
   ArgumentRole role = ArgumentRole::Caller;
   int partner = -1;   ///< state: the result of an argument, the argument of a result
   std::string tensor; ///< in the weights
-  /// Of a free extent: what the program was made for. Empty: no limits.
-  std::vector<std::pair<int64_t, int64_t>> limits;
 };
 
 struct ManifestEntry {

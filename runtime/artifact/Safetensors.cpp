@@ -2,7 +2,7 @@
 
 #include "runtime/artifact/Safetensors.h"
 
-#include "runtime/artifact/Json.h"
+#include "runtime/core/Json.h"
 
 #include <algorithm>
 #include <cstring>

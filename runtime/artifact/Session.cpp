@@ -218,11 +218,11 @@ static bool readNumber(const Safetensors &file, const char *name, int64_t &numbe
 }
 
 Failure Session::load(const std::string &path) {
-  MappedFile mapped;
+  FileBytes bytes;
   Safetensors file;
-  if (Failure failure = mapped.open(path); !failure.ok())
+  if (Failure failure = bytes.open(path); !failure.ok())
     return failure;
-  if (Status status = Safetensors::parse(mapped.bytes(), file); !status.ok())
+  if (Status status = Safetensors::parse(bytes.bytes(), file); !status.ok())
     return {AFT_ERROR_FORMAT, path + ": " + status.message};
   int64_t newSteps = 0, newSeed = 0;
   if (!readNumber(file, "steps", newSteps) || !readNumber(file, "seed", newSeed) || newSteps < 0)

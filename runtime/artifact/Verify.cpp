@@ -25,21 +25,26 @@ static Failure checkCPU(const Manifest &manifest) {
       missing += (missing.empty() ? "" : ", ") + feature;
   if (missing.empty())
     return {};
-  return {AFT_ERROR_CPU, "needs a CPU with " + missing +
-                             ", which this one lacks; compiled for " + manifest.cpu};
+  return {AFT_ERROR_CPU,
+          "needs a CPU with " + missing + ", which this one lacks; compiled for " + manifest.cpu};
+}
+
+static size_t mostCopied(const LoadOptions &options) {
+  return options.copyWeights ? SIZE_MAX : FileBytes::kMostCopied;
 }
 
 /// The bytes of the weights, wherever they are.
-static Failure weightsBytes(const std::string &path, std::string_view inside,
-                            VerifiedArtifact &artifact, std::string_view &bytes) {
+static Failure weightsBytes(const std::string &path, const LoadOptions &options,
+                            std::string_view inside, VerifiedArtifact &artifact,
+                            std::string_view &bytes) {
   const ManifestWeights &weights = artifact.manifest.weights;
   bytes = inside;
   std::string what = "the weights";
   if (!weights.file.empty()) {
     size_t slash = path.rfind('/');
-    std::string beside = (slash == std::string::npos ? "" : path.substr(0, slash + 1)) +
-                         weights.file;
-    if (Failure failure = artifact.weightsFile.open(beside); !failure.ok())
+    std::string beside =
+        (slash == std::string::npos ? "" : path.substr(0, slash + 1)) + weights.file;
+    if (Failure failure = artifact.weightsFile.open(beside, mostCopied(options)); !failure.ok())
       return {failure.code, "the weights beside it: " + failure.message};
     bytes = artifact.weightsFile.bytes();
     what += " in " + beside;
@@ -61,8 +66,8 @@ static Failure checkTensors(const VerifiedArtifact &artifact) {
       if (!tensor)
         return malformed("the weights have no tensor '" + value.tensor + "', which entry '" +
                          entry.name + "' uses");
-      bool fits = tensor->value.dtype == type.dtype &&
-                  tensor->value.shape.size() == type.shape.size();
+      bool fits =
+          tensor->value.dtype == type.dtype && tensor->value.shape.size() == type.shape.size();
       for (size_t i = 0; fits && i < type.shape.size(); ++i)
         fits = type.shape[i] == kDynamic || type.shape[i] == tensor->value.shape[i];
       if (!fits)
@@ -76,14 +81,14 @@ static Failure checkTensors(const VerifiedArtifact &artifact) {
   return {};
 }
 
-static Failure checkWeights(const std::string &path, std::string_view inside, bool trust,
-                            VerifiedArtifact &artifact) {
+static Failure checkWeights(const std::string &path, const LoadOptions &options,
+                            std::string_view inside, VerifiedArtifact &artifact) {
   const ManifestWeights &weights = artifact.manifest.weights;
   std::string_view bytes;
-  if (Failure failure = weightsBytes(path, inside, artifact, bytes); !failure.ok())
+  if (Failure failure = weightsBytes(path, options, inside, artifact, bytes); !failure.ok())
     return failure;
   if (weights.bytes > 0) {
-    if (!trust)
+    if (!options.trustWeights)
       if (std::string found = Sha256::hexOf(bytes); found != weights.sha256)
         return malformed("the weights are damaged: expected SHA-256 " + weights.sha256 +
                          ", found " + found);
@@ -93,13 +98,13 @@ static Failure checkWeights(const std::string &path, std::string_view inside, bo
   return checkTensors(artifact);
 }
 
-static Failure verify(const std::string &path, bool trustWeights, bool anyCPU,
+static Failure verify(const std::string &path, const LoadOptions &options, bool anyCPU,
                       VerifiedArtifact &artifact) {
   ArtifactSections sections;
   if (Failure failure = findSections(artifact.file.bytes(), sections); !failure.ok())
     return failure;
   artifact.manifestText = sections.manifest;
-  if (Status status = Manifest::parse(sections.manifest, artifact.manifest); !status.ok())
+  if (Status status = Manifest::parse(artifact.manifestText, artifact.manifest); !status.ok())
     return malformed(status.message);
   const Manifest &manifest = artifact.manifest;
   if (manifest.format != static_cast<int>(sections.seal.format) ||
@@ -112,18 +117,22 @@ static Failure verify(const std::string &path, bool trustWeights, bool anyCPU,
   if (!anyCPU)
     if (Failure failure = checkCPU(manifest); !failure.ok())
       return failure;
-  if (std::string found = Sha256::hexOf(sections.code); found != manifest.codeSha256)
+  artifact.code = sections.code;
+  if (std::string found = Sha256::hexOf(artifact.code); found != manifest.codeSha256)
     return malformed("the code is damaged: expected SHA-256 " + manifest.codeSha256 + ", found " +
                      found);
-  return checkWeights(path, sections.weights, trustWeights, artifact);
+  if (Failure failure = checkWeights(path, options, sections.weights, artifact); !failure.ok())
+    return failure;
+  return artifact.weightsFile.unchanged(manifest.weights.file);
 }
 
-Failure aft::readArtifact(const std::string &path, bool trustWeights, bool anyCPU,
+Failure aft::readArtifact(const std::string &path, const LoadOptions &options, bool anyCPU,
                           VerifiedArtifact &artifact) {
-  if (Failure failure = artifact.file.open(path); !failure.ok())
+  if (Failure failure = artifact.file.open(path, mostCopied(options)); !failure.ok())
     return failure;
-  Failure failure = verify(path, trustWeights, anyCPU, artifact);
-  if (!failure.ok())
-    failure.message = path + ": " + failure.message;
+  Failure failure = verify(path, options, anyCPU, artifact);
+  if (failure.ok())
+    return artifact.file.unchanged(path);
+  failure.message = path + ": " + failure.message;
   return failure;
 }

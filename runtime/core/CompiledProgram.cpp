@@ -40,17 +40,16 @@ static Status checkBuffer(const char *kind, size_t index, const ValueInfo &info,
 }
 
 /// Whether an input's extents are such that the program was made for.
-static Status checkLimits(const CompiledEntry &entry, size_t input, size_t visible,
-                          const Buffer &buffer) {
-  for (const ExtentLimit &limit : entry.limits) {
-    if (limit.input != static_cast<int>(input))
-      continue;
-    int64_t found = buffer.shape[limit.dimension];
-    if (found < limit.least || found > limit.most)
-      return {labelOf("input", visible, entry.info.inputs[input].name) +
-              " must have an extent from " + std::to_string(limit.least) + " to " +
-              std::to_string(limit.most) + " in dimension " + std::to_string(limit.dimension) +
-              ", found " + std::to_string(found)};
+static Status checkLimits(size_t index, const ValueInfo &info, const Buffer &buffer) {
+  for (size_t dim = 0; dim < info.limits.size(); ++dim) {
+    auto [least, most] = info.limits[dim];
+    int64_t found = buffer.shape[dim];
+    if (found < least || found > most)
+      return {labelOf("input", index, info.name) + " must have an extent " +
+              (most == INT64_MAX ? "of at least " + std::to_string(least)
+                                 : "from " + std::to_string(least) + " to " +
+                                       std::to_string(most)) +
+              " in dimension " + std::to_string(dim) + ", found " + std::to_string(found)};
   }
   return {};
 }
@@ -105,8 +104,8 @@ Status CompiledProgram::plan(size_t index, const std::vector<Buffer> &inputs,
     const Buffer *buffer = isBound(entry, i) ? &*entry.bound[i] : &inputs[next];
     if (!isBound(entry, i)) {
       Status status = checkBuffer("input", next, info.inputs[next], *buffer);
-      if (status.ok() && !entry.limits.empty())
-        status = checkLimits(entry, i, next, *buffer);
+      if (status.ok())
+        status = checkLimits(next, info.inputs[next], *buffer);
       if (!status.ok())
         return {"entry '" + info.name + "': " + status.message};
       ++next;

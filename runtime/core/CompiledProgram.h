@@ -23,7 +23,6 @@ struct CompiledEntry {
   /// One per input: what it is bound to, if the caller does not give it. Empty: none is
   /// bound. No output overwrites a bound input.
   std::vector<std::optional<Buffer>> bound;
-  std::vector<ExtentLimit> limits;
 };
 
 /// What the compiler made of a program.

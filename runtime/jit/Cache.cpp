@@ -2,8 +2,7 @@
 
 #include "runtime/jit/Cache.h"
 
-#include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/SHA256.h"
+#include "runtime/artifact/Sha256.h"
 
 #include <cerrno>
 #include <cstdlib>
@@ -18,12 +17,10 @@ using namespace aft;
 static constexpr char kMagic[] = "AFT-CACHE-1\n";
 static constexpr size_t kMagicBytes = sizeof(kMagic) - 1;
 static constexpr size_t kHashDigits = 64;
+/// Larger files are no entries.
+static constexpr off_t kMostBytes = off_t(1) << 30;
 
-std::string aft::hashOf(const std::string &bytes) {
-  auto digest = llvm::SHA256::hash(llvm::ArrayRef<uint8_t>(
-      reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
-  return llvm::toHex(digest, /*LowerCase=*/true);
-}
+std::string aft::hashOf(const std::string &bytes) { return Sha256::hexOf(bytes); }
 
 std::string aft::compilerIdentity() {
   Dl_info library;
@@ -98,14 +95,14 @@ std::optional<std::string> Cache::load(const std::string &key) const {
   int directory = enabled() ? openFolder(folder) : -1;
   if (directory < 0)
     return std::nullopt;
-  int fd = openat(directory, key.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  int fd = openat(directory, key.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
   close(directory);
   if (fd < 0)
     return std::nullopt;
   struct stat info;
   std::string bytes;
   bool good = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == geteuid() &&
-              readAll(fd, bytes);
+              info.st_size <= kMostBytes && readAll(fd, bytes);
   close(fd);
   if (!good || bytes.size() < kMagicBytes + kHashDigits ||
       bytes.compare(0, kMagicBytes, kMagic) != 0)

@@ -30,6 +30,8 @@ static LogicalResult convert(ArrayRef<InterfaceValue> values, std::vector<ValueI
     info.type.dtype = *dtype;
     for (int64_t extent : value.type.getShape())
       info.type.shape.push_back(ShapedType::isDynamic(extent) ? kDynamic : extent);
+    for (int64_t i = 0; value.limits && i < value.limits.size(); i += 2)
+      info.limits.push_back({value.limits[i], value.limits[i + 1]});
     result.push_back(std::move(info));
   }
   return success();

@@ -3,6 +3,7 @@
 #ifndef AFT_RUNTIME_JIT_COMPILE_H
 #define AFT_RUNTIME_JIT_COMPILE_H
 
+#include "compiler/Pipeline.h"
 #include "runtime/jit/Package.h"
 
 namespace aft {

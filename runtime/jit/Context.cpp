@@ -5,13 +5,12 @@
 #include "compiler/Register.h"
 #include "mlir/Bytecode/BytecodeReader.h"
 #include "mlir/Parser/Parser.h"
+#include "runtime/jit/TextLimits.h"
 #include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/SourceMgr.h"
 
 using namespace mlir;
 using namespace aft;
-
-static constexpr int kMostNesting = 256;
 
 /// "file:line:column: " where there is one; a module has no line.
 static void print(Location loc, llvm::raw_ostream &stream) {
@@ -62,39 +61,6 @@ Context::Context() {
   context->loadAllAvailableDialects();
 }
 
-/// Finds the first bracket that lies too deep: MLIR's parser nests in the native
-/// stack. Line and column, counted from 1.
-static std::optional<std::pair<unsigned, unsigned>> tooDeep(StringRef text) {
-  unsigned line = 1, column = 0;
-  int depth = 0;
-  bool inString = false, inComment = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    ++column;
-    if (c == '\n') {
-      ++line;
-      column = 0;
-      inComment = inString = false;
-    } else if (inComment) {
-      continue;
-    } else if (inString) {
-      if (c == '\\')
-        ++i, ++column;
-      inString = c != '"';
-    } else if (c == '"') {
-      inString = true;
-    } else if (text.substr(i).starts_with("//")) {
-      inComment = true;
-    } else if (StringRef("([{<").contains(c)) {
-      if (++depth > kMostNesting)
-        return std::pair(line, column);
-    } else if (StringRef(")]}").contains(c) || (c == '>' && i > 0 && text[i - 1] != '-')) {
-      depth = std::max(0, depth - 1);
-    }
-  }
-  return std::nullopt;
-}
-
 OwningOpRef<ModuleOp> aft::parseProgram(const std::string &text, const std::string &name,
                                         MLIRContext &context) {
   if (isBytecode(llvm::MemoryBufferRef(text, name))) {
@@ -102,9 +68,9 @@ OwningOpRef<ModuleOp> aft::parseProgram(const std::string &text, const std::stri
         << "expected MLIR text, found MLIR bytecode, whose reader does not withstand damage";
     return {};
   }
-  if (auto place = tooDeep(text)) {
-    emitError(FileLineColLoc::get(&context, name, place->first, place->second))
-        << "brackets nest deeper than " << kMostNesting;
+  if (std::optional<TextProblem> problem = checkTextLimits(text)) {
+    emitError(FileLineColLoc::get(&context, name, problem->line, problem->column))
+        << problem->message;
     return {};
   }
   auto sources = std::make_shared<llvm::SourceMgr>();

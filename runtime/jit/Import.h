@@ -16,18 +16,11 @@ struct ImportedTensor {
   std::shared_ptr<void> keep; ///< owns the memory
 };
 
-/// Sizes that a model takes in a dimension of an input.
-struct ImportedRange {
-  int input, dimension;
-  int64_t least, most;
-};
-
 /// A model as a program. Its entry takes the model's inputs, then its tensors.
 struct ImportedModel {
   std::string text, entry;
   size_t inputs = 0;
   std::vector<ImportedTensor> tensors;
-  std::vector<ImportedRange> ranges;
 };
 
 struct ImportRequest {

@@ -3,6 +3,7 @@
 #ifndef AFT_RUNTIME_JIT_MEASUREDPROGRAM_H
 #define AFT_RUNTIME_JIT_MEASUREDPROGRAM_H
 
+#include "compiler/Pipeline.h"
 #include "runtime/jit/Package.h"
 #include "llvm/ADT/StringMap.h"
 

@@ -34,15 +34,20 @@ struct Reader {
     at += sizeof value;
     return value;
   }
-  /// The length of a list whose items take at least a byte each.
-  int64_t count() {
+  int integer() {
     int64_t value = number();
-    if (value < 0 || static_cast<uint64_t>(value) > bytes.size() - at)
+    good &= value == static_cast<int>(value);
+    return good ? static_cast<int>(value) : 0;
+  }
+  /// A length, of items that take at least `bytesEach`.
+  int64_t count(size_t bytesEach = 8) {
+    int64_t value = number();
+    if (value < 0 || static_cast<uint64_t>(value) > (bytes.size() - at) / bytesEach)
       good = false;
     return good ? value : 0;
   }
   std::string text() {
-    int64_t length = count();
+    int64_t length = count(1);
     std::string value = bytes.substr(at, length);
     at += length;
     return value;
@@ -60,6 +65,11 @@ static void writeValues(Writer &writer, const std::vector<ValueInfo> &values) {
     writer.number(value.type.shape.size());
     for (int64_t extent : value.type.shape)
       writer.number(extent);
+    writer.number(value.limits.size());
+    for (const ExtentRange &range : value.limits) {
+      writer.number(range.least);
+      writer.number(range.most);
+    }
   }
 }
 
@@ -70,10 +80,16 @@ static std::vector<ValueInfo> readValues(Reader &reader) {
     int64_t dtype = reader.number();
     reader.good &= dtype >= 0 && dtype <= static_cast<int64_t>(DType::i64);
     value.type.dtype = static_cast<DType>(dtype);
-    value.alias = static_cast<int>(reader.number());
+    value.alias = reader.integer();
     value.type.shape.resize(reader.count());
     for (int64_t &extent : value.type.shape)
       extent = reader.number();
+    value.limits.resize(reader.count());
+    for (ExtentRange &range : value.limits) {
+      range.least = reader.number();
+      range.most = reader.number();
+    }
+    reader.good &= value.limits.empty() || value.limits.size() == value.type.shape.size();
   }
   return values;
 }
@@ -115,6 +131,8 @@ std::optional<Package> Package::deserialize(const std::string &bytes) {
     entry.name = reader.text();
     entry.inputs = readValues(reader);
     entry.outputs = readValues(reader);
+    for (const ValueInfo &output : entry.outputs)
+      reader.good &= output.alias >= -1 && output.alias < static_cast<int>(entry.inputs.size());
   }
   package.checks.resize(reader.count());
   for (std::string &check : package.checks)
@@ -124,11 +142,11 @@ std::optional<Package> Package::deserialize(const std::string &bytes) {
     kernel.name = reader.text();
     kernel.operands.resize(reader.count());
     for (KernelInfo::Operand &operand : kernel.operands) {
-      operand.rank = static_cast<int>(reader.number());
+      operand.rank = reader.integer();
       operand.elementBytes = reader.number();
     }
   }
-  package.launches = static_cast<int>(reader.number());
+  package.launches = reader.integer();
   package.objects.resize(reader.count());
   for (NamedObject &object : package.objects) {
     object.name = reader.text();

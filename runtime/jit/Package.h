@@ -4,7 +4,7 @@
 #define AFT_RUNTIME_JIT_PACKAGE_H
 
 #include "aft/program.h"
-#include "compiler/Pipeline.h"
+#include "compiler/binary/NamedObject.h"
 #include "runtime/core/RunRecord.h"
 
 #include <optional>

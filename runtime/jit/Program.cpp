@@ -2,6 +2,8 @@
 
 #include "aft/program.h"
 
+#include "compiler/kernels/Interface.h"
+#include "compiler/llvm/Symbols.h"
 #include "runtime/core/CompiledProgram.h"
 #include "runtime/core/Log.h"
 #include "runtime/jit/Cache.h"
@@ -85,13 +87,13 @@ static Status linkObjects(const Package &package, ProgramCode &code) {
             llvm::MemoryBuffer::getMemBufferCopy(object.object, object.name)))
       return take(std::move(error));
   for (const EntryInfo &entry : package.entries) {
-    auto run = jit->lookup(entry.name);
+    auto run = jit->lookup(symbolOf(entry.name));
     if (!run)
       return take(run.takeError());
-    auto plan = jit->lookup(entry.name + ".plan");
+    auto plan = jit->lookup(symbolOf(entry.name + planSuffix.str()));
     if (!plan)
       return take(plan.takeError());
-    code.entries.push_back({entry, run->toPtr<aft_entry_t>(), plan->toPtr<aft_plan_t>(), {}, {}});
+    code.entries.push_back({entry, run->toPtr<aft_entry_t>(), plan->toPtr<aft_plan_t>(), {}});
   }
   code.checks = package.checks;
   code.kernels = package.kernels;

@@ -126,24 +126,6 @@ static Status bindWeights(std::vector<ManifestEntry> &entries, const SaveOptions
   return {};
 }
 
-static Status setLimits(std::vector<ManifestEntry> &entries, const SaveOptions &save) {
-  for (const ExtentLimit &limit : save.limits)
-    for (ManifestEntry &entry : entries) {
-      if (entry.name != limit.entry)
-        continue;
-      if (limit.input < 0 || size_t(limit.input) >= entry.arguments.size())
-        return {"a limit for input " + std::to_string(limit.input) + ", which entry '" +
-                entry.name + "' does not have"};
-      ManifestValue &argument = entry.arguments[limit.input];
-      if (limit.dimension < 0 || size_t(limit.dimension) >= argument.info.type.shape.size())
-        return {"a limit for dimension " + std::to_string(limit.dimension) + " of input " +
-                std::to_string(limit.input) + ", which it does not have"};
-      argument.limits.resize(argument.info.type.shape.size(), {0, INT64_MAX});
-      argument.limits[limit.dimension] = {limit.least, limit.most};
-    }
-  return {};
-}
-
 //===----------------------------------------------------------------------===//
 // The manifest
 //===----------------------------------------------------------------------===//
@@ -185,9 +167,7 @@ static Status describe(const Package &package, const PipelineOptions &options,
     id.add(object.object);
   }
   manifest.codeId = id.hex();
-  if (Status status = bindWeights(manifest.entries, save, used); !status.ok())
-    return status;
-  return setLimits(manifest.entries, save);
+  return bindWeights(manifest.entries, save, used);
 }
 
 Status aft::describePackage(const Package &package, const PipelineOptions &options,

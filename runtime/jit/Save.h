@@ -3,6 +3,7 @@
 #ifndef AFT_RUNTIME_JIT_SAVE_H
 #define AFT_RUNTIME_JIT_SAVE_H
 
+#include "compiler/Pipeline.h"
 #include "runtime/artifact/Manifest.h"
 #include "runtime/jit/Package.h"
 

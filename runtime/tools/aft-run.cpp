@@ -222,19 +222,9 @@ static ImportedModel import(const Options &options) {
   return model;
 }
 
-/// Checks the sizes of the inputs and appends the tensors of the model.
+/// Appends the tensors of the model.
 static void addTensors(const Options &options, const ImportedModel &model,
                        std::vector<Array> &inputs) {
-  for (const ImportedRange &range : model.ranges) {
-    const std::vector<int64_t> &shape = inputs[range.input].shape;
-    int64_t size = range.dimension < static_cast<int>(shape.size()) ? shape[range.dimension] : -1;
-    bool small = size < range.least;
-    if (size >= 0 && (small || size > range.most))
-      fail(options.inputs[range.input] + ": input " + std::to_string(range.input) +
-           " must have a size of at " + (small ? "least " : "most ") +
-           std::to_string(small ? range.least : range.most) + " in dimension " +
-           std::to_string(range.dimension) + ", found " + std::to_string(size));
-  }
   for (const ImportedTensor &tensor : model.tensors) {
     Array &array = inputs.emplace_back();
     if (Status status = makeArray(tensor.data.dtype, tensor.data.shape, array); !status.ok())
@@ -374,9 +364,7 @@ static bool compareAll(const std::vector<Array> &found, const std::vector<Array>
 
 static int inspect(const Options &options) {
   VerifiedArtifact artifact;
-  if (Failure failure = readArtifact(options.file, /*trustWeights=*/false, /*anyCPU=*/true,
-                                     artifact);
-      !failure.ok())
+  if (Failure failure = readArtifact(options.file, {}, /*anyCPU=*/true, artifact); !failure.ok())
     fail(failure.message);
   std::fwrite(artifact.manifestText.data(), 1, artifact.manifestText.size(), stdout);
   return 0;

@@ -4,6 +4,7 @@
 #include "compiler/Register.h"
 #include "compiler/binary/Object.h"
 #include "compiler/binary/PairRate.h"
+#include "compiler/llvm/Symbols.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
@@ -145,13 +146,13 @@ TEST(ObjectTest, OnePerKernelAndOneForTheHost) {
       EXPECT_TRUE(defined.insert(symbol).second) << symbol << " is defined twice";
   }
   EXPECT_EQ(names, (std::set<std::string>{"kernel_0_simple", "kernel_1_band", "host"}));
-  for (const char *symbol : {"kernel_0_simple", "kernel_1_band", "main", "main.plan"})
-    EXPECT_TRUE(defined.count(symbol)) << symbol;
+  for (const char *function : {"kernel_0_simple", "kernel_1_band", "main", "main.plan"})
+    EXPECT_TRUE(defined.count(symbolOf(function))) << function;
   // The host knows the kernels; a kernel knows no other function of the program.
   for (const NamedObject &object : *objects) {
     std::set<std::string> wanted = symbolsOf(object, /*defined=*/false);
-    EXPECT_EQ(wanted.count("kernel_0_simple"), object.name == "host" ? 1u : 0u);
-    EXPECT_EQ(wanted.count("main"), 0u);
+    EXPECT_EQ(wanted.count(symbolOf("kernel_0_simple")), object.name == "host" ? 1u : 0u);
+    EXPECT_EQ(wanted.count(symbolOf("main")), 0u);
   }
 }
 

@@ -2,8 +2,10 @@
 
 #include "ArtifactHarness.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <random>
+#include <sys/stat.h>
 
 using namespace aft;
 using namespace aft::test;
@@ -141,7 +143,7 @@ TEST_F(ArtifactTest, NamesTheCPUItNeeds) {
   EXPECT_THAT(refusal(file), HasSubstr("needs a CPU with zzz, which this one lacks"));
   // Such an artifact can still be looked at.
   VerifiedArtifact artifact;
-  EXPECT_TRUE(readArtifact(file, false, /*anyCPU=*/true, artifact).ok());
+  EXPECT_TRUE(readArtifact(file, {}, /*anyCPU=*/true, artifact).ok());
   writeAll(file, bytes);
   edit(file, "\"x86_64\"", "\"arm\"");
   EXPECT_THAT(refusal(file), HasSubstr("expected code for x86_64, found code for arm"));
@@ -222,11 +224,49 @@ TEST_F(ArtifactTest, ReplacedFileIsLoadedBesideTheOldOne) {
   EXPECT_EQ(valueOf(*third), -3);
 }
 
+// What becomes of its files does not reach a program that is loaded.
+TEST_F(ArtifactTest, OutlivesItsFiles) {
+  for (bool beside : {false, true}) {
+    std::string file = saved(kAffine, "a.so", affineWeights(1, beside));
+    std::shared_ptr<Program> loaded;
+    ASSERT_TRUE(Program::load(file, {}, loaded).ok());
+    for (const std::string &each : {file, path("a.safetensors")})
+      if (std::filesystem::exists(each)) {
+        ASSERT_EQ(truncate(each.c_str(), 0), 0);
+        writeAll(each, std::string(100000, '\xcc'));
+      }
+    float x[8] = {1, 1, 1, 1, 1, 1, 1, 1}, y[8] = {};
+    Status status = loaded->run("main", {{x, DType::f32, {1, 8}}}, {{y, DType::f32, {1, 8}}});
+    ASSERT_TRUE(status.ok()) << status.message;
+    for (int i = 0; i < 8; ++i)
+      EXPECT_EQ(y[i], w[i] + 1);
+  }
+}
+
+TEST_F(ArtifactTest, LargeFilesAreMapped) {
+  std::string file = path("large");
+  writeAll(file, "before");
+  FileBytes mapped, copied;
+  ASSERT_TRUE(mapped.open(file, /*mostCopied=*/5).ok());
+  ASSERT_TRUE(copied.open(file, /*mostCopied=*/6).ok());
+  EXPECT_EQ(mapped.bytes(), "before");
+  EXPECT_EQ(copied.bytes(), "before");
+  EXPECT_TRUE(mapped.unchanged(file).ok());
+  std::fstream(file, std::ios::binary | std::ios::in | std::ios::out) << "after!";
+  EXPECT_EQ(mapped.bytes(), "after!");
+  EXPECT_EQ(copied.bytes(), "before");
+  struct timespec times[2] = {{1, 0}, {1, 0}};
+  ASSERT_EQ(utimensat(AT_FDCWD, file.c_str(), times, 0), 0);
+  EXPECT_EQ(mapped.unchanged(file).message, file + ": was changed while it was read");
+  EXPECT_TRUE(copied.unchanged(file).ok());
+}
+
 TEST_F(ArtifactTest, KeepsLimitsOfExtents) {
-  SaveOptions options = affineWeights(1);
-  options.limits = {{"main", 0, 0, 2, 5}};
+  std::string limited = kAffine;
+  const std::string name = R"(aft.name = "x")";
+  limited.insert(limited.find(name), "aft.limits = array<i64: 2, 5, 8, 8>, ");
   std::shared_ptr<Program> loaded;
-  ASSERT_TRUE(Program::load(saved(kAffine, "a.so", options), {}, loaded).ok());
+  ASSERT_TRUE(Program::load(saved(limited, "a.so", affineWeights(1)), {}, loaded).ok());
   std::vector<float> x(48), y(48);
   for (int64_t rows = 1; rows <= 6; ++rows) {
     Status status = loaded->run("main", {{x.data(), DType::f32, {rows, 8}}},

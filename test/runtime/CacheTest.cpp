@@ -3,11 +3,14 @@
 #include "runtime/jit/Cache.h"
 #include "runtime/jit/Package.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
 
 using namespace aft;
 namespace fs = std::filesystem;
@@ -88,9 +91,82 @@ TEST_F(CacheTest, RefusesSymbolicLinksAndSharedFolders) {
   EXPECT_FALSE(Cache(base + "/link").load(key));
   EXPECT_FALSE(Cache(base + "/link").store(key, content));
 
-  ASSERT_EQ(chmod(folder.c_str(), 0777), 0);
+  for (mode_t mode : {0777, 0770, 0720, 0702}) {
+    ASSERT_EQ(chmod(folder.c_str(), mode), 0);
+    EXPECT_FALSE(cache.load(key)) << std::oct << mode;
+    EXPECT_FALSE(cache.store(key, content)) << std::oct << mode;
+  }
+  ASSERT_EQ(chmod(folder.c_str(), 0755), 0);
+  EXPECT_TRUE(cache.load(key));
+}
+
+// A store replaces what has the name of the entry; it does not write through it.
+TEST_F(CacheTest, WritesThroughNoLink) {
+  Cache cache(folder);
+  ASSERT_TRUE(cache.store(key, content));
+  fs::path entry = fs::path(folder) / key, victim = base + "/victim";
+  write(victim, "precious");
+  fs::remove(entry);
+  fs::create_symlink(victim, entry);
+  EXPECT_TRUE(cache.store(key, content));
+  EXPECT_EQ(read(victim), "precious");
+  EXPECT_FALSE(fs::is_symlink(entry));
+  struct stat info;
+  ASSERT_EQ(stat(entry.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+  EXPECT_EQ(cache.load(key), content);
+}
+
+TEST_F(CacheTest, TakesWhatIsNoFileForAbsence) {
+  Cache cache(folder);
+  ASSERT_TRUE(cache.store(key, content));
+  fs::path entry = fs::path(folder) / key;
+  fs::remove(entry);
+  ASSERT_EQ(mkfifo(entry.c_str(), 0600), 0);
+  EXPECT_FALSE(cache.load(key)); // and does not wait for a writer
+  fs::remove(entry);
+  fs::create_directory(entry);
   EXPECT_FALSE(cache.load(key));
   EXPECT_FALSE(cache.store(key, content));
+  // Nothing is left of what could not be renamed.
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), 1);
+}
+
+TEST_F(CacheTest, RefusesWhatBelongsToOthers) {
+  if (geteuid() != 0)
+    GTEST_SKIP() << "only root can give files away";
+  constexpr uid_t nobody = 65534;
+  Cache cache(folder);
+  ASSERT_TRUE(cache.store(key, content));
+  fs::path entry = fs::path(folder) / key;
+  ASSERT_EQ(chown(entry.c_str(), nobody, gid_t(-1)), 0);
+  EXPECT_FALSE(cache.load(key));
+  ASSERT_EQ(chown(entry.c_str(), 0, gid_t(-1)), 0);
+  EXPECT_TRUE(cache.load(key));
+  ASSERT_EQ(chown(folder.c_str(), nobody, gid_t(-1)), 0);
+  EXPECT_FALSE(cache.load(key));
+  EXPECT_FALSE(cache.store(key, content));
+}
+
+// What is read while others write is one of the contents as a whole.
+TEST_F(CacheTest, ReadersSeeNoHalfEntry) {
+  Cache cache(folder);
+  const std::string contents[] = {std::string(300000, 'a'), std::string(200000, 'b')};
+  ASSERT_TRUE(cache.store(key, contents[0]));
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> writers;
+  for (const std::string &each : contents)
+    writers.emplace_back([&] {
+      while (!stop)
+        EXPECT_TRUE(cache.store(key, each));
+    });
+  for (int round = 0; round < 100; ++round) {
+    std::optional<std::string> found = cache.load(key);
+    EXPECT_TRUE(found && (*found == contents[0] || *found == contents[1])) << round;
+  }
+  stop = true;
+  for (std::thread &writer : writers)
+    writer.join();
 }
 
 TEST_F(CacheTest, IsSilentWhereItCannotWrite) {
@@ -104,7 +180,8 @@ TEST_F(CacheTest, IsSilentWhereItCannotWrite) {
 
 TEST(Package, SurvivesItsTextForm) {
   Package package;
-  package.entries = {{"main", {{"x", {DType::bf16, {kDynamic, 8}}, -1}}, {{"", {}, 0}}}};
+  package.entries = {
+      {"main", {{"x", {DType::bf16, {kDynamic, 8}}, -1, {{1, 64}, {8, 8}}}}, {{"", {}, 0}}}};
   package.checks = {"a check"};
   package.objects = {{"host", std::string("\0ELF", 4)}};
   package.kernels = {{"add", {{2, 4}, {0, 8}}}, {"empty", {}}};
@@ -114,6 +191,7 @@ TEST(Package, SurvivesItsTextForm) {
   ASSERT_TRUE(copy);
   EXPECT_EQ(copy->serialize(), bytes);
   EXPECT_EQ(copy->entries[0].inputs[0].type.shape, (std::vector<int64_t>{kDynamic, 8}));
+  EXPECT_EQ(copy->entries[0].inputs[0].limits[0].most, 64);
   EXPECT_EQ(copy->entries[0].outputs[0].alias, 0);
   for (size_t length = 0; length < bytes.size(); ++length)
     EXPECT_FALSE(Package::deserialize(bytes.substr(0, length))) << length;

@@ -72,14 +72,6 @@ Tensors InputCheck::operator()(const Tensors &inputs) const {
   return contiguous;
 }
 
-std::vector<ExtentLimit> InputCheck::limits(const std::string &entry, int first) const {
-  std::vector<ExtentLimit> result;
-  for (const DynamicExtent &extent : extents)
-    for (auto [input, dimension] : extent.axes)
-      result.push_back({entry, first + input, dimension, extent.least, extent.most});
-  return result;
-}
-
 void Weights::add(const std::string &name, const at::Tensor &tensor) {
   kept.push_back(ops::inMemory(tensor.detach()));
   options.weights.push_back({name, ops::bufferOf(kept.back())});

@@ -15,8 +15,6 @@ public:
   /// and found.
   Tensors operator()(const Tensors &inputs) const;
 
-  /// The same limits for an artifact; `first`: the program's argument that is input 0.
-  std::vector<ExtentLimit> limits(const std::string &entry, int first) const;
 
 private:
   void checkOne(size_t index, const at::Tensor &found) const;

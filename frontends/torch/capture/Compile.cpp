@@ -99,7 +99,6 @@ void CompiledModule::save(const std::string &path, const SaveModuleOptions &opti
   for (size_t i = 0; i < options.initialState.size(); ++i)
     weights.add(carried[i], options.initialState[i]);
   weights.options.weightsBeside = options.weightsBeside;
-  weights.options.limits = impl->check.limits(kEntry, 0);
   Status status = impl->program->save(path, weights.options);
   TORCH_CHECK(status.ok(), status.message);
 }

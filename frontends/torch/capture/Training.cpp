@@ -179,8 +179,6 @@ void TrainingModule::save(const std::string &path, const SaveModuleOptions &opti
       weights.add(state.name, state.tensor);
   weights.options.steps = impl->steps;
   weights.options.weightsBeside = options.weightsBeside;
-  // The inputs come after parameters, moments, step and learning rate.
-  weights.options.limits = impl->check.limits(kStep, static_cast<int>(3 * count + 2));
   Status status = impl->program->save(path, weights.options);
   TORCH_CHECK(status.ok(), status.message);
 }

@@ -67,10 +67,13 @@ void Translation::declareInputs() {
         extentHomes[extent] = values[input];
   }
   for (const DynamicExtent &extent : capture.extents())
-    for (auto [input, dim] : extent.axes)
+    for (auto [input, dim] : extent.axes) {
+      if (extent.least > 0 || extent.most != std::numeric_limits<int64_t>::max())
+        function.limit(values[input], dim, extent.least, extent.most);
       function.assumeEqual(
           function.extent(values[extent.axes.front().first], extent.axes.front().second),
           function.extent(values[input], dim));
+    }
 }
 
 /// Weights are there to be changed; who changes a buffer, or a mask that is kept as a

@@ -49,6 +49,7 @@ Archive::Archive(const std::string &path) {
   try {
     reader = std::make_unique<caffe2::serialize::PyTorchStreamReader>(source);
     names = reader->getAllRecords();
+    known.insert(names.begin(), names.end());
   } catch (const std::exception &) {
     TORCH_CHECK(false, "is damaged or cut off: its table of contents cannot be read");
   }
@@ -56,7 +57,7 @@ Archive::Archive(const std::string &path) {
 }
 
 bool Archive::has(const std::string &name) const {
-  return std::find(names.begin(), names.end(), name) != names.end();
+  return known.count(name) != 0;
 }
 
 /// The checksums of all records, from the table of contents at the end: LibTorch's

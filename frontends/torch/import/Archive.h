@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace aft::import {
@@ -32,6 +33,7 @@ private:
   std::shared_ptr<caffe2::serialize::ReadAdapterInterface> source;
   std::unique_ptr<caffe2::serialize::PyTorchStreamReader> reader;
   std::vector<std::string> names;
+  std::unordered_set<std::string> known;               ///< the same names
   std::unordered_map<std::string, uint32_t> checksums; ///< by record
 };
 

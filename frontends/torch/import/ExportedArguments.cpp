@@ -18,7 +18,7 @@ const IValue &Names::at(const std::string &name) const {
   return found->second;
 }
 
-at::ScalarType aft::import::scalarTypeOf(const Json &number) {
+at::ScalarType aft::import::scalarTypeOf(JsonValue number) {
   using Type = at::ScalarType;
   switch (number.integer()) {
   case 1:
@@ -51,7 +51,7 @@ at::ScalarType aft::import::scalarTypeOf(const Json &number) {
 // As they stand in the file
 //===----------------------------------------------------------------------===//
 
-static IValue memoryFormatOf(const Json &number) {
+static IValue memoryFormatOf(JsonValue number) {
   using Format = c10::MemoryFormat;
   static constexpr Format formats[] = {Format::Contiguous, Format::ChannelsLast,
                                        Format::ChannelsLast3d, Format::Preserve};
@@ -60,7 +60,7 @@ static IValue memoryFormatOf(const Json &number) {
   return formats[index - 1];
 }
 
-static Tensor tensorNamed(const Json &argument, const Names &names) {
+static Tensor tensorNamed(JsonValue argument, const Names &names) {
   const std::string &name = argument.at("name").text();
   const IValue &value = names.at(name);
   TORCH_CHECK(value.isTensor(), "'", name, "' is not a tensor");
@@ -68,7 +68,7 @@ static Tensor tensorNamed(const Json &argument, const Names &names) {
 }
 
 /// A number that is written out or has a name: SymIntArgument and the like.
-static IValue numberOf(const Json &argument, const Names &names) {
+static IValue numberOf(JsonValue argument, const Names &names) {
   const auto &[kind, content] = argument.alternative();
   if (kind == "as_name")
     return names.at(content.text());
@@ -80,7 +80,7 @@ static IValue numberOf(const Json &argument, const Names &names) {
   return content.flag();
 }
 
-static std::optional<Tensor> optionalTensor(const Json &argument, const Names &names) {
+static std::optional<Tensor> optionalTensor(JsonValue argument, const Names &names) {
   const auto &[kind, content] = argument.alternative();
   if (kind == "as_none")
     return std::nullopt;
@@ -88,40 +88,40 @@ static std::optional<Tensor> optionalTensor(const Json &argument, const Names &n
   return tensorNamed(content, names);
 }
 
-template <typename T, typename Read> static IValue listOf(const Json &items, Read read) {
+template <typename T, typename Read> static IValue listOf(JsonValue items, Read read) {
   c10::List<T> list;
-  for (const Json &item : items.items())
+  for (JsonValue item : items.items())
     list.push_back(read(item));
   return list;
 }
 
-static std::optional<IValue> listValueOf(const std::string &kind, const Json &content,
+static std::optional<IValue> listValueOf(const std::string &kind, JsonValue content,
                                          const Names &names) {
   if (kind == "as_tensors")
-    return listOf<Tensor>(content, [&](const Json &item) { return tensorNamed(item, names); });
+    return listOf<Tensor>(content, [&](JsonValue item) { return tensorNamed(item, names); });
   if (kind == "as_optional_tensors")
     return listOf<std::optional<Tensor>>(
-        content, [&](const Json &item) { return optionalTensor(item, names); });
+        content, [&](JsonValue item) { return optionalTensor(item, names); });
   if (kind == "as_ints")
-    return listOf<int64_t>(content, [](const Json &item) { return item.integer(); });
+    return listOf<int64_t>(content, [](JsonValue item) { return item.integer(); });
   if (kind == "as_floats")
-    return listOf<double>(content, [](const Json &item) { return item.number(); });
+    return listOf<double>(content, [](JsonValue item) { return item.number(); });
   if (kind == "as_bools")
-    return listOf<bool>(content, [](const Json &item) { return item.flag(); });
+    return listOf<bool>(content, [](JsonValue item) { return item.flag(); });
   if (kind == "as_strings")
-    return listOf<std::string>(content, [](const Json &item) { return item.text(); });
+    return listOf<std::string>(content, [](JsonValue item) { return item.text(); });
   if (kind == "as_sym_ints")
     return listOf<int64_t>(content,
-                           [&](const Json &item) { return numberOf(item, names).toInt(); });
+                           [&](JsonValue item) { return numberOf(item, names).toInt(); });
   if (kind == "as_sym_floats")
     return listOf<double>(content,
-                          [&](const Json &item) { return numberOf(item, names).toDouble(); });
+                          [&](JsonValue item) { return numberOf(item, names).toDouble(); });
   if (kind == "as_sym_bools")
-    return listOf<bool>(content, [&](const Json &item) { return numberOf(item, names).toBool(); });
+    return listOf<bool>(content, [&](JsonValue item) { return numberOf(item, names).toBool(); });
   return std::nullopt;
 }
 
-IValue aft::import::valueOf(const Json &argument, const Names &names) {
+IValue aft::import::valueOf(JsonValue argument, const Names &names) {
   const auto &[kind, content] = argument.alternative();
   if (kind == "as_none")
     return IValue();
@@ -206,7 +206,7 @@ static IValue converted(IValue value, const c10::TypePtr &type, std::optional<in
   return value;
 }
 
-IValue aft::import::valueFor(const c10::Argument &parameter, const Json &argument,
+IValue aft::import::valueFor(const c10::Argument &parameter, JsonValue argument,
                              const Names &names) {
   return converted(valueOf(argument, names), parameter.type(), parameter.N());
 }
@@ -215,17 +215,17 @@ IValue aft::import::valueFor(const c10::Argument &parameter, const Json &argumen
 // Results
 //===----------------------------------------------------------------------===//
 
-void aft::import::bindResult(const Json &output, const IValue &value, Names &names) {
+void aft::import::bindResult(JsonValue output, const IValue &value, Names &names) {
   const auto &[kind, content] = output.alternative();
   if (kind == "as_tensors" || kind == "as_optional_tensors") {
     TORCH_CHECK(value.isList() && value.toListRef().size() == content.items().size(),
                 "expected a list of ", content.items().size(), " results");
     for (size_t i = 0; i < content.items().size(); ++i) {
-      const Json &item = content.items()[i];
+      JsonValue item = content.items()[i];
       if (kind == "as_tensors")
         names.set(item.at("name").text(), value.toListRef()[i]);
-      else if (item.alternative().first == "as_tensor")
-        names.set(item.alternative().second.at("name").text(), value.toListRef()[i]);
+      else if (item.alternative().name == "as_tensor")
+        names.set(item.alternative().value.at("name").text(), value.toListRef()[i]);
     }
     return;
   }
@@ -236,8 +236,8 @@ void aft::import::bindResult(const Json &output, const IValue &value, Names &nam
   if (kind == "as_optional_tensor")
     return bindResult(content, value, names);
   if (kind == "as_sym_int" || kind == "as_sym_float" || kind == "as_sym_bool") {
-    if (content.alternative().first == "as_name")
-      names.set(content.alternative().second.text(), value);
+    if (content.alternative().name == "as_name")
+      names.set(content.alternative().value.text(), value);
     return;
   }
   // A number that was the same for all inputs: nothing refers to it.

@@ -23,15 +23,15 @@ private:
   std::unordered_map<std::string, c10::IValue> values;
 };
 
-at::ScalarType scalarTypeOf(const Json &number);
+at::ScalarType scalarTypeOf(JsonValue number);
 
 /// An argument as it stands in the file.
-c10::IValue valueOf(const Json &argument, const Names &names);
+c10::IValue valueOf(JsonValue argument, const Names &names);
 /// The same as an operator's parameter takes it.
-c10::IValue valueFor(const c10::Argument &parameter, const Json &argument, const Names &names);
+c10::IValue valueFor(const c10::Argument &parameter, JsonValue argument, const Names &names);
 
 /// Gives the names of a node's result their value.
-void bindResult(const Json &output, const c10::IValue &value, Names &names);
+void bindResult(JsonValue output, const c10::IValue &value, Names &names);
 
 /// A calculation with numbers, "_operator.mul"; nothing where `target` is none
 /// that is known.

@@ -30,18 +30,19 @@ public:
 
 private:
   void readConfig(const std::string &record, const std::string &folder, bool constants);
-  Tensor readTensor(const Json &meta, const std::string &record);
-  void readInput(const Json &spec);
+  Tensor readTensor(JsonValue meta, const std::string &record);
+  void readInput(JsonValue spec);
   void readUserInput(const std::string &name);
   void readState(const std::string &name, const std::string &path);
-  void readOutput(const Json &spec);
-  int64_t exampleSize(const Json &size, int input, int dimension);
+  void readOutput(JsonValue spec);
+  int64_t exampleSize(JsonValue size, int input, int dimension);
   void findExtents();
   Tensors run(const Tensors &inputs) const;
 
   Archive &archive;
-  Json program;
-  const Json *graph = nullptr;
+  aft::Json document;
+  JsonValue program{document};
+  std::optional<JsonValue> graph;
   std::unique_ptr<ExportedGraph> steps;
   std::map<std::string, Tensor> bytes;   ///< by record
   std::map<std::string, Tensor> tensors; ///< by record and shape: tied ones are one
@@ -65,7 +66,7 @@ private:
 //===----------------------------------------------------------------------===//
 
 /// A number of a tensor's description, where no symbol is allowed.
-static int64_t fixedNumber(const Json &number) {
+static int64_t fixedNumber(JsonValue number) {
   const auto &[kind, content] = number.alternative();
   TORCH_CHECK(kind == "as_int" && content.integer() >= 0,
               "has a weight whose shape is not made of numbers");
@@ -89,11 +90,11 @@ static int64_t spannedBytes(const std::vector<int64_t> &sizes, const std::vector
   return total;
 }
 
-Tensor ExportedFile::readTensor(const Json &meta, const std::string &record) {
+Tensor ExportedFile::readTensor(JsonValue meta, const std::string &record) {
   std::vector<int64_t> sizes, strides;
-  for (const Json &size : meta.at("sizes").items())
+  for (JsonValue size : meta.at("sizes").items())
     sizes.push_back(fixedNumber(size));
-  for (const Json &stride : meta.at("strides").items())
+  for (JsonValue stride : meta.at("strides").items())
     strides.push_back(fixedNumber(stride));
   int64_t offset = fixedNumber(meta.at("storage_offset"));
   at::ScalarType type = scalarTypeOf(meta.at("dtype"));
@@ -118,7 +119,7 @@ Tensor ExportedFile::readTensor(const Json &meta, const std::string &record) {
     tensor = start ? at::from_blob(
                          start, sizes, strides, [data](void *) {}, type)
                    : at::empty(sizes, type);
-    const Json *trains = meta.find("requires_grad");
+    std::optional<JsonValue> trains = meta.find("requires_grad");
     if (trains && trains->flag() && at::isFloatingType(type))
       tensor.requires_grad_(true);
   }
@@ -129,8 +130,8 @@ void ExportedFile::readConfig(const std::string &record, const std::string &fold
                               bool constants) {
   if (!archive.has(record))
     return;
-  Json config = Json::parse(archive.text(record));
-  for (const auto &[path, payload] : config.at("config").members()) {
+  aft::Json config = parseJson(archive.text(record));
+  for (const auto &[path, payload] : JsonValue(config).at("config").members()) {
     try {
       TORCH_CHECK(!payload.at("use_pickle").flag(), "is pickled, and pickled objects are code: "
                                                     "they are not read");
@@ -178,7 +179,7 @@ static std::vector<std::string> symbolsIn(const std::string &expression) {
 }
 
 /// The size of an input in the examples; what may change is noted.
-int64_t ExportedFile::exampleSize(const Json &size, int input, int dimension) {
+int64_t ExportedFile::exampleSize(JsonValue size, int input, int dimension) {
   const auto &[kind, content] = size.alternative();
   if (kind == "as_int")
     return content.integer();
@@ -186,10 +187,10 @@ int64_t ExportedFile::exampleSize(const Json &size, int input, int dimension) {
   const std::string &expression = content.at("expr_str").text();
   std::vector<std::string> names = symbolsIn(expression);
   bool isPlain = names.size() == 1 && (expression == names[0] || expression.find("Symbol('") == 0);
-  const Json *hint = content.find("hint");
-  TORCH_CHECK(hint && hint->alternative().first == "as_int", "does not say what size input ",
+  std::optional<JsonValue> hint = content.find("hint");
+  TORCH_CHECK(hint && hint->alternative().name == "as_int", "does not say what size input ",
               inputs.size(), " had in dimension ", dimension, " when it was exported");
-  int64_t found = hint->alternative().second.integer();
+  int64_t found = hint->alternative().value.integer();
   for (const std::string &name : names) {
     Symbol &symbol = symbols[name];
     symbol.isPlain &= isPlain && (symbol.extent.axes.empty() || symbol.extent.size == found);
@@ -200,16 +201,16 @@ int64_t ExportedFile::exampleSize(const Json &size, int input, int dimension) {
 }
 
 void ExportedFile::readUserInput(const std::string &name) {
-  const Json &meta = graph->at("tensor_values").at(name);
+  JsonValue meta = graph->at("tensor_values").at(name);
   std::vector<int64_t> sizes;
-  for (const Json &size : meta.at("sizes").items())
+  for (JsonValue size : meta.at("sizes").items())
     sizes.push_back(
         exampleSize(size, static_cast<int>(examples.size()), static_cast<int>(sizes.size())));
   examples.push_back(exampleOf(sizes, scalarTypeOf(meta.at("dtype"))));
   inputs.push_back(name);
 }
 
-void ExportedFile::readInput(const Json &spec) {
+void ExportedFile::readInput(JsonValue spec) {
   const auto &[kind, content] = spec.alternative();
   if (kind == "parameter" || kind == "buffer") {
     const std::string &path =
@@ -242,10 +243,10 @@ void ExportedFile::findExtents() {
       symbol = symbols.erase(symbol);
       continue;
     }
-    const Json *ranges = program.find("range_constraints");
-    const Json *range = ranges ? ranges->find(symbol->first) : nullptr;
-    const Json *least = range ? range->find("min_val") : nullptr;
-    const Json *most = range ? range->find("max_val") : nullptr;
+    std::optional<JsonValue> ranges = program.find("range_constraints");
+    std::optional<JsonValue> range = ranges ? ranges->find(symbol->first) : std::nullopt;
+    std::optional<JsonValue> least = range ? range->find("min_val") : std::nullopt;
+    std::optional<JsonValue> most = range ? range->find("max_val") : std::nullopt;
     if (least)
       extent.least = least->integer();
     if (most)
@@ -261,18 +262,18 @@ void ExportedFile::findExtents() {
 // Outputs
 //===----------------------------------------------------------------------===//
 
-void ExportedFile::readOutput(const Json &spec) {
+void ExportedFile::readOutput(JsonValue spec) {
   const auto &[kind, content] = spec.alternative();
   for (const char *changed : {"buffer_mutation", "parameter_mutation", "user_input_mutation"})
     if (kind == changed) {
-      const Json *buffer = content.find("buffer_name");
+      std::optional<JsonValue> buffer = content.find("buffer_name");
       TORCH_CHECK(false, "changes ",
                   buffer ? "its buffer '" + buffer->text() + "'" : "a parameter or an input",
                   ", which is not supported; export it after eval()");
     }
   TORCH_CHECK(kind == "user_output" || kind == "loss_output", "has a result of the kind '", kind,
               "', which is not supported");
-  const Json &argument = content.at("arg");
+  JsonValue argument = content.at("arg");
   if (kind == "loss_output") {
     outputs.push_back(argument.at("name").text());
     return;
@@ -302,20 +303,20 @@ void ExportedFile::read() {
   if (archive.has("byteorder"))
     TORCH_CHECK(archive.text("byteorder") == "little", "was written on a big-endian machine");
   std::string text = archive.text(folder + name + suffix);
-  program = Json::parse(text);
+  document = parseJson(text);
   int64_t major = program.at("schema_version").at("major").integer();
   TORCH_CHECK(major == kSchema, "has version ", major,
               " of the schema of exported programs, "
               "expected ",
               kSchema, " (PyTorch 2.13); export it again");
-  const Json &module = program.at("graph_module");
-  graph = &module.at("graph");
+  JsonValue module = program.at("graph_module");
+  graph = module.at("graph");
   steps = std::make_unique<ExportedGraph>(*graph);
   readConfig("data/weights/" + name + "_weights_config.json", "data/weights/", false);
   readConfig("data/constants/" + name + "_constants_config.json", "data/constants/", true);
-  for (const Json &input : module.at("signature").at("input_specs").items())
+  for (JsonValue input : module.at("signature").at("input_specs").items())
     readInput(input);
-  for (const Json &output : module.at("signature").at("output_specs").items())
+  for (JsonValue output : module.at("signature").at("output_specs").items())
     readOutput(output);
   TORCH_CHECK(!outputs.empty(), "has no result that is a tensor");
   findExtents();

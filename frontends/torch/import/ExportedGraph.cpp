@@ -49,12 +49,12 @@ static std::string sourceLine(const std::string &trace) {
   return found;
 }
 
-static std::shared_ptr<const capture::Place> placeOf(const Json &node) {
+static std::shared_ptr<const capture::Place> placeOf(JsonValue node) {
   auto place = std::make_shared<capture::Place>();
-  if (const Json *metadata = node.find("metadata")) {
-    if (const Json *stack = metadata->find("nn_module_stack"))
+  if (std::optional<JsonValue> metadata = node.find("metadata")) {
+    if (std::optional<JsonValue> stack = metadata->find("nn_module_stack"))
       place->module = modulePath(stack->text());
-    if (const Json *trace = metadata->find("stack_trace"))
+    if (std::optional<JsonValue> trace = metadata->find("stack_trace"))
       place->source = sourceLine(trace->text());
   }
   return place;
@@ -71,10 +71,10 @@ std::string ExportedGraph::describe(const Step &step) {
 // Before the first run
 //===----------------------------------------------------------------------===//
 
-ExportedGraph::ExportedGraph(const Json &graph, int depth) : graph(graph) {
+ExportedGraph::ExportedGraph(JsonValue graph, int depth) : graph(graph) {
   TORCH_CHECK(depth < kDeepest, "has graphs inside graphs too deeply");
-  for (const Json &node : graph.at("nodes").items()) {
-    Step step{&node, node.at("target").text(), std::nullopt, placeOf(node), nullptr, true};
+  for (JsonValue node : graph.at("nodes").items()) {
+    Step step{node, node.at("target").text(), std::nullopt, placeOf(node), nullptr, true};
     prepare(step, depth);
     steps.push_back(std::move(step));
   }
@@ -94,7 +94,7 @@ static c10::OperatorName operatorName(std::string_view target) {
 /// A graph under torch.no_grad or torch.autocast.
 void ExportedGraph::prepareInner(Step &step, int depth) {
   std::optional<bool> enabled; // the first truth value
-  for (const Json &input : step.node->at("inputs").items()) {
+  for (JsonValue input : step.node.at("inputs").items()) {
     const auto &[kind, content] = input.at("arg").alternative();
     if (kind == "as_bool" && !enabled)
       enabled = content.flag();
@@ -148,9 +148,9 @@ void ExportedGraph::run(Names &names) const {
   capture::setPlace(nullptr);
 }
 
-static std::vector<IValue> argumentsOf(const Json &node, const Names &names) {
+static std::vector<IValue> argumentsOf(JsonValue node, const Names &names) {
   std::vector<IValue> arguments;
-  for (const Json &input : node.at("inputs").items())
+  for (JsonValue input : node.at("inputs").items())
     arguments.push_back(valueOf(input.at("arg"), names));
   return arguments;
 }
@@ -158,16 +158,16 @@ static std::vector<IValue> argumentsOf(const Json &node, const Names &names) {
 void ExportedGraph::run(const Step &step, Names &names) const {
   if (step.inner)
     return runInner(step, names);
-  const auto &outputs = step.node->at("outputs").items();
+  auto outputs = step.node.at("outputs").items();
   if (step.op && isAssertion(step.op->schema().name())) {
-    checkAssertion(argumentsOf(*step.node, names));
-    for (const Json &output : outputs)
+    checkAssertion(argumentsOf(step.node, names));
+    for (JsonValue output : outputs)
       bindResult(output, IValue(), names);
     return;
   }
   if (step.op && !isSizeQuestion(step.op->schema().name()))
     return runOperator(step, names);
-  std::vector<IValue> arguments = argumentsOf(*step.node, names);
+  std::vector<IValue> arguments = argumentsOf(step.node, names);
   IValue result;
   if (step.op) {
     result = answerSize(step.op->schema().name(), arguments);
@@ -182,7 +182,7 @@ void ExportedGraph::run(const Step &step, Names &names) const {
 
 void ExportedGraph::runOperator(const Step &step, Names &names) const {
   std::vector<std::optional<IValue>> given(step.op->schema().arguments().size());
-  for (const Json &input : step.node->at("inputs").items()) {
+  for (JsonValue input : step.node.at("inputs").items()) {
     const std::string &name = input.at("name").text();
     std::optional<int> index = step.op->schema().argumentIndexWithName(name);
     TORCH_CHECK(index && !given[*index], "the operator takes no argument '", name, "', or once");
@@ -199,7 +199,7 @@ void ExportedGraph::runOperator(const Step &step, Names &names) const {
   c10::OperatorHandle op = takeNumbers(*step.op, stack);
   op.schema().checkAndNormalizeInputs(stack);
   op.callBoxed(&stack);
-  const auto &outputs = step.node->at("outputs").items();
+  auto outputs = step.node.at("outputs").items();
   TORCH_CHECK(outputs.size() <= stack.size(), "expected ", outputs.size(), " results, found ",
               stack.size());
   for (size_t i = 0; i < outputs.size(); ++i)
@@ -210,12 +210,12 @@ void ExportedGraph::runOperator(const Step &step, Names &names) const {
 void ExportedGraph::runInner(const Step &step, Names &names) const {
   std::vector<IValue> arguments;
   bool after = false;
-  for (const Json &input : step.node->at("inputs").items()) {
+  for (JsonValue input : step.node.at("inputs").items()) {
     if (after)
       arguments.push_back(valueOf(input.at("arg"), names));
-    after |= input.at("arg").alternative().first == "as_graph";
+    after |= input.at("arg").alternative().name == "as_graph";
   }
-  const Json &inner = step.inner->graph;
+  JsonValue inner = step.inner->graph;
   TORCH_CHECK(inner.at("inputs").items().size() == arguments.size(), "a graph takes ",
               inner.at("inputs").items().size(), " inputs, found ", arguments.size());
   Names own;
@@ -225,11 +225,11 @@ void ExportedGraph::runInner(const Step &step, Names &names) const {
     at::AutoGradMode mode(at::GradMode::is_enabled() && step.gradients);
     step.inner->run(own);
   }
-  const auto &results = inner.at("outputs").items();
-  const auto &outputs = step.node->at("outputs").items();
+  auto results = inner.at("outputs").items();
+  auto outputs = step.node.at("outputs").items();
   // All results as one list, or one by one.
-  if (outputs.size() == 1 && outputs[0].alternative().first == "as_tensors") {
-    const auto &wanted = outputs[0].alternative().second.items();
+  if (outputs.size() == 1 && outputs[0].alternative().name == "as_tensors") {
+    auto wanted = outputs[0].alternative().value.items();
     TORCH_CHECK(wanted.size() == results.size(), "expected ", results.size(), " results, found ",
                 wanted.size());
     for (size_t i = 0; i < results.size(); ++i)

@@ -18,13 +18,13 @@ namespace aft::import {
 /// replayed, before anything is run. `graph` must stay alive.
 class ExportedGraph {
 public:
-  explicit ExportedGraph(const Json &graph, int depth = 0);
+  explicit ExportedGraph(JsonValue graph, int depth = 0);
   /// Runs the nodes one by one with what `names` holds.
   void run(Names &names) const;
 
 private:
   struct Step {
-    const Json *node;
+    JsonValue node;
     std::string target;
     std::optional<c10::OperatorHandle> op; ///< nothing for sizes and higher order
     std::shared_ptr<const capture::Place> place;
@@ -39,7 +39,7 @@ private:
   void runInner(const Step &step, Names &names) const;
   static std::string describe(const Step &step);
 
-  const Json &graph;
+  JsonValue graph;
   std::vector<Step> steps;
 };
 

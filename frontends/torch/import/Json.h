@@ -1,52 +1,63 @@
 //===- Json.h - JSON from files of others ---------------------------------===//
-// Nesting is bounded, so that no file can exhaust the stack, and Infinity and
-// NaN are numbers, plain as Python writes them or as texts as torch.export does.
 
 #ifndef AFT_TORCH_IMPORT_JSON_H
 #define AFT_TORCH_IMPORT_JSON_H
 
-#include <cstdint>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
+#include "runtime/core/Json.h"
+
+#include <optional>
+#include <ranges>
 
 namespace aft::import {
 
-/// A value. What is asked of it and not there is a c10::Error that says what was
-/// expected.
-class Json {
+/// Reads what torch.export writes. Throws c10::Error with the position of what is
+/// wrong.
+aft::Json parseJson(std::string_view text);
+
+/// A value, which stays where it is and must outlive this. What is asked of it and
+/// not there is a c10::Error that says what was expected.
+class JsonValue {
 public:
-  enum class Kind { Null, Bool, Int, Double, Text, Array, Object };
-  using Member = std::pair<std::string, Json>;
+  using Kind = aft::Json::Kind;
+  struct Member;
 
-  /// Throws c10::Error with the position of what is wrong.
-  static Json parse(std::string_view text);
+  explicit JsonValue(const aft::Json &value) : value(&value) {}
 
-  Kind kind() const { return kind_; }
-  bool isNull() const { return kind_ == Kind::Null; }
+  bool isNull() const { return value->kind == Kind::Null; }
   bool flag() const;
   int64_t integer() const;
-  double number() const; ///< of an integer too
+  /// Of an integer too, and of the texts that torch.export writes for what is not
+  /// finite.
+  double number() const;
   const std::string &text() const;
-  const std::vector<Json> &items() const;
-  const std::vector<Member> &members() const;
-  /// The member of an object; null where there is none or it is null.
-  const Json *find(std::string_view name) const;
-  const Json &at(std::string_view name) const;
+  auto items() const {
+    expect(Kind::Array);
+    return value->items |
+           std::views::transform([](const aft::Json &item) { return JsonValue(item); });
+  }
+  auto members() const;
+  /// The member of an object; nothing where there is none or it is null.
+  std::optional<JsonValue> find(std::string_view name) const;
+  JsonValue at(std::string_view name) const;
   /// Of an object that is one of several alternatives: its only member.
-  const Member &alternative() const;
+  Member alternative() const;
 
 private:
-  friend class JsonReader;
   void expect(Kind kind) const;
-  Kind kind_ = Kind::Null;
-  int64_t integer_ = 0; ///< of Bool too
-  double number_ = 0;
-  std::string text_;
-  std::vector<Json> items_;
-  std::vector<Member> members_;
+  const aft::Json *value;
 };
+
+struct JsonValue::Member {
+  const std::string &name;
+  JsonValue value;
+};
+
+inline auto JsonValue::members() const {
+  expect(Kind::Object);
+  return value->members | std::views::transform([](const aft::Json::Member &member) {
+           return Member{member.first, JsonValue(member.second)};
+         });
+}
 
 } // namespace aft::import
 

@@ -32,9 +32,6 @@ static ImportedModel importedModel(const std::string &path, const ImportRequest 
   model.inputs = imported.model.examples.size();
   for (const capture::TracedState &state : translation.states())
     model.tensors.push_back(importedTensor(state));
-  for (const capture::DynamicExtent &extent : imported.capture->extents())
-    for (auto [input, dimension] : extent.axes)
-      model.ranges.push_back({input, dimension, extent.least, extent.most});
   return model;
 }
 

@@ -114,13 +114,20 @@ typedef struct aft_open_options {
                            all CPUs the process may use. Models share the threads. */
   int32_t trust_weights; /* not 0: the weights' sizes are verified, their hash is not: opening
                            takes no time that grows with them */
+  int32_t copy_weights; /* not 0: weights are read into memory of the process, see below */
 } aft_open_options;
 
 /* Verifies an artifact and loads it: its format and version, its sections, the
    hashes of code and weights, the features of the CPU, all before any of its
-   code runs. `options` may be NULL. Weights are mapped read-only and shared with
-   other processes; a file of weights beside the artifact is found by the name
-   that the artifact has of it, in the artifact's folder. *model is to be closed. */
+   code runs. `options` may be NULL. A file of weights beside the artifact is found
+   by the name that the artifact has of it, in the artifact's folder. *model is to be
+   closed.
+   What becomes of the files later does not reach code, nor files of up to 64 MiB:
+   they are read. Larger files are mapped read-only, and the memory is that of all
+   processes that use them; until the model is closed nobody may write to them or cut
+   them off, or a process that reads what is gone gets the signal SIGBUS. To replace
+   one, write another and rename it, as the compiler does. copy_weights reads these,
+   too. */
 aft_status aft_open(const char *path, const aft_open_options *options, aft_model **model);
 
 /* Unloads a model; NULL does nothing. No call and no session may be left, and

@@ -29,11 +29,19 @@ struct TensorType {
   std::vector<int64_t> shape;
 };
 
+/// What an extent may be.
+struct ExtentRange {
+  int64_t least = 0, most = INT64_MAX;
+};
+
 /// One argument or result of an entry.
 struct ValueInfo {
   std::string name; ///< from the argument attribute aft.name; may be empty
   TensorType type;
   int alias = -1; ///< results only: the input whose buffer it updates in place
+  /// Inputs only: of each extent, from the argument attribute aft.limits; others are
+  /// refused. Empty: any.
+  std::vector<ExtentRange> limits = {};
 };
 
 struct EntryInfo {
@@ -117,13 +125,6 @@ struct CompileStats {
   std::vector<PhaseTime> phases; ///< in order; together about `milliseconds`
 };
 
-/// An extent that a program was not made for is refused.
-struct ExtentLimit {
-  std::string entry;
-  int input = 0, dimension = 0;
-  int64_t least = 0, most = INT64_MAX;
-};
-
 /// What goes into an artifact besides the code.
 struct SaveOptions {
   /// Values of inputs, by name. Where a result overwrites or replaces the input it is
@@ -132,7 +133,6 @@ struct SaveOptions {
   std::vector<NamedTensor> weights;
   /// In a file NAME.safetensors beside NAME.so instead of inside.
   bool weightsBeside = false;
-  std::vector<ExtentLimit> limits;
   int64_t steps = 0; ///< of training that the weights have behind them
 };
 
@@ -140,6 +140,8 @@ struct SaveOptions {
 struct LoadOptions {
   int threads = 0;           ///< 0: AFT_NUM_THREADS, else all CPUs
   bool trustWeights = false; ///< verifies the weights' sizes, but not their hash
+  /// Reads weights into memory of the process whatever their size: see aft/aft.h.
+  bool copyWeights = false;
 };
 
 class Program {

@@ -124,6 +124,8 @@ public:
   Value input(const std::string &name, const TensorType &type);
   /// An input that training differentiates and updates.
   Value parameter(const std::string &name, const TensorType &type);
+  /// States what an extent of an input may be; others are refused when it is run.
+  void limit(Value input, int dimension, int64_t least, int64_t most = INT64_MAX);
   /// One that aliases an input updates its buffer in place.
   void output(Value value, const std::string &name = "", int aliasOfInput = -1);
   /// The same number everywhere.

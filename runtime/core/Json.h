@@ -1,9 +1,9 @@
 //===- Json.h - A small JSON reader and writer ----------------------------===//
-// For manifests and the headers of .safetensors files, in a library that has no
-// LLVM. What it reads may be damaged in any way.
+// For manifests, the headers of .safetensors files and the programs in .pt2 files,
+// in a library that has no LLVM. What it reads may be damaged in any way.
 
-#ifndef AFT_RUNTIME_ARTIFACT_JSON_H
-#define AFT_RUNTIME_ARTIFACT_JSON_H
+#ifndef AFT_RUNTIME_CORE_JSON_H
+#define AFT_RUNTIME_CORE_JSON_H
 
 #include "aft/program.h"
 
@@ -14,6 +14,17 @@
 #include <vector>
 
 namespace aft {
+
+/// What a text may have.
+struct JsonLimits {
+  /// Lists and objects inside each other: the reader nests in the native stack.
+  int nesting = 32;
+  /// Values in all. Each takes some 100 bytes, for as few as two of the text.
+  size_t values = size_t(1) << 22;
+  /// Infinity, -Infinity and NaN as numbers, and whole numbers beyond 64 bits as other
+  /// numbers: Python writes such texts.
+  bool python = false;
+};
 
 struct Json {
   enum class Kind { Null, Bool, Integer, Number, Text, Array, Object };
@@ -39,8 +50,8 @@ struct Json {
   /// The member of this name; null where there is none or this is no object.
   const Json *find(std::string_view name) const;
 
-  /// Reads a whole text; the error names the byte.
-  static Status parse(std::string_view text, Json &value);
+  /// Reads a whole text; the error, "JSON: expected … at byte …", names the place.
+  static Status parse(std::string_view text, Json &value, const JsonLimits &limits = {});
   /// With line breaks and indentation but for what fits a line.
   std::string print() const;
 
@@ -51,4 +62,4 @@ private:
 
 } // namespace aft
 
-#endif // AFT_RUNTIME_ARTIFACT_JSON_H
+#endif // AFT_RUNTIME_CORE_JSON_H

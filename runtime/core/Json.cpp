@@ -1,15 +1,14 @@
 //===- Json.cpp - A small JSON reader and writer --------------------------===//
 
-#include "runtime/artifact/Json.h"
+#include "runtime/core/Json.h"
 
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <unordered_set>
 
 using namespace aft;
 
-/// The reader nests in the native stack.
-static constexpr int kMostNesting = 32;
 /// Lines of the printed form are not much longer.
 static constexpr size_t kLine = 120;
 
@@ -17,7 +16,7 @@ namespace {
 
 class Reader {
 public:
-  explicit Reader(std::string_view text) : text(text) {}
+  Reader(std::string_view text, const JsonLimits &limits) : text(text), limits(limits) {}
   Status all(Json &value) {
     good(read(value, 0)) && (skip(), good(at == text.size(), "nothing more"));
     return {error};
@@ -31,8 +30,8 @@ private:
     return holds;
   }
   void skip() {
-    while (at < text.size() && (text[at] == ' ' || text[at] == '\n' || text[at] == '\t' ||
-                                text[at] == '\r'))
+    while (at < text.size() &&
+           (text[at] == ' ' || text[at] == '\n' || text[at] == '\t' || text[at] == '\r'))
       ++at;
   }
   bool take(char c) {
@@ -53,11 +52,13 @@ private:
   bool readEscape(std::string &result);
   bool readCode(uint32_t &code);
   bool readNumber(Json &value);
+  bool readWordNumber(Json &value);
   bool readArray(Json &value, int depth);
   bool readObject(Json &value, int depth);
 
   std::string_view text;
-  size_t at = 0;
+  const JsonLimits &limits;
+  size_t at = 0, values = 0;
   std::string error;
 };
 
@@ -65,7 +66,8 @@ private:
 
 bool Reader::read(Json &value, int depth) {
   skip();
-  if (!good(depth < kMostNesting, "less nesting") || !good(at < text.size()))
+  if (!good(depth < limits.nesting, "less nesting") ||
+      !good(values++ < limits.values, "fewer values") || !good(at < text.size()))
     return false;
   switch (text[at]) {
   case '{':
@@ -84,8 +86,24 @@ bool Reader::read(Json &value, int depth) {
   case 'n':
     return word("null");
   default:
-    return readNumber(value);
+    return readWordNumber(value) || readNumber(value);
   }
+}
+
+/// Python's words for what is no finite number.
+bool Reader::readWordNumber(Json &value) {
+  static constexpr double infinity = std::numeric_limits<double>::infinity();
+  static constexpr std::pair<std::string_view, double> words[] = {
+      {"NaN", std::numeric_limits<double>::quiet_NaN()},
+      {"Infinity", infinity},
+      {"-Infinity", -infinity}};
+  for (auto [name, number] : words)
+    if (limits.python && text.substr(at, name.size()) == name) {
+      at += name.size();
+      value = Json(number);
+      return true;
+    }
+  return false;
 }
 
 bool Reader::readNumber(Json &value) {
@@ -102,7 +120,9 @@ bool Reader::readNumber(Json &value) {
   if (whole) {
     value.kind = Json::Kind::Integer;
     result = std::from_chars(begin, last, value.integer);
-  } else {
+    whole = !limits.python || result.ec != std::errc::result_out_of_range;
+  }
+  if (!whole) {
     value.kind = Json::Kind::Number;
     result = std::from_chars(begin, last, value.number);
   }
@@ -189,9 +209,34 @@ bool Reader::readArray(Json &value, int depth) {
   return good(take(']'), "',' or ']'");
 }
 
+/// Which names an object has. Most have few, for which a set would be slow.
+namespace {
+class Names {
+public:
+  /// Whether the last member's name is not that of another.
+  bool add(const std::vector<Json::Member> &members) {
+    static constexpr size_t few = 8;
+    const std::string &name = members.back().first;
+    if (members.size() <= few) {
+      for (size_t i = 0; i + 1 < members.size(); ++i)
+        if (members[i].first == name)
+          return false;
+      return true;
+    }
+    for (; taken + 1 < members.size(); ++taken)
+      set.insert(members[taken].first);
+    return !set.count(name);
+  }
+
+private:
+  std::unordered_set<std::string> set;
+  size_t taken = 0; ///< how many are in `set`
+};
+} // namespace
+
 bool Reader::readObject(Json &value, int depth) {
   value.kind = Json::Kind::Object;
-  std::unordered_set<std::string> names;
+  Names names;
   ++at;
   if (take('}'))
     return true;
@@ -199,14 +244,17 @@ bool Reader::readObject(Json &value, int depth) {
     value.members.emplace_back(std::string(), Json());
     auto &[name, member] = value.members.back();
     skip();
-    if (!readText(name) || !good(names.insert(name).second, "a name that is not there yet") ||
+    if (!readText(name) || !good(names.add(value.members), "a name that is not there yet") ||
         !good(take(':'), "':'") || !read(member, depth + 1))
       return false;
   } while (take(','));
   return good(take('}'), "',' or '}'");
 }
 
-Status Json::parse(std::string_view text, Json &value) { return Reader(text).all(value); }
+Status Json::parse(std::string_view text, Json &value, const JsonLimits &limits) {
+  value = Json();
+  return Reader(text, limits).all(value);
+}
 
 //===----------------------------------------------------------------------===//
 // Values and printing
