@@ -4,13 +4,14 @@
 #define AFT_RUNTIME_ARTIFACT_MAPPEDFILE_H
 
 #include "runtime/artifact/Failure.h"
+#include "runtime/core/InternalApi.h"
 
 #include <string_view>
 
 namespace aft {
 
 /// Its pages are those of the system's cache of files: processes share them.
-class MappedFile {
+class AFT_INTERNAL MappedFile {
 public:
   MappedFile() = default;
   ~MappedFile();

@@ -3,18 +3,19 @@
 #ifndef AFT_RUNTIME_JIT_COMPILE_H
 #define AFT_RUNTIME_JIT_COMPILE_H
 
+#include "runtime/core/InternalApi.h"
 #include "runtime/jit/Package.h"
 
 namespace aft {
 
 /// Parses and compiles a program. Every error diagnostic makes it fail; the
 /// status then holds all of them, with their positions.
-Status compilePackage(const std::string &text, const std::string &name,
-                      const PipelineOptions &options, Package &package);
+AFT_INTERNAL Status compilePackage(const std::string &text, const std::string &name,
+                                   const PipelineOptions &options, Package &package);
 
 /// Parses a program, runs the phases up to `last` and prints the result.
-Status compileToText(const std::string &text, const std::string &name, Phase last,
-                     const PipelineOptions &options, std::string &result);
+AFT_INTERNAL Status compileToText(const std::string &text, const std::string &name, Phase last,
+                                  const PipelineOptions &options, std::string &result);
 
 /// Completes a package from the module that the kernels phase leaves, without
 /// another search for tile sizes. A failure has been reported.
@@ -22,7 +23,7 @@ mlir::LogicalResult compileKernels(mlir::ModuleOp module, const PipelineOptions 
                                    Package &package);
 
 /// What `options` mean for the pipeline: the target and training.
-Status pipelineOptions(const CompileOptions &options, PipelineOptions &result);
+AFT_INTERNAL Status pipelineOptions(const CompileOptions &options, PipelineOptions &result);
 
 } // namespace aft
 
