@@ -61,12 +61,14 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libaft-runtime${AFT_C_ABI} ${same}
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "headers of the AFT runtime, for C and C++
 The headers aft/aft.h (C) and aft/program.h (C++), and files for CMake and pkg-config.")
 
-# Artifacts are made by a linker.
+# Artifacts are made by a linker. dpkg-shlibdeps takes libLLVM for a part of llvm-19-dev.
 set(CPACK_DEBIAN_COMPILER_PACKAGE_NAME aft-compiler)
 set(CPACK_DEBIAN_COMPILER_PACKAGE_SECTION devel)
 set(CPACK_DEBIAN_COMPILER_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_COMPILER_PACKAGE_DEPENDS
-    "libaft-runtime${AFT_C_ABI} ${same}, libaft-runtime-dev ${same}, lld-${LLVM_VERSION_MAJOR} | binutils")
+    "libaft-runtime${AFT_C_ABI} ${same}" "libaft-runtime-dev ${same}"
+    "lld-${LLVM_VERSION_MAJOR} | binutils" libllvm${LLVM_VERSION_MAJOR})
+list(JOIN CPACK_DEBIAN_COMPILER_PACKAGE_DEPENDS ", " CPACK_DEBIAN_COMPILER_PACKAGE_DEPENDS)
 set(CPACK_DEBIAN_COMPILER_PACKAGE_SUGGESTS "libmlir-${LLVM_VERSION_MAJOR}-dev")
 set(CPACK_COMPONENT_COMPILER_DESCRIPTION "compiler for attention-free transformers
 The programs aftc, aft-run, aft-opt, aft-reduce and aft-lsp-server, and libaft_compiler with the
