@@ -2,9 +2,10 @@
 PRESET ?= release
 BUILD := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 
-.PHONY: all setup setup-tests configure demo test bench fuzz docs format clean
+.PHONY: all setup setup-tests configure demo test install package bench fuzz docs format clean
+# What is installed; `make test` builds the tests, too.
 all: configure
-	cmake --build --preset $(PRESET)
+	cmake --build --preset $(PRESET) --target products
 
 setup:
 	@.ci/setup
@@ -15,8 +16,18 @@ configure: setup
 setup-tests: setup
 	@.ci/setup tests
 
-test: all setup-tests
+test: configure setup-tests
+	cmake --build --preset $(PRESET)
 	ctest --preset $(PRESET)
+
+# For example: make install PREFIX=$$HOME/aft
+PREFIX ?= /usr/local
+install: all
+	cmake --install $(BUILD) --prefix $(PREFIX)
+
+package: all
+	@.ci/setup package
+	cpack --config $(BUILD)/CPackConfig.cmake
 
 demo: configure
 	cmake --build --preset $(PRESET) --target demo

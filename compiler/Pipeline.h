@@ -10,6 +10,7 @@
 #include "compiler/binary/Target.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Support/LLVM.h"
+#include "runtime/core/InternalApi.h"
 
 #include <functional>
 #include <optional>
@@ -28,7 +29,7 @@ enum class Phase { Graph, Kernels, Tile, Vector, LLVM, Binary };
 
 /// "graph", "kernels", …: folder, `--compile-to` value and dump-file stem.
 llvm::StringRef nameOf(Phase phase);
-std::optional<Phase> phaseNamed(llvm::StringRef name);
+AFT_INTERNAL std::optional<Phase> phaseNamed(llvm::StringRef name);
 
 /// What the optimiser of a training step is made with.
 struct AdamWOptions {

@@ -3,6 +3,8 @@
 #ifndef AFT_COMPILER_REGISTER_H
 #define AFT_COMPILER_REGISTER_H
 
+#include "runtime/core/InternalApi.h"
+
 namespace mlir {
 class DialectRegistry;
 } // namespace mlir
@@ -10,13 +12,13 @@ class DialectRegistry;
 namespace aft {
 
 /// Adds the aft dialect, MLIR's own dialects and all interface models.
-void registerDialects(mlir::DialectRegistry &registry);
+AFT_INTERNAL void registerDialects(mlir::DialectRegistry &registry);
 
 /// Adds only what compiling a program needs: start-up time counts there.
 void registerCompilerDialects(mlir::DialectRegistry &registry);
 
 /// Adds the project's passes and pipelines, and MLIR's.
-void registerPasses();
+AFT_INTERNAL void registerPasses();
 
 } // namespace aft
 

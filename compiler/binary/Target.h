@@ -3,6 +3,8 @@
 #ifndef AFT_COMPILER_BINARY_TARGET_H
 #define AFT_COMPILER_BINARY_TARGET_H
 
+#include "runtime/core/InternalApi.h"
+
 #include <string>
 #include <vector>
 
@@ -16,7 +18,7 @@ enum class PairDots {
 };
 
 /// A CPU by its features: a virtual machine may misreport its name.
-struct Target {
+struct AFT_INTERNAL Target {
   std::string cpu = "generic"; ///< for the scheduling model only
   std::string features;        ///< LLVM's list, "+avx512f,-sse4a,…"
   unsigned vectorBits = 128;   ///< of the widest vector worth using

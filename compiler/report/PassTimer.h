@@ -4,6 +4,7 @@
 #define AFT_COMPILER_REPORT_PASSTIMER_H
 
 #include "compiler/report/CompileReport.h"
+#include "runtime/core/InternalApi.h"
 
 #include <chrono>
 
@@ -31,7 +32,7 @@ private:
 };
 
 /// Milliseconds since a time.
-double millisecondsSince(std::chrono::steady_clock::time_point start);
+AFT_INTERNAL double millisecondsSince(std::chrono::steady_clock::time_point start);
 
 } // namespace aft
 

@@ -10,6 +10,9 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/OpDefinition.h"
 
+// Operations in other libraries (plugins) have derivatives too.
+#pragma GCC visibility push(default)
+
 namespace aft {
 
 class Adjoints {
@@ -51,5 +54,7 @@ void registerTensorDerivatives(mlir::DialectRegistry &registry);
 } // namespace aft
 
 #include "dialect/derivative/Differentiable.h.inc"
+
+#pragma GCC visibility pop
 
 #endif // AFT_DIALECT_DERIVATIVE_DIFFERENTIABLE_H

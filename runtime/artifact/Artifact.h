@@ -5,6 +5,7 @@
 
 #include "runtime/artifact/ArtifactFile.h"
 #include "runtime/core/CompiledProgram.h"
+#include "runtime/core/InternalApi.h"
 
 namespace aft {
 
@@ -39,9 +40,9 @@ private:
 
 /// The entry that a caller means who names none: `main`, else `forward`, else the only
 /// one; -1 where that leaves a choice.
-int defaultEntry(const std::vector<EntryInfo> &entries);
+AFT_INTERNAL int defaultEntry(const std::vector<EntryInfo> &entries);
 /// The names of all entries, for messages.
-std::string entryNames(const std::vector<EntryInfo> &entries);
+AFT_INTERNAL std::string entryNames(const std::vector<EntryInfo> &entries);
 
 } // namespace aft
 

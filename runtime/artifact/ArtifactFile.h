@@ -16,6 +16,7 @@
 #include "runtime/artifact/FileBytes.h"
 #include "runtime/artifact/Manifest.h"
 #include "runtime/artifact/Safetensors.h"
+#include "runtime/core/InternalApi.h"
 
 #include <array>
 
@@ -44,8 +45,8 @@ struct ArtifactParts {
 
 /// Makes the file of what the linker made. The manifest's hashes and sizes of the code
 /// are filled in; `weights` are the bytes to put inside, and may be empty.
-Status composeArtifact(std::string linked, Manifest manifest, std::string_view weights,
-                       ArtifactParts &parts);
+AFT_INTERNAL Status composeArtifact(std::string linked, Manifest manifest, std::string_view weights,
+                                    ArtifactParts &parts);
 
 /// The sections of a file that is in memory.
 struct ArtifactSections {
@@ -71,8 +72,8 @@ struct VerifiedArtifact {
 };
 
 /// Reads an artifact. `anyCPU`: also code for a CPU that this is not.
-Failure readArtifact(const std::string &path, const LoadOptions &options, bool anyCPU,
-                     VerifiedArtifact &artifact);
+AFT_INTERNAL Failure readArtifact(const std::string &path, const LoadOptions &options, bool anyCPU,
+                                  VerifiedArtifact &artifact);
 
 } // namespace aft
 

@@ -3,17 +3,19 @@
 #ifndef AFT_RUNTIME_ARTIFACT_CPUFEATURES_H
 #define AFT_RUNTIME_ARTIFACT_CPUFEATURES_H
 
+#include "runtime/core/InternalApi.h"
+
 #include <string>
 #include <vector>
 
 namespace aft {
 
 /// "x86_64", "aarch64", …
-std::string cpuArchitecture();
+AFT_INTERNAL std::string cpuArchitecture();
 
 /// The features, by LLVM's names, that generated code may use and that this library
 /// can look for. Others (random numbers, virtualisation) no code is generated for.
-const std::vector<std::string> &knownCpuFeatures();
+AFT_INTERNAL const std::vector<std::string> &knownCpuFeatures();
 
 /// Whether the CPU has a feature and the system lets it be used; false for names that
 /// are unknown here.

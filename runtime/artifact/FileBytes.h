@@ -8,12 +8,13 @@
 #define AFT_RUNTIME_ARTIFACT_FILEBYTES_H
 
 #include "runtime/artifact/Failure.h"
+#include "runtime/core/InternalApi.h"
 
 #include <string_view>
 
 namespace aft {
 
-class FileBytes {
+class AFT_INTERNAL FileBytes {
 public:
   /// Larger files are mapped: their pages are those of the system's cache of files,
   /// which processes share.

@@ -6,6 +6,7 @@
 #define AFT_RUNTIME_ARTIFACT_SAFETENSORS_H
 
 #include "aft/program.h"
+#include "runtime/core/InternalApi.h"
 
 #include <string>
 #include <string_view>
@@ -22,7 +23,7 @@ struct SafetensorsEntry {
 };
 
 /// What a file holds; the tensors point into its bytes.
-struct Safetensors {
+struct AFT_INTERNAL Safetensors {
   std::vector<NamedTensor> tensors;
   std::vector<std::pair<std::string, std::string>> metadata;
 
@@ -40,11 +41,12 @@ struct Safetensors {
 
 /// What stands before the data of a file with these tensors: they follow in the
 /// order of the result, their sizes from `bytesOf`, without anything in between.
-std::string safetensorsHeader(std::vector<NamedTensor> &tensors,
-                              const std::vector<std::pair<std::string, std::string>> &metadata);
+AFT_INTERNAL std::string
+safetensorsHeader(std::vector<NamedTensor> &tensors,
+                  const std::vector<std::pair<std::string, std::string>> &metadata);
 
 /// Bytes of a tensor's data; -1 where 64 bits do not suffice.
-int64_t bytesOf(const Buffer &buffer);
+AFT_INTERNAL int64_t bytesOf(const Buffer &buffer);
 
 } // namespace aft
 

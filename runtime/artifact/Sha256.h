@@ -3,6 +3,8 @@
 #ifndef AFT_RUNTIME_ARTIFACT_SHA256_H
 #define AFT_RUNTIME_ARTIFACT_SHA256_H
 
+#include "runtime/core/InternalApi.h"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +14,7 @@
 namespace aft {
 
 /// SHA-256 of bytes that come in parts.
-class Sha256 {
+class AFT_INTERNAL Sha256 {
 public:
   void add(std::string_view bytes);
   std::array<uint8_t, 32> digest();

@@ -10,6 +10,8 @@
 #ifndef AFT_RUNTIME_CORE_ARENA_H
 #define AFT_RUNTIME_CORE_ARENA_H
 
+#include "runtime/core/InternalApi.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -19,7 +21,7 @@ namespace aft {
 
 /// Lends 64-byte aligned blocks. Every call in flight has one of its own; a
 /// returned block serves the next call that it is large enough for.
-class ArenaPool {
+class AFT_INTERNAL ArenaPool {
   struct Block {
     void *memory = nullptr;
     int64_t size = 0;

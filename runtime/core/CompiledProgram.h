@@ -7,6 +7,7 @@
 
 #include "aft/program.h"
 #include "runtime/core/Arena.h"
+#include "runtime/core/InternalApi.h"
 #include "runtime/core/RunRecord.h"
 #include "runtime/core/ThreadPool.h"
 
@@ -36,7 +37,7 @@ struct ProgramCode {
 /// Why a call was refused.
 enum class CallError { None, Argument, Memory };
 
-class CompiledProgram : public Program {
+class AFT_INTERNAL CompiledProgram : public Program {
 public:
   /// `threads` as in CompileOptions.
   CompiledProgram(ProgramCode code, int threads);

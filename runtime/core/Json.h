@@ -6,6 +6,7 @@
 #define AFT_RUNTIME_CORE_JSON_H
 
 #include "aft/program.h"
+#include "runtime/core/InternalApi.h"
 
 #include <cstdint>
 #include <string>
@@ -26,7 +27,7 @@ struct JsonLimits {
   bool python = false;
 };
 
-struct Json {
+struct AFT_INTERNAL Json {
   enum class Kind { Null, Bool, Integer, Number, Text, Array, Object };
   using Member = std::pair<std::string, Json>;
 

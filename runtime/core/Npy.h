@@ -4,6 +4,7 @@
 #define AFT_RUNTIME_CORE_NPY_H
 
 #include "aft/program.h"
+#include "runtime/core/InternalApi.h"
 
 #include <string>
 #include <vector>
@@ -11,7 +12,7 @@
 namespace aft {
 
 /// An array that owns its memory: row-major, element type as in `dtype`.
-struct Array {
+struct AFT_INTERNAL Array {
   DType dtype = DType::f32;
   std::vector<int64_t> shape;
   std::vector<char> bytes;
@@ -24,18 +25,18 @@ struct Array {
 };
 
 /// An array of zeros; fails when its size does not fit memory.
-Status makeArray(DType dtype, const std::vector<int64_t> &shape, Array &array);
+AFT_INTERNAL Status makeArray(DType dtype, const std::vector<int64_t> &shape, Array &array);
 
 /// Reads a .npy file (versions 1 to 3; bool, i8, i32, i64, f32, f64, little
 /// endian, C order). The error names the file, what was expected and found.
-Status readNpy(const std::string &path, Array &array);
+AFT_INTERNAL Status readNpy(const std::string &path, Array &array);
 
 /// Writes a .npy file under a temporary name and renames it, so that a failure
 /// leaves no half file. bf16 is written as f32.
-Status writeNpy(const std::string &path, const Array &array);
+AFT_INTERNAL Status writeNpy(const std::string &path, const Array &array);
 
 /// The array with another element type; numbers are rounded to nearest.
-Status convertArray(const Array &from, DType dtype, Array &to);
+AFT_INTERNAL Status convertArray(const Array &from, DType dtype, Array &to);
 
 } // namespace aft
 

@@ -3,6 +3,7 @@
 #ifndef AFT_RUNTIME_CORE_ROOF_H
 #define AFT_RUNTIME_CORE_ROOF_H
 
+#include "runtime/core/InternalApi.h"
 #include "runtime/core/ThreadPool.h"
 
 #include <functional>
@@ -13,7 +14,7 @@
 namespace aft {
 
 /// A loop that no program is faster than, on all threads of a pool.
-class RoofLoop {
+class AFT_INTERNAL RoofLoop {
 public:
   enum class Kind {
     MultiplyAdd,  ///< f32, in registers
@@ -64,10 +65,10 @@ struct Roof {
 
 /// As many bytes as no cache holds most of: from 256 MiB to 1 GiB, less where the
 /// machine has little memory.
-int64_t bytesBeyondCaches();
+AFT_INTERNAL int64_t bytesBeyondCaches();
 
 /// Takes about a second and, for a moment, bytesBeyondCaches() of memory.
-Roof measureRoof(ThreadPool &pool);
+AFT_INTERNAL Roof measureRoof(ThreadPool &pool);
 
 } // namespace aft
 

@@ -12,6 +12,7 @@
 #define AFT_RUNTIME_CORE_THREADPOOL_H
 
 #include "aft/abi.h"
+#include "runtime/core/InternalApi.h"
 #include "runtime/core/SleepingPlace.h"
 
 #include <atomic>
@@ -22,7 +23,7 @@
 
 namespace aft {
 
-class ThreadPool {
+class AFT_INTERNAL ThreadPool {
 public:
   /// `threads` in all, the caller included; 1 spawns nothing.
   explicit ThreadPool(int threads);

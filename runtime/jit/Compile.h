@@ -4,18 +4,19 @@
 #define AFT_RUNTIME_JIT_COMPILE_H
 
 #include "compiler/Pipeline.h"
+#include "runtime/core/InternalApi.h"
 #include "runtime/jit/Package.h"
 
 namespace aft {
 
 /// Parses and compiles a program. Every error diagnostic makes it fail; the
 /// status then holds all of them, with their positions.
-Status compilePackage(const std::string &text, const std::string &name,
-                      const PipelineOptions &options, Package &package);
+AFT_INTERNAL Status compilePackage(const std::string &text, const std::string &name,
+                                   const PipelineOptions &options, Package &package);
 
 /// Parses a program, runs the phases up to `last` and prints the result.
-Status compileToText(const std::string &text, const std::string &name, Phase last,
-                     const PipelineOptions &options, std::string &result);
+AFT_INTERNAL Status compileToText(const std::string &text, const std::string &name, Phase last,
+                                  const PipelineOptions &options, std::string &result);
 
 /// Completes a package from the module that the kernels phase leaves, without
 /// another search for tile sizes. A failure has been reported.
@@ -23,11 +24,11 @@ mlir::LogicalResult compileKernels(mlir::ModuleOp module, const PipelineOptions 
                                    Package &package);
 
 /// Makes a folder for dumps; returns what is wrong with it, or nothing.
-std::string makeDumpFolder(const std::string &path);
+AFT_INTERNAL std::string makeDumpFolder(const std::string &path);
 
 /// What `options` mean for the pipeline: the target, training and where dumps go. Each
 /// call stands for one compilation.
-Status pipelineOptions(const CompileOptions &options, PipelineOptions &result);
+AFT_INTERNAL Status pipelineOptions(const CompileOptions &options, PipelineOptions &result);
 
 } // namespace aft
 

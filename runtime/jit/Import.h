@@ -6,6 +6,7 @@
 #define AFT_RUNTIME_JIT_IMPORT_H
 
 #include "aft/program.h"
+#include "runtime/core/InternalApi.h"
 
 namespace aft {
 
@@ -31,16 +32,17 @@ struct ImportRequest {
 };
 
 /// Whether a file's name is that of a model to import.
-bool isImported(const std::string &path);
+AFT_INTERNAL bool isImported(const std::string &path);
 /// Whether it does not say what its inputs are.
-bool isTorchScript(const std::string &path);
-Status importModel(const std::string &path, const ImportRequest &request, ImportedModel &model);
+AFT_INTERNAL bool isTorchScript(const std::string &path);
+AFT_INTERNAL Status importModel(const std::string &path, const ImportRequest &request,
+                                ImportedModel &model);
 
 /// The operators that such models may use, "aten::add", sorted.
-Status importedOperators(std::vector<std::string> &names);
+AFT_INTERNAL Status importedOperators(std::vector<std::string> &names);
 
 /// "?x16xf32", as MLIR writes the type between tensor< and >.
-Status parseTensorType(const std::string &text, TensorType &type);
+AFT_INTERNAL Status parseTensorType(const std::string &text, TensorType &type);
 
 /// What libaft_import.so offers under the names kImportSymbol and kOperatorsSymbol.
 using ImportFunction = void (*)(const std::string &path, const ImportRequest &request,

@@ -4,6 +4,7 @@
 #define AFT_RUNTIME_JIT_REFERENCE_H
 
 #include "aft/program.h"
+#include "runtime/core/InternalApi.h"
 #include "runtime/core/Npy.h"
 
 namespace aft {
@@ -19,13 +20,13 @@ struct ReferenceFacts {
 };
 
 /// The public functions of a program as they are written, without compiling it.
-Status readEntries(const std::string &text, const std::string &name,
-                   std::vector<EntryInfo> &entries);
+AFT_INTERNAL Status readEntries(const std::string &text, const std::string &name,
+                                std::vector<EntryInfo> &entries);
 
 /// Evaluates an entry in double precision. Results are f64 or i64 arrays.
-Status runReference(const std::string &text, const std::string &name, const std::string &entry,
-                    const std::vector<Buffer> &inputs, std::vector<Array> &outputs,
-                    ReferenceFacts &facts);
+AFT_INTERNAL Status runReference(const std::string &text, const std::string &name,
+                                 const std::string &entry, const std::vector<Buffer> &inputs,
+                                 std::vector<Array> &outputs, ReferenceFacts &facts);
 
 /// One compiled result beside the reference's.
 struct Comparison {
@@ -36,8 +37,9 @@ struct Comparison {
 };
 
 /// Compares result `output`; `inputs` are those of both runs.
-Comparison compareWithReference(const Array &found, const Array &expected,
-                                const std::vector<Buffer> &inputs, const ReferenceFacts &facts);
+AFT_INTERNAL Comparison compareWithReference(const Array &found, const Array &expected,
+                                             const std::vector<Buffer> &inputs,
+                                             const ReferenceFacts &facts);
 
 } // namespace aft
 

@@ -5,18 +5,19 @@
 
 #include "compiler/Pipeline.h"
 #include "runtime/artifact/Manifest.h"
+#include "runtime/core/InternalApi.h"
 #include "runtime/jit/Package.h"
 
 namespace aft {
 
 /// What an artifact says of a package: the entries with the roles of their values. An
 /// error where a weight does not fit the input that it is for.
-Status describePackage(const Package &package, const PipelineOptions &options,
-                       const SaveOptions &save, Manifest &manifest);
+AFT_INTERNAL Status describePackage(const Package &package, const PipelineOptions &options,
+                                    const SaveOptions &save, Manifest &manifest);
 
 /// Links a package and writes PATH, and the weights beside it where they go there.
-Status savePackage(const Package &package, const PipelineOptions &options, const std::string &path,
-                   const SaveOptions &save);
+AFT_INTERNAL Status savePackage(const Package &package, const PipelineOptions &options,
+                                const std::string &path, const SaveOptions &save);
 
 } // namespace aft
 

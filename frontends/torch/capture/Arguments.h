@@ -4,6 +4,7 @@
 #define AFT_TORCH_CAPTURE_ARGUMENTS_H
 
 #include "frontends/torch/capture/Translation.h"
+#include "runtime/core/InternalApi.h"
 
 namespace aft::capture {
 
@@ -35,7 +36,7 @@ private:
 };
 
 /// The memory of tensors, which must stay alive meanwhile.
-std::vector<Buffer> buffersOf(const Tensors &tensors);
+AFT_INTERNAL std::vector<Buffer> buffersOf(const Tensors &tensors);
 /// The program's options, with LibTorch's number of threads and the examples' shapes
 /// where nothing else is said.
 CompileOptions programOptions(const CompileOptions &options, const Tensors &examples);

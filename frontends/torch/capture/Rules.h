@@ -4,6 +4,7 @@
 #define AFT_TORCH_CAPTURE_RULES_H
 
 #include "frontends/torch/capture/Operation.h"
+#include "runtime/core/InternalApi.h"
 
 #include <functional>
 #include <map>
@@ -17,7 +18,7 @@ using Rule = std::function<Results(Operation &)>;
 using Rules = std::map<std::string, Rule>;
 
 /// All rules.
-const Rules &rules();
+AFT_INTERNAL const Rules &rules();
 /// The rule of an operator, by the name of its in-place form too; null if there
 /// is none.
 const Rule *ruleFor(const std::string &name);

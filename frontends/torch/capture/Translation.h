@@ -6,6 +6,7 @@
 #include "aft/graph.h"
 #include "frontends/torch/capture/Patterns.h"
 #include "frontends/torch/capture/Sizes.h"
+#include "runtime/core/InternalApi.h"
 
 #include <optional>
 
@@ -13,7 +14,7 @@ namespace aft::capture {
 
 /// Builds a function from a capture. Its arguments are the module's inputs, the
 /// tensors that it uses, and for training with dropout a seed, all by name.
-class Translation {
+class AFT_INTERNAL Translation {
 public:
   Translation(const Capture &capture, Graph &graph, const std::string &name, bool training);
 

@@ -6,6 +6,8 @@
 #ifndef AFT_TORCH_NN_PLAIN_H
 #define AFT_TORCH_NN_PLAIN_H
 
+#include "runtime/core/InternalApi.h"
+
 #include <ATen/core/Tensor.h>
 
 #include <string>
@@ -16,14 +18,14 @@ namespace aft::nn::plain {
 using at::Tensor;
 
 /// Shapes and meaning are those of the aft operators of the same name.
-Tensor full(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &w, bool causal,
-            const std::string &gate);
-Tensor local(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &band,
-             int64_t window, bool causal, const std::string &gate);
-Tensor simple(const Tensor &q, const Tensor &k, const Tensor &v, bool causal,
-              const std::string &gate);
-Tensor conv(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &filter,
-            at::IntArrayRef grid, bool causal, const std::string &gate);
+AFT_INTERNAL Tensor full(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &w,
+                         bool causal, const std::string &gate);
+AFT_INTERNAL Tensor local(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &band,
+                          int64_t window, bool causal, const std::string &gate);
+AFT_INTERNAL Tensor simple(const Tensor &q, const Tensor &k, const Tensor &v, bool causal,
+                           const std::string &gate);
+AFT_INTERNAL Tensor conv(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &filter,
+                         at::IntArrayRef grid, bool causal, const std::string &gate);
 Tensor band(const Tensor &u, const Tensor &v, int64_t window, bool causal);
 
 std::tuple<Tensor, Tensor, Tensor, Tensor>

@@ -2,7 +2,7 @@
 
 #include "aft/pretrained.h"
 
-#include "runtime/artifact/MappedFile.h"
+#include "runtime/artifact/FileBytes.h"
 #include "runtime/artifact/Safetensors.h"
 
 #include <ATen/ATen.h>
@@ -56,7 +56,7 @@ static int64_t byteCount(const SafetensorsEntry &entry, at::ScalarType type) {
 
 /// The tensor in the file's memory, or a copy where elements would not be aligned.
 static at::Tensor tensorOf(const SafetensorsEntry &entry, at::ScalarType type,
-                           const std::shared_ptr<MappedFile> &file) {
+                           const std::shared_ptr<FileBytes> &file) {
   auto *data = const_cast<char *>(entry.data.data());
   if (reinterpret_cast<uintptr_t>(data) % c10::elementSize(type) == 0)
     return at::from_blob(data, entry.shape, [file](void *) {}, type);
@@ -66,7 +66,7 @@ static at::Tensor tensorOf(const SafetensorsEntry &entry, at::ScalarType type,
 }
 
 Pretrained::Pretrained(const std::string &path) {
-  auto file = std::make_shared<MappedFile>();
+  auto file = std::make_shared<FileBytes>();
   Failure failure = file->open(path);
   TORCH_CHECK(failure.ok(), failure.message);
   std::vector<SafetensorsEntry> entries;

@@ -4,6 +4,7 @@
 #define AFT_TORCH_OPS_KERNELS_H
 
 #include "aft/program.h"
+#include "runtime/core/InternalApi.h"
 
 #include <ATen/core/Tensor.h>
 
@@ -16,14 +17,14 @@ namespace aft::ops {
 using at::Tensor;
 
 DType dtypeOf(at::ScalarType type);
-at::ScalarType scalarTypeOf(DType type);
+AFT_INTERNAL at::ScalarType scalarTypeOf(DType type);
 /// Sums of this element type are kept in f32, or f64 for f64.
 at::ScalarType accumulationOf(at::ScalarType type);
 /// The tensor with its numbers in memory, one after the other: not as a view that changes
 /// their order or their sign when they are read.
-Tensor inMemory(const Tensor &tensor);
+AFT_INTERNAL Tensor inMemory(const Tensor &tensor);
 /// The memory of such a tensor on the CPU.
-Buffer bufferOf(const Tensor &tensor);
+AFT_INTERNAL Buffer bufferOf(const Tensor &tensor);
 /// LibTorch's number of threads; 0, our own default, where AFT_NUM_THREADS was
 /// set on purpose.
 int threads();

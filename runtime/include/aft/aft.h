@@ -26,6 +26,11 @@
 extern "C" {
 #endif
 
+/* What the library offers; it hides the rest. */
+#ifndef AFT_API
+#define AFT_API __attribute__((visibility("default")))
+#endif
+
 /* The version of this header. A later version of the library keeps what an
    earlier header declares. */
 #define AFT_API_VERSION 1
@@ -48,10 +53,10 @@ typedef enum aft_status {
 /* One line on the last call that failed in this thread: what was expected and
    what was found; "" before the first. Never NULL. It belongs to the library
    and stays until the thread's next failing call. */
-const char *aft_message(void);
+AFT_API const char *aft_message(void);
 
 /* "0.1.0": the version of the library. Static memory. */
-const char *aft_library_version(void);
+AFT_API const char *aft_library_version(void);
 
 /*===--- Tensors ----------------------------------------------------------===*/
 
@@ -68,9 +73,9 @@ typedef enum aft_dtype {
 } aft_dtype;
 
 /* Bytes of one element: 1 to 8; 0 for a number that is no aft_dtype. */
-size_t aft_dtype_bytes(aft_dtype dtype);
+AFT_API size_t aft_dtype_bytes(aft_dtype dtype);
 /* "f32", "bf16", ...; "?" for a number that is no aft_dtype. Static memory. */
-const char *aft_dtype_name(aft_dtype dtype);
+AFT_API const char *aft_dtype_name(aft_dtype dtype);
 
 /* Memory of the caller: contiguous and row-major, as many elements as the
    product of the extents, aligned as the element type asks. */
@@ -128,38 +133,40 @@ typedef struct aft_open_options {
    them off, or a process that reads what is gone gets the signal SIGBUS. To replace
    one, write another and rename it, as the compiler does. copy_weights reads these,
    too. */
-aft_status aft_open(const char *path, const aft_open_options *options, aft_model **model);
+AFT_API aft_status aft_open(const char *path, const aft_open_options *options, aft_model **model);
 
 /* Unloads a model; NULL does nothing. No call and no session may be left, and
    pointers from the model are no longer good. */
-void aft_close(aft_model *model);
+AFT_API void aft_close(aft_model *model);
 
 /* The manifest, a JSON object: compiler, options, CPU features, entries, weights,
    hashes. It belongs to the model. */
-const char *aft_manifest(const aft_model *model);
+AFT_API const char *aft_manifest(const aft_model *model);
 /* 64 hexadecimal digits that name the compiled code: equal for equal code. */
-const char *aft_code_id(const aft_model *model);
+AFT_API const char *aft_code_id(const aft_model *model);
 /* The version of the compiler that wrote the artifact, and that of the format. */
-const char *aft_compiler_version(const aft_model *model);
-int32_t aft_format_version(const aft_model *model);
+AFT_API const char *aft_compiler_version(const aft_model *model);
+AFT_API int32_t aft_format_version(const aft_model *model);
 
 /* Entries have numbers from 0. */
-size_t aft_entry_count(const aft_model *model);
+AFT_API size_t aft_entry_count(const aft_model *model);
 /* NULL for a number that is too large. */
-const char *aft_entry_name(const aft_model *model, size_t entry);
+AFT_API const char *aft_entry_name(const aft_model *model, size_t entry);
 /* The number of a name; of NULL: `main`, else `forward`, else the only entry. */
-aft_status aft_find_entry(const aft_model *model, const char *name, size_t *entry);
+AFT_API aft_status aft_find_entry(const aft_model *model, const char *name, size_t *entry);
 
 /* 0 for an entry that is none. Weights are no arguments. */
-size_t aft_argument_count(const aft_model *model, size_t entry);
-size_t aft_result_count(const aft_model *model, size_t entry);
-aft_status aft_argument(const aft_model *model, size_t entry, size_t index, aft_value *value);
-aft_status aft_result(const aft_model *model, size_t entry, size_t index, aft_value *value);
+AFT_API size_t aft_argument_count(const aft_model *model, size_t entry);
+AFT_API size_t aft_result_count(const aft_model *model, size_t entry);
+AFT_API aft_status aft_argument(const aft_model *model, size_t entry, size_t index,
+                                aft_value *value);
+AFT_API aft_status aft_result(const aft_model *model, size_t entry, size_t index, aft_value *value);
 
 /* Weights have numbers from 0, too. The buffer's pointers belong to the model;
    its data is read-only: writing to it ends the process. */
-size_t aft_weight_count(const aft_model *model);
-aft_status aft_weight(const aft_model *model, size_t index, const char **name, aft_buffer *value);
+AFT_API size_t aft_weight_count(const aft_model *model);
+AFT_API aft_status aft_weight(const aft_model *model, size_t index, const char **name,
+                              aft_buffer *value);
 
 /*===--- Running ----------------------------------------------------------===*/
 
@@ -176,18 +183,18 @@ typedef struct aft_host {
    order, one after the other, into extents[0 .. capacity); a capacity that is
    too small is an error. `scratch` may be NULL; else it receives the bytes of
    memory that a call takes besides. The arguments' data is not looked at. */
-aft_status aft_result_extents(const aft_model *model, size_t entry, const aft_buffer *arguments,
-                              size_t argument_count, int64_t *extents, size_t capacity,
-                              int64_t *scratch);
+AFT_API aft_status aft_result_extents(const aft_model *model, size_t entry,
+                                      const aft_buffer *arguments, size_t argument_count,
+                                      int64_t *extents, size_t capacity, int64_t *scratch);
 
 /* Runs an entry on the caller's memory. Results have the extents that
    aft_result_extents gives and overlap neither each other nor an argument, but
    for those in place. Scratch memory is kept by the model from call to call.
    `host` may be NULL: the library's own threads. After an error of memory or
    argument no result was written. */
-aft_status aft_run(const aft_model *model, size_t entry, const aft_buffer *arguments,
-                   size_t argument_count, const aft_buffer *results, size_t result_count,
-                   const aft_host *host);
+AFT_API aft_status aft_run(const aft_model *model, size_t entry, const aft_buffer *arguments,
+                           size_t argument_count, const aft_buffer *results, size_t result_count,
+                           const aft_host *host);
 
 /*===--- Sessions ---------------------------------------------------------===*/
 
@@ -200,38 +207,38 @@ typedef struct aft_session aft_session;
    that the artifact has, repeated `batch` times along a free first extent, and
    zeros where it has none. `batch`: 1 or more. An entry without state is an
    error. *session is to be destroyed. */
-aft_status aft_session_create(const aft_model *model, size_t entry, int64_t batch,
-                              aft_session **session);
+AFT_API aft_status aft_session_create(const aft_model *model, size_t entry, int64_t batch,
+                                      aft_session **session);
 /* NULL does nothing. */
-void aft_session_destroy(aft_session *session);
+AFT_API void aft_session_destroy(aft_session *session);
 
 /* Runs the entry once: arguments and results are those of role CALLER, in
    order; for a training step the learning rate (f32) and the batch, and the
    loss. After an error the state is that before the call. */
-aft_status aft_session_step(aft_session *session, const aft_buffer *arguments,
-                            size_t argument_count, const aft_buffer *results, size_t result_count,
-                            const aft_host *host);
+AFT_API aft_status aft_session_step(aft_session *session, const aft_buffer *arguments,
+                                    size_t argument_count, const aft_buffer *results,
+                                    size_t result_count, const aft_host *host);
 
 /* Back to the state before the first step. */
-aft_status aft_session_reset(aft_session *session);
+AFT_API aft_status aft_session_reset(aft_session *session);
 
 /* The tensors of the state, in the order of the arguments. The buffer's data is
    the session's own and may be read and written between steps; ask again after
    each step. */
-size_t aft_session_state_count(const aft_session *session);
-aft_status aft_session_state(const aft_session *session, size_t index, const char **name,
-                             aft_buffer *value);
+AFT_API size_t aft_session_state_count(const aft_session *session);
+AFT_API aft_status aft_session_state(const aft_session *session, size_t index, const char **name,
+                                     aft_buffer *value);
 
 /* Steps done, which a checkpoint restores, too; and the seed of dropout (0). */
-int64_t aft_session_steps(const aft_session *session);
-void aft_session_set_steps(aft_session *session, int64_t steps);
-void aft_session_set_seed(aft_session *session, int64_t seed);
+AFT_API int64_t aft_session_steps(const aft_session *session);
+AFT_API void aft_session_set_steps(aft_session *session, int64_t steps);
+AFT_API void aft_session_set_seed(aft_session *session, int64_t seed);
 
 /* Writes state, steps and seed as a .safetensors file, under a temporary name
    that is then changed; and takes over such a file. One that lacks a tensor or
    has it with another type is an error and changes nothing. */
-aft_status aft_session_save(const aft_session *session, const char *path);
-aft_status aft_session_load(aft_session *session, const char *path);
+AFT_API aft_status aft_session_save(const aft_session *session, const char *path);
+AFT_API aft_status aft_session_load(aft_session *session, const char *path);
 
 #ifdef __cplusplus
 }

@@ -42,7 +42,7 @@ struct EntryTotal {
 };
 
 /// Safe to use from several threads at once.
-class Profile {
+class AFT_API Profile {
 public:
   /// Slices of a timeline kept where nothing else is said: some 40 MB as JSON.
   static constexpr size_t kMostSlices = 1 << 18;
@@ -56,7 +56,7 @@ public:
 
   /// While it lives, the calls of entries by this thread, whatever the program,
   /// are measured. Scopes nest; the innermost counts.
-  class Scope {
+  class AFT_API Scope {
   public:
     explicit Scope(Profile &profile);
     ~Scope();
@@ -91,7 +91,7 @@ public:
   void add(const RunRecord &run);
 
 private:
-  struct Impl;
+  struct AFT_HIDDEN Impl;
   std::unique_ptr<Impl> impl;
 };
 

@@ -6,6 +6,7 @@
 #define AFT_PROGRAM_H
 
 #include "aft/abi.h"
+#include "aft/export.h"
 
 #include <cstdint>
 #include <memory>
@@ -17,9 +18,9 @@ namespace aft {
 enum class DType : uint8_t { f32, f64, bf16, i1, i8, i32, i64 };
 
 /// Bytes of one element (i1 is stored in one byte).
-int64_t sizeOf(DType dtype);
+AFT_API int64_t sizeOf(DType dtype);
 /// The MLIR spelling: "f32", "bf16", "i64", …
-const char *nameOf(DType dtype);
+AFT_API const char *nameOf(DType dtype);
 
 constexpr int64_t kDynamic = -1;
 
@@ -144,7 +145,7 @@ struct LoadOptions {
   bool copyWeights = false;
 };
 
-class Program {
+class AFT_API Program {
 public:
   virtual ~Program() = default;
 

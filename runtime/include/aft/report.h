@@ -14,8 +14,8 @@ namespace aft {
 /// measured here (about a second). The extents are those of the last run.
 /// A path that ends in .json gets the data, any other one page of HTML that
 /// needs nothing else.
-Status writeReport(const std::string &path, const Program &program,
-                   const Profile *profile = nullptr);
+AFT_API Status writeReport(const std::string &path, const Program &program,
+                           const Profile *profile = nullptr);
 
 } // namespace aft
 

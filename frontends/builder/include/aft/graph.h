@@ -27,7 +27,7 @@ class Function;
 
 /// A tensor inside a Function. Small, to be copied; empty when default made or
 /// when the operation that should have made it was refused.
-class Value {
+class AFT_API Value {
 public:
   Value() = default;
   explicit operator bool() const { return function != nullptr; }
@@ -67,11 +67,11 @@ private:
   int64_t value; ///< or the number of the expression in the function
 };
 
-Extent operator+(Extent a, Extent b);
-Extent operator-(Extent a, Extent b);
-Extent operator*(Extent a, Extent b);
+AFT_API Extent operator+(Extent a, Extent b);
+AFT_API Extent operator-(Extent a, Extent b);
+AFT_API Extent operator*(Extent a, Extent b);
 /// Rounds down, unless the quotient is known to be exact.
-Extent operator/(Extent a, Extent b);
+AFT_API Extent operator/(Extent a, Extent b);
 
 /// What an elementwise operation takes: a tensor or a number.
 struct Operand {
@@ -107,7 +107,7 @@ struct MixerState {
 };
 
 /// One entry of a program, built in the order of the calls.
-class Function {
+class AFT_API Function {
 public:
   ~Function();
   Function(const Function &) = delete;
@@ -295,7 +295,7 @@ public:
 
   // Internal.
   static Extent arithmetic(char operation, Extent a, Extent b);
-  struct Impl;
+  struct AFT_HIDDEN Impl;
   explicit Function(std::unique_ptr<Impl> impl);
   Impl &get() { return *impl; }
 
@@ -304,7 +304,7 @@ private:
 };
 
 /// A program under construction.
-class Graph {
+class AFT_API Graph {
 public:
   /// `name` appears in error messages and reports.
   explicit Graph(std::string name = "graph");
@@ -327,7 +327,7 @@ public:
   Status compile(const CompileOptions &options, std::shared_ptr<Program> &program) const;
 
 private:
-  struct Impl;
+  struct AFT_HIDDEN Impl;
   std::unique_ptr<Impl> impl;
 };
 

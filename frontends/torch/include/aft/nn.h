@@ -6,6 +6,8 @@
 #ifndef AFT_NN_H
 #define AFT_NN_H
 
+#include "aft/export.h"
+
 #include <torch/nn/cloneable.h>
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/modules/dropout.h>
@@ -49,7 +51,7 @@ struct MixerOptions {
 };
 
 /// What the four layers share: the projections around the mixer.
-class AFTLayer : public torch::nn::Module {
+class AFT_API AFTLayer : public torch::nn::Module {
 public:
   MixerOptions options;
   torch::nn::Linear query, key, value, output;
@@ -75,7 +77,7 @@ protected:
 };
 
 /// AFT-full (Eq 2): a learned bias for every pair of positions.
-class AFTFullImpl : public AFTLayer {
+class AFT_API AFTFullImpl : public AFTLayer {
 public:
   explicit AFTFullImpl(MixerOptions options);
   explicit AFTFullImpl(int64_t dim) : AFTFullImpl(MixerOptions(dim)) {}
@@ -91,7 +93,7 @@ protected:
 TORCH_MODULE(AFTFull);
 
 /// AFT-local (Eq 4): a learned bias inside a window, 0 outside.
-class AFTLocalImpl : public AFTLayer {
+class AFT_API AFTLocalImpl : public AFTLayer {
 public:
   explicit AFTLocalImpl(MixerOptions options);
   explicit AFTLocalImpl(int64_t dim) : AFTLocalImpl(MixerOptions(dim)) {}
@@ -107,7 +109,7 @@ protected:
 TORCH_MODULE(AFTLocal);
 
 /// AFT-simple (Eq 5): no position bias.
-class AFTSimpleImpl : public AFTLayer {
+class AFT_API AFTSimpleImpl : public AFTLayer {
 public:
   explicit AFTSimpleImpl(MixerOptions options);
   explicit AFTSimpleImpl(int64_t dim) : AFTSimpleImpl(MixerOptions(dim)) {}
@@ -123,7 +125,7 @@ TORCH_MODULE(AFTSimple);
 /// AFT-conv (Eq 6): a filter per head, re-parameterised as
 /// gamma * (w - mean(w)) / sqrt(var(w) + 1e-5) + beta with gamma = beta = 0 at
 /// the beginning, so that the layer begins as AFT-simple.
-class AFTConvImpl : public AFTLayer {
+class AFT_API AFTConvImpl : public AFTLayer {
 public:
   explicit AFTConvImpl(MixerOptions options);
   explicit AFTConvImpl(int64_t dim) : AFTConvImpl(MixerOptions(dim)) {}
@@ -141,10 +143,10 @@ TORCH_MODULE(AFTConv);
 
 /// Makes the layer for a mixer named full, local, simple or conv; throws
 /// c10::Error for another name.
-std::shared_ptr<AFTLayer> makeLayer(const std::string &mixer, const MixerOptions &options);
+AFT_API std::shared_ptr<AFTLayer> makeLayer(const std::string &mixer, const MixerOptions &options);
 
 /// Pre-LN block: x += mixer(LN(x)); x += FFN(LN(x)), FFN d -> 4d -> d, GELU.
-class BlockImpl : public torch::nn::Module {
+class AFT_API BlockImpl : public torch::nn::Module {
 public:
   BlockImpl(const std::string &mixer, const MixerOptions &options, double dropout);
   torch::Tensor forward(torch::Tensor x);
@@ -176,7 +178,7 @@ struct LanguageModelOptions {
 };
 
 /// Causal language model of the paper (section 6 of the enwik8 experiments).
-class LanguageModelImpl : public torch::nn::Module {
+class AFT_API LanguageModelImpl : public torch::nn::Module {
 public:
   explicit LanguageModelImpl(LanguageModelOptions options = {});
   /// ids [B,T] (int64), T <= context -> logits [B,T,vocabulary].
@@ -211,7 +213,7 @@ struct ImageClassifierOptions {
 };
 
 /// Image classifier of the paper: patches, blocks, class scores.
-class ImageClassifierImpl : public torch::nn::Module {
+class AFT_API ImageClassifierImpl : public torch::nn::Module {
 public:
   explicit ImageClassifierImpl(ImageClassifierOptions options = {});
   /// images [B,3,H,W] -> scores [B,classes]. A conv model also runs at another

@@ -77,7 +77,7 @@ using Computation = std::function<Tensors(const Tensors &)>;
 
 /// A captured and compiled computation; copies share it. Calls from several
 /// threads at once are safe.
-class CompiledModule {
+class AFT_API CompiledModule {
 public:
   /// Inputs as the examples but for the dynamic dimensions.
   Tensors run(const Tensors &inputs) const;
@@ -92,7 +92,7 @@ public:
   /// LibTorch and the compiler: Program::load, or aft/aft.h from C.
   void save(const std::string &path, const SaveModuleOptions &options = {}) const;
 
-  struct Impl;
+  struct AFT_HIDDEN Impl;
   explicit CompiledModule(std::shared_ptr<Impl> impl) : impl(std::move(impl)) {}
 
 private:
@@ -101,7 +101,7 @@ private:
 
 /// A compiled training step. It updates the module's parameters in place; calls
 /// must not overlap.
-class TrainingModule {
+class AFT_API TrainingModule {
 public:
   /// One step on a batch; the loss before the update.
   at::Tensor run(const Tensors &inputs) const;
@@ -130,7 +130,7 @@ public:
   /// parameters and moments as they are now; the learning rate is its argument `lr`.
   void save(const std::string &path, const SaveModuleOptions &options = {}) const;
 
-  struct Impl;
+  struct AFT_HIDDEN Impl;
   explicit TrainingModule(std::shared_ptr<Impl> impl) : impl(std::move(impl)) {}
 
 private:
@@ -138,15 +138,16 @@ private:
 };
 
 /// Captures `computation`, which may use the parameters and buffers of `module`.
-CompiledModule compileComputation(torch::nn::Module &module, const Computation &computation,
-                                  const Tensors &examples,
-                                  const CompileModuleOptions &options = {});
-
-/// The same for a computation whose first result is the loss.
-TrainingModule compileTrainingComputation(torch::nn::Module &module, const Computation &loss,
-                                          const OptimizerOptions &optimizer,
+AFT_API CompiledModule compileComputation(torch::nn::Module &module, const Computation &computation,
                                           const Tensors &examples,
                                           const CompileModuleOptions &options = {});
+
+/// The same for a computation whose first result is the loss.
+AFT_API TrainingModule compileTrainingComputation(torch::nn::Module &module,
+                                                  const Computation &loss,
+                                                  const OptimizerOptions &optimizer,
+                                                  const Tensors &examples,
+                                                  const CompileModuleOptions &options = {});
 
 struct ImportOptions {
   /// Threads, CPU, cache and dumps, as for any program.
@@ -160,7 +161,7 @@ struct ImportOptions {
 /// dynamic dimensions, or a .pt that torch.jit.save wrote. Inputs and results are
 /// in the order in which Python flattens them. Nothing in the file is run as
 /// code: its operators are those that a module may call, and all else is refused.
-CompiledModule importModel(const std::string &path, const ImportOptions &options = {});
+AFT_API CompiledModule importModel(const std::string &path, const ImportOptions &options = {});
 
 //===----------------------------------------------------------------------===//
 // The same with the types of the module's own forward
