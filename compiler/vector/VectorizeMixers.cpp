@@ -1,6 +1,7 @@
 //===- VectorizeMixers.cpp - Mixers on memrefs become vector code ---------===//
 
 #include "compiler/kernels/Interface.h"
+#include "compiler/vector/EmitMixer.h"
 #include "compiler/vector/MixerEmission.h"
 #include "compiler/vector/Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -21,8 +22,7 @@ template <typename OpT> static bool onGrid(OpT op) {
   return op.getGrid() && op.getGrid()->size() > 1;
 }
 
-static LogicalResult emit(Operation *op, unsigned bits) {
-  OpBuilder builder(op);
+LogicalResult aft::emitMixer(Operation *op, OpBuilder &builder, unsigned bits) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<SimpleOp, LocalOp>([&](auto) {
         emitWindowMixer(op, builder, bits);
@@ -90,7 +90,8 @@ struct VectorizeMixers : aft::impl::VectorizeMixersBase<VectorizeMixers> {
         op->emitOpError() << "must be in memref form before it is vectorised";
         return signalPassFailure();
       }
-      if (failed(emit(op, vectorBits)))
+      OpBuilder builder(op);
+      if (failed(emitMixer(op, builder, vectorBits)))
         return signalPassFailure();
       op->erase();
     }
