@@ -49,7 +49,12 @@ static std::unique_ptr<llvm::TargetMachine> createMachine(const std::string &arc
                                    std::nullopt, llvm::CodeGenOptLevel::Default));
 }
 
-static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+/// Once it is known where pointers point to, so is how they are aligned: vectors in shared
+/// memory are loaded as such.
+static constexpr const char *kLatePasses =
+    "function(infer-address-spaces,instcombine<no-verify-fixpoint>,infer-alignment)";
+
+static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager components;
@@ -60,7 +65,12 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
+  llvm::ModulePassManager passes =
+      builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2);
+  if (llvm::Error error = builder.parsePassPipeline(passes, kLatePasses))
+    return error;
+  passes.run(module, modules);
+  return llvm::Error::success();
 }
 
 /// Says which functions the host launches, and with how many threads.
@@ -150,7 +160,8 @@ FailureOr<DeviceCode> aft::compileDevice(ModuleOp module, const Target &target,
   llvm::raw_string_ostream stream(error);
   if (llvm::verifyModule(*code, &stream))
     return fail("generated LLVM IR is invalid: " + error);
-  optimize(*code, *machine);
+  if (llvm::Error problem = optimize(*code, *machine))
+    return fail("LLVM's passes: " + llvm::toString(std::move(problem)));
   std::string text;
   llvm::raw_string_ostream ir(text);
   code->print(ir, nullptr);
