@@ -124,6 +124,8 @@ static std::string checkOptions() {
       (!phase || !llvm::is_contained(phases, *phase)))
     return "unknown phase '" + lastPhase + "' in --compile-to, expected graph, kernels, tile, " +
            "vector or " + aft::nameOf(phases.back()).str();
+  if (tune && target.threadBlocks())
+    return "--tune is for --target=cpu, found --target=" + targetName;
   if (lastPhase.empty() && output.empty() && dumpDir.empty() && report.empty())
     return "nothing to do: expected -o, --compile-to, --dump-dir or --report";
   bool writes = lastPhase.empty() && !output.empty();

@@ -143,6 +143,8 @@ static Options parse(int argc, char **argv) {
                "expected cpu or cuda-emulated");
   if (options.target != "cpu" && options.target != "cuda-emulated")
     usageError("target '" + options.target + "' is unknown, expected cpu or cuda-emulated");
+  if (options.target != "cpu" && options.tune)
+    usageError("--tune is for --target=cpu, found --target=" + options.target);
   if (options.target != "cpu" && isArtifact(options))
     usageError("--target is of programs that are compiled, expected a .mlir file, found '" +
                options.file + "'");
