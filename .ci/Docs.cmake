@@ -36,7 +36,7 @@ aft_generate(text dialect/ir/AFTOps.td -gen-dialect-doc -dialect=aft)
 aft_page(dialect/Operations.md "${text}")
 
 set(text "# Passes\n\nBy phase; README.md says in which order they run.\n")
-foreach(phase graph kernels tile vector llvm)
+foreach(phase graph kernels tile vector llvm nvvm)
   aft_generate(passes compiler/${phase}/Passes.td -gen-pass-doc)
   string(APPEND text "\n## ${phase}\n\n${passes}")
 endforeach()

@@ -5,9 +5,12 @@
 #include "compiler/Passes.h"
 #include "compiler/Pipeline.h"
 #include "compiler/kernels/Interface.h"
+#include "compiler/vector/gpu/Threads.h"
 #include "dialect/ir/AFT.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/ADT/STLExtras.h"
 
@@ -21,6 +24,9 @@ using namespace aft;
 
 /// What a kernel may take of the stack of a thread that launches it.
 static constexpr int64_t kStackBytes = 4 << 20;
+/// What a block of threads may share without asking for more, and what each of its
+/// threads may keep beside registers.
+static constexpr int64_t kSharedBytes = 48 << 10, kThreadBytes = 1 << 10;
 
 namespace {
 
@@ -29,8 +35,8 @@ enum class Role { Program, Kernel, Entry, Plan };
 /// Checks one function. Every check reports what it found.
 class FunctionCheck {
 public:
-  FunctionCheck(func::FuncOp function, Phase phase, Role role)
-      : function(function), phase(phase), role(role) {}
+  FunctionCheck(func::FuncOp function, Phase phase, Role role, bool threadBlocks)
+      : function(function), phase(phase), role(role), threadBlocks(threadBlocks) {}
   LogicalResult run();
 
 private:
@@ -38,6 +44,8 @@ private:
   LogicalResult checkKernelType();
   LogicalResult checkEntry();
   LogicalResult checkMemory();
+  LogicalResult checkBlocks();
+  LogicalResult checkBlockMemory();
   InFlightDiagnostic leftOver(Operation *op) {
     return op->emitError() << "not supported yet: phase '" << aft::nameOf(phase) << "' left '"
                            << op->getName() << "' in @" << function.getName();
@@ -46,6 +54,7 @@ private:
   func::FuncOp function;
   Phase phase;
   Role role;
+  bool threadBlocks;
 };
 
 } // namespace
@@ -117,10 +126,67 @@ LogicalResult FunctionCheck::checkMemory() {
   if (result.wasInterrupted())
     return failure();
   if (stack > kStackBytes)
-    return function.emitError() << "not supported yet: kernel @" << function.getName()
-                                << " takes " << stack << " bytes of stack, more than "
-                                << kStackBytes;
+    return function.emitError() << "not supported yet: kernel @" << function.getName() << " takes "
+                                << stack << " bytes of stack, more than " << kStackBytes;
   return success();
+}
+
+static int64_t bytesOf(MemRefType type) {
+  unsigned bits = type.getElementType().isIndex() ? 64 : type.getElementTypeBitWidth();
+  return type.getNumElements() * ((bits + 7) / 8);
+}
+
+/// The limits of a block of threads.
+LogicalResult FunctionCheck::checkBlockMemory() {
+  int64_t shared = 0, own = 0;
+  WalkResult result = function.walk([&](Operation *op) {
+    if (!isa<memref::AllocOp, memref::AllocaOp>(op))
+      return WalkResult::advance();
+    auto type = cast<MemRefType>(op->getResult(0).getType());
+    if (!type.hasStaticShape()) {
+      leftOver(op) << " of a size known only at run time";
+      return WalkResult::interrupt();
+    }
+    bool perThread = !op->getParentOfType<scf::ForallOp>();
+    if (isa<memref::AllocOp>(op))
+      shared += bytesOf(type);
+    else
+      own += bytesOf(type) / (perThread ? type.getDimSize(0) : 1);
+    return WalkResult::advance();
+  });
+  if (result.wasInterrupted())
+    return failure();
+  auto tooMuch = [&](StringRef what, int64_t bytes, int64_t most) {
+    return function.emitError() << "not supported yet on a GPU: kernel @" << function.getName()
+                                << " takes " << bytes << " bytes of memory " << what
+                                << ", more than " << most;
+  };
+  if (shared > kSharedBytes)
+    return tooMuch("that a block of threads shares", shared, kSharedBytes);
+  if (own > kThreadBytes)
+    return tooMuch("for each thread", own, kThreadBytes);
+  return success();
+}
+
+/// A kernel for blocks of threads: memory is written by threads only.
+LogicalResult FunctionCheck::checkBlocks() {
+  FunctionType type = function.getFunctionType();
+  if (type.getNumResults() != 0 || !llvm::all_of(type.getInputs(), llvm::IsaPred<MemRefType>))
+    return function.emitError() << "kernel @" << function.getName()
+                                << " must have type (memrefs...) -> () after phase '"
+                                << aft::nameOf(phase) << "' for a GPU, found " << type;
+  WalkResult result = function.walk([&](Operation *op) {
+    if (!isa<memref::StoreOp, vector::StoreOp>(op))
+      return WalkResult::advance();
+    for (Operation *parent = op; (parent = parent->getParentOfType<scf::ForallOp>());)
+      if (isThreadForall(cast<scf::ForallOp>(parent)))
+        return WalkResult::advance();
+    leftOver(op) << " outside of all threads";
+    return WalkResult::interrupt();
+  });
+  if (result.wasInterrupted() || failed(checkBlockMemory()))
+    return failure();
+  return allowOnly({"affine", "arith", "func", "math", "memref", "scf", "ub", "vector"});
 }
 
 LogicalResult FunctionCheck::run() {
@@ -138,29 +204,34 @@ LogicalResult FunctionCheck::run() {
     return allowOnly({"affine", "arith", "func", "memref", "scf"});
   if (phase != Phase::Vector)
     return success();
+  if (threadBlocks)
+    return checkBlocks();
   if (failed(checkKernelType()) || failed(checkMemory()))
     return failure();
   return allowOnly({"affine", "arith", "cf", "func", "llvm", "math", "memref", "scf", "ub",
                     "vector", "x86vector", "amx"});
 }
 
-/// After the last phase there is only the LLVM dialect.
-static LogicalResult checkLowered(ModuleOp module) {
+/// After the last phase there is only the LLVM dialect, for a GPU with NVVM.
+static LogicalResult checkLowered(ModuleOp module, Phase phase) {
   WalkResult result = module.walk<WalkOrder::PreOrder>([&](Operation *op) {
-    if (op == module || isa<LLVM::LLVMDialect>(op->getDialect()))
+    bool device = phase == Phase::NVVM && isa<ModuleOp>(op);
+    device |= phase == Phase::NVVM && isa<NVVM::NVVMDialect>(op->getDialect());
+    if (op == module || device || isa<LLVM::LLVMDialect>(op->getDialect()))
       return WalkResult::advance();
-    op->emitError() << "not supported yet: phase 'llvm' left '" << op->getName() << "'";
+    op->emitError() << "not supported yet: phase '" << aft::nameOf(phase) << "' left '"
+                    << op->getName() << "'";
     return WalkResult::interrupt();
   });
   return failure(result.wasInterrupted());
 }
 
-LogicalResult aft::checkPhase(ModuleOp module, Phase phase) {
-  if (phase == Phase::LLVM)
-    return checkLowered(module);
+LogicalResult aft::checkPhase(ModuleOp module, Phase phase, bool threadBlocks) {
+  if (phase == Phase::LLVM || phase == Phase::NVVM)
+    return checkLowered(module, phase);
   for (func::FuncOp function : module.getOps<func::FuncOp>())
     if (!function.isExternal() &&
-        failed(FunctionCheck(function, phase, roleOf(function)).run()))
+        failed(FunctionCheck(function, phase, roleOf(function), threadBlocks).run()))
       return failure();
   return success();
 }
@@ -172,10 +243,10 @@ struct CheckPhase : aft::impl::CheckPhaseBase<CheckPhase> {
     std::optional<Phase> known = phaseNamed(phase);
     if (!known) {
       getOperation().emitError() << "unknown phase '" << phase << "', expected graph, kernels, "
-                                 << "tile, vector or llvm";
+                                 << "tile, vector, llvm or nvvm";
       return signalPassFailure();
     }
-    if (failed(checkPhase(getOperation(), *known)))
+    if (failed(checkPhase(getOperation(), *known, threadBlocks)))
       signalPassFailure();
   }
 };

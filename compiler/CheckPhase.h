@@ -8,7 +8,8 @@
 namespace aft {
 
 /// The check itself; errors say what the phase left over.
-mlir::LogicalResult checkPhase(mlir::ModuleOp module, Phase phase);
+/// `threadBlocks`: kernels are made for a GPU (or its emulation).
+mlir::LogicalResult checkPhase(mlir::ModuleOp module, Phase phase, bool threadBlocks = false);
 
 } // namespace aft
 

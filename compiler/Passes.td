@@ -13,7 +13,9 @@ def CheckPhase : Pass<"aft-check-phase", "::mlir::ModuleOp"> {
     Functions that came in the form of a later phase (hand-written kernels) pass.
   }];
   let options = [Option<"phase", "phase", "std::string", "\"\"",
-                        "graph, kernels, tile, vector or llvm">];
+                        "graph, kernels, tile, vector, llvm or nvvm">,
+                 Option<"threadBlocks", "thread-blocks", "bool", "false",
+                        "Whether kernels are made for a GPU">];
 }
 
 def Canonicalize : Pass<"aft-canonicalize"> {

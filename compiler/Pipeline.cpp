@@ -6,6 +6,7 @@
 #include "compiler/graph/Passes.h"
 #include "compiler/kernels/Pipeline.h"
 #include "compiler/llvm/Passes.h"
+#include "compiler/nvvm/Passes.h"
 #include "compiler/report/DescribeProgram.h"
 #include "compiler/report/PassTimer.h"
 #include "compiler/tile/Passes.h"
@@ -29,8 +30,14 @@
 using namespace mlir;
 using namespace aft;
 
-static constexpr Phase kMlirPhases[] = {Phase::Graph, Phase::Kernels, Phase::Tile, Phase::Vector,
-                                        Phase::LLVM};
+static constexpr Phase kCpuPhases[] = {Phase::Graph, Phase::Kernels, Phase::Tile, Phase::Vector,
+                                       Phase::LLVM};
+static constexpr Phase kCudaPhases[] = {Phase::Graph, Phase::Kernels, Phase::Tile, Phase::Vector,
+                                        Phase::NVVM};
+
+ArrayRef<Phase> aft::mlirPhases(const Target &target) {
+  return target.device == Device::Cuda ? kCudaPhases : kCpuPhases;
+}
 
 StringRef aft::nameOf(Phase phase) {
   switch (phase) {
@@ -39,16 +46,18 @@ StringRef aft::nameOf(Phase phase) {
   case Phase::Tile: return "tile";
   case Phase::Vector: return "vector";
   case Phase::LLVM: return "llvm";
+  case Phase::NVVM: return "nvvm";
   case Phase::Binary: return "binary";
   }
   return "?";
 }
 
 std::optional<Phase> aft::phaseNamed(StringRef name) {
-  for (Phase phase : kMlirPhases)
+  for (Phase phase : {Phase::Graph, Phase::Kernels, Phase::Tile, Phase::Vector, Phase::LLVM,
+                      Phase::NVVM, Phase::Binary})
     if (name == nameOf(phase))
       return phase;
-  return name == "binary" ? std::optional(Phase::Binary) : std::nullopt;
+  return std::nullopt;
 }
 
 //===----------------------------------------------------------------------===//
@@ -81,21 +90,26 @@ static void buildKernels(OpPassManager &passes, const PipelineOptions &options) 
 
 static void buildTile(OpPassManager &passes, const PipelineOptions &options) {
   passes.addNestedPass<func::FuncOp>(
-      createTileKernels({options.target.vectorBits, options.threads}));
+      createTileKernels({options.target.vectorBits, options.threads, options.target.threadBlocks()}));
   passes.addPass(createCanonicalize({/*keepCopies=*/true}));
   passes.addPass(createCSEPass());
 }
 
 static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   unsigned bits = options.target.vectorBits;
-  passes.addPass(createBufferizeKernels());
+  bool threadBlocks = options.target.threadBlocks();
+  passes.addPass(createBufferizeKernels({threadBlocks}));
   OpPassManager &functions = passes.nest<func::FuncOp>();
   // Tiles that are computed in place are still copied onto themselves here.
   functions.addPass(createCSEPass());
   functions.addPass(createCanonicalize({/*keepCopies=*/true}));
-  functions.addPass(createVectorizeMixers({bits, options.target.pairDots}));
-  functions.addPass(createVectorizeLinalg({bits, options.target.pairDots, options.training.has_value()}));
-  functions.addPass(createGridToRange());
+  if (threadBlocks) {
+    functions.addPass(createMapToThreads());
+  } else {
+    functions.addPass(createVectorizeMixers({bits, options.target.pairDots}));
+    functions.addPass(createVectorizeLinalg({bits, options.target.pairDots, options.training.has_value()}));
+    functions.addPass(createGridToRange());
+  }
   // Arithmetic of bf16 is that of f32, rounded: LLVM would call a function for
   // the rounding, which nobody provides, where the CPU has no instruction.
   static const std::string narrow[] = {"bf16"};
@@ -108,18 +122,16 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   functions.addPass(createCSEPass());
 }
 
-static void buildLLVM(OpPassManager &passes, const PipelineOptions &options) {
-  // Before anything looks for a function of libm or libc by its name.
-  passes.addPass(createPrefixSymbols());
-  passes.addPass(createLowerKernelABI());
-  passes.addPass(createLowerHostABI());
+/// Everything else by MLIR's own conversions. `expandBf16`: rounding to bf16 by integer
+/// arithmetic.
+static void convertToLLVM(OpPassManager &passes, bool expandBf16) {
   OpPassManager &functions = passes.nest<func::FuncOp>();
   functions.addPass(createConvertVectorToSCFPass());
   functions.addPass(memref::createExpandStridedMetadataPass());
   functions.addPass(createLowerAffinePass());
   functions.addPass(createConvertSCFToCFPass());
   arith::ArithExpandOpsPassOptions expand;
-  expand.includeBf16 = !options.target.bf16;
+  expand.includeBf16 = expandBf16;
   functions.addPass(arith::createArithExpandOpsPass(expand));
   functions.addPass(createCanonicalizerPass());
   functions.addPass(createCSEPass());
@@ -136,6 +148,30 @@ static void buildLLVM(OpPassManager &passes, const PipelineOptions &options) {
   passes.addNestedPass<LLVM::LLVMFuncOp>(createCSEPass());
 }
 
+static void buildLLVM(OpPassManager &passes, const PipelineOptions &options) {
+  if (options.target.device == Device::CudaEmulated) {
+    passes.addNestedPass<func::FuncOp>(createEmulateThreads());
+    passes.addNestedPass<func::FuncOp>(createGridToRange());
+  }
+  // Before anything looks for a function of libm or libc by its name.
+  passes.addPass(createPrefixSymbols());
+  passes.addPass(createLowerKernelABI());
+  passes.addPass(createLowerHostABI());
+  convertToLLVM(passes, !options.target.bf16);
+}
+
+static void buildNVVM(OpPassManager &passes, const PipelineOptions &options) {
+  passes.addPass(createOutlineDevice());
+  OpPassManager &device = passes.nest<ModuleOp>();
+  device.addNestedPass<func::FuncOp>(createGridToRange());
+  device.addPass(createLowerThreads());
+  // A GPU rounds to bf16 itself.
+  convertToLLVM(device, /*expandBf16=*/false);
+  passes.addNestedPass<func::FuncOp>(createGridToRange());
+  passes.addNestedPass<func::FuncOp>(createCanonicalizerPass());
+  buildLLVM(passes, options);
+}
+
 void aft::buildPhase(Phase phase, OpPassManager &passes, const PipelineOptions &options) {
   switch (phase) {
   case Phase::Graph: buildGraph(passes, options); break;
@@ -143,20 +179,35 @@ void aft::buildPhase(Phase phase, OpPassManager &passes, const PipelineOptions &
   case Phase::Tile: buildTile(passes, options); break;
   case Phase::Vector: buildVector(passes, options); break;
   case Phase::LLVM: buildLLVM(passes, options); break;
+  case Phase::NVVM: buildNVVM(passes, options); break;
   case Phase::Binary: return;
   }
-  passes.addPass(createCheckPhase({nameOf(phase).str()}));
+  passes.addPass(createCheckPhase({nameOf(phase).str(), options.target.threadBlocks()}));
 }
 
+namespace {
+struct PhaseFlags : PassPipelineOptions<PhaseFlags> {
+  Option<std::string> target{*this, "target",
+                             llvm::cl::desc("cpu (this machine's), cuda[:sm_XX] or cuda-emulated"),
+                             llvm::cl::init("cpu")};
+};
+} // namespace
+
 void aft::registerPipelines() {
-  for (Phase phase : kMlirPhases) {
+  for (Phase phase : {Phase::Graph, Phase::Kernels, Phase::Tile, Phase::Vector, Phase::LLVM,
+                      Phase::NVVM}) {
     std::string name = ("aft-" + nameOf(phase)).str();
     std::string summary = ("The phase '" + nameOf(phase) + "' for the CPU of this machine").str();
-    PassPipelineRegistration<>(name, summary, [phase](OpPassManager &passes) {
-      PipelineOptions options;
-      options.target = Target::host();
-      buildPhase(phase, passes, options);
-    });
+    PassPipelineRegistration<PhaseFlags>(
+        name, summary, [phase](OpPassManager &passes, const PhaseFlags &flags) {
+          PipelineOptions options;
+          options.target = Target::host();
+          if (std::string error = options.target.setDevice(flags.target); !error.empty())
+            llvm::report_fatal_error(StringRef(error), /*gen_crash_diag=*/false);
+          if (phase == Phase::NVVM)
+            options.target.device = Device::Cuda;
+          buildPhase(phase, passes, options);
+        });
   }
 }
 
@@ -171,7 +222,9 @@ static void dump(ModuleOp module, Phase phase, const std::string &folder) {
     return;
   llvm::SmallString<128> path(folder);
   llvm::sys::fs::create_directories(folder);
-  std::string stem = llvm::formatv("0{0}-{1}.mlir", static_cast<int>(phase) + 1, nameOf(phase));
+  // llvm and nvvm are the same step for different targets.
+  int number = std::min(static_cast<int>(phase), static_cast<int>(Phase::LLVM)) + 1;
+  std::string stem = llvm::formatv("0{0}-{1}.mlir", number, nameOf(phase));
   llvm::sys::path::append(path, stem);
   std::string error;
   std::unique_ptr<llvm::ToolOutputFile> file = openOutputFile(path, &error);
@@ -232,7 +285,7 @@ LogicalResult aft::runPhase(ModuleOp module, Phase phase, const PipelineOptions 
 }
 
 LogicalResult aft::runPhases(ModuleOp module, Phase last, const PipelineOptions &options) {
-  for (Phase phase : kMlirPhases) {
+  for (Phase phase : mlirPhases(options.target)) {
     if (phase <= last && failed(runPhase(module, phase, options)))
       return failure();
     if (phase == Phase::Kernels && phase < last && options.tune) {

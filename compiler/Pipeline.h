@@ -1,5 +1,5 @@
 //===- Pipeline.h - The phases of the compiler ----------------------------===//
-// graph -> kernels -> tile -> vector -> llvm -> binary. A phase is a list of
+// graph -> kernels -> tile -> vector -> llvm (nvvm for a GPU) -> binary. A phase is a list of
 // passes; after each one the module is verified, checked against the phase's
 // contract and, where wanted, written to a numbered file.
 
@@ -25,11 +25,13 @@ namespace aft {
 
 struct CompileReport;
 
-enum class Phase { Graph, Kernels, Tile, Vector, LLVM, Binary };
+enum class Phase { Graph, Kernels, Tile, Vector, LLVM, NVVM, Binary };
 
 /// "graph", "kernels", …: folder, `--compile-to` value and dump-file stem.
 llvm::StringRef nameOf(Phase phase);
 AFT_INTERNAL std::optional<Phase> phaseNamed(llvm::StringRef name);
+/// The phases before binary, for a target.
+AFT_INTERNAL llvm::ArrayRef<Phase> mlirPhases(const Target &target);
 
 /// What the optimiser of a training step is made with.
 struct AdamWOptions {
@@ -51,7 +53,7 @@ struct PipelineOptions {
   CompileReport *report = nullptr; ///< filled in by the phases, if there is one
 };
 
-/// Adds the passes of one phase (graph to llvm).
+/// Adds the passes of one phase before binary.
 void buildPhase(Phase phase, mlir::OpPassManager &passes, const PipelineOptions &options);
 
 /// Registers `aft-graph`, `aft-kernels`, … for aft-opt.
@@ -60,7 +62,7 @@ void registerPipelines();
 /// Runs one phase, verifies and dumps its result.
 mlir::LogicalResult runPhase(mlir::ModuleOp module, Phase phase, const PipelineOptions &options);
 
-/// Runs all phases up to and including `last` (llvm at most) on a module in
+/// Runs all phases of the target up to and including `last` (but binary) on a module in
 /// tensor form. A failure has been reported as an error diagnostic.
 mlir::LogicalResult runPhases(mlir::ModuleOp module, Phase last, const PipelineOptions &options);
 

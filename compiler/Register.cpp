@@ -7,6 +7,7 @@
 #include "compiler/graph/Passes.h"
 #include "compiler/kernels/Passes.h"
 #include "compiler/llvm/Passes.h"
+#include "compiler/nvvm/Passes.h"
 #include "compiler/tile/Passes.h"
 #include "compiler/vector/BufferizableModels.h"
 #include "compiler/vector/Passes.h"
@@ -17,6 +18,8 @@
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 
 void aft::registerDialects(mlir::DialectRegistry &registry) {
@@ -30,8 +33,8 @@ void aft::registerDialects(mlir::DialectRegistry &registry) {
 void aft::registerCompilerDialects(mlir::DialectRegistry &registry) {
   registry.insert<AFTDialect, mlir::affine::AffineDialect, mlir::arith::ArithDialect,
                   mlir::bufferization::BufferizationDialect, mlir::cf::ControlFlowDialect,
-                  mlir::func::FuncDialect, mlir::linalg::LinalgDialect, mlir::LLVM::LLVMDialect,
-                  mlir::math::MathDialect, mlir::memref::MemRefDialect, mlir::scf::SCFDialect,
+                  mlir::func::FuncDialect, mlir::gpu::GPUDialect, mlir::linalg::LinalgDialect, mlir::LLVM::LLVMDialect,
+                  mlir::math::MathDialect, mlir::memref::MemRefDialect, mlir::NVVM::NVVMDialect, mlir::scf::SCFDialect,
                   mlir::tensor::TensorDialect, mlir::ub::UBDialect,
                   mlir::vector::VectorDialect>();
   registerBufferizableModels(registry);
@@ -55,6 +58,8 @@ void aft::registerCompilerDialects(mlir::DialectRegistry &registry) {
   mlir::registerConvertMemRefToLLVMInterface(registry);
   mlir::registerBuiltinDialectTranslation(registry);
   mlir::registerLLVMDialectTranslation(registry);
+  mlir::registerNVVMDialectTranslation(registry);
+  mlir::registerGPUDialectTranslation(registry);
 }
 
 void aft::registerPasses() {
@@ -64,6 +69,7 @@ void aft::registerPasses() {
   registerTilePasses();
   registerVectorPasses();
   registerLLVMPasses();
+  registerNVVMPasses();
   registerCompilerPasses();
   registerPipelines();
 }

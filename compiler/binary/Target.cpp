@@ -2,6 +2,7 @@
 
 #include "compiler/binary/Target.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -63,6 +64,25 @@ Target Target::named(const std::string &name, std::string &error) {
   });
   target.features = "-prefer-256-bit";
   return target;
+}
+
+std::string Target::setDevice(const std::string &name) {
+  llvm::StringRef rest = name;
+  if (rest == "cpu" || rest == "cuda-emulated") {
+    device = rest == "cpu" ? Device::Cpu : Device::CudaEmulated;
+    return "";
+  }
+  if (!rest.consume_front("cuda") || (!rest.empty() && !rest.consume_front(":")))
+    return "unknown target '" + name + "', expected cpu, cuda, cuda:sm_XX or cuda-emulated";
+  device = Device::Cuda;
+  if (rest.empty() && name == "cuda")
+    return "";
+  // What LLVM 19 knows and has the instructions that kernels use.
+  if (!llvm::is_contained({"sm_80", "sm_86", "sm_87", "sm_89", "sm_90", "sm_90a"}, rest))
+    return "unknown architecture '" + rest.str() + "' of target cuda, expected sm_80, sm_86, "
+           "sm_87, sm_89, sm_90 or sm_90a";
+  gpu = rest.str();
+  return "";
 }
 
 std::string Target::missingHere() const {

@@ -17,8 +17,17 @@ enum class PairDots {
   Hardware, ///< in pairs along K by vdpbf16ps, which needs AVX512-BF16
 };
 
+/// Where kernels run. The functions that launch them run on the CPU in any case.
+enum class Device {
+  Cpu,
+  Cuda,         ///< on an NVIDIA GPU
+  CudaEmulated, ///< on the CPU, but the kernels that a GPU would run: a test aid
+};
+
 /// A CPU by its features: a virtual machine may misreport its name.
 struct AFT_INTERNAL Target {
+  Device device = Device::Cpu;
+  std::string gpu = "sm_90a"; ///< architecture of Device::Cuda
   std::string cpu = "generic"; ///< for the scheduling model only
   std::string features;        ///< LLVM's list, "+avx512f,-sse4a,…"
   unsigned vectorBits = 128;   ///< of the widest vector worth using
@@ -29,6 +38,12 @@ struct AFT_INTERNAL Target {
   static Target host();
   /// "native" is host(); other names are LLVM's. Empty `error`: success.
   static Target named(const std::string &name, std::string &error);
+
+  /// Takes "cpu", "cuda", "cuda:sm_80" or "cuda-emulated"; a message where it is something
+  /// else.
+  std::string setDevice(const std::string &name);
+  /// Whether kernels are made for blocks of threads.
+  bool threadBlocks() const { return device != Device::Cpu; }
 
   /// The features that this target needs and the CPU this process runs on lacks,
   /// separated by commas.

@@ -18,7 +18,9 @@ def TileKernels : Pass<"aft-tile-kernels", "::mlir::func::FuncOp"> {
     Option<"vectorBits", "vector-bits", "unsigned", /*default=*/"512",
            "Width of a vector register in bits">,
     Option<"threads", "threads", "unsigned", /*default=*/"0",
-           "Threads to keep busy; 0: unknown">
+           "Threads to keep busy; 0: unknown">,
+    Option<"threadBlocks", "thread-blocks", "bool", /*default=*/"false",
+           "Tiles for blocks of threads on a GPU">
   ];
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::scf::SCFDialect",
                            "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];

@@ -138,6 +138,25 @@ static SmallVector<OpFoldResult> productSizes(linalg::LinalgOp root, linalg::Lin
   return sizes;
 }
 
+/// The same for blocks of threads on a GPU.
+static SmallVector<int64_t> blockProductSizes(linalg::LinalgOp root, bool alone) {
+  SmallVector<int64_t> sizes(root.getNumLoops(), 0), loops;
+  for (auto [loop, type] : llvm::enumerate(root.getIteratorTypesArray()))
+    if (type == utils::IteratorType::parallel)
+      loops.push_back(loop);
+  for (int64_t loop : ArrayRef<int64_t>(loops).drop_back(2))
+    sizes[loop] = 1;
+  SmallVector<int64_t> extents = root.getStaticLoopRanges();
+  auto extent = [&](int64_t loop) {
+    return ShapedType::isDynamic(extents[loop]) ? -1 : extents[loop];
+  };
+  int64_t row = loops.end()[-2], column = loops.end()[-1];
+  BlockTile tile = chooseBlockTile(extent(row), extent(column), alone);
+  sizes[row] = tile.rows;
+  sizes[column] = tile.columns;
+  return sizes;
+}
+
 /// What is tiled in a kernel; null: nothing.
 static linalg::LinalgOp tiledOf(func::FuncOp kernel) {
   if (!kernel->hasAttr(kernelAttrName) || kernel.isExternal())
@@ -201,11 +220,14 @@ struct TileKernels : aft::impl::TileKernelsBase<TileKernels> {
     TileScale scale = tileScaleOf(kernel);
     SmallVector<OpFoldResult> sizes;
     linalg::LinalgOp product = productOf(kernel);
-    if (tiledAsProduct(root, product))
-      sizes = productSizes(root, product, vectorBits, threads, scale);
+    TileProblem problem = describe(kernel, root);
+    problem.threadBlocks = threadBlocks;
+    if (!tiledAsProduct(root, product))
+      sizes = getAsIndexOpFoldResult(&getContext(), chooseTileSizes(problem, scale.tile));
+    else if (threadBlocks)
+      sizes = getAsIndexOpFoldResult(&getContext(), blockProductSizes(root, /*alone=*/root == product));
     else
-      sizes = getAsIndexOpFoldResult(&getContext(),
-                                     chooseTileSizes(describe(kernel, root), scale.tile));
+      sizes = productSizes(root, product, vectorBits, threads, scale);
     if (!llvm::all_of(sizes, isZeroIndex) && failed(tileRoot(root, sizes)))
       return signalPassFailure();
     shrinkTemporaries(kernel);

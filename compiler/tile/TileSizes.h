@@ -24,11 +24,23 @@ struct TileProblem {
   llvm::SmallVector<bool> parallel;
   /// Rows: how many leading loops the reductions leave alone.
   int64_t rowLoops = 0;
+  /// A tile is worked on by a block of threads of a GPU, not by one thread of a CPU.
+  bool threadBlocks = false;
 };
 
 /// Tile size per loop; 0 leaves a loop whole. Tiles have 2^power times the elements
 /// that suit most kernels. Matrix products: ProductBlocks.h.
 llvm::SmallVector<int64_t> chooseTileSizes(const TileProblem &problem, int power = 0);
+
+/// Rows and columns of a matrix product's tile for a block of threads: one or two of these
+/// units each way.
+constexpr int64_t kThreadBlockUnit = 64;
+struct BlockTile {
+  int64_t rows, columns;
+};
+/// The tile for a product of so many rows and columns (-1: unknown). Where it is not
+/// `alone`, what follows finds the tile in shared memory.
+BlockTile chooseBlockTile(int64_t rows, int64_t columns, bool alone);
 
 } // namespace aft
 

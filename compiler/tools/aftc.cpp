@@ -23,7 +23,7 @@ static cl::opt<std::string> model(cl::Positional, cl::desc("MODEL.{mlir,pt2,pt}"
                                   cl::cat(category));
 static cl::opt<std::string> output("o", cl::desc("The artifact to write, or '-'"),
                                    cl::value_desc("OUT.so"), cl::cat(category));
-static cl::opt<std::string> targetName("target", cl::desc("cpu"), cl::init("cpu"),
+static cl::opt<std::string> targetName("target", cl::desc("cpu, cuda[:sm_XX] or cuda-emulated"), cl::init("cpu"),
                                        cl::cat(category));
 static cl::opt<std::string> cpu("mcpu", cl::desc("native, or a CPU name of LLVM"),
                                 cl::init("native"), cl::cat(category));
@@ -48,7 +48,9 @@ static cl::opt<bool> tune("tune",
                                    "takes the fastest, which the cache keeps"),
                           cl::cat(category));
 static cl::opt<std::string> lastPhase(
-    "compile-to", cl::desc("Prints the IR after a phase: graph, kernels, tile, vector or llvm"),
+    "compile-to",
+    cl::desc("Prints the IR after a phase: graph, kernels, tile, vector, llvm (nvvm for cuda), or "
+             "the PTX of the binary phase for cuda"),
     cl::value_desc("PHASE"), cl::cat(category));
 static cl::opt<std::string> dumpDir("dump-dir", cl::desc("Writes one numbered file per phase"),
                                     cl::value_desc("DIR"), cl::cat(category));
@@ -113,11 +115,17 @@ static std::string checkOptions() {
     return "unknown value '" + memory + "' of --memory, expected normal or low";
   if (!bf16ProductsNamed(bf16Products))
     return "unknown value '" + bf16Products + "' of --bf16-products, expected auto, f32 or pairs";
-  if (targetName != "cpu" && !llvm::StringRef(targetName).starts_with("cuda"))
-    return "unknown value '" + targetName + "' of --target, expected cpu";
-  if (!lastPhase.empty() && !aft::phaseNamed(lastPhase))
-    return "unknown phase '" + lastPhase +
-           "' in --compile-to, expected graph, kernels, tile, vector or llvm";
+  aft::Target target;
+  if (std::string error = target.setDevice(targetName); !error.empty())
+    return "--target: " + error;
+  llvm::ArrayRef<aft::Phase> phases = aft::mlirPhases(target);
+  std::optional<aft::Phase> phase = aft::phaseNamed(lastPhase);
+  if (!lastPhase.empty() && phase != aft::Phase::Binary &&
+      (!phase || !llvm::is_contained(phases, *phase)))
+    return "unknown phase '" + lastPhase + "' in --compile-to, expected graph, kernels, tile, " +
+           "vector or " + aft::nameOf(phases.back()).str();
+  if (tune && target.threadBlocks())
+    return "--tune is for --target=cpu, found --target=" + targetName;
   if (lastPhase.empty() && output.empty() && dumpDir.empty() && report.empty())
     return "nothing to do: expected -o, --compile-to, --dump-dir or --report";
   bool writes = lastPhase.empty() && !output.empty();
@@ -137,9 +145,11 @@ static std::string checkOptions() {
 
 /// What this version does not do, as a message.
 static std::string checkSupport() {
-  if (targetName != "cpu")
-    return "not supported yet: --target=" + targetName;
-  if (lastPhase == "binary")
+  bool isCuda = llvm::StringRef(targetName).starts_with("cuda") && targetName != "cuda-emulated";
+  if (targetName != "cpu" && lastPhase.empty() && !output.empty())
+    return "not supported yet: artifacts for --target=" + targetName +
+           "; --compile-to and --dump-dir show what is compiled";
+  if (lastPhase == "binary" && !isCuda)
     return "not supported yet: --compile-to=binary; --dump-dir writes .ll and .s files";
   return "";
 }
@@ -270,6 +280,7 @@ int main(int argc, char **argv) {
 
   aft::CompileOptions options;
   options.cpu = cpu;
+  options.target = targetName;
   options.dumpDir = dumpDir;
   options.tune = tune;
   options.memory = memory == "low" ? aft::Memory::low : aft::Memory::normal;

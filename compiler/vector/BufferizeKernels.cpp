@@ -87,8 +87,9 @@ static void dropResults(func::FuncOp kernel) {
     kernel.removeArgAttr(i, bufferization::BufferizationDialect::kWritableAttrName);
 }
 
-/// A heap allocation becomes stack memory of its largest possible size.
-static LogicalResult moveToStack(memref::AllocOp alloc) {
+/// A heap allocation becomes memory of its largest possible size at the kernel's start: on
+/// the stack, or still a memref.alloc, which is what a block of threads shares.
+static LogicalResult makeStatic(memref::AllocOp alloc, bool shared) {
   MemRefType type = alloc.getType();
   SmallVector<int64_t> most(type.getShape());
   int64_t bytes = std::max<int64_t>(1, type.getElementTypeBitWidth() / 8);
@@ -110,8 +111,11 @@ static LogicalResult moveToStack(memref::AllocOp alloc) {
   auto function = alloc->getParentOfType<func::FuncOp>();
   OpBuilder builder(alloc);
   OpBuilder top = OpBuilder::atBlockBegin(&function.front());
-  Value stack = top.create<memref::AllocaOp>(
-      alloc.getLoc(), MemRefType::get(most, type.getElementType()), top.getI64IntegerAttr(64));
+  auto largest = MemRefType::get(most, type.getElementType());
+  Value stack =
+      shared ? Value(top.create<memref::AllocOp>(alloc.getLoc(), largest))
+             : Value(top.create<memref::AllocaOp>(alloc.getLoc(), largest,
+                                                  top.getI64IntegerAttr(64)));
   if (!type.hasStaticShape()) {
     // A view of the wanted extents, rows packed as the type says.
     SmallVector<OpFoldResult> sizes = getMixedValues(type.getShape(), alloc.getDynamicSizes(),
@@ -134,6 +138,7 @@ static LogicalResult moveToStack(memref::AllocOp alloc) {
 
 namespace {
 struct BufferizeKernels : aft::impl::BufferizeKernelsBase<BufferizeKernels> {
+  using Base::Base;
   void getDependentDialects(DialectRegistry &registry) const override {
     registry.insert<bufferization::BufferizationDialect, memref::MemRefDialect, scf::SCFDialect,
                     arith::ArithDialect, linalg::LinalgDialect, tensor::TensorDialect>();
@@ -165,7 +170,7 @@ struct BufferizeKernels : aft::impl::BufferizeKernelsBase<BufferizeKernels> {
       SmallVector<memref::AllocOp> allocations;
       kernel.walk([&](memref::AllocOp alloc) { allocations.push_back(alloc); });
       for (memref::AllocOp alloc : allocations)
-        if (failed(moveToStack(alloc)))
+        if (failed(makeStatic(alloc, threadBlocks)))
           return signalPassFailure();
     }
   }

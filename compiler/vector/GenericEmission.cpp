@@ -2,61 +2,13 @@
 
 #include "compiler/vector/GenericEmission.h"
 
-#include "compiler/vector/Emitter.h"
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 using namespace aft;
-
-namespace {
-
-enum class Access { Uniform, Contiguous, Irregular };
-
-/// One operation on its way to loops. A loop dimension is "fixed" once it has
-/// an index; `vectorDim` is the one that runs through the lanes.
-class GenericEmitter {
-public:
-  GenericEmitter(linalg::LinalgOp op, OpBuilder &builder, unsigned vectorBits)
-      : op(op), e(builder, op->getLoc()), vectorBits(vectorBits),
-        iterators(op.getIteratorTypesArray()), indices(iterators.size()) {}
-  LogicalResult run();
-
-private:
-  bool isParallel(int64_t dim) const { return iterators[dim] == utils::IteratorType::parallel; }
-  Value extentOf(int64_t dim);
-  Access accessOf(OpOperand &operand, int64_t dim);
-  bool canVectorize(int64_t dim);
-  bool bodyCanVectorize(int64_t dim);
-  void chooseVectorDim();
-  int64_t lanes();
-
-  void emitParallel(ArrayRef<int64_t> dims);
-  void emitVectorBlocks();
-  void emitPoint(int64_t lanes);
-  SmallVector<Value> reduceOver(ArrayRef<int64_t> dims, ValueRange accumulators, int64_t lanes);
-  SmallVector<Value> reduceLanes(ValueRange accumulators);
-
-  SmallVector<Value> addressOf(OpOperand &operand);
-  Value load(OpOperand &operand, int64_t lanes);
-  void store(OpOperand &operand, Value value, int64_t lanes);
-  SmallVector<Value> loadOutputs(int64_t lanes);
-  SmallVector<Value> cloneBody(ValueRange accumulators, int64_t lanes);
-  Value cloneOperation(Operation &inner, IRMapping &map, int64_t lanes);
-  Value widened(Value value, int64_t lanes);
-
-  linalg::LinalgOp op;
-  Emitter e;
-  unsigned vectorBits;
-  SmallVector<utils::IteratorType> iterators;
-  SmallVector<Value> indices, extents;
-  SmallVector<Operation *> combiners; ///< one per output, null if parallel
-  SmallVector<int64_t> reductions;    ///< all but the vector dimension
-  int64_t vectorDim = -1;
-};
-
-} // namespace
 
 //===----------------------------------------------------------------------===//
 // What can be vectorised
@@ -175,7 +127,7 @@ int64_t GenericEmitter::lanes() {
 // Loops
 //===----------------------------------------------------------------------===//
 
-LogicalResult GenericEmitter::run() {
+LogicalResult GenericEmitter::prepare() {
   int64_t loops = iterators.size();
   for (int64_t dim = 0; dim < loops; ++dim) {
     extents.push_back(extentOf(dim));
@@ -192,9 +144,15 @@ LogicalResult GenericEmitter::run() {
         reduces ? matchReduction(op.getRegionOutputArgs(), position, found) : Value();
     combiners.push_back(reduced && found.size() == 1 ? found.front() : nullptr);
   }
+  return success();
+}
+
+LogicalResult GenericEmitter::run() {
+  if (failed(prepare()))
+    return failure();
   chooseVectorDim();
   SmallVector<int64_t> parallel;
-  for (int64_t dim = 0; dim < loops; ++dim)
+  for (int64_t dim = 0; dim < static_cast<int64_t>(iterators.size()); ++dim)
     if (dim != vectorDim)
       (isParallel(dim) ? parallel : reductions).push_back(dim);
   emitParallel(parallel);
@@ -254,11 +212,19 @@ SmallVector<Value> GenericEmitter::reduceOver(ArrayRef<int64_t> dims, ValueRange
       return reduceLanes(accumulators);
     return cloneBody(accumulators, lanes);
   }
-  return e.loop(e.index(0), extents[dims.front()], e.index(1), accumulators,
+  bool shared = dims.front() == sharedDim;
+  return e.loop(shared ? sharedStart : e.index(0), extents[dims.front()],
+                e.index(shared ? sharedStep : 1), accumulators,
                 [&](Value index, ValueRange carried) {
                   indices[dims.front()] = index;
                   return reduceOver(dims.drop_front(), carried, lanes);
                 });
+}
+
+Value GenericEmitter::combine(Operation *combiner, Value a, Value b) {
+  return e.builder
+      .create(e.loc, combiner->getName().getIdentifier(), ValueRange{a, b}, a.getType())
+      ->getResult(0);
 }
 
 /// The vector dimension is reduced: independent accumulators in the lanes of
@@ -281,12 +247,8 @@ SmallVector<Value> GenericEmitter::reduceLanes(ValueRange accumulators) {
           return cloneBody(carried, block);
         });
     for (auto [result, vector, combiner] : llvm::zip_equal(results, vectors, combiners)) {
-      auto combine = [&, combiner = combiner](Value a, Value b) {
-        return e.builder
-            .create(e.loc, combiner->getName().getIdentifier(), ValueRange{a, b}, a.getType())
-            ->getResult(0);
-      };
-      result = combine(result, e.reduce(vector, combine));
+      auto combineTwo = [&, combiner = combiner](Value a, Value b) { return combine(combiner, a, b); };
+      result = combineTwo(result, e.reduce(vector, combineTwo));
     }
     lower = upper;
   }
@@ -433,4 +395,14 @@ Value GenericEmitter::cloneOperation(Operation &inner, IRMapping &map, int64_t l
 
 LogicalResult aft::emitGeneric(linalg::LinalgOp op, OpBuilder &builder, unsigned vectorBits) {
   return GenericEmitter(op, builder, vectorBits).run();
+}
+
+void aft::expandCopies(func::FuncOp function) {
+  SmallVector<memref::CopyOp> copies;
+  function.walk([&](memref::CopyOp copy) { copies.push_back(copy); });
+  for (memref::CopyOp copy : copies) {
+    OpBuilder builder(copy);
+    linalg::makeMemRefCopyOp(builder, copy.getLoc(), copy.getSource(), copy.getTarget());
+    copy.erase();
+  }
 }

@@ -3,6 +3,7 @@
 #include "compiler/kernels/Interface.h"
 #include "compiler/vector/Emitter.h"
 #include "compiler/vector/Passes.h"
+#include "compiler/vector/gpu/Threads.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -83,7 +84,10 @@ struct GridToRange : aft::impl::GridToRangeBase<GridToRange> {
     }
     Block &block = kernel.front();
     auto terminator = cast<func::ReturnOp>(block.getTerminator());
-    SmallVector<scf::ForallOp> grids(block.getOps<scf::ForallOp>());
+    SmallVector<scf::ForallOp> grids;
+    for (auto forall : block.getOps<scf::ForallOp>())
+      if (!isThreadForall(forall))
+        grids.push_back(forall);
     Type index = IndexType::get(&getContext());
     Location loc = kernel.getLoc();
     Value begin = block.addArgument(index, loc), end = block.addArgument(index, loc);

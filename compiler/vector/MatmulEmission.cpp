@@ -364,14 +364,19 @@ static void emitProduct(Emitter &e, const Matrix &a, const Matrix &b, const Matr
   ifWithin(e, {{rows, 0, kFewRows}}, few, [&] { b.transposed ? some() : packed(); });
 }
 
+Factors aft::factorsOf(linalg::LinalgOp product) {
+  Operation *op = product.getOperation();
+  bool transposeA = isa<linalg::MatmulTransposeAOp, linalg::BatchMatmulTransposeAOp>(op);
+  bool transposeB = isa<linalg::MatmulTransposeBOp, linalg::BatchMatmulTransposeBOp>(op);
+  return {{op->getOperand(0), transposeA, {}},
+          {op->getOperand(1), transposeB, {}},
+          {op->getOperand(2), false, {}}};
+}
+
 void aft::emitMatmul(linalg::LinalgOp op, OpBuilder &builder, const MatmulOptions &options) {
-  Operation *raw = op.getOperation();
   Emitter e(builder, op.getLoc());
-  bool transposeA = isa<linalg::MatmulTransposeAOp, linalg::BatchMatmulTransposeAOp>(raw);
-  bool transposeB = isa<linalg::MatmulTransposeBOp, linalg::BatchMatmulTransposeBOp>(raw);
-  Matrix a{raw->getOperand(0), transposeA, {}}, b{raw->getOperand(1), transposeB, {}};
-  Matrix c{raw->getOperand(2), false, {}};
-  auto product = [&] { emitProduct(e, a, b, c, options); };
+  auto [a, b, c] = factorsOf(op);
+  auto product = [&, &a = a, &b = b, &c = c] { emitProduct(e, a, b, c, options); };
   if (cast<MemRefType>(c.memref.getType()).getRank() == 2)
     return product();
   e.loop(e.index(0), e.dim(c.memref, 0), e.index(1), [&](Value index) {
@@ -379,4 +384,18 @@ void aft::emitMatmul(linalg::LinalgOp op, OpBuilder &builder, const MatmulOption
       matrix->batch = {index};
     product();
   });
+}
+
+DenseSet<Operation *> aft::dropZeros(SmallVector<linalg::LinalgOp> &ops) {
+  DenseSet<Operation *> overwriting, dropped;
+  for (linalg::LinalgOp op : ops)
+    if (op.hasPureBufferSemantics() && isMatmul(op))
+      if (linalg::FillOp zeros = zerosBefore(op)) {
+        overwriting.insert(op);
+        dropped.insert(zeros);
+      }
+  llvm::erase_if(ops, [&](linalg::LinalgOp op) { return dropped.contains(op); });
+  for (Operation *zeros : dropped)
+    zeros->erase();
+  return overwriting;
 }

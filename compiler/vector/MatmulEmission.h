@@ -4,6 +4,7 @@
 #define AFT_COMPILER_VECTOR_MATMULEMISSION_H
 
 #include "compiler/binary/Target.h"
+#include "compiler/vector/ProductPacking.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 namespace aft {
@@ -12,9 +13,19 @@ namespace aft {
 /// f64 or bf16 that accumulates in f32 or f64.
 bool isMatmul(mlir::linalg::LinalgOp op);
 
+/// The matrices of a product, those of the first of its batch.
+struct Factors {
+  Matrix a, b, c;
+};
+Factors factorsOf(mlir::linalg::LinalgOp product);
+
 /// The fill with zeros right before a product that the product adds to; null where it
 /// adds to something else.
 mlir::linalg::FillOp zerosBefore(mlir::linalg::LinalgOp product);
+
+/// Removes the zeros that matrix products of `ops` are added to, from there too, and
+/// gives these products: they store their sums instead.
+mlir::DenseSet<mlir::Operation *> dropZeros(llvm::SmallVector<mlir::linalg::LinalgOp> &ops);
 
 struct MatmulOptions {
   unsigned vectorBits;

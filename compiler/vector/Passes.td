@@ -22,8 +22,11 @@ def BufferizeKernels : Pass<"aft-bufferize-kernels", "::mlir::ModuleOp"> {
   let description = [{
     One-shot bufferisation of every `aft.kernel`. Tiles are computed straight
     into the destinations; what temporaries remain become stack memory of a
-    static size. A kernel returns nothing afterwards.
+    static size, or memory that a block of threads shares (`memref.alloc`). A
+    kernel returns nothing afterwards.
   }];
+  let options = [Option<"threadBlocks", "thread-blocks", "bool", /*default=*/"false",
+                        "For blocks of threads on a GPU">];
   let dependentDialects = ["::mlir::bufferization::BufferizationDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
 }
@@ -47,6 +50,22 @@ def VectorizeMixers : Pass<"aft-vectorize-mixers", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
                            "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def MapToThreads : Pass<"aft-map-to-threads", "::mlir::func::FuncOp"> {
+  let summary = "Makes kernels for the blocks of threads of a GPU";
+  let description = [{
+    In place of `aft-vectorize-linalg` and `aft-vectorize-mixers`. A tile is the
+    work of a block: an `scf.forall` over its threads for each operation, after
+    which all wait for each other. Matrix products have their tile of C in
+    registers; sums are shared by several threads and combined in a fixed order.
+    Kernels that have no code of their own here take the CPU's, one of its work
+    groups per thread.
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::gpu::GPUDialect", "::mlir::math::MathDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
 }
 
 def GridToRange : Pass<"aft-grid-to-range", "::mlir::func::FuncOp"> {

@@ -18,17 +18,6 @@ namespace aft {
 using namespace mlir;
 using namespace aft;
 
-/// Copies become linalg operations, so that one path vectorises everything.
-static void expandCopies(func::FuncOp function) {
-  SmallVector<memref::CopyOp> copies;
-  function.walk([&](memref::CopyOp copy) { copies.push_back(copy); });
-  for (memref::CopyOp copy : copies) {
-    OpBuilder builder(copy);
-    linalg::makeMemRefCopyOp(builder, copy.getLoc(), copy.getSource(), copy.getTarget());
-    copy.erase();
-  }
-}
-
 /// Squares in registers are transposed by shuffles.
 static LogicalResult lowerTransposes(func::FuncOp function) {
   RewritePatternSet patterns(function.getContext());
@@ -36,22 +25,6 @@ static LogicalResult lowerTransposes(func::FuncOp function) {
   options.setVectorTransposeLowering(vector::VectorTransposeLowering::Shuffle16x16);
   vector::populateVectorTransposeLoweringPatterns(patterns, options);
   return applyPatternsAndFoldGreedily(function, std::move(patterns));
-}
-
-/// Removes the zeros that matrix products are added to, and gives these products:
-/// they store their sums instead.
-static DenseSet<Operation *> dropZeros(SmallVector<linalg::LinalgOp> &ops) {
-  DenseSet<Operation *> overwriting, dropped;
-  for (linalg::LinalgOp op : ops)
-    if (op.hasPureBufferSemantics() && isMatmul(op))
-      if (linalg::FillOp zeros = zerosBefore(op)) {
-        overwriting.insert(op);
-        dropped.insert(zeros);
-      }
-  llvm::erase_if(ops, [&](linalg::LinalgOp op) { return dropped.contains(op); });
-  for (Operation *zeros : dropped)
-    zeros->erase();
-  return overwriting;
 }
 
 namespace {

@@ -1,6 +1,7 @@
 //===- VectorizeMixers.cpp - Mixers on memrefs become vector code ---------===//
 
 #include "compiler/kernels/Interface.h"
+#include "compiler/vector/EmitMixer.h"
 #include "compiler/vector/MixerEmission.h"
 #include "compiler/vector/Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -22,8 +23,8 @@ template <typename OpT> static bool onGrid(OpT op) {
   return op.getGrid() && op.getGrid()->size() > 1;
 }
 
-static LogicalResult emit(Operation *op, unsigned bits, PairDots pairDots) {
-  OpBuilder builder(op);
+LogicalResult aft::emitMixer(Operation *op, OpBuilder &builder, unsigned bits,
+                             PairDots pairDots) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<SimpleOp, LocalOp>([&](auto) {
         emitWindowMixer(op, builder, bits);
@@ -91,7 +92,8 @@ struct VectorizeMixers : aft::impl::VectorizeMixersBase<VectorizeMixers> {
         op->emitOpError() << "must be in memref form before it is vectorised";
         return signalPassFailure();
       }
-      if (failed(emit(op, vectorBits, pairDots)))
+      OpBuilder builder(op);
+      if (failed(emitMixer(op, builder, vectorBits, pairDots)))
         return signalPassFailure();
       op->erase();
     }

@@ -9,6 +9,7 @@
 #include "compiler/vector/CausalWindows.h"
 #include "compiler/vector/MixerEmission.h"
 #include "compiler/vector/ProductScan.h"
+#include "compiler/vector/WindowRows.h"
 #include "compiler/vector/WindowMixers.h"
 
 using namespace mlir;
@@ -28,13 +29,13 @@ public:
 
 private:
   WindowMixer::Add add() {
-    return [&](const MixState &state, Value t) { return addRow(state, t); };
+    return [&](const MixState &state, Value t) { return addQueryRow(mixer, group, state, t); };
   }
   WindowMixer::Finish finish() {
-    return [&](Value key, ArrayRef<MixState> sums) { finishKey(key, sums); };
+    return [&](Value key, ArrayRef<MixState> sums) {
+      finishWindowKey(mixer, group, key, sums, storeKey);
+    };
   }
-  MixState addRow(const MixState &state, Value t);
-  void finishKey(Value key, ArrayRef<MixState> sums);
 
   const WindowMixer &mixer;
   LaneEmitter &group;
@@ -53,8 +54,9 @@ QueryRow aft::loadQueryRow(const WindowMixer &mixer, LaneEmitter &group, Value t
   return {exponent, g, e.fmul(g, group.load(mixer.ratio, t))};
 }
 
-/// The state's n sums G, its z sums G * R.
-MixState WindowBackward::addRow(const MixState &state, Value t) {
+MixState aft::addQueryRow(const WindowMixer &mixer, LaneEmitter &group, const MixState &state,
+                          Value t) {
+  Emitter &e = group.e;
   QueryRow row = loadQueryRow(mixer, group, t);
   Value m = e.fmaxNumber(state.m, row.exponent), base = group.finite(m);
   Value old = e.exp(e.fsub(state.m, base)), weight = e.exp(e.fsub(row.exponent, base));
@@ -62,7 +64,10 @@ MixState WindowBackward::addRow(const MixState &state, Value t) {
           e.fma(state.z, old, e.fmul(weight, row.gr))};
 }
 
-void WindowBackward::finishKey(Value key, ArrayRef<MixState> sums) {
+void aft::finishWindowKey(const WindowMixer &mixer, LaneEmitter &group, Value key,
+                          ArrayRef<MixState> sums, const StoreKey &storeKey) {
+  Emitter &e = group.e;
+  Value length = e.dim(mixer.q, 1);
   Value k = group.loadPerHead(mixer.k, key), v = group.load(mixer.v, key);
   Value dv = group.number(0), dk = group.number(0);
   for (const MixState &sum : sums) {

@@ -11,6 +11,7 @@
 #include "compiler/vector/CausalWindows.h"
 #include "compiler/vector/MixerEmission.h"
 #include "compiler/vector/ProductScan.h"
+#include "compiler/vector/WindowRows.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -316,9 +317,10 @@ private:
     };
   }
   WindowMixer::Finish finish() {
-    return [&](Value t, ArrayRef<MixState> sums) { finishRow(t, sums); };
+    return [&](Value t, ArrayRef<MixState> sums) {
+      finishWindowRow(mixer, group, t, keys, sums);
+    };
   }
-  void finishRow(Value t, ArrayRef<MixState> sums);
 
   const WindowMixer &mixer;
   LaneEmitter &group;
@@ -328,16 +330,15 @@ private:
 
 } // namespace
 
-/// Combines sums over keys outside the window with the keys inside and writes
-/// the row's results.
-void WindowForward::finishRow(Value t, ArrayRef<MixState> sums) {
+void aft::finishWindowRow(const WindowMixer &mixer, LaneEmitter &group, Value t, Value keys,
+                          ArrayRef<MixState> outside) {
+  Emitter &e = group.e;
   auto window = [&](ValueRange carried, WindowBody body) {
     return mixer.keysOf(e, t, keys, carried, [&](Value key, Value tap, ValueRange carried) {
       return body({mixer.k, mixer.v, key, tap}, carried);
     });
   };
-  MixState state = foldWindow(mixer, group, t, sums, window);
-  storeRow(mixer, group, t, state);
+  storeRow(mixer, group, t, foldWindow(mixer, group, t, outside, window));
 }
 
 void aft::emitGridRows(const WindowMixer &mixer, LaneEmitter &group) {

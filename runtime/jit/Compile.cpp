@@ -4,6 +4,7 @@
 
 #include "compiler/binary/PairRate.h"
 #include "compiler/kernels/Interface.h"
+#include "compiler/nvvm/Device.h"
 #include "compiler/report/PassTimer.h"
 #include "dialect/ir/AFT.h"
 #include "runtime/core/Log.h"
@@ -74,7 +75,11 @@ static LogicalResult describe(ModuleOp module, Package &package) {
 /// From the module that the vector phase leaves.
 static LogicalResult compileVectors(ModuleOp module, const PipelineOptions &options,
                                     Package &package) {
-  if (failed(describe(module, package)) || failed(runPhase(module, Phase::LLVM, options)))
+  if (failed(describe(module, package)) ||
+      failed(runPhase(module, mlirPhases(options.target).back(), options)))
+    return failure();
+  if (options.target.device == Device::Cuda &&
+      failed(compileDevice(module, options.target, options.dumpDir)))
     return failure();
   FailureOr<std::vector<NamedObject>> objects = compileObjects(module, options);
   if (failed(objects))
@@ -113,7 +118,12 @@ Status aft::compileToText(const std::string &text, const std::string &name, Phas
   Messages messages(*context.context);
   OwningOpRef<ModuleOp> module = parseProgram(text, name, *context.context);
   bool good = module && succeeded(runPhases(*module, last, options));
-  if (good) {
+  if (good && last == Phase::Binary) {
+    FailureOr<DeviceCode> code = compileDevice(*module, options.target, options.dumpDir);
+    good = succeeded(code);
+    if (good)
+      result = std::move(code->ptx);
+  } else if (good) {
     llvm::raw_string_ostream stream(result);
     module->print(stream);
   }
@@ -167,6 +177,8 @@ static std::string nextDumpFolder() {
 Status aft::pipelineOptions(const CompileOptions &options, PipelineOptions &result) {
   std::string error;
   result.target = Target::named(options.cpu, error);
+  if (error.empty())
+    error = result.target.setDevice(options.target);
   if (!error.empty())
     return {error};
   result.target.pairDots = pairDotsFor(options, result.target.pairDots);

@@ -129,6 +129,7 @@ static std::string cacheKey(const std::string &text, const CompileOptions &wante
       all += part + "\n";
   all += options.lowMemory ? "memory low\n" : "";
   all += options.fast ? "fast\n" : "";
+  all += options.target.threadBlocks() ? "target " + wanted.target + "\n" : "";
   all += "pairs " + std::to_string(static_cast<int>(options.target.pairDots)) + "\n";
   if (wanted.tune)
     all += "tuned for " + processorName() + shapesText(wanted.tuneShapes) + "\n";
@@ -152,6 +153,9 @@ Status Program::compile(const std::string &text, const std::string &name,
   PipelineOptions pipeline;
   if (Status status = pipelineOptions(options, pipeline); !status.ok())
     return status;
+  if (pipeline.target.device == Device::Cuda)
+    return {"not supported yet: running on a GPU (target '" + options.target +
+            "'); cuda-emulated runs the same kernels on the CPU"};
   pipeline.threads = options.threads > 0 ? options.threads : ThreadPool::defaultThreads();
   if (std::string missing = pipeline.target.missingHere(); !missing.empty())
     return {"code for CPU '" + options.cpu + "' cannot run here: this machine lacks " + missing};

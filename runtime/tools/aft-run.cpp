@@ -45,7 +45,8 @@ const char kUsage[] =
     "  --report=FILE       what was compiled and how fast it runs, as a page of HTML, or as data\n"
     "                      where the name ends in .json; runs the entry some more times\n"
     "  --inspect           verifies an artifact and prints its manifest; runs nothing\n"
-    "  --target=cpu        where to run\n";
+    "  --target=NAME       where to run: cpu, or cuda-emulated (the kernels that a GPU would run, on\n"
+    "                      the CPU, slowly: a test aid)\n";
 
 } // namespace
 
@@ -137,8 +138,16 @@ static Options parse(int argc, char **argv) {
   if (options.tune && options.reference && !options.compare)
     usageError("--tune is on compiled code, which --reference does not run");
   checkArtifactOptions(options);
-  if (options.target != "cpu")
-    usageError("target '" + options.target + "' is not supported yet, expected cpu");
+  if (options.target.rfind("cuda:", 0) == 0 || options.target == "cuda")
+    usageError("target '" + options.target + "' is not supported yet: running on a GPU is not there; "
+               "expected cpu or cuda-emulated");
+  if (options.target != "cpu" && options.target != "cuda-emulated")
+    usageError("target '" + options.target + "' is unknown, expected cpu or cuda-emulated");
+  if (options.target != "cpu" && options.tune)
+    usageError("--tune is for --target=cpu, found --target=" + options.target);
+  if (options.target != "cpu" && isArtifact(options))
+    usageError("--target is of programs that are compiled, expected a .mlir file, found '" +
+               options.file + "'");
   return options;
 }
 
@@ -165,6 +174,7 @@ static CompileOptions compileOptionsOf(const Options &options) {
   result.threads = options.threads;
   result.tune = options.tune;
   result.fast = options.fast;
+  result.target = options.target;
   for (const std::string &input : options.inputs)
     if (Array file; options.tune && readNpy(input, file).ok())
       result.tuneShapes.push_back(file.shape);

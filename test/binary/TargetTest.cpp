@@ -14,6 +14,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/TargetParser/Host.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <set>
 
@@ -179,4 +180,21 @@ TEST(ObjectTest, CodeThatIsNotLoweredIsAnError) {
   ASSERT_TRUE(module);
   EXPECT_TRUE(failed(compileObject(*module, Target::host(), false)));
   EXPECT_NE(message.find("translation to LLVM IR failed"), std::string::npos) << message;
+}
+
+TEST(TargetTest, NamesOfDevices) {
+  Target target;
+  EXPECT_EQ(target.setDevice("cuda"), "");
+  EXPECT_EQ(target.device, Device::Cuda);
+  EXPECT_EQ(target.gpu, "sm_90a");
+  EXPECT_EQ(target.setDevice("cuda:sm_80"), "");
+  EXPECT_EQ(target.gpu, "sm_80");
+  EXPECT_TRUE(target.threadBlocks());
+  EXPECT_EQ(target.setDevice("cuda-emulated"), "");
+  EXPECT_EQ(target.device, Device::CudaEmulated);
+  EXPECT_TRUE(target.threadBlocks());
+  EXPECT_EQ(target.setDevice("cpu"), "");
+  EXPECT_FALSE(target.threadBlocks());
+  EXPECT_THAT(target.setDevice("cuda:sm_70"), testing::HasSubstr("'sm_70'"));
+  EXPECT_THAT(target.setDevice("cudax"), testing::HasSubstr("expected cpu, cuda, cuda:sm_XX"));
 }

@@ -94,6 +94,9 @@ enum class Bf16Products : uint8_t {
 struct CompileOptions {
   int threads = 0;           ///< 0: AFT_NUM_THREADS, else all CPUs
   std::string cpu = "native";
+  /// "cpu"; or "cuda-emulated": the kernels that an NVIDIA GPU would run, on the CPU, slowly:
+  /// a test aid. "cuda" and "cuda:sm_XX" compile for a GPU, on which nothing runs yet.
+  std::string target = "cpu";
   std::string cacheDir = "default"; ///< "default": AFT_CACHE_DIR or the user's; "": none
   std::string dumpDir;       ///< one numbered file per phase
   std::shared_ptr<TrainingOptions> training;

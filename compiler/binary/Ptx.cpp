@@ -1,0 +1,174 @@
+//===- Ptx.cpp - From the kernels of a GPU to PTX -------------------------===//
+
+#include "compiler/kernels/Interface.h"
+#include "compiler/nvvm/Device.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Target/TargetMachine.h"
+
+#include <mutex>
+
+using namespace mlir;
+using namespace aft;
+
+extern "C" {
+void LLVMInitializeNVPTXTargetInfo();
+void LLVMInitializeNVPTXTarget();
+void LLVMInitializeNVPTXTargetMC();
+void LLVMInitializeNVPTXAsmPrinter();
+}
+
+/// What drivers of CUDA 12 and later read.
+static constexpr const char *kPtxFeature = "+ptx80";
+static constexpr const char *kTriple = "nvptx64-nvidia-cuda";
+
+static std::unique_ptr<llvm::TargetMachine> createMachine(const std::string &arch,
+                                                          std::string &error) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
+  });
+  const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(kTriple, error);
+  if (!backend)
+    return nullptr;
+  llvm::TargetOptions options;
+  // As on a CPU: products and sums may be fused, infinities stay what they are.
+  options.AllowFPOpFusion = llvm::FPOpFusion::Fast;
+  return std::unique_ptr<llvm::TargetMachine>(
+      backend->createTargetMachine(kTriple, arch, kPtxFeature, options, llvm::Reloc::PIC_,
+                                   std::nullopt, llvm::CodeGenOptLevel::Default));
+}
+
+/// Once it is known where pointers point to, so is how they are aligned: vectors in shared
+/// memory are loaded as such.
+static constexpr const char *kLatePasses =
+    "function(infer-address-spaces,instcombine<no-verify-fixpoint>,infer-alignment)";
+
+static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  llvm::ModulePassManager passes =
+      builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2);
+  if (llvm::Error error = builder.parsePassPipeline(passes, kLatePasses))
+    return error;
+  passes.run(module, modules);
+  return llvm::Error::success();
+}
+
+/// Says which functions the host launches, and with how many threads.
+static void markKernels(ModuleOp device, llvm::Module &code) {
+  llvm::LLVMContext &context = code.getContext();
+  llvm::NamedMDNode *notes = code.getOrInsertNamedMetadata("nvvm.annotations");
+  auto note = [&](llvm::Function *function, const char *name, int64_t value) {
+    auto *number = llvm::ConstantInt::get(llvm::Type::getInt32Ty(context), value);
+    notes->addOperand(llvm::MDNode::get(context, {llvm::ConstantAsMetadata::get(function),
+                                                  llvm::MDString::get(context, name),
+                                                  llvm::ConstantAsMetadata::get(number)}));
+  };
+  for (auto kernel : device.getOps<LLVM::LLVMFuncOp>()) {
+    llvm::Function *function = code.getFunction(kernel.getName());
+    auto threads = kernel->getAttrOfType<IntegerAttr>(threadsAttrName);
+    if (!function || !threads)
+      continue;
+    note(function, "kernel", 1);
+    note(function, "maxntidx", threads.getInt());
+    // No more than one block has to fit: else ptxas spills to make room for two.
+    note(function, "minctasm", 1);
+  }
+}
+
+static std::vector<DeviceKernel> describeKernels(ModuleOp device) {
+  std::vector<DeviceKernel> kernels;
+  for (auto function : device.getOps<LLVM::LLVMFuncOp>()) {
+    auto threads = function->getAttrOfType<IntegerAttr>(threadsAttrName);
+    if (!threads)
+      continue;
+    DeviceKernel kernel;
+    kernel.name = function.getName().str();
+    kernel.threads = static_cast<int>(threads.getInt());
+    kernel.sharedBytes =
+        static_cast<int>(function->getAttrOfType<IntegerAttr>(sharedAttrName).getInt());
+    for (Type type : function.getArgumentTypes())
+      ++(isa<LLVM::LLVMPointerType>(type) ? kernel.buffers : kernel.extents);
+    kernels.push_back(std::move(kernel));
+  }
+  return kernels;
+}
+
+static std::string print(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::SmallVector<char, 0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  llvm::legacy::PassManager passes;
+  if (machine.addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
+    return "";
+  passes.run(module);
+  return std::string(bytes.begin(), bytes.end());
+}
+
+static void writeDump(ModuleOp module, const std::string &folder, StringRef suffix,
+                      StringRef text) {
+  if (folder.empty())
+    return;
+  llvm::SmallString<128> path(folder);
+  llvm::sys::path::append(path, "06-binary-device" + suffix);
+  std::error_code error;
+  llvm::raw_fd_ostream stream(path, error);
+  if (error)
+    module.emitWarning() << "cannot write " << path << ": " << error.message();
+  else
+    stream << text;
+}
+
+FailureOr<DeviceCode> aft::compileDevice(ModuleOp module, const Target &target,
+                                         const std::string &dumpDir) {
+  auto fail = [&](const Twine &message) -> FailureOr<DeviceCode> {
+    module.emitError(message);
+    return failure();
+  };
+  auto device = module.lookupSymbol<ModuleOp>(deviceModuleName);
+  if (!device)
+    return fail(Twine("expected a module @") + deviceModuleName + " after phase 'nvvm'");
+  std::string error;
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target.gpu, error);
+  if (!machine)
+    return fail("this LLVM has no code generator for PTX: " + error);
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(device, context);
+  if (!code)
+    return fail("translation to LLVM IR failed");
+  code->setTargetTriple(kTriple);
+  code->setDataLayout(machine->createDataLayout());
+  markKernels(device, *code);
+  llvm::raw_string_ostream stream(error);
+  if (llvm::verifyModule(*code, &stream))
+    return fail("generated LLVM IR is invalid: " + error);
+  if (llvm::Error problem = optimize(*code, *machine))
+    return fail("LLVM's passes: " + llvm::toString(std::move(problem)));
+  std::string text;
+  llvm::raw_string_ostream ir(text);
+  code->print(ir, nullptr);
+  writeDump(module, dumpDir, ".ll", text);
+  DeviceCode result{target.gpu, print(*code, *machine), describeKernels(device)};
+  if (result.ptx.empty())
+    return fail("the code generator cannot print PTX");
+  writeDump(module, dumpDir, ".ptx", result.ptx);
+  return result;
+}

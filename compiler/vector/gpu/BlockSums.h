@@ -1,0 +1,24 @@
+//===- BlockSums.h - Long sums by the threads of a block ------------------===//
+
+#ifndef AFT_COMPILER_VECTOR_GPU_BLOCKSUMS_H
+#define AFT_COMPILER_VECTOR_GPU_BLOCKSUMS_H
+
+#include "compiler/vector/gpu/Threads.h"
+
+namespace aft {
+
+/// Sums of a block: `count` of them, of one type, shared by kBlockThreads threads.
+struct BlockSums {
+  using Value = mlir::Value;
+  mlir::Type type;
+  int64_t count;
+
+  /// `part` makes what one of `lanes` threads contributes to sum `number`, `store` takes
+  /// the whole sum. Parts are added in a fixed order.
+  void run(Emitter &e, llvm::function_ref<Value(Value number, Value lane, int64_t lanes)> part,
+           llvm::function_ref<void(Value sum, Value number)> store) const;
+};
+
+} // namespace aft
+
+#endif // AFT_COMPILER_VECTOR_GPU_BLOCKSUMS_H

@@ -1,0 +1,219 @@
+//===- GenericThreads.cpp - linalg operations by the threads of a block ---===//
+
+#include "compiler/vector/gpu/GenericThreads.h"
+
+#include "compiler/vector/GenericEmission.h"
+#include "compiler/vector/gpu/Threads.h"
+#include "llvm/ADT/bit.h"
+
+using namespace mlir;
+using namespace aft;
+
+/// Elements that a thread loads and stores at once.
+static constexpr int64_t kVector = 4;
+/// Partial results up to which one thread combines them.
+static constexpr int64_t kFewPartials = 16, kCombined = 8;
+/// Threads of the only block of a kernel that reduces everything.
+static constexpr int64_t kLoneBlockThreads = 1024;
+
+namespace {
+
+class ThreadedGeneric : public GenericEmitter {
+public:
+  ThreadedGeneric(linalg::LinalgOp op, OpBuilder &builder)
+      : GenericEmitter(op, builder, /*vectorBits=*/32 * kVector) {}
+  LogicalResult run();
+
+private:
+  void orderPoints();
+  bool takesVectors();
+  void emitPoints();
+  int64_t mostPoints();
+  int64_t threadsPerPoint();
+  void chooseSharedDim();
+  void emitPartials(int64_t points, int64_t lanes);
+  void combinePartials(int64_t points, int64_t lanes);
+  void finishPartials(int64_t points, int64_t lanes);
+  void setPoint(Value number);
+  SmallVector<Value> neutralElements();
+
+  SmallVector<int64_t> parallel; ///< the one that runs fastest is the last
+  SmallVector<Value> pointExtents, partials;
+};
+
+} // namespace
+
+LogicalResult ThreadedGeneric::run() {
+  if (failed(prepare()))
+    return failure();
+  orderPoints();
+  for (int64_t dim = 0; dim < static_cast<int64_t>(iterators.size()); ++dim)
+    if (!isParallel(dim))
+      reductions.push_back(dim);
+  int64_t lanes = threadsPerPoint();
+  if (lanes == 1) {
+    sharedDim = -1;
+    emitPoints();
+    return success();
+  }
+  int64_t points = mostPoints();
+  for (Value element : neutralElements())
+    partials.push_back(sharedMemory(e, {points, lanes}, element.getType()));
+  emitPartials(points, lanes);
+  combinePartials(points, lanes);
+  return success();
+}
+
+/// The loop along which memory is contiguous comes last.
+void ThreadedGeneric::orderPoints() {
+  chooseVectorDim();
+  int64_t fastest = vectorDim >= 0 && isParallel(vectorDim) ? vectorDim : -1;
+  for (int64_t dim = 0; dim < static_cast<int64_t>(iterators.size()); ++dim)
+    if (isParallel(dim) && dim != fastest)
+      parallel.push_back(dim);
+  if (fastest >= 0)
+    parallel.push_back(fastest);
+  vectorDim = fastest >= 0 && takesVectors() ? fastest : -1;
+  for (int64_t dim : parallel)
+    pointExtents.push_back(dim == vectorDim ? e.index(*getConstantIntValue(extents[dim]) / kVector)
+                                            : extents[dim]);
+}
+
+/// Whole vectors of the fastest loop, and nothing to reduce.
+bool ThreadedGeneric::takesVectors() {
+  std::optional<int64_t> extent = getConstantIntValue(extents[parallel.back()]);
+  return op.getNumReductionLoops() == 0 && extent && *extent % kVector == 0;
+}
+
+void ThreadedGeneric::setPoint(Value number) {
+  SmallVector<Value> point = delinearize(e, number, pointExtents);
+  for (auto [dim, index] : llvm::zip_equal(parallel, point))
+    indices[dim] = dim == vectorDim ? e.mul(index, kVector) : index;
+}
+
+void ThreadedGeneric::emitPoints() {
+  Value count = productOf(e, pointExtents);
+  forEachThread(e, kBlockThreads, [&](Value thread) {
+    shareOut(e, thread, kBlockThreads, count, [&](Value number) {
+      setPoint(number);
+      emitPoint(vectorDim >= 0 ? kVector : 0);
+    });
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Several threads per point
+//===----------------------------------------------------------------------===//
+
+/// A static bound of the number of points; very many where there is none.
+int64_t ThreadedGeneric::mostPoints() {
+  int64_t points = 1;
+  for (int64_t dim : parallel) {
+    std::optional<int64_t> bound = mostOf(extents[dim]);
+    if (!bound || *bound > kLoneBlockThreads)
+      return kLoneBlockThreads;
+    points = std::min(points * std::max<int64_t>(*bound, 1), kLoneBlockThreads);
+  }
+  return points;
+}
+
+int64_t ThreadedGeneric::threadsPerPoint() {
+  if (reductions.empty() || llvm::any_of(combiners, [](Operation *combiner) {
+        return !combiner || !arith::getNeutralElement(combiner);
+      }))
+    return 1;
+  chooseSharedDim();
+  int64_t threads = parallel.empty() ? kLoneBlockThreads : kBlockThreads;
+  int64_t lanes = llvm::bit_floor<uint64_t>(threads / std::min(mostPoints(), threads));
+  // No more than there are terms, and some for each.
+  if (std::optional<int64_t> extent = getConstantIntValue(extents[sharedDim]))
+    lanes = std::min<int64_t>(lanes, llvm::bit_floor<uint64_t>(std::max<int64_t>(*extent, 1)));
+  return lanes < kCombined ? 1 : lanes;
+}
+
+/// The longest loop, as far as that is known; then the one along memory.
+void ThreadedGeneric::chooseSharedDim() {
+  auto rank = [&](int64_t dim) {
+    std::optional<int64_t> extent = getConstantIntValue(extents[dim]);
+    bool contiguous = llvm::any_of(op->getOpOperands(), [&](OpOperand &operand) {
+      return accessOf(operand, dim) == Access::Contiguous;
+    });
+    return std::pair(extent.value_or(INT64_MAX), contiguous);
+  };
+  sharedDim = *std::max_element(reductions.begin(), reductions.end(),
+                                [&](int64_t a, int64_t b) { return rank(a) < rank(b); });
+}
+
+SmallVector<Value> ThreadedGeneric::neutralElements() {
+  SmallVector<Value> values;
+  for (Operation *combiner : combiners)
+    values.push_back(
+        e.builder.create<arith::ConstantOp>(e.loc, *arith::getNeutralElement(combiner)));
+  return values;
+}
+
+void ThreadedGeneric::emitPartials(int64_t points, int64_t lanes) {
+  Value count = productOf(e, pointExtents);
+  bool alongMemory = llvm::any_of(op->getOpOperands(), [&](OpOperand &operand) {
+    return accessOf(operand, sharedDim) == Access::Contiguous;
+  });
+  forEachThread(e, points * lanes, [&](Value thread) {
+    Value sizes[] = {e.index(alongMemory ? points : lanes), e.index(alongMemory ? lanes : points)};
+    SmallVector<Value> at = delinearize(e, thread, sizes);
+    Value point = at[alongMemory ? 0 : 1], lane = at[alongMemory ? 1 : 0];
+    e.when(e.less(point, count), [&] {
+      setPoint(point);
+      sharedStart = lane;
+      sharedStep = lanes;
+      SmallVector<Value> values = reduceOver(reductions, neutralElements(), /*lanes=*/0);
+      for (auto [memory, value] : llvm::zip_equal(partials, values))
+        e.builder.create<memref::StoreOp>(e.loc, value, memory, ValueRange{point, lane});
+    });
+  });
+}
+
+/// Makes fewer of many partial results until they are few, then the results.
+void ThreadedGeneric::combinePartials(int64_t points, int64_t lanes) {
+  for (; lanes > kFewPartials; lanes /= kCombined) {
+    int64_t left = lanes / kCombined;
+    SmallVector<Value> combined;
+    for (Value memory : partials)
+      combined.push_back(
+          sharedMemory(e, {points, left}, cast<MemRefType>(memory.getType()).getElementType()));
+    forEachThread(e, points * left, [&](Value thread) {
+      SmallVector<Value> at = delinearize(e, thread, {e.index(points), e.index(left)});
+      for (auto [from, to, combiner] : llvm::zip_equal(partials, combined, combiners)) {
+        Value sum = e.builder.create<memref::LoadOp>(e.loc, from, at);
+        for (int64_t i = 1; i < kCombined; ++i)
+          sum = combine(combiner, sum,
+                        e.builder.create<memref::LoadOp>(
+                            e.loc, from, ValueRange{at[0], e.add(at[1], i * left)}));
+        e.builder.create<memref::StoreOp>(e.loc, sum, to, at);
+      }
+    });
+    partials = combined;
+  }
+  finishPartials(points, lanes);
+}
+
+void ThreadedGeneric::finishPartials(int64_t points, int64_t lanes) {
+  Value count = productOf(e, pointExtents);
+  forEachThread(e, points, [&](Value thread) {
+    e.when(e.less(thread, count), [&] {
+      setPoint(thread);
+      for (auto [operand, memory, combiner] :
+           llvm::zip_equal(op.getDpsInitsMutable(), partials, combiners)) {
+        Value sum = load(operand, /*lanes=*/0);
+        for (int64_t lane = 0; lane < lanes; ++lane)
+          sum = combine(
+              combiner, sum,
+              e.builder.create<memref::LoadOp>(e.loc, memory, ValueRange{thread, e.index(lane)}));
+        store(operand, sum, /*lanes=*/0);
+      }
+    });
+  });
+}
+
+LogicalResult aft::emitGenericThreads(linalg::LinalgOp op, OpBuilder &builder) {
+  return ThreadedGeneric(op, builder).run();
+}

@@ -1,0 +1,22 @@
+//===- GenericThreads.h - linalg operations by the threads of a block -----===//
+
+#ifndef AFT_COMPILER_VECTOR_GPU_GENERICTHREADS_H
+#define AFT_COMPILER_VECTOR_GPU_GENERICTHREADS_H
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+namespace aft {
+
+/// Emits any linalg operation on memrefs in front of it. Points of the parallel loops are
+/// shared out, neighbours in memory to neighbouring threads, four at once where rows are
+/// long enough. Where these are few, several threads share the sum of one: each makes a
+/// partial one, which are combined in a fixed order.
+mlir::LogicalResult emitGenericThreads(mlir::linalg::LinalgOp op, mlir::OpBuilder &builder);
+
+/// Emits a matrix product of a tile of C, as large as chooseBlockTile says, in front of it.
+/// `overwrites`: C = A * B instead of C += A * B.
+void emitMatmulThreads(mlir::linalg::LinalgOp op, mlir::OpBuilder &builder, bool overwrites);
+
+} // namespace aft
+
+#endif // AFT_COMPILER_VECTOR_GPU_GENERICTHREADS_H

@@ -1,0 +1,158 @@
+//===- Threads.cpp - What kernels for blocks of threads are made of -------===//
+
+#include "compiler/vector/gpu/Threads.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/ValueBoundsOpInterface.h"
+
+using namespace mlir;
+using namespace aft;
+
+bool aft::isThreadForall(scf::ForallOp forall) {
+  std::optional<ArrayAttr> mapping = forall.getMapping();
+  return mapping && !mapping->empty() && isa<gpu::GPUThreadMappingAttr>((*mapping)[0]);
+}
+
+/// x, y and z, or numbers where a grid has more dimensions.
+static ArrayAttr blockMapping(MLIRContext *context, int64_t rank) {
+  SmallVector<Attribute> mapping;
+  auto first = rank <= 3 ? gpu::MappingId::DimX : gpu::MappingId::LinearDim0;
+  for (int64_t dim = rank - 1; dim >= 0; --dim)
+    mapping.push_back(gpu::GPUBlockMappingAttr::get(
+        context, static_cast<gpu::MappingId>(static_cast<int64_t>(first) + dim)));
+  return ArrayAttr::get(context, mapping);
+}
+
+static void emitForall(Emitter &e, ArrayRef<OpFoldResult> extents, ArrayAttr mapping,
+                       llvm::function_ref<void(ArrayRef<Value>)> body) {
+  auto forall = e.builder.create<scf::ForallOp>(e.loc, extents, ValueRange{}, mapping);
+  OpBuilder::InsertionGuard guard(e.builder);
+  e.builder.setInsertionPoint(forall.getTerminator());
+  body(SmallVector<Value>(forall.getInductionVars()));
+}
+
+void aft::forEachBlock(Emitter &e, ArrayRef<Value> extents,
+                       llvm::function_ref<void(ArrayRef<Value>)> body) {
+  SmallVector<OpFoldResult> bounds;
+  for (Value extent : extents)
+    bounds.push_back(getAsOpFoldResult(extent));
+  emitForall(e, bounds, blockMapping(e.builder.getContext(), extents.size()), body);
+}
+
+void aft::forEachThread(Emitter &e, int64_t count, llvm::function_ref<void(Value)> body) {
+  MLIRContext *context = e.builder.getContext();
+  auto mapping =
+      ArrayAttr::get(context, {gpu::GPUThreadMappingAttr::get(context, gpu::MappingId::DimX)});
+  emitForall(e, {e.builder.getIndexAttr(std::max(count, kWarpThreads))}, mapping,
+             [&](ArrayRef<Value> indices) {
+               if (count >= kWarpThreads)
+                 return body(indices[0]);
+               e.when(e.less(indices[0], e.index(count)), [&] { body(indices[0]); });
+             });
+}
+
+void aft::shareOut(Emitter &e, Value thread, int64_t threads, Value count,
+                   llvm::function_ref<void(Value)> body) {
+  std::optional<int64_t> known = getConstantIntValue(count);
+  if (known && *known <= threads)
+    return e.when(e.less(thread, count), [&] { body(thread); });
+  e.loop(thread, count, e.index(threads), body);
+}
+
+/// In front of everything else in the kernel.
+template <typename OpT> static Value allocate(Emitter &e, ArrayRef<int64_t> shape, Type element) {
+  OpBuilder::InsertionGuard guard(e.builder);
+  auto kernel = e.builder.getInsertionBlock()->getParent()->getParentOfType<func::FuncOp>();
+  if (!kernel)
+    kernel = cast<func::FuncOp>(e.builder.getInsertionBlock()->getParentOp());
+  e.builder.setInsertionPointToStart(&kernel.front());
+  return e.builder.create<OpT>(e.loc, MemRefType::get(shape, element));
+}
+
+Value aft::sharedMemory(Emitter &e, ArrayRef<int64_t> shape, Type element) {
+  return allocate<memref::AllocOp>(e, shape, element);
+}
+
+Value aft::threadMemory(Emitter &e, int64_t threads, ArrayRef<int64_t> shape, Type element) {
+  SmallVector<int64_t> all = {threads};
+  llvm::append_range(all, shape);
+  return allocate<memref::AllocaOp>(e, all, element);
+}
+
+SmallVector<Value> aft::delinearize(Emitter &e, Value number, ArrayRef<Value> extents) {
+  SmallVector<Value> indices(extents.size());
+  for (int64_t dim = static_cast<int64_t>(extents.size()) - 1; dim >= 0; --dim) {
+    if (dim == 0) {
+      indices[dim] = number;
+      break;
+    }
+    indices[dim] = e.builder.createOrFold<arith::RemUIOp>(e.loc, number, extents[dim]);
+    number = e.builder.createOrFold<arith::DivUIOp>(e.loc, number, extents[dim]);
+  }
+  return indices;
+}
+
+Value aft::productOf(Emitter &e, ArrayRef<Value> extents) {
+  Value product = e.index(1);
+  for (Value extent : extents)
+    product = e.mul(product, extent);
+  return product;
+}
+
+std::optional<int64_t> aft::mostOf(Value extent) {
+  FailureOr<int64_t> bound = ValueBoundsConstraintSet::computeConstantBound(
+      presburger::BoundType::UB, extent, nullptr, /*closedUB=*/true);
+  return failed(bound) ? std::nullopt : std::optional(*bound);
+}
+
+void aft::mapGrids(func::FuncOp kernel) {
+  for (auto grid : kernel.front().getOps<scf::ForallOp>())
+    if (!grid.getMapping())
+      grid.setMappingAttr(blockMapping(kernel.getContext(), grid.getRank()));
+}
+
+/// The grid as one of blocks whose threads take a group each.
+static void spread(scf::ForallOp grid, ArrayRef<memref::AllocaOp> scratch) {
+  constexpr int64_t threads = 128;
+  OpBuilder builder(grid);
+  Emitter e(builder, grid.getLoc());
+  SmallVector<Value> extents;
+  for (OpFoldResult bound : grid.getMixedUpperBound())
+    extents.push_back(getValueOrCreateConstantIndexOp(builder, e.loc, bound));
+  Value count = productOf(e, extents);
+  forEachBlock(e, {e.ceilDiv(count, threads)}, [&](ArrayRef<Value> block) {
+    forEachThread(e, threads, [&](Value thread) {
+      Value group = e.add(e.mul(block[0], threads), thread);
+      e.when(e.less(group, count), [&] {
+        IRMapping map;
+        map.map(grid.getInductionVars(), delinearize(e, group, extents));
+        for (memref::AllocaOp memory : scratch)
+          e.builder.clone(*memory, map);
+        for (Operation &inner : grid.getBody()->without_terminator())
+          if (!isa<memref::PrefetchOp>(inner))
+            e.builder.clone(inner, map);
+      });
+    });
+  });
+  grid.erase();
+}
+
+void aft::groupsToThreads(func::FuncOp kernel) {
+  for (auto grid : llvm::to_vector(kernel.front().getOps<scf::ForallOp>())) {
+    bool forThreads = false;
+    grid.walk([&](scf::ForallOp inner) { forThreads |= isThreadForall(inner); });
+    if (forThreads || grid.getMapping())
+      continue;
+    SmallVector<memref::AllocaOp> scratch;
+    for (auto memory : kernel.front().getOps<memref::AllocaOp>())
+      if (llvm::any_of(memory->getUsers(), [&](Operation *user) { return grid->isAncestor(user); }))
+        scratch.push_back(memory);
+    spread(grid, scratch);
+  }
+  kernel.walk([](memref::PrefetchOp prefetch) { prefetch.erase(); });
+  for (auto memory : llvm::make_early_inc_range(kernel.front().getOps<memref::AllocaOp>()))
+    if (memory->use_empty())
+      memory->erase();
+}

@@ -1,0 +1,62 @@
+//===- Threads.h - What kernels for blocks of threads are made of ---------===//
+// A kernel for a GPU is a grid of blocks, an scf.forall with #gpu.block. Its body is a
+// sequence of scf.foralls with #gpu.thread, after each of which all threads of the block
+// wait for each other; what stands between them (indices, loops, branches) is the same for
+// all threads. A memref.alloc is memory that the threads of a block share; a
+// memref.alloca in front of the foralls has a first dimension of threads, and each uses its
+// own row: numbers that stay in registers from one forall to the next.
+//
+// Such a kernel is run on a GPU by the nvvm phase, and on a CPU, with loops for the
+// foralls, by aft-emulate-threads.
+
+#ifndef AFT_COMPILER_VECTOR_GPU_THREADS_H
+#define AFT_COMPILER_VECTOR_GPU_THREADS_H
+
+#include "compiler/vector/Emitter.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace aft {
+
+/// Threads of a block, unless a kernel has reasons for another number.
+constexpr int64_t kBlockThreads = 256;
+/// Threads that execute together; a forall has at least so many.
+constexpr int64_t kWarpThreads = 32;
+
+/// Whether a forall runs over the threads of a block.
+bool isThreadForall(mlir::scf::ForallOp forall);
+
+/// A grid of blocks with an index per extent.
+void forEachBlock(Emitter &e, mlir::ArrayRef<mlir::Value> extents,
+                  llvm::function_ref<void(mlir::ArrayRef<mlir::Value>)> body);
+
+/// The same body in each of `count` threads, then a barrier.
+void forEachThread(Emitter &e, int64_t count, llvm::function_ref<void(mlir::Value)> body);
+
+/// Inside a thread: every `threads`-th of `count` things, from `thread` on.
+void shareOut(Emitter &e, mlir::Value thread, int64_t threads, mlir::Value count,
+              llvm::function_ref<void(mlir::Value)> body);
+
+/// Memory that the threads of a block share, and memory [threads, shape...] of which each
+/// thread has its own row.
+mlir::Value sharedMemory(Emitter &e, mlir::ArrayRef<int64_t> shape, mlir::Type element);
+mlir::Value threadMemory(Emitter &e, int64_t threads, mlir::ArrayRef<int64_t> shape,
+                         mlir::Type element);
+
+/// A number in [0, product of extents) as indices, the last of which runs fastest.
+llvm::SmallVector<mlir::Value> delinearize(Emitter &e, mlir::Value number,
+                                           mlir::ArrayRef<mlir::Value> extents);
+mlir::Value productOf(Emitter &e, mlir::ArrayRef<mlir::Value> extents);
+
+/// A static bound of an extent; nothing where there is none.
+std::optional<int64_t> mostOf(mlir::Value extent);
+
+/// Says of the grids of a kernel that they run over blocks.
+void mapGrids(mlir::func::FuncOp kernel);
+
+/// Lets each thread do one group of the grids whose groups were made for a thread of a
+/// CPU.
+void groupsToThreads(mlir::func::FuncOp kernel);
+
+} // namespace aft
+
+#endif // AFT_COMPILER_VECTOR_GPU_THREADS_H

@@ -1,0 +1,287 @@
+//===- WindowThreads.cpp - simple, local and conv by blocks of threads ----===//
+// On a sequence, sums outside of windows run along it (SegmentScan.h). On a grid every pair
+// of positions is looked at: images are small.
+
+#include "compiler/vector/FullMixer.h"
+#include "compiler/vector/WindowRows.h"
+#include "compiler/vector/gpu/BlockSums.h"
+#include "compiler/vector/gpu/MixerThreads.h"
+#include "compiler/vector/gpu/SegmentScan.h"
+
+using namespace mlir;
+using namespace aft;
+
+/// Taps of which a block makes the gradients together, where there are many blocks.
+static constexpr int64_t kBlockTaps = 8;
+
+namespace {
+
+/// Emits one mixer or its derivative.
+class WindowThreads {
+public:
+  WindowThreads(Operation *op, OpBuilder &builder)
+      : mixer(op, builder), e(builder, op->getLoc()), type(accumulationOf(mixer.q)),
+        batches(e.dim(mixer.q, 0)), length(e.dim(mixer.q, 1)) {
+    if (mixer.grid.empty())
+      axes.push_back({ShapedType::kDynamic, mixer.before, mixer.after});
+    else
+      axes = mixer.grid;
+  }
+  void forward();
+  void backward();
+
+private:
+  Value keysOf(Value batch) { return visibleKeys(e, mixer.lengths, batch, length); }
+  SegmentScan scan(bool mirrored);
+  SmallVector<Value> coordinates(Value position);
+  Value biasOf(Value head, Value t, Value key);
+  std::pair<Value, Value> keyOf(Value t, Value tap);
+  Value weightOf(LaneEmitter &group, Value k, Value logz, Value bias);
+
+  void gridRows();
+  void gridKeys();
+  void headKeys();
+  void bandGradient();
+  void filterGradient();
+
+  WindowMixer mixer;
+  Emitter e;
+  Type type;
+  Value batches, length;
+  SmallVector<GridAxis> axes; ///< of a grid, or the only one
+};
+
+} // namespace
+
+SegmentScan WindowThreads::scan(bool mirrored) {
+  SegmentScan scan;
+  scan.accumulation = type;
+  scan.channels = mixer.channels;
+  scan.perHead = mixer.perHead();
+  scan.batches = batches;
+  scan.length = length;
+  scan.before = mirrored ? mixer.after : mixer.before;
+  scan.after = mirrored ? mixer.before : mixer.after;
+  scan.below = !(mixer.causal && mirrored);
+  scan.above = !(mixer.causal && !mirrored);
+  return scan;
+}
+
+//===----------------------------------------------------------------------===//
+// Pairs
+//===----------------------------------------------------------------------===//
+
+/// On each axis, the first first.
+SmallVector<Value> WindowThreads::coordinates(Value position) {
+  SmallVector<Value> extents;
+  for (const GridAxis &axis : axes)
+    extents.push_back(axes.size() == 1 ? length : e.index(axis.extent));
+  return delinearize(e, position, extents);
+}
+
+/// The bias of a query for a key, 0 outside of the window.
+Value WindowThreads::biasOf(Value head, Value t, Value key) {
+  SmallVector<Value> from = coordinates(t), to = coordinates(key);
+  Value tap = e.index(0), inside;
+  for (auto [i, axis] : llvm::enumerate(axes)) {
+    Value place = e.add(e.sub(to[i], from[i]), axis.before);
+    // Below the window it wraps around.
+    Value within = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ult, place,
+                                                   e.index(axis.taps()));
+    inside = inside ? e.builder.create<arith::AndIOp>(e.loc, inside, within) : within;
+    tap = e.add(e.mul(tap, axis.taps()), place);
+  }
+  Value safe = e.select(inside, tap, e.index(0));
+  Value bias = e.convert(e.load(mixer.bias, {head, safe}, 0), type);
+  return e.select(inside, bias, e.number(type, 0));
+}
+
+/// The key of a tap, and whether it lies on the grid.
+std::pair<Value, Value> WindowThreads::keyOf(Value t, Value tap) {
+  SmallVector<Value> taps, from = coordinates(t);
+  for (const GridAxis &axis : axes)
+    taps.push_back(e.index(axis.taps()));
+  taps = delinearize(e, tap, taps);
+  Value key = e.index(0), inside;
+  for (auto [i, axis] : llvm::enumerate(axes)) {
+    Value extent = axes.size() == 1 ? length : e.index(axis.extent);
+    Value place = e.sub(e.add(from[i], taps[i]), e.index(axis.before));
+    Value within = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ult, place, extent);
+    inside = inside ? e.builder.create<arith::AndIOp>(e.loc, inside, within) : within;
+    key = e.add(e.builder.createOrFold<arith::MulIOp>(e.loc, key, extent), place);
+  }
+  return {key, inside};
+}
+
+/// exp(k + w - logz) of a pair; logz and k are those of a head.
+Value WindowThreads::weightOf(LaneEmitter &group, Value k, Value logz, Value bias) {
+  Value none = group.infinity(true), x = exponentOf(group, k, bias);
+  Value hidden = e.builder.create<arith::OrIOp>(e.loc, e.equal(logz, none), e.equal(x, none));
+  return e.select(hidden, group.number(0), e.exp(e.fsub(x, logz)));
+}
+
+//===----------------------------------------------------------------------===//
+// Forward
+//===----------------------------------------------------------------------===//
+
+void WindowThreads::gridRows() {
+  forEachChannelThread(
+      e, type, batches, length, mixer.channels, mixer.perHead(), [&](LaneEmitter &group, Value t) {
+        Value head = e.div(group.channel, mixer.perHead());
+        auto exponent = [&](Value key) {
+          return exponentOf(group, group.loadPerHead(mixer.k, key), biasOf(head, t, key));
+        };
+        auto value = [&](Value key) { return group.load(mixer.v, key); };
+        storeRow(mixer, group, t,
+                 addExactly(group, e.index(0), keysOf(group.batch), group.emptyState(), exponent,
+                            value));
+      });
+}
+
+void WindowThreads::forward() {
+  if (!mixer.grid.empty())
+    return gridRows();
+  SegmentScan sums = scan(/*mirrored=*/false);
+  sums.items = [&](Value batch) { return keysOf(batch); };
+  sums.add = [&](LaneEmitter &group, const MixState &state, Value key) {
+    return group.add(state, group.loadPerHead(mixer.k, key), group.load(mixer.v, key));
+  };
+  sums.finish = [&](LaneEmitter &group, Value t, ArrayRef<MixState> outside) {
+    finishWindowRow(mixer, group, t, keysOf(group.batch), outside);
+  };
+  sums.run(e);
+}
+
+//===----------------------------------------------------------------------===//
+// Derivative
+//===----------------------------------------------------------------------===//
+
+/// dq and dv on a grid.
+void WindowThreads::gridKeys() {
+  forEachChannelThread(
+      e, type, batches, length, mixer.channels, mixer.perHead(),
+      [&](LaneEmitter &group, Value key) {
+        storeQueryGradient(mixer, group, key);
+        Value head = e.div(group.channel, mixer.perHead()), k = group.loadPerHead(mixer.k, key);
+        Value dv = sumInBlocks(e, e.index(0), length, {group.number(0)}, [&](Value t) {
+          Value p = weightOf(group, k, group.loadPerHead(mixer.logz, t), biasOf(head, t, key));
+          return SmallVector<Value>{e.fmul(p, loadQueryRow(mixer, group, t).g)};
+        })[0];
+        storeKeyGradients(mixer, group, key, dv, group.number(0), [](Value, Value) {});
+      });
+}
+
+/// dk of conv: a key has a weight for all channels of its head.
+void WindowThreads::headKeys() {
+  forEachChannelThread(
+      e, type, batches, length, mixer.heads, 1, [&](LaneEmitter &heads, Value key) {
+        Value head = heads.channel, k = heads.load(mixer.k, key);
+        Value first = mixer.causal ? key : e.index(0);
+        Value dk = sumInBlocks(e, first, length, {heads.number(0)}, [&](Value t) {
+          Value p = weightOf(heads, k, heads.load(mixer.logz, t), biasOf(head, t, key));
+          Value start = e.mul(head, mixer.perHead());
+          Value sum = e.loop(start, e.add(start, mixer.perHead()), e.index(1), heads.number(0),
+                             [&](Value channel, ValueRange carried) {
+                               LaneEmitter group(e, type, 0, heads.batch, channel);
+                               group.perHead = mixer.perHead();
+                               Value g = loadQueryRow(mixer, group, t).g;
+                               Value d =
+                                   e.fsub(group.load(mixer.v, key), group.load(mixer.ratio, t));
+                               return Emitter::Values{e.fma(g, d, carried[0])};
+                             })[0];
+          return SmallVector<Value>{e.fmul(p, sum)};
+        })[0];
+        Value visible = e.less(key, keysOf(heads.batch));
+        heads.store(e.select(visible, dk, heads.number(0)), mixer.inits[1], key);
+      });
+}
+
+void WindowThreads::bandGradient() {
+  Value tapBlocks = e.index((mixer.taps + kBlockTaps - 1) / kBlockTaps);
+  forEachBlock(e, {length, tapBlocks}, [&](ArrayRef<Value> block) {
+    Value t = block[0];
+    auto tapOf = [&](Value number) { return e.add(e.mul(block[1], kBlockTaps), number); };
+    auto part = [&](Value number, Value lane, int64_t lanes) {
+      Value tap = tapOf(number), zero = e.number(type, 0);
+      return e.loop(e.index(0), batches, e.index(1), zero, [&](Value batch, ValueRange carried) {
+        auto [key, inside] = keyOf(t, tap);
+        Value exists = e.builder.create<arith::AndIOp>(e.loc, inside, e.less(key, keysOf(batch)));
+        exists = e.builder.create<arith::AndIOp>(e.loc, exists, e.less(tap, e.index(mixer.taps)));
+        return e.branch(
+            exists, {type},
+            [&, key = key] {
+              return e.loop(lane, e.index(mixer.channels), e.index(lanes), carried,
+                            [&](Value channel, ValueRange sums) {
+                              LaneEmitter group(e, type, 0, batch, channel);
+                              return Emitter::Values{
+                                  e.fadd(sums[0], biasTerm(mixer, group, t, key, tap))};
+                            });
+            },
+            [&] { return Emitter::Values{carried[0]}; });
+      })[0];
+    };
+    BlockSums{type, kBlockTaps}.run(e, part, [&](Value sum, Value number) {
+      Value tap = tapOf(number);
+      e.when(e.less(tap, e.index(mixer.taps)), [&] { e.store(sum, mixer.inits[3], {t, tap}); });
+    });
+  });
+}
+
+void WindowThreads::filterGradient() {
+  forEachBlock(e, {e.index(mixer.heads), e.index(mixer.taps)}, [&](ArrayRef<Value> block) {
+    Value head = block[0], tap = block[1];
+    auto part = [&](Value, Value lane, int64_t lanes) {
+      Value zero = e.number(type, 0), count = e.mul(length, mixer.perHead());
+      return e.loop(e.index(0), batches, e.index(1), zero, [&](Value batch, ValueRange all) {
+        return e.loop(lane, count, e.index(lanes), all, [&](Value pair, ValueRange sums) {
+          SmallVector<Value> at = delinearize(e, pair, {length, e.index(mixer.perHead())});
+          auto [key, inside] = keyOf(at[0], tap);
+          Value exists = e.builder.create<arith::AndIOp>(e.loc, inside, e.less(key, keysOf(batch)));
+          return e.branch(
+              exists, {type},
+              [&, key = key] {
+                LaneEmitter group(e, type, 0, batch, e.add(e.mul(head, mixer.perHead()), at[1]));
+                group.perHead = mixer.perHead();
+                return Emitter::Values{e.fadd(sums[0], biasTerm(mixer, group, at[0], key, tap))};
+              },
+              [&] { return Emitter::Values{sums[0]}; });
+        });
+      })[0];
+    };
+    BlockSums{type, 1}.run(e, part,
+                           [&](Value sum, Value) { e.store(sum, mixer.inits[3], {head, tap}); });
+  });
+}
+
+void WindowThreads::backward() {
+  bool sharedKeys = mixer.perHeadBias && (mixer.perHead() > 1 || !mixer.grid.empty());
+  if (!mixer.grid.empty()) {
+    gridKeys();
+  } else {
+    SegmentScan sums = scan(/*mirrored=*/true);
+    sums.items = [&](Value) { return length; };
+    sums.add = [&](LaneEmitter &group, const MixState &state, Value t) {
+      return addQueryRow(mixer, group, state, t);
+    };
+    sums.finish = [&](LaneEmitter &group, Value key, ArrayRef<MixState> outside) {
+      storeQueryGradient(mixer, group, key);
+      finishWindowKey(mixer, group, key, outside, [&](Value value, Value at) {
+        if (!sharedKeys)
+          group.store(value, mixer.inits[1], at);
+      });
+    };
+    sums.run(e);
+  }
+  if (sharedKeys)
+    headKeys();
+  if (mixer.inits.size() == 4)
+    mixer.perHeadBias ? filterGradient() : bandGradient();
+}
+
+void aft::emitWindowThreads(Operation *op, OpBuilder &builder) {
+  WindowThreads(op, builder).forward();
+}
+
+void aft::emitWindowGradThreads(Operation *op, OpBuilder &builder) {
+  WindowThreads(op, builder).backward();
+}

@@ -1,0 +1,164 @@
+"""Runs the kernels of a GPU on the CPU and compares with the double-precision reference.
+
+usage: check_cuda.py AFT-RUN AFTC AFT-OPT
+"""
+import itertools
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+RUN, AFTC, OPT = sys.argv[1:4]
+INPUTS = os.path.join(os.path.dirname(__file__), "..", "inputs")
+rng = np.random.default_rng(11)
+folder = tempfile.mkdtemp()
+failed = []
+
+
+def save(array):
+    path = os.path.join(folder, f"{len(os.listdir(folder))}.npy")
+    np.save(path, np.asarray(array, order="C"))
+    return path
+
+
+def tensor(shape, element):
+    return "tensor<" + "".join(f"{n}x" for n in shape) + element + ">"
+
+
+def dynamic(array, dims, element):
+    return tensor(["?" if i in dims else n for i, n in enumerate(array.shape)], element)
+
+
+def compare(name, program, arrays, entry="main"):
+    """`program` is a text, or the path of one."""
+    if not os.path.exists(program):
+        path = os.path.join(folder, "program.mlir")
+        with open(path, "w") as file:
+            file.write(program)
+        program = path
+    done = subprocess.run([RUN, program, "--target=cuda-emulated", "--compare", "--entry=" + entry,
+                           *("--input=" + save(a) for a in arrays)], capture_output=True, text=True)
+    good = done.returncode == 0 and "largest error" in done.stdout
+    print(f"{'ok  ' if good else 'FAIL'} {name}")
+    if not good:
+        print(done.stdout[-2000:], done.stderr[-2000:])
+        failed.append(name)
+
+
+def function(body, arguments, results):
+    names = ", ".join(f"%{n}: {t}" for n, t in arguments)
+    return f"func.func @main({names}) -> ({', '.join(results)}) {{\n{body}\n}}\n"
+
+
+# Mixers, forward and derivative: (kind, B, T, d, attributes, element, scale of keys and biases).
+def mixer(kind, B, T, d, attrs="", element="f32", scale=1.0, window=4, heads=None, taps=(3,),
+          lengths=None, S=None):
+    causal, S = "causal" in attrs, S or T
+    floats = lambda *shape, by=1.0: (rng.normal(size=shape) * by).astype(np.float32)
+    q, v, dy = floats(B, T, d), floats(B, S, d), floats(B, T, d)
+    k = floats(B, S, heads or d, by=scale)
+    bias = {"simple": [], "full": [floats(T, S, by=scale)],
+            "local": [floats(T, window if causal else 2 * window - 1, by=scale)],
+            "conv": [floats(heads or d, *taps, by=scale)]}[kind]
+    if kind == "local":
+        attrs = f"window = {window} " + attrs
+    free = {"full": (0, 1), "local": (0,)}.get(kind, ())
+    shapes = [dynamic(a, (0, 1), element) for a in (q, k, v)]
+    shapes += [dynamic(a, free, element) for a in bias]
+    acc = "f64" if element == "f64" else "f32"
+    names = ["q", "k", "v"] + ["w"] * len(bias)
+    arguments = list(zip(names, shapes))
+    clause, extra = "", []
+    if lengths is not None:
+        clause, extra = "lengths(%n) ", [np.array(lengths, np.int32)]
+        arguments.append(("n", "tensor<?xi32>"))
+    given = ", ".join("%" + n for n in names)
+    types = ", ".join(t for _, t in arguments)
+    state = dynamic(q, (0, 1), acc)
+    logz = dynamic(k, (0, 1), acc) if kind == "conv" else state
+    y = shapes[0]
+    # The derivative takes what the forward operation keeps.
+    program = function(
+        f"  %y, %r, %z = aft.{kind} {given} {clause}{attrs} : ({types}) -> ({y}, {state}, {logz})\n"
+        f"  %g:{len(names)} = aft.{kind}_grad %dy, {given}, %r, %z {clause}{attrs} : "
+        f"({y}, {', '.join(shapes)}, {state}, {logz}"
+        f"{', tensor<?xi32>' if extra else ''}) -> ({', '.join(shapes)})\n"
+        f"  return %y, {', '.join(f'%g#{i}' for i in range(len(names)))} : {y}, {', '.join(shapes)}",
+        arguments + [("dy", y)], [y] + shapes)
+    compare(f"{kind} B{B} T{T} d{d} {attrs} {element} scale {scale} heads {heads} taps {taps}"
+            f"{' lengths' if extra else ''}", program, [q, k, v, *bias, *extra, dy])
+
+
+mixer("simple", 2, 70, 33, "causal")
+mixer("simple", 3, 1, 5)
+mixer("simple", 2, 130, 8, "gate = relu", lengths=[130, 0])
+mixer("simple", 1, 40, 12, "causal gate = tanh", element="bf16")
+mixer("simple", 1, 300, 9, "causal", scale=30.0)
+mixer("local", 2, 90, 10, "causal", window=7)
+mixer("local", 1, 200, 9, window=5)
+mixer("local", 2, 6, 4, window=9, lengths=[3, 6])
+mixer("local", 1, 33, 16, "causal gate = none", element="bf16", window=1)
+mixer("local", 1, 150, 3, scale=2000.0, window=12)
+mixer("conv", 2, 50, 12, heads=3, taps=(5,))
+mixer("conv", 2, 31, 12, "causal", heads=12, taps=(4,), lengths=[31, 17])
+mixer("conv", 2, 15, 12, "grid = [3, 5]", heads=4, taps=(3, 2), lengths=[15, 4])
+mixer("conv", 1, 24, 6, "grid = [2, 3, 4]", heads=6, taps=(3, 2, 3))
+mixer("full", 2, 21, 34)
+mixer("full", 2, 19, 6, "causal", S=23)
+mixer("full", 2, 17, 5, "causal gate = relu", scale=3000.0, lengths=[9, 17])
+mixer("full", 1, 40, 8, element="bf16")
+
+# Matrix products: rows, columns and depth that are no multiple of anything.
+for (m, n, k), op, element in itertools.product(
+        [(70, 65, 33), (1, 130, 17)],
+        ["matmul", "matmul_transpose_a", "matmul_transpose_b", "batch_matmul"], ["f32"]):
+    a, b = rng.normal(size=(m, k)), rng.normal(size=(k, n))
+    a = a.T if op.endswith("_a") else a
+    b = b.T if op.endswith("_b") else b
+    batch = (2,) if op.startswith("batch") else ()
+    a, b = (np.broadcast_to(x, batch + x.shape).astype(np.float32) for x in (a, b))
+    ta, tb, tc = tensor(a.shape, element), tensor(b.shape, element), tensor(batch + (m, n), element)
+    compare(f"{op} {m} {n} {k}", function(
+        f"  %zero = arith.constant 0.0 : f32\n  %e = tensor.empty() : {tc}\n"
+        f"  %z = linalg.fill ins(%zero : f32) outs(%e : {tc}) -> {tc}\n"
+        f"  %c = linalg.{op} ins(%a, %b : {ta}, {tb}) outs(%z : {tc}) -> {tc}\n"
+        f"  return %c : {tc}", [("a", ta), ("b", tb)], [tc]), [a, b])
+
+# A model, and a step of its training.
+source = os.path.join(INPUTS, "language-model.mlir")
+step = os.path.join(folder, "step.mlir")
+subprocess.run([AFTC, source, "--training=adamw", "--compile-to=graph", "-o", step], check=True)
+# The reference does not know affine.
+graph = step + ".graph"
+os.rename(step, graph)
+subprocess.run([OPT, graph, "-pass-pipeline=builtin.module(func.func(lower-affine))", "-o", step],
+               check=True)
+
+
+def modelInputs(text, entry):
+    """Values for the arguments of an entry whose B is 2 and T is 19."""
+    header = re.search(rf"func\.func @{entry}\((.*?)\) ->", text, re.S).group(1)
+    arrays = []
+    for shape, name in re.findall(r'tensor<([^>]*)> \{(?:aft.param, )?aft.name = "([^"]*)"', header):
+        *dims, element = shape.split("x")
+        dims = [{"ids": [2, 19], "targets": [38]}.get(name, dims)[i] if n == "?" else int(n)
+                for i, n in enumerate(dims)]
+        if name in ("ids", "targets"):
+            arrays.append(rng.integers(0, 40, dims).astype({"i32": np.int32, "i64": np.int64}[element]))
+        elif name == "step":
+            arrays.append(np.array(3, np.int64))
+        elif name == "lr":
+            arrays.append(np.array(1e-3, np.float32))
+        else:
+            values = rng.normal(size=dims) * 0.3
+            arrays.append((values ** 2 if name.startswith("v.") else values).astype(np.float32))
+    return arrays
+
+
+graph = open(step).read()
+compare("training step of a language model", step, modelInputs(graph, "train_step"), "train_step")
+compare("language model", source, modelInputs(open(source).read(), "main"), "main")
+sys.exit(1 if failed else 0)

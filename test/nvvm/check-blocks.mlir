@@ -1,0 +1,42 @@
+// RUN: aft-opt %s -split-input-file -verify-diagnostics -aft-check-phase='phase=vector thread-blocks'
+// What a kernel for a GPU must not do.
+
+// expected-error @below {{not supported yet on a GPU: kernel @shared takes 65536 bytes of memory that a block of threads shares, more than 49152}}
+func.func @shared(%x: memref<4xf32>) attributes {aft.kernel} {
+  %a = memref.alloc() : memref<16384xf32>
+  scf.forall (%i) in (32) {
+    %v = memref.load %a[%i] : memref<16384xf32>
+    memref.store %v, %x[%i] : memref<4xf32>
+  } {mapping = [#gpu.thread<x>]}
+  return
+}
+
+// -----
+
+// Of memory with a row per thread each thread has one row.
+// expected-error @below {{not supported yet on a GPU: kernel @own takes 2048 bytes of memory for each thread, more than 1024}}
+func.func @own(%x: memref<4xf32>) attributes {aft.kernel} {
+  %a = memref.alloca() : memref<32x512xf32>
+  scf.forall (%i) in (32) {
+    %v = memref.load %a[%i, %i] : memref<32x512xf32>
+    memref.store %v, %x[%i] : memref<4xf32>
+  } {mapping = [#gpu.thread<x>]}
+  return
+}
+
+// -----
+
+func.func @store(%x: memref<4xf32>) attributes {aft.kernel} {
+  %c0 = arith.constant 0 : index
+  %v = arith.constant 0.0 : f32
+  // expected-error @below {{phase 'vector' left 'memref.store' in @store outside of all threads}}
+  memref.store %v, %x[%c0] : memref<4xf32>
+  return
+}
+
+// -----
+
+// expected-error @below {{kernel @range must have type (memrefs...) -> () after phase 'vector' for a GPU}}
+func.func @range(%x: memref<4xf32>, %begin: index, %end: index) -> index attributes {aft.kernel} {
+  return %begin : index
+}

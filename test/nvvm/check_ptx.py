@@ -1,0 +1,117 @@
+"""Compiles every kind of kernel for a GPU, and has ptxas, where it is found, accept the PTX
+without spills and within limits.
+
+usage: check_ptx.py AFTC [--table]
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+AFTC = sys.argv[1]
+SHARED, REGISTERS = 48 << 10, 65536
+INPUTS = os.path.join(os.path.dirname(__file__), "..", "inputs")
+PTXAS = shutil.which("ptxas") or shutil.which("ptxas", path="/usr/local/cuda/bin")
+folder = tempfile.mkdtemp()
+
+
+def function(body, arguments, results):
+    names = ", ".join(f"%{n}: {t}" for n, t in arguments)
+    return f"func.func @main({names}) -> ({', '.join(results)}) {{\n{body}\n}}\n"
+
+
+def mixer(kind, keys, bias, attrs, element):
+    """One mixer and its derivative."""
+    rows = f"tensor<?x?x64x{element}>"
+    shapes = [rows, f"tensor<?x?x{keys}x{element}>", rows] + ([f"tensor<{bias}x{element}>"] if bias else [])
+    names = ["q", "k", "v", "w"][:len(shapes)]
+    given, types = ", ".join("%" + n for n in names), ", ".join(shapes)
+    state, logz = "tensor<?x?x64xf32>", f"tensor<?x?x{keys}xf32>"
+    return function(
+        f"  %y, %r, %z = aft.{kind} {given} {attrs} : ({types}) -> ({rows}, {state}, {logz})\n"
+        f"  %g:{len(names)} = aft.{kind}_grad %y, {given}, %r, %z {attrs} : "
+        f"({rows}, {types}, {state}, {logz}) -> ({types})\n"
+        f"  return %y, {', '.join(f'%g#{i}' for i in range(len(names)))} : {rows}, {types}",
+        list(zip(names, shapes)), [rows] + shapes)
+
+
+def product(op, a, b, c):
+    return function(
+        f"  %zero = arith.constant 0.0 : f32\n  %e = tensor.empty() : {c}\n"
+        f"  %z = linalg.fill ins(%zero : f32) outs(%e : {c}) -> {c}\n"
+        f"  %c = linalg.{op} ins(%a, %b : {a}, {b}) outs(%z : {c}) -> {c}\n"
+        f"  return %c : {c}", [("a", a), ("b", b)], [c])
+
+
+programs = {f"{kind} {attrs} {element}": mixer(kind, keys, bias, attrs, element)
+            for kind, keys, bias, attrs, element in [
+                ("simple", 64, "", "", "f32"), ("simple", 64, "", "causal", "bf16"),
+                ("local", 64, "?x32", "window = 32 causal", "f32"),
+                ("local", 64, "?x63", "window = 32", "bf16"),
+                ("conv", 8, "8x11", "", "f32"), ("conv", 64, "64x11x11", "grid = [14, 14]", "f32"),
+                ("full", 64, "?x?", "", "f32"), ("full", 64, "?x?", "causal", "bf16")]}
+programs["matmul bf16"] = product("matmul_transpose_b", "tensor<300x200xbf16>",
+                                  "tensor<100x200xbf16>", "tensor<300x100xf32>")
+state = "tensor<?x64xf32>"
+rows = "tensor<?x?x64xf32>"
+programs["decoding"] = function(
+    f"  %y:4 = aft.simple_online %q, %q, %q state(%m, %m, %m) : ({rows}, {rows}, {rows}, {state}, "
+    f"{state}, {state}) -> ({rows}, {state}, {state}, {state})\n"
+    f"  return %y#0, %y#1, %y#2, %y#3 : {rows}, {state}, {state}, {state}",
+    [("q", rows), ("m", state)], [rows, state, state, state])
+
+
+def check(name, path, flags=()):
+    problems, table = [], []
+    for arch in ("sm_90a", "sm_80"):
+        done = subprocess.run([AFTC, path, f"--target=cuda:{arch}", "--compile-to=binary", *flags],
+                              capture_output=True, text=True)
+        ptx = os.path.join(folder, "code.ptx")
+        open(ptx, "w").write(done.stdout)
+        if done.returncode or ".entry" not in done.stdout or f".target {arch}" not in done.stdout:
+            problems.append(f"{arch}: {done.stderr.strip()[:300] or 'no PTX'}")
+        elif PTXAS:
+            problems += assemble(ptx, arch, done.stdout, table)
+    print(f"{'FAIL' if problems else 'ok  '} {name}")
+    for problem in problems:
+        print("     " + problem)
+    if "--table" in sys.argv:
+        print("\n".join(table))
+    return not problems
+
+
+def assemble(ptx, arch, text, table):
+    done = subprocess.run([PTXAS, "-v", f"-arch={arch}", "-o", os.devnull, ptx],
+                          capture_output=True, text=True)
+    if done.returncode:
+        return [f"{arch}: ptxas: {done.stderr.strip()[:300]}"]
+    problems = []
+    found = re.findall(r"Compiling entry function '(\S+)'.*?(\d+) bytes stack frame, (\d+) bytes spill "
+                       r"stores, (\d+) bytes spill loads.*?Used (\d+) registers(.*?)\n", done.stderr, re.S)
+    if len(found) != text.count(".entry"):
+        problems.append(f"{arch}: ptxas tells of {len(found)} of {text.count('.entry')} kernels")
+    for kernel, stack, stores, loads, registers, rest in found:
+        threads = int(re.search(rf"\.entry {re.escape(kernel)}\(.*?\.maxntid (\d+)", text, re.S).group(1))
+        shared = int((re.findall(r"(\d+) bytes smem", rest) or ["0"])[0])
+        table.append(f"       {arch} {kernel}: {registers} registers, {threads} threads, {shared} bytes "
+                     f"shared, {stack} bytes of stack")
+        if int(stores) or int(loads):
+            problems.append(f"{arch}: {kernel} spills {stores} and {loads} bytes")
+        if int(registers) * threads > REGISTERS or shared > SHARED:
+            problems.append(f"{arch}: {kernel} takes {registers} registers for {threads} threads, "
+                            f"{shared} bytes of shared memory")
+    return problems
+
+
+if not PTXAS:
+    print("ptxas is not found: its checks are left out")
+good = True
+for name, program in programs.items():
+    path = os.path.join(folder, "program.mlir")
+    open(path, "w").write(program)
+    good &= check(name, path)
+good &= check("training step of a language model", os.path.join(INPUTS, "language-model.mlir"),
+              ["--training=adamw"])
+sys.exit(not good)

@@ -1,0 +1,36 @@
+// RUN: aft-opt %s -aft-grid-to-range -aft-lower-threads | FileCheck %s
+// A kernel is a function of a thread of a block: it does the group of its block's number,
+// waits where threads wait for each other, and has its own row of what threads keep.
+
+// CHECK: llvm.mlir.global internal @sum.shared0() {addr_space = 3 : i32, alignment = 16 : i64} : !llvm.array<256 x i8>
+// CHECK-LABEL: func.func @sum(
+// CHECK-SAME: %[[X:.*]]: !llvm.ptr {llvm.align = 16 : i64, llvm.noalias}, %[[N:.*]]: i64)
+// CHECK-SAME: aft.shared_bytes = 256 : i64, aft.threads = 64 : i64
+// CHECK-DAG: %[[THREAD:.*]] = nvvm.read.ptx.sreg.tid.x : i32
+// CHECK-DAG: nvvm.read.ptx.sreg.ctaid.x : i32
+// CHECK-DAG: memref.alloca() {alignment = 16 : i64} : memref<1xf32>
+// CHECK: memref.store
+// CHECK: nvvm.barrier0
+// Fewer threads than the block has, and no barrier at the end.
+// CHECK: arith.cmpi slt
+// CHECK: scf.if
+// CHECK: memref.store
+// CHECK-NOT: nvvm.barrier0
+// CHECK: return
+func.func @sum(%x: memref<?xf32>) attributes {aft.aligned = array<i1: true>, aft.kernel} {
+  %c0 = arith.constant 0 : index
+  %n = memref.dim %x, %c0 : memref<?xf32>
+  %shared = memref.alloc() : memref<64xf32>
+  %own = memref.alloca() : memref<64x1xf32>
+  scf.forall (%block) in (%n) {
+    scf.forall (%thread) in (64) {
+      %v = memref.load %own[%thread, %c0] : memref<64x1xf32>
+      memref.store %v, %shared[%thread] : memref<64xf32>
+    } {mapping = [#gpu.thread<x>]}
+    scf.forall (%thread) in (32) {
+      %v = memref.load %shared[%thread] : memref<64xf32>
+      memref.store %v, %x[%block] : memref<?xf32>
+    } {mapping = [#gpu.thread<x>]}
+  } {mapping = [#gpu.block<x>]}
+  return
+}
