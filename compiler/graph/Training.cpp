@@ -160,6 +160,13 @@ Value StepBuilder::clippingScale(ValueRange gradients) {
   return b.create<arith::MinimumFOp>(scale, constant(type, 1));
 }
 
+/// Whether the loss does not depend on a parameter: its gradient is made of zeros.
+static bool isUnreached(func::FuncOp gradient, unsigned result) {
+  auto end = cast<func::ReturnOp>(gradient.getBody().front().getTerminator());
+  auto fill = end.getOperand(result).getDefiningOp<linalg::FillOp>();
+  return fill && matchPattern(fill.value(), m_AnyZeroFloat());
+}
+
 void StepBuilder::update(func::FuncOp step, ValueRange gradients, Value scale) {
   unsigned count = parameters.size();
   Value number = step.getArgument(3 * count), lr = step.getArgument(3 * count + 1);
@@ -167,6 +174,12 @@ void StepBuilder::update(func::FuncOp step, ValueRange gradients, Value scale) {
   for (unsigned i = 0; i < count; ++i) {
     Value param = step.getArgument(i), m = step.getArgument(count + i),
           v = step.getArgument(2 * count + i);
+    // As in LibTorch, what has no gradient stays: its weight does not decay.
+    if (isUnreached(gradient, gradient.getNumResults() - count + i)) {
+      for (unsigned part = 0; part < 3; ++part)
+        updated[part * count + i] = step.getArgument(part * count + i);
+      continue;
+    }
     auto adamw = b.create<AdamWOp>(
         TypeRange{param.getType(), m.getType(), v.getType()}, param, gradients[i], m, v, lr,
         number, scale, ValueRange(), b.getF64FloatAttr(options.beta1),

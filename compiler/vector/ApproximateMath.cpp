@@ -123,10 +123,29 @@ struct ErfF32 : OpRewritePattern<math::ErfOp> {
   }
 };
 
+/// Upstream reduces the argument in f32: sin(1000) is off by 6e-5, sin(1e30) infinite. The
+/// function of libm is right everywhere; LLVM makes its f32 form of this.
+template <typename Op> struct PreciseF32 : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    Type type = op.getType(), wide = rewriter.getF64Type();
+    if (!getElementTypeOrSelf(type).isF32())
+      return rewriter.notifyMatchFailure(op, "only f32 is approximated");
+    if (auto shaped = dyn_cast<ShapedType>(type))
+      wide = shaped.clone(wide);
+    Value x = rewriter.create<arith::ExtFOp>(op.getLoc(), wide, op.getOperand());
+    Value y = rewriter.create<Op>(op.getLoc(), x);
+    rewriter.replaceOpWithNewOp<arith::TruncFOp>(op, type, y);
+    return success();
+  }
+};
+
 struct ApproximateMath : aft::impl::ApproximateMathBase<ApproximateMath> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpF32, ErfF32>(&getContext(), /*benefit=*/10);
+    patterns.add<ExpF32, ErfF32, PreciseF32<math::SinOp>, PreciseF32<math::CosOp>>(
+        &getContext(), /*benefit=*/10);
     // tanh and erf are bounded: absolute errors of 1e-7 are harmless there.
     populateMathPolynomialApproximationPatterns(patterns);
     if (failed(applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))

@@ -269,6 +269,13 @@ TEST(Capture, InputsThatAreViews) {
             std::string::npos);
 }
 
+TEST(Capture, SinesOfLargeNumbers) {
+  // A reduction of the argument in f32 was off by 6e-5 at 1000 and infinite at 1e30.
+  Tensor x = at::tensor({0.5f, -3.f, 1000.f, 16384.f, -1e7f, 1e30f, INFINITY, NAN}).view({2, 4});
+  expectSame([](const Tensors &in) -> Tensors { return {at::sin(in[0]), at::cos(in[0])}; }, {x},
+             {}, 1e-6);
+}
+
 TEST(Capture, ProgramsHaveTheNameOfTheModule) {
   auto nameOf = [](const CompiledModule &compiled) {
     std::string report = compiled.program().report(), key = "\"program\":\"";

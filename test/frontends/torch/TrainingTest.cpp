@@ -156,6 +156,33 @@ TEST(Training, DetachesAndFreezes) {
   expectSameTraining(compiled, eager, 0, 1e-9);
 }
 
+TEST(Training, WhatTheLossDoesNotReachStays) {
+  // A gradient of zeros would let its weights decay, which LibTorch's AdamW does not.
+  struct Cut : torch::nn::Module {
+    Cut() : first(register_module("first", torch::nn::Linear(4, 4))),
+            second(register_module("second", torch::nn::Linear(4, 2))) {}
+    Tensor forward(Tensor x) { return second(first(x).detach()); }
+    torch::nn::Linear first, second;
+  };
+  torch::manual_seed(12);
+  auto model = std::make_shared<Cut>();
+  Tensor x = at::randn({3, 4}), first = model->first->weight.detach().clone(),
+         second = model->second->weight.detach().clone();
+  OptimizerOptions options;
+  options.weightDecay = 0.5;
+  auto step = compileTraining(
+      model, [](Tensor y) { return y.square().sum(); }, options, {x}, withoutCache());
+  step(x);
+  EXPECT_TRUE(model->first->weight.equal(first));
+  EXPECT_FALSE(model->second->weight.equal(second));
+  // A batch without rows, of a fixed size, changes nothing but by decay.
+  CompileModuleOptions fixed = withoutCache();
+  fixed.dynamic = false;
+  auto empty = compileTraining(
+      model, [](Tensor y) { return y.square().sum(); }, options, {at::randn({0, 4})}, fixed);
+  EXPECT_EQ(empty(at::randn({0, 4})).item<float>(), 0);
+}
+
 TEST(Training, DropoutIsRepeatableAndDiffersByStep) {
   auto train = [](int64_t seed) {
     torch::manual_seed(12);
