@@ -343,7 +343,7 @@ aft_status aft_run(const aft_model *model, size_t entry, const aft_buffer *argum
         model->artifact->run(entry, buffers.inputs, buffers.outputs, Host(host).runtime(), error);
     if (status.ok())
       return {};
-    return {error == CallError::Memory ? AFT_ERROR_MEMORY : AFT_ERROR_ARGUMENT, status.message};
+    return {codeOf(error), status.message};
   });
 }
 

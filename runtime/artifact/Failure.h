@@ -5,6 +5,7 @@
 
 #include "aft/aft.h"
 #include "aft/program.h"
+#include "runtime/core/CallRunner.h"
 
 #include <string>
 
@@ -18,6 +19,17 @@ struct [[nodiscard]] Failure {
   bool ok() const { return code == AFT_OK; }
   Status status() const { return {message}; }
 };
+
+/// What aft/aft.h calls a call's error.
+inline aft_status codeOf(CallError error) {
+  switch (error) {
+  case CallError::None: return AFT_OK;
+  case CallError::Argument: return AFT_ERROR_ARGUMENT;
+  case CallError::Memory: return AFT_ERROR_MEMORY;
+  case CallError::Device: return AFT_ERROR_INTERNAL;
+  }
+  return AFT_ERROR_INTERNAL;
+}
 
 } // namespace aft
 

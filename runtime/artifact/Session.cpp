@@ -179,7 +179,7 @@ Failure Session::step(const std::vector<Buffer> &given, const std::vector<Buffer
     return failure;
   CallError error;
   if (Status status = program->run(entry, arguments, results, runtime, error); !status.ok())
-    return {error == CallError::Memory ? AFT_ERROR_MEMORY : AFT_ERROR_ARGUMENT, status.message};
+    return {codeOf(error), status.message};
   for (State &state : all) {
     if (state.inPlace)
       continue;

@@ -54,8 +54,28 @@ static Status checkLimits(size_t index, const ValueInfo &info, const Buffer &buf
   return {};
 }
 
-static bool isBound(const CompiledEntry &entry, size_t input) {
-  return input < entry.bound.size() && entry.bound[input];
+/// Extents of all values together.
+static size_t rankSum(const std::vector<ValueInfo> &values) {
+  size_t sum = 0;
+  for (const ValueInfo &value : values)
+    sum += value.type.shape.size();
+  return sum;
+}
+
+std::vector<int64_t> EntryCall::inputExtents() const {
+  return {dims.begin(), dims.begin() + static_cast<std::ptrdiff_t>(rankSum(entry->info.inputs))};
+}
+
+std::vector<int64_t> EntryCall::bufferBytes() const {
+  std::vector<int64_t> bytes;
+  auto next = dims.begin();
+  for (const auto *values : {&entry->info.inputs, &entry->info.outputs})
+    for (const ValueInfo &value : *values) {
+      bytes.push_back(sizeOf(value.type.dtype));
+      for (size_t dim = 0; dim < value.type.shape.size(); ++dim)
+        bytes.back() *= *next++;
+    }
+  return bytes;
 }
 
 /// An entry as callers see it.
@@ -63,7 +83,7 @@ static EntryInfo visiblePart(const CompiledEntry &entry) {
   EntryInfo info{entry.info.name, {}, entry.info.outputs};
   std::vector<int> number(entry.info.inputs.size(), -1);
   for (size_t i = 0; i < number.size(); ++i) {
-    if (isBound(entry, i))
+    if (entry.isBound(i))
       continue;
     number[i] = static_cast<int>(info.inputs.size());
     info.inputs.push_back(entry.info.inputs[i]);
@@ -75,7 +95,7 @@ static EntryInfo visiblePart(const CompiledEntry &entry) {
 }
 
 CompiledProgram::CompiledProgram(ProgramCode given, int threads)
-    : code(std::move(given)), pool(ThreadPool::shared(threads)) {
+    : code(std::move(given)), pool(ThreadPool::shared(code.runner ? 1 : threads)) {
   for (const CompiledEntry &entry : code.entries)
     visible.push_back(visiblePart(entry));
   for (const KernelInfo &kernel : code.kernels)
@@ -93,16 +113,16 @@ Status CompiledProgram::find(const std::string &name, size_t &index) const {
 }
 
 Status CompiledProgram::plan(size_t index, const std::vector<Buffer> &inputs,
-                             std::vector<void *> &all, std::vector<int64_t> &dims,
-                             int64_t &arenaBytes) const {
+                             EntryCall &call) const {
   const EntryInfo &info = visible[index];
   const CompiledEntry &entry = code.entries[index];
+  call.entry = &entry;
   if (inputs.size() != info.inputs.size())
     return {"entry '" + info.name + "' takes " + std::to_string(info.inputs.size()) +
             " inputs, found " + std::to_string(inputs.size())};
   for (size_t i = 0, next = 0; i < entry.info.inputs.size(); ++i) {
-    const Buffer *buffer = isBound(entry, i) ? &*entry.bound[i] : &inputs[next];
-    if (!isBound(entry, i)) {
+    const Buffer *buffer = entry.isBound(i) ? &*entry.bound[i] : &inputs[next];
+    if (!entry.isBound(i)) {
       Status status = checkBuffer("input", next, info.inputs[next], *buffer);
       if (status.ok())
         status = checkLimits(next, info.inputs[next], *buffer);
@@ -110,14 +130,12 @@ Status CompiledProgram::plan(size_t index, const std::vector<Buffer> &inputs,
         return {"entry '" + info.name + "': " + status.message};
       ++next;
     }
-    all.push_back(buffer->data);
-    dims.insert(dims.end(), buffer->shape.begin(), buffer->shape.end());
+    call.buffers.push_back(buffer->data);
+    call.dims.insert(call.dims.end(), buffer->shape.begin(), buffer->shape.end());
   }
-  size_t given = dims.size(), wanted = 0;
-  for (const ValueInfo &output : info.outputs)
-    wanted += output.type.shape.size();
-  dims.resize(given + wanted);
-  int64_t check = entry.plan(dims.data(), dims.data() + given, &arenaBytes);
+  size_t given = call.dims.size();
+  call.dims.resize(given + rankSum(info.outputs));
+  int64_t check = entry.plan(call.dims.data(), call.dims.data() + given, &call.arenaBytes);
   if (check == 0)
     return {};
   size_t message = static_cast<size_t>(check) - 1;
@@ -138,14 +156,10 @@ Status CompiledProgram::outputShapes(const std::string &entry, const std::vector
 Status CompiledProgram::outputShapes(size_t index, const std::vector<Buffer> &inputs,
                                      std::vector<std::vector<int64_t>> &shapes,
                                      int64_t *arenaBytes) const {
-  std::vector<void *> all;
-  std::vector<int64_t> dims;
-  int64_t bytes = 0;
-  if (Status status = plan(index, inputs, all, dims, bytes); !status.ok())
+  EntryCall call;
+  if (Status status = plan(index, inputs, call); !status.ok())
     return status;
-  auto next = dims.end();
-  for (const ValueInfo &output : visible[index].outputs)
-    next -= static_cast<std::ptrdiff_t>(output.type.shape.size());
+  auto next = call.dims.end() - static_cast<std::ptrdiff_t>(rankSum(visible[index].outputs));
   shapes.clear();
   for (const ValueInfo &output : visible[index].outputs) {
     auto end = next + static_cast<std::ptrdiff_t>(output.type.shape.size());
@@ -153,14 +167,15 @@ Status CompiledProgram::outputShapes(size_t index, const std::vector<Buffer> &in
     next = end;
   }
   if (arenaBytes)
-    *arenaBytes = bytes;
+    *arenaBytes = call.arenaBytes;
   return {};
 }
 
 Status CompiledProgram::takeOutputs(size_t index, const std::vector<Buffer> &inputs,
-                                    const std::vector<Buffer> &outputs, const int64_t *extents,
-                                    std::vector<void *> &all) const {
+                                    const std::vector<Buffer> &outputs,
+                                    EntryCall &call) const {
   const EntryInfo &info = visible[index];
+  const int64_t *extents = call.dims.data() + call.dims.size() - rankSum(info.outputs);
   if (outputs.size() != info.outputs.size())
     return {"entry '" + info.name + "' has " + std::to_string(info.outputs.size()) +
             " outputs, found memory for " + std::to_string(outputs.size())};
@@ -174,9 +189,25 @@ Status CompiledProgram::takeOutputs(size_t index, const std::vector<Buffer> &inp
       return {"entry '" + info.name + "': " + labelOf("output", i, expected.name) + " updates " +
               labelOf("input", expected.alias, info.inputs[expected.alias].name) +
               " in place and must have its memory"};
-    all.push_back(outputs[i].data);
+    call.buffers.push_back(outputs[i].data);
   }
   return {};
+}
+
+Status CompiledProgram::prepare(size_t index, const std::vector<Buffer> &inputs,
+                                const std::vector<Buffer> &outputs, EntryCall &call) const {
+  if (Status status = plan(index, inputs, call); !status.ok())
+    return status;
+  return takeOutputs(index, inputs, outputs, call);
+}
+
+Status CompiledProgram::run(const std::string &entry, const std::vector<Buffer> &inputs,
+                            const std::vector<Buffer> &outputs) const {
+  size_t index;
+  CallError error;
+  if (Status status = find(entry, index); !status.ok())
+    return status;
+  return run(index, inputs, outputs, nullptr, error);
 }
 
 Status CompiledProgram::run(const std::string &entry, const std::vector<Buffer> &inputs,
@@ -192,52 +223,63 @@ Status CompiledProgram::run(const std::string &entry, const std::vector<Buffer> 
 Status CompiledProgram::run(size_t index, const std::vector<Buffer> &inputs,
                             const std::vector<Buffer> &outputs, const aft_runtime_t *runtime,
                             CallError &error) const {
-  std::vector<void *> all;
-  std::vector<int64_t> dims;
-  int64_t arenaBytes = 0;
+  EntryCall call;
   error = CallError::Argument;
-  if (Status status = plan(index, inputs, all, dims, arenaBytes); !status.ok())
+  if (code.runner && runtime)
+    return {"entry '" + visible[index].name +
+            "' is compiled for a GPU: no parallel_for of the host can run it"};
+  if (Status status = prepare(index, inputs, outputs, call); !status.ok())
     return status;
-  size_t extents = 0;
-  for (const ValueInfo &output : visible[index].outputs)
-    extents += output.type.shape.size();
-  if (Status status =
-          takeOutputs(index, inputs, outputs, dims.data() + dims.size() - extents, all);
-      !status.ok())
+  error = CallError::None;
+  if (code.runner)
+    return code.runner->run(call, kernels, error);
+  return runOnThreads(call, runtime ? *runtime : *pool.runtime(), error);
+}
+
+Status CompiledProgram::runResident(const std::string &entry, const std::vector<Buffer> &inputs,
+                                    const std::vector<Buffer> &outputs, void *stream) const {
+  size_t index;
+  if (Status status = find(entry, index); !status.ok())
     return status;
-  ArenaPool::Lease arena(arenas, arenaBytes);
+  if (!code.runner)
+    return {"entry '" + entry + "' is compiled for the CPU: it cannot run on memory of a GPU"};
+  EntryCall call;
+  CallError error = CallError::None;
+  if (Status status = prepare(index, inputs, outputs, call); !status.ok())
+    return status;
+  return code.runner->runResident(call, kernels, stream, error);
+}
+
+Status CompiledProgram::runOnThreads(const EntryCall &call, const aft_runtime_t &runtime,
+                                     CallError &error) const {
+  ArenaPool::Lease arena(arenas, call.arenaBytes);
   error = arena.data() ? CallError::None : CallError::Memory;
   if (!arena.data())
-    return {"entry '" + visible[index].name + "' needs " + std::to_string(arenaBytes) +
+    return {"entry '" + call.entry->info.name + "' needs " + std::to_string(call.arenaBytes) +
             " bytes of scratch memory, which could not be had"};
-  if (!runtime)
-    runtime = pool.runtime();
   if (Profile::wanted() || logs("runtime"))
-    runMeasured(index, all.data(), dims, arena.data(), arenaBytes, *runtime);
+    runMeasured(call, arena.data(), runtime);
   else
-    code.entries[index].run(all.data(), dims.data(), arena.data(), runtime);
+    call.entry->run(call.buffers.data(), call.dims.data(), arena.data(), &runtime);
   return {};
 }
 
-void CompiledProgram::runMeasured(size_t index, void *const *buffers,
-                                  const std::vector<int64_t> &dims, void *arena,
-                                  int64_t arenaBytes, const aft_runtime_t &runtime) const {
-  const CompiledEntry &entry = code.entries[index];
+void CompiledProgram::runMeasured(const EntryCall &call, void *arena,
+                                  const aft_runtime_t &runtime) const {
   int threads = &runtime == pool.runtime() ? pool.threads() : 0;
-  std::ptrdiff_t inputExtents = 0;
-  for (const ValueInfo &input : entry.info.inputs)
-    inputExtents += static_cast<std::ptrdiff_t>(input.type.shape.size());
-  RunRecord record(entry.info.name, {dims.begin(), dims.begin() + inputExtents}, arenaBytes,
-                   threads, kernels, &runtime);
-  entry.run(buffers, dims.data(), arena, record.runtime());
+  RunRecord record(call.entry->info.name, call.inputExtents(), call.arenaBytes, threads, kernels,
+                   &runtime);
+  call.entry->run(call.buffers.data(), call.dims.data(), arena, record.runtime());
   record.finish();
+  reportRun(record, threads ? std::to_string(threads) + " threads" : "the host's threads");
+}
+
+void aft::reportRun(const RunRecord &record, const std::string &where) {
   Profile::deliver(record);
   if (!logs("runtime"))
     return;
   Profile profile;
   profile.add(record);
-  log("runtime", entry.info.name + ": " + std::to_string(arenaBytes) +
-                     " bytes of scratch memory, " +
-                     (threads ? std::to_string(threads) + " threads" : "the host's threads") +
-                     profile.table());
+  log("runtime", record.entry + ": " + std::to_string(record.arenaBytes) +
+                     " bytes of scratch memory, " + where + profile.table());
 }

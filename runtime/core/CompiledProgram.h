@@ -7,24 +7,13 @@
 
 #include "aft/program.h"
 #include "runtime/core/Arena.h"
+#include "runtime/core/CallRunner.h"
 #include "runtime/core/InternalApi.h"
-#include "runtime/core/RunRecord.h"
 #include "runtime/core/ThreadPool.h"
 
 #include <memory>
-#include <optional>
 
 namespace aft {
-
-/// One entry and its code.
-struct CompiledEntry {
-  EntryInfo info; ///< as the code sees it
-  aft_entry_t run = nullptr;
-  aft_plan_t plan = nullptr;
-  /// One per input: what it is bound to, if the caller does not give it. Empty: none is
-  /// bound. No output overwrites a bound input.
-  std::vector<std::optional<Buffer>> bound;
-};
 
 /// What the compiler made of a program.
 struct ProgramCode {
@@ -32,10 +21,8 @@ struct ProgramCode {
   std::vector<std::string> checks; ///< messages of the plans' shape checks
   std::vector<KernelInfo> kernels; ///< the distinct kernel bodies
   std::shared_ptr<void> memory;    ///< keeps the code and what is bound
+  std::shared_ptr<CallRunner> runner; ///< of a GPU; null: the pool of threads runs it
 };
-
-/// Why a call was refused.
-enum class CallError { None, Argument, Memory };
 
 class AFT_INTERNAL CompiledProgram : public Program {
 public:
@@ -47,13 +34,13 @@ public:
                       std::vector<std::vector<int64_t>> &shapes,
                       int64_t *arenaBytes) const override;
   Status run(const std::string &entry, const std::vector<Buffer> &inputs,
-             const std::vector<Buffer> &outputs) const override {
-    return run(entry, inputs, outputs, *pool.runtime());
-  }
+             const std::vector<Buffer> &outputs) const override;
   Status run(const std::string &entry, const std::vector<Buffer> &inputs,
              const std::vector<Buffer> &outputs, const aft_runtime_t &runtime) const override;
+  Status runResident(const std::string &entry, const std::vector<Buffer> &inputs,
+                     const std::vector<Buffer> &outputs, void *stream) const override;
 
-  /// The same by number; `runtime` null: the pool of threads.
+  /// The same by number; `runtime` null: the GPU or the pool of threads.
   Status outputShapes(size_t entry, const std::vector<Buffer> &inputs,
                       std::vector<std::vector<int64_t>> &shapes, int64_t *arenaBytes) const;
   Status run(size_t entry, const std::vector<Buffer> &inputs, const std::vector<Buffer> &outputs,
@@ -61,16 +48,17 @@ public:
 
 private:
   Status find(const std::string &name, size_t &index) const;
-  /// Checks the caller's inputs, adds what is bound and asks the plan; `all` are the
-  /// code's inputs, `dims` their extents, then the outputs'.
-  Status plan(size_t index, const std::vector<Buffer> &inputs, std::vector<void *> &all,
-              std::vector<int64_t> &dims, int64_t &arenaBytes) const;
+  /// Checks the caller's inputs, adds what is bound and asks the plan: a call that lacks
+  /// the outputs' memory.
+  Status plan(size_t index, const std::vector<Buffer> &inputs, EntryCall &call) const;
   Status takeOutputs(size_t index, const std::vector<Buffer> &inputs,
-                     const std::vector<Buffer> &outputs, const int64_t *extents,
-                     std::vector<void *> &all) const;
+                     const std::vector<Buffer> &outputs, EntryCall &call) const;
+  Status prepare(size_t index, const std::vector<Buffer> &inputs,
+                 const std::vector<Buffer> &outputs, EntryCall &call) const;
+  Status runOnThreads(const EntryCall &call, const aft_runtime_t &runtime,
+                      CallError &error) const;
   /// Runs an entry and reports to the profiles at work and to the log.
-  void runMeasured(size_t index, void *const *buffers, const std::vector<int64_t> &dims,
-                   void *arena, int64_t arenaBytes, const aft_runtime_t &runtime) const;
+  void runMeasured(const EntryCall &call, void *arena, const aft_runtime_t &runtime) const;
 
   ProgramCode code;
   std::vector<EntryInfo> visible; ///< without what is bound

@@ -187,6 +187,12 @@ public:
   /// The same with the host's own parallel_for in place of the pool of threads.
   virtual Status run(const std::string &entry, const std::vector<Buffer> &inputs,
                      const std::vector<Buffer> &outputs, const aft_runtime_t &host) const = 0;
+
+  /// The same on memory of the GPU that the program is compiled for, in the order of a
+  /// CUDA stream (CUstream or cudaStream_t; null: the default stream) of the GPU's primary
+  /// context; may return before it is done. Buffers and what lies in them must stay until then.
+  virtual Status runResident(const std::string &entry, const std::vector<Buffer> &inputs,
+                             const std::vector<Buffer> &outputs, void *stream) const = 0;
 };
 
 } // namespace aft

@@ -1,0 +1,36 @@
+//===- DeviceCode.h - What a compiler gives for a GPU ---------------------===//
+
+#ifndef AFT_RUNTIME_CUDA_DEVICECODE_H
+#define AFT_RUNTIME_CUDA_DEVICECODE_H
+
+#include <string>
+#include <vector>
+
+namespace aft::cuda {
+
+/// A kernel as it is launched: a grid of as many blocks, in one dimension, as the host's
+/// function of the same name returns for an empty range. Its parameters take 8 bytes
+/// each, without gaps: the addresses of the operands, then all their extents, just as
+/// aft_kernel_t gets them.
+struct KernelCode {
+  std::string name;
+  int threads = 0; ///< of a block
+  int buffers = 0, extents = 0;
+  int sharedBytes = 0; ///< asked for at a launch, besides what the code declares itself
+  std::vector<std::string> places = {}; ///< modules or lines that it serves, for messages
+};
+
+/// The kernels of a program, from the JIT or from an artifact.
+struct DeviceCode {
+  /// Code for one architecture ("sm_90a"): a cubin, or PTX, which the driver compiles.
+  struct Image {
+    std::string arch, bytes;
+  };
+  std::vector<Image> cubins; ///< tried first, in order
+  Image ptx;                 ///< may be empty
+  std::vector<KernelCode> kernels;
+};
+
+} // namespace aft::cuda
+
+#endif // AFT_RUNTIME_CUDA_DEVICECODE_H
