@@ -72,7 +72,7 @@ if(AFT_ENABLE_TORCH)
   get_directory_property(aftTorch DIRECTORY frontends/torch DEFINITION Torch_VERSION)
   string(REGEX MATCH "^[0-9]+[.][0-9]+" aftTorch "${aftTorch}")
 endif()
-configure_package_config_file(cmake/AFTConfig.cmake.in ${CMAKE_BINARY_DIR}/AFTConfig.cmake
+configure_package_config_file(.ci/package/AFTConfig.cmake.in ${CMAKE_BINARY_DIR}/AFTConfig.cmake
                               INSTALL_DESTINATION ${aftPackage} NO_SET_AND_CHECK_MACRO
                               NO_CHECK_REQUIRED_COMPONENTS_MACRO)
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/AFTConfigVersion.cmake
@@ -81,7 +81,7 @@ install(FILES ${CMAKE_BINARY_DIR}/AFTConfig.cmake ${CMAKE_BINARY_DIR}/AFTConfigV
         DESTINATION ${aftPackage} COMPONENT development)
 file(RELATIVE_PATH aftPrefix ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 string(REGEX REPLACE "/$" "" aftPrefix "${aftPrefix}")
-configure_file(cmake/aft-runtime.pc.in ${CMAKE_BINARY_DIR}/aft-runtime.pc @ONLY)
+configure_file(.ci/package/aft-runtime.pc.in ${CMAKE_BINARY_DIR}/aft-runtime.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/aft-runtime.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
         COMPONENT development)
 
