@@ -250,7 +250,9 @@ void ScriptReplay::runLoop(const Node &node, Values &values) {
 
 static IValue listOf(const c10::TypePtr &type, const Stack &items) {
   c10::TypePtr element = type->expectRef<c10::ListType>().getElementType();
-  c10::impl::GenericList list(element);
+  // LibTorch knows lists of indices by the address of this type.
+  c10::TypePtr index = c10::getTypePtr<std::optional<at::Tensor>>();
+  c10::impl::GenericList list(*element == *index ? index : element);
   for (const IValue &item : items) {
     // A size that a trace made a tensor of.
     bool wraps = isNumber(item) && element->kind() == c10::TypeKind::TensorType;

@@ -127,7 +127,10 @@ class Running(Layer):
 
 
 class Heads(Layer):
-    """A bias per head, values in heads, the gate over all channels."""
+    """A bias per head, values in heads, the gate over all channels. A mixer per head, whose channels
+    are those of the whole batch: its size would have to be known."""
+
+    raised = ""
 
     def __init__(self, heads=4):
         super().__init__()
@@ -280,16 +283,14 @@ class Image(nn.Module):
         self.w = nn.Parameter(torch.randn(heads, 1, size, size) * 0.5)
 
     def forward(self, x):
-        B, C, H, W = x.shape
-        k = self.k(x)
+        C = x.shape[1]
+        k = self.k(x).repeat_interleave(C // self.heads, dim=1)
         k = torch.exp(k - k.amax(dim=(2, 3), keepdim=True))
-        wide = k.repeat_interleave(C // self.heads, dim=1)
-        kv = wide * self.v(x)
-        w = torch.exp(self.w) - 1
-        spread = w.repeat_interleave(C // self.heads, dim=0)
+        kv = k * self.v(x)
+        w = torch.exp(self.w.repeat_interleave(C // self.heads, dim=0)) - 1
         pad = self.w.shape[-1] // 2
-        above = F.conv2d(kv, spread, padding=pad, groups=C) + kv.sum((2, 3), keepdim=True)
-        below = F.conv2d(wide, spread, padding=pad, groups=C) + wide.sum((2, 3), keepdim=True)
+        above = F.conv2d(kv, w, padding=pad, groups=C) + kv.sum((2, 3), keepdim=True)
+        below = F.conv2d(k, w, padding=pad, groups=C) + k.sum((2, 3), keepdim=True)
         return self.out(torch.sigmoid(self.q(x)) * (above / below))
 
 

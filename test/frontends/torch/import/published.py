@@ -53,7 +53,7 @@ B, T = Dim("B", min=1, max=64), Dim("T", min=2, max=31)
 GROUPS = {
     "free": (public.FREE, {0: B, 1: T}, [(2, 9, 16), (3, 31, 16), (1, 2, 16)], True),
     "fixed": (public.FIXED, {0: B}, [(2, public.LENGTH, 16), (1, public.LENGTH, 16)], False),
-    "image": ([public.Image], {0: B}, [(2, 16, 6, 6)], False),
+    "image": ([public.Image], {0: B}, [(2, 16, 6, 6), (1, 16, 6, 6)], False),
 }
 
 
@@ -64,7 +64,8 @@ def main():
         model = public.All(kinds).eval()
         inputs = [torch.randn(shape) for shape in shapes]
         files = list(forms(model, inputs[0], dynamic))
-        files += [scripted(model)] if scripts and "scripted" in (sys.argv[2:] or ["scripted"]) else []
+        if scripts and (len(sys.argv) == 2 or "scripted" in sys.argv):
+            files.append(scripted(model))
         for form, suffix, save, flags in files:
             if len(sys.argv) > 2 and form not in sys.argv[2:]:
                 continue
