@@ -62,7 +62,7 @@ Context::Context() {
 }
 
 OwningOpRef<ModuleOp> aft::parseProgram(const std::string &text, const std::string &name,
-                                        MLIRContext &context, bool *crashed) {
+                                        MLIRContext &context) {
   if (isBytecode(llvm::MemoryBufferRef(text, name))) {
     emitError(FileLineColLoc::get(&context, name, 0, 0))
         << "expected MLIR text, found MLIR bytecode, whose reader does not withstand damage";
@@ -85,10 +85,8 @@ OwningOpRef<ModuleOp> aft::parseProgram(const std::string &text, const std::stri
     reported |= diagnostic.getSeverity() == DiagnosticSeverity::Error;
     return failure();
   });
-  bool whole = recovery.RunSafely([&] { module = parseSourceFile<ModuleOp>(sources, &context); });
-  if (crashed)
-    *crashed = !whole;
-  if (!whole && !reported)
+  if (!recovery.RunSafely([&] { module = parseSourceFile<ModuleOp>(sources, &context); }) &&
+      !reported)
     emitError(FileLineColLoc::get(&context, name, 0, 0)) << "MLIR's parser crashed on this text";
   return module;
 }

@@ -39,11 +39,8 @@ struct Context {
 };
 
 /// Parses a program; null after a reported error. `name` stands for the file.
-/// `crashed`: whether MLIR's parser did; the context then refers to what is gone and
-/// must neither parse again nor be destroyed where the process goes on for long.
 mlir::OwningOpRef<mlir::ModuleOp> parseProgram(const std::string &text, const std::string &name,
-                                               mlir::MLIRContext &context,
-                                               bool *crashed = nullptr);
+                                               mlir::MLIRContext &context);
 
 /// The element types that programs may have.
 std::optional<DType> dtypeOf(mlir::Type element);
