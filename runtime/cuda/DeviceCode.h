@@ -3,10 +3,14 @@
 #ifndef AFT_RUNTIME_CUDA_DEVICECODE_H
 #define AFT_RUNTIME_CUDA_DEVICECODE_H
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace aft::cuda {
+
+/// Buffers of callers begin at a multiple of so many bytes; scratch memory does.
+inline constexpr uint64_t kBufferAlignment = 16;
 
 /// A kernel as it is launched: a grid of as many blocks, in one dimension, as the host's
 /// function of the same name returns for an empty range. Its parameters take 8 bytes

@@ -153,15 +153,36 @@ Status Runner::placeBound(size_t input, int64_t bytes, EntryCall &resident, Call
   return {};
 }
 
+/// Kernels read several numbers at once.
+static Status checkAlignment(const EntryCall &call, const std::vector<int64_t> &bytes) {
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    bool isInput = i < call.inputs();
+    if (bytes[i] == 0 || (isInput && call.entry->isBound(i)) ||
+        reinterpret_cast<Address>(call.buffers[i]) % kBufferAlignment == 0)
+      continue;
+    size_t number = isInput ? i : i - call.inputs();
+    const EntryInfo &info = call.entry->info;
+    const std::string &name = (isInput ? info.inputs : info.outputs)[number].name;
+    return {std::string(isInput ? "input " : "output ") + std::to_string(number) +
+            (name.empty() ? "" : " ('" + name + "')") + " must begin at a multiple of " +
+            std::to_string(kBufferAlignment) + " bytes, found address " +
+            std::to_string(reinterpret_cast<Address>(call.buffers[i]))};
+  }
+  return {};
+}
+
 Status Runner::runResident(const EntryCall &call, const KernelTable &kernels, void *stream,
                            CallError &error) {
   Device::Scope scope(device);
   error = CallError::Device;
   if (!scope.status().ok())
     return named(call, scope.status());
-  error = CallError::None;
   EntryCall resident = call;
   std::vector<int64_t> bytes = call.bufferBytes();
+  error = CallError::Argument;
+  if (Status status = checkAlignment(call, bytes); !status.ok())
+    return named(call, status);
+  error = CallError::None;
   for (size_t i = 0; i < call.inputs(); ++i)
     if (call.entry->isBound(i))
       if (Status status = placeBound(i, bytes[i], resident, error); !status.ok())

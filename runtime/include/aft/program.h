@@ -190,7 +190,8 @@ public:
 
   /// The same on memory of the GPU that the program is compiled for, in the order of a
   /// CUDA stream (CUstream or cudaStream_t; null: the default stream) of the GPU's primary
-  /// context; may return before it is done. Buffers and what lies in them must stay until then.
+  /// context; may return before it is done. Buffers begin at multiples of 16 bytes and must
+  /// stay until then.
   virtual Status runResident(const std::string &entry, const std::vector<Buffer> &inputs,
                              const std::vector<Buffer> &outputs, void *stream) const = 0;
 };

@@ -1,0 +1,88 @@
+//===- Products.h - Matrix products by cuBLASLt ---------------------------===//
+// Not used yet: programs compute products by kernels of their own.
+
+#ifndef AFT_RUNTIME_CUDA_PRODUCTS_H
+#define AFT_RUNTIME_CUDA_PRODUCTS_H
+
+#include "runtime/cuda/Allocator.h"
+#include "runtime/cuda/BlasApi.h"
+
+#include <compare>
+
+namespace aft::cuda {
+
+/// D = A B, all row-major and dense: A [batch,m,k], B [batch,k,n], D [batch,m,n], of f32,
+/// bf16 or f64; sums are in f32 (without TF32), of f64 in f64.
+struct Product {
+  DType dtype = DType::f32;
+  int64_t m = 0, n = 0, k = 0, batch = 1;
+  bool transposedA = false, transposedB = false; ///< stored as [k,m], [n,k]
+  /// What is done on the way out, in this order.
+  bool residual = false; ///< + C [batch,m,n]
+  bool bias = false;     ///< + bias [n]
+  bool gelu = false;     ///< by tanh, as is cuBLASLt's: not GELU by erf
+
+  auto operator<=>(const Product &) const = default;
+};
+
+struct ProductOperands {
+  Address a = 0, b = 0, d = 0, c = 0, bias = 0;
+  /// Products::kWorkspaceBytes. 0: from the allocator, which cannot give any to a stream that
+  /// is recorded.
+  Address workspace = 0;
+};
+
+/// The library and the algorithms it has chosen, each once per product and alignment of
+/// its operands. Safe to use from several threads; calls are made within a Device::Scope.
+class Products {
+public:
+  /// What a product may use besides its operands.
+  static constexpr int64_t kWorkspaceBytes = 32 << 20;
+
+  /// libcublasLt.so.13 or .12: the one that is in the process, else the newest that the
+  /// driver bears.
+  static Status open(std::shared_ptr<Device> device, std::shared_ptr<Products> &products);
+  /// The same from the first of some files that loads.
+  static Status open(std::shared_ptr<Device> device, const std::vector<std::string> &paths,
+                     std::shared_ptr<Products> &products);
+  ~Products();
+  Products(const Products &) = delete;
+  Products &operator=(const Products &) = delete;
+
+  /// Puts a product on a stream.
+  Status run(const Product &product, const ProductOperands &operands, Stream stream);
+
+  /// Products that an algorithm has been chosen for.
+  size_t planned() const;
+
+private:
+  struct Plan {
+    blas::MatmulDesc desc = nullptr;
+    blas::Layout a = nullptr, b = nullptr, d = nullptr;
+    blas::Algorithm algorithm{};
+    int64_t workspaceBytes = 0;
+  };
+  /// The alignments of all operands, in bytes.
+  struct Key {
+    Product product;
+    uint32_t a, b, c, d;
+    auto operator<=>(const Key &) const = default;
+  };
+
+  explicit Products(std::shared_ptr<Device> device) : device(std::move(device)) {}
+  Status load(const std::vector<std::string> &paths);
+  Status find(const Key &key, Plan *&plan);
+  blas::BlasResult describe(const Product &product, Plan &plan) const;
+  blas::BlasResult choose(const Key &key, Plan &plan, int &found) const;
+  void destroy(Plan &plan) const;
+
+  const std::shared_ptr<Device> device;
+  blas::Functions library;
+  blas::Handle handle = nullptr;
+  mutable std::mutex mutex; ///< guards everything below
+  std::map<Key, Plan> plans;
+};
+
+} // namespace aft::cuda
+
+#endif // AFT_RUNTIME_CUDA_PRODUCTS_H

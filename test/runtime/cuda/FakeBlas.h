@@ -1,0 +1,28 @@
+//===- FakeBlas.h - cuBLASLt without a GPU, for tests ---------------------===//
+// A library with the functions of cuBLASLt that the runtime uses, for f32 and f64.
+
+#ifndef AFT_TEST_RUNTIME_CUDA_FAKEBLAS_H
+#define AFT_TEST_RUNTIME_CUDA_FAKEBLAS_H
+
+#include "runtime/cuda/BlasApi.h"
+
+#include <map>
+#include <string>
+
+namespace aft::test::fake {
+
+struct BlasState {
+  size_t workspaceBytes = 0; ///< that every algorithm wants
+  bool knowsAlgorithms = true;
+  std::map<std::string, int> failures; ///< status by the function's exported name
+  std::map<std::string, int> calls;
+  int objects = 0;                         ///< handles and descriptors that live
+  uint32_t alignmentA = 0, alignmentD = 0; ///< last asked for
+  void *workspace = nullptr;               ///< of the last product
+};
+
+BlasState &blasState();
+
+} // namespace aft::test::fake
+
+#endif // AFT_TEST_RUNTIME_CUDA_FAKEBLAS_H
