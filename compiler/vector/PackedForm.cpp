@@ -31,6 +31,14 @@ Value PackedForm::panelsScratch(Emitter &e) const {
 // Units
 //===----------------------------------------------------------------------===//
 
+/// The same bits in every lane.
+static Value bitsLike(Emitter &e, Value units, int64_t bits) {
+  TypedAttr scalar = e.builder.getI32IntegerAttr(static_cast<int32_t>(bits));
+  if (auto vector = dyn_cast<VectorType>(units.getType()))
+    scalar = DenseElementsAttr::get(vector, scalar);
+  return e.builder.create<arith::ConstantOp>(e.loc, scalar);
+}
+
 Value PackedForm::narrow(Emitter &e, Value numbers) const {
   return pairs ? e.convert(numbers, e.builder.getBF16Type()) : numbers;
 }
@@ -38,11 +46,20 @@ Value PackedForm::narrow(Emitter &e, Value numbers) const {
 Value PackedForm::unitsOf(Emitter &e, Value first, Value second) const {
   if (!pairs)
     return first;
-  if (isa<VectorType>(first.getType()))
+  auto vector = dyn_cast<VectorType>(first.getType());
+  if (vector && dots == PairDots::Hardware)
     return unitsOfRun(e, e.builder.create<vector::InterleaveOp>(e.loc, first, second));
-  auto type = VectorType::get({2}, first.getType());
-  Value pair = e.builder.create<vector::FromElementsOp>(e.loc, type, ValueRange{first, second});
-  return e.builder.create<vector::ExtractOp>(e.loc, unitsOfRun(e, pair), ArrayRef<int64_t>{0});
+  // Without shuffles of bf16, which LLVM takes apart where the CPU has no bf16, and then
+  // calls a conversion that libgcc lacks.
+  int64_t count = vector ? vector.getDimSize(0) : 0;
+  auto bits = [&](Value numbers) -> Value {
+    Type half = e.typeOf(e.builder.getI16Type(), count);
+    Value halves = e.builder.create<arith::BitcastOp>(e.loc, half, numbers);
+    return e.builder.create<arith::ExtUIOp>(e.loc, e.typeOf(unit, count), halves);
+  };
+  Value low = bits(first), high = bits(second);
+  high = e.builder.create<arith::ShLIOp>(e.loc, high, bitsLike(e, high, 16));
+  return e.builder.create<arith::OrIOp>(e.loc, low, high);
 }
 
 Value PackedForm::unitsOfRun(Emitter &e, Value numbers) const {
@@ -50,14 +67,6 @@ Value PackedForm::unitsOfRun(Emitter &e, Value numbers) const {
     return numbers;
   int64_t count = cast<VectorType>(numbers.getType()).getDimSize(0) / 2;
   return e.builder.create<vector::BitCastOp>(e.loc, VectorType::get({count}, unit), numbers);
-}
-
-/// The same bits in every lane.
-static Value bitsLike(Emitter &e, Value units, int64_t bits) {
-  TypedAttr scalar = e.builder.getI32IntegerAttr(static_cast<int32_t>(bits));
-  if (auto vector = dyn_cast<VectorType>(units.getType()))
-    scalar = DenseElementsAttr::get(vector, scalar);
-  return e.builder.create<arith::ConstantOp>(e.loc, scalar);
 }
 
 Value PackedForm::firstOnly(Emitter &e, Value units) const {
