@@ -43,7 +43,8 @@ def check_refusals(build, tree):
     if build.torch:
         targets = next(tree.glob("lib*/**/AFT-torch.cmake"))
         away = targets.rename(targets.with_suffix(".away"))
-        text = harness.configure("missing", build.work / "torch", tree, "-DPARTS=torch", status=1)
+        text = harness.configure("missing", build.work / "no-torch", tree, "-DPARTS=torch",
+                                 status=1)
         away.rename(targets)
         expect(text, "AFT component torch: it is not installed in", "package aft-torch")
 

@@ -4,8 +4,8 @@
 
 static int run(const aft::Program &program) {
   float x[] = {1, 2, 3}, y[3] = {};
-  aft::Status status = program.run("main", {{x, aft::DType::f32, {3}}},
-                                   {{y, aft::DType::f32, {3}}});
+  aft::Status status =
+      program.run("main", {{x, aft::DType::f32, {3}}}, {{y, aft::DType::f32, {3}}});
   if (!status.ok())
     return std::fprintf(stderr, "%s\n", status.message.c_str()), 1;
   std::printf("%g %g %g\n", y[0], y[1], y[2]);
