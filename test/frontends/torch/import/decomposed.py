@@ -60,14 +60,6 @@ class Places(nn.Module):
                 F.one_hot(ids, 12).float().mean(1), x.roll(1, 2).flip(2), x.var(1), x.std(-1, correction=0))
 
 
-class Sizes(nn.Module):
-    """Numbers that follow the length."""
-
-    def forward(self, x):
-        T = x.shape[1]
-        return x.sum(1) / T, x / T ** 0.5, x * (1 / T), x.sum(1) * (2.0 / (T - 1)), x + float(T)
-
-
 B, T = Dim("B", min=1, max=64), Dim("T", min=3, max=31)
 BATCH, BOTH = {0: B}, {0: B, 1: T}
 
@@ -83,7 +75,6 @@ def ids(*shape):
 CASES = {
     "norms": (Norms, [[randn(2, 3, 16, 8)], [randn(3, 3, 16, 8)]], [BATCH]),
     "places": (Places, [[ids(2, 9), randn(2, 9, 6)], [ids(3, 9), randn(3, 9, 6)]], [BATCH, BATCH]),
-    "sizes": (Sizes, [[randn(2, 9, 16)], [randn(1, 3, 16)], [randn(5, 31, 16)]], [BOTH]),
     "gpt": (lambda: zoo.LanguageModel(lambda: zoo.Attention(16, 4, True)),
             [[ids(2, 9)], [ids(1, 4)]], [BOTH]),
     "gpt_plain": (lambda: zoo.LanguageModel(lambda: zoo.Attention(16, 4, False)),
