@@ -20,7 +20,6 @@ struct CompiledEntry {
   /// One per input: what it is bound to, if the caller does not give it. Empty: none is
   /// bound. No output overwrites a bound input.
   std::vector<std::optional<Buffer>> bound;
-  std::vector<ExtentLimit> limits;
 
   bool isBound(size_t input) const { return input < bound.size() && bound[input]; }
 };

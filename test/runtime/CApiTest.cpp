@@ -89,7 +89,7 @@ TEST_F(CApi, ErrorsAreReturned) {
   EXPECT_EQ(aft_open(path("none.so").c_str(), nullptr, &model), AFT_ERROR_FILE);
   EXPECT_THAT(aft_message(), HasSubstr("none.so: cannot be opened: No such file or directory"));
   EXPECT_EQ(aft_open(nullptr, nullptr, &model), AFT_ERROR_ARGUMENT);
-  aft_open_options options{-1, 0};
+  aft_open_options options{-1, 0, 0};
   EXPECT_EQ(aft_open("x", &options, &model), AFT_ERROR_ARGUMENT);
   EXPECT_EQ(model, nullptr);
   open(saved(kAffine, "a.so", affineWeights(1)));

@@ -41,7 +41,7 @@ static PairTiles tilesOf(const FullMixer &mixer) {
 
 void aft::emitFullThreads(FullOp op, OpBuilder &builder) {
   Emitter e(builder, op.getLoc());
-  FullMixer mixer(op, e, kScalarBits);
+  FullMixer mixer(op, e, kScalarBits, PairDots::None);
   PairTiles tiles = tilesOf(mixer);
   tiles.outputs = mixer.queries;
   tiles.items = [&](Value batch, Value, Value end) {
@@ -154,7 +154,7 @@ static void emitBiases(const FullMixer &mixer) {
 
 void aft::emitFullGradThreads(FullGradOp op, OpBuilder &builder) {
   Emitter e(builder, op.getLoc());
-  FullMixer mixer(op, e, kScalarBits);
+  FullMixer mixer(op, e, kScalarBits, PairDots::None);
   emitQueries(mixer);
   emitKeys(mixer);
   emitBiases(mixer);

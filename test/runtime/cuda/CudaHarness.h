@@ -162,13 +162,12 @@ protected:
     Status status = cuda::Runner::create(device, deviceCode(), options, runner);
     ASSERT_TRUE(status.ok()) << status.message;
     TensorType any{DType::f32, {kDynamic, kDynamic}}, row{DType::f32, {kDynamic}};
-    CompiledEntry main{{"main", {{"x", any}, {"w", row}}, {{"y", any}}}, runMain, planMain, {}, {}};
+    CompiledEntry main{{"main", {{"x", any}, {"w", row}}, {{"y", any}}}, runMain, planMain, {}};
     if (weights)
       main.bound = {std::nullopt, Buffer{weights, DType::f32, {3}}};
     CompiledEntry update{{"update", {{"x", any}, {"sum", any}}, {{"sum", any, 1}, {"twice", any}}},
                          runUpdate,
                          planUpdate,
-                         {},
                          {}};
     ProgramCode code;
     code.entries = {main, update};

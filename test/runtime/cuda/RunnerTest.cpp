@@ -248,7 +248,7 @@ TEST_F(ResidentTest, RefusesBuffersThatAreNotAligned) {
 
 TEST_F(ResidentTest, RefusesProgramsForTheCPU) {
   ProgramCode code;
-  code.entries = {{{"main", {}, {}}, runMain, planMain, {}, {}}};
+  code.entries = {{{"main", {}, {}}, runMain, planMain, {}}};
   TestProgram cpu(std::move(code), 1);
   EXPECT_EQ(cpu.runResident("main", {}, {}, nullptr).message,
             "entry 'main' is compiled for the CPU: it cannot run on memory of a GPU");
