@@ -9,6 +9,7 @@
 #ifndef AFT_PRETRAINED_H
 #define AFT_PRETRAINED_H
 
+#include "aft/export.h"
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 #include <torch/ordered_dict.h>
@@ -22,7 +23,7 @@ namespace aft::nn {
 
 /// The tensors of a Transformer, by name: of a module, as they come, or of a
 /// .safetensors file, which is mapped and not copied.
-class Pretrained {
+class AFT_API Pretrained {
 public:
   using Tensors = torch::OrderedDict<std::string, torch::Tensor>;
 
@@ -101,7 +102,7 @@ struct InitializeReport {
   /// Tensors of the Transformer, or parts of fused ones, that went nowhere.
   std::vector<Unused> unused;
 };
-std::ostream &operator<<(std::ostream &out, const InitializeReport &report);
+AFT_API std::ostream &operator<<(std::ostream &out, const InitializeReport &report);
 
 /// Copies into `model` (a LanguageModel, an ImageClassifier, a Block or one of the
 /// four layers) what a Transformer of the same size has in the same role: value and
@@ -115,8 +116,8 @@ std::ostream &operator<<(std::ostream &out, const InitializeReport &report);
 ///
 /// An error names the tensor, what was expected and what was found; the model is
 /// as it was then.
-InitializeReport initializeFrom(torch::nn::Module &model, const Pretrained &transformer,
-                                const InitializeOptions &options = {});
+AFT_API InitializeReport initializeFrom(torch::nn::Module &model, const Pretrained &transformer,
+                                        const InitializeOptions &options = {});
 template <typename M>
 InitializeReport initializeFrom(const torch::nn::ModuleHolder<M> &model,
                                 const Pretrained &transformer,
