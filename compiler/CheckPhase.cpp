@@ -47,7 +47,7 @@ private:
   LogicalResult checkBlocks();
   LogicalResult checkBlockMemory();
   InFlightDiagnostic leftOver(Operation *op) {
-    return op->emitError() << "not supported yet: phase '" << aft::nameOf(phase) << "' left '"
+    return op->emitError() << "not supported yet: phase '" << aft::phaseName(phase) << "' left '"
                            << op->getName() << "' in @" << function.getName();
   }
 
@@ -88,7 +88,7 @@ LogicalResult FunctionCheck::checkKernelType() {
     return success();
   return function.emitError() << "kernel @" << function.getName()
                               << " must have type (memrefs..., index, index) -> index after phase '"
-                              << aft::nameOf(phase) << "', found " << type;
+                              << aft::phaseName(phase) << "', found " << type;
 }
 
 LogicalResult FunctionCheck::checkEntry() {
@@ -174,7 +174,7 @@ LogicalResult FunctionCheck::checkBlocks() {
   if (type.getNumResults() != 0 || !llvm::all_of(type.getInputs(), llvm::IsaPred<MemRefType>))
     return function.emitError() << "kernel @" << function.getName()
                                 << " must have type (memrefs...) -> () after phase '"
-                                << aft::nameOf(phase) << "' for a GPU, found " << type;
+                                << aft::phaseName(phase) << "' for a GPU, found " << type;
   WalkResult result = function.walk([&](Operation *op) {
     if (!isa<memref::StoreOp, vector::StoreOp>(op))
       return WalkResult::advance();
@@ -193,7 +193,7 @@ LogicalResult FunctionCheck::run() {
   if (role == Role::Program) {
     if (phase == Phase::Graph)
       return allowOnly({"aft", "arith", "func", "linalg", "math", "tensor", "affine"});
-    return function.emitError() << "not supported yet: phase '" << aft::nameOf(phase)
+    return function.emitError() << "not supported yet: phase '" << aft::phaseName(phase)
                                 << "' left function @" << function.getName() << " as it was";
   }
   if (phase == Phase::Graph)
@@ -219,7 +219,7 @@ static LogicalResult checkLowered(ModuleOp module, Phase phase) {
     device |= phase == Phase::NVVM && isa<NVVM::NVVMDialect>(op->getDialect());
     if (op == module || device || isa<LLVM::LLVMDialect>(op->getDialect()))
       return WalkResult::advance();
-    op->emitError() << "not supported yet: phase '" << aft::nameOf(phase) << "' left '"
+    op->emitError() << "not supported yet: phase '" << aft::phaseName(phase) << "' left '"
                     << op->getName() << "'";
     return WalkResult::interrupt();
   });

@@ -39,7 +39,7 @@ ArrayRef<Phase> aft::mlirPhases(const Target &target) {
   return target.device == Device::Cuda ? kCudaPhases : kCpuPhases;
 }
 
-StringRef aft::nameOf(Phase phase) {
+StringRef aft::phaseName(Phase phase) {
   switch (phase) {
   case Phase::Graph: return "graph";
   case Phase::Kernels: return "kernels";
@@ -55,7 +55,7 @@ StringRef aft::nameOf(Phase phase) {
 std::optional<Phase> aft::phaseNamed(StringRef name) {
   for (Phase phase : {Phase::Graph, Phase::Kernels, Phase::Tile, Phase::Vector, Phase::LLVM,
                       Phase::NVVM, Phase::Binary})
-    if (name == nameOf(phase))
+    if (name == phaseName(phase))
       return phase;
   return std::nullopt;
 }
@@ -182,7 +182,7 @@ void aft::buildPhase(Phase phase, OpPassManager &passes, const PipelineOptions &
   case Phase::NVVM: buildNVVM(passes, options); break;
   case Phase::Binary: return;
   }
-  passes.addPass(createCheckPhase({nameOf(phase).str(), options.target.threadBlocks()}));
+  passes.addPass(createCheckPhase({phaseName(phase).str(), options.target.threadBlocks()}));
 }
 
 namespace {
@@ -196,8 +196,8 @@ struct PhaseFlags : PassPipelineOptions<PhaseFlags> {
 void aft::registerPipelines() {
   for (Phase phase : {Phase::Graph, Phase::Kernels, Phase::Tile, Phase::Vector, Phase::LLVM,
                       Phase::NVVM}) {
-    std::string name = ("aft-" + nameOf(phase)).str();
-    std::string summary = ("The phase '" + nameOf(phase) + "' for the CPU of this machine").str();
+    std::string name = ("aft-" + phaseName(phase)).str();
+    std::string summary = ("The phase '" + phaseName(phase) + "' for the CPU of this machine").str();
     PassPipelineRegistration<PhaseFlags>(
         name, summary, [phase](OpPassManager &passes, const PhaseFlags &flags) {
           PipelineOptions options;
@@ -224,7 +224,7 @@ static void dump(ModuleOp module, Phase phase, const std::string &folder) {
   llvm::sys::fs::create_directories(folder);
   // llvm and nvvm are the same step for different targets.
   int number = std::min(static_cast<int>(phase), static_cast<int>(Phase::LLVM)) + 1;
-  std::string stem = llvm::formatv("0{0}-{1}.mlir", number, nameOf(phase));
+  std::string stem = llvm::formatv("0{0}-{1}.mlir", number, phaseName(phase));
   llvm::sys::path::append(path, stem);
   std::string error;
   std::unique_ptr<llvm::ToolOutputFile> file = openOutputFile(path, &error);
@@ -249,7 +249,7 @@ struct Reproducer : ReproducerStream {
 } // namespace
 
 LogicalResult aft::runPhase(ModuleOp module, Phase phase, const PipelineOptions &options) {
-  PhaseTimer timer(options.report, nameOf(phase));
+  PhaseTimer timer(options.report, phaseName(phase));
   PassManager passes(module.getContext(), ModuleOp::getOperationName());
   timer.watch(passes);
   // Once per phase, below, instead of after every pass: aft-opt does the latter.
@@ -263,7 +263,7 @@ LogicalResult aft::runPhase(ModuleOp module, Phase phase, const PipelineOptions 
           llvm::sys::path::system_temp_directory(true, model);
         else
           llvm::sys::fs::create_directories(model);
-        llvm::sys::path::append(model, "aft-" + nameOf(phase) + "-%%%%%%%%.mlir");
+        llvm::sys::path::append(model, "aft-" + phaseName(phase) + "-%%%%%%%%.mlir");
         int fd;
         if (std::error_code code = llvm::sys::fs::createUniqueFile(model, fd, path)) {
           error = "cannot write " + model.str().str() + ": " + code.message();
@@ -273,7 +273,7 @@ LogicalResult aft::runPhase(ModuleOp module, Phase phase, const PipelineOptions 
         return std::make_unique<Reproducer>(reproducer, fd);
       });
   if (failed(passes.run(module)) || failed(verify(module))) {
-    InFlightDiagnostic error = module.emitError() << "phase '" << nameOf(phase) << "' failed";
+    InFlightDiagnostic error = module.emitError() << "phase '" << phaseName(phase) << "' failed";
     if (!reproducer.empty())
       error << "; replay it with: aft-opt --run-reproducer " << reproducer;
     return error;

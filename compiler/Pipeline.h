@@ -28,7 +28,7 @@ struct CompileReport;
 enum class Phase { Graph, Kernels, Tile, Vector, LLVM, NVVM, Binary };
 
 /// "graph", "kernels", …: folder, `--compile-to` value and dump-file stem.
-AFT_INTERNAL llvm::StringRef nameOf(Phase phase);
+AFT_INTERNAL llvm::StringRef phaseName(Phase phase);
 AFT_INTERNAL std::optional<Phase> phaseNamed(llvm::StringRef name);
 /// The phases before binary, for a target.
 AFT_INTERNAL llvm::ArrayRef<Phase> mlirPhases(const Target &target);

@@ -5,7 +5,7 @@ import lit.formats
 config.name = "AFT"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["fuzz", "inputs"]
+config.excludes = ["fuzz", "inputs", "outside"]
 config.environment["PATH"] = os.pathsep.join(
     [config.aft_bin, config.llvm_bin, os.environ.get("PATH", "")])
 config.environment["AFT_CACHE_DIR"] = ""

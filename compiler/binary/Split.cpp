@@ -97,7 +97,7 @@ static void writeText(ModuleOp module, const std::string &folder, StringRef file
 
 FailureOr<std::vector<NamedObject>> aft::compileObjects(ModuleOp module,
                                                         const PipelineOptions &options) {
-  PhaseTimer timer(options.report, nameOf(Phase::Binary));
+  PhaseTimer timer(options.report, phaseName(Phase::Binary));
   std::vector<Part> parts = split(module);
   bool keepText = !options.dumpDir.empty();
   // The largest first, so that the threads end together.

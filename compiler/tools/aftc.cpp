@@ -123,7 +123,7 @@ static std::string checkOptions() {
   if (!lastPhase.empty() && phase != aft::Phase::Binary &&
       (!phase || !llvm::is_contained(phases, *phase)))
     return "unknown phase '" + lastPhase + "' in --compile-to, expected graph, kernels, tile, " +
-           "vector or " + aft::nameOf(phases.back()).str();
+           "vector or " + aft::phaseName(phases.back()).str();
   if (tune && target.threadBlocks())
     return "--tune is for --target=cpu, found --target=" + targetName;
   if (lastPhase.empty() && output.empty() && dumpDir.empty() && report.empty())

@@ -15,8 +15,7 @@ struct Import : testing::Test {
   static void SetUpTestSuite() {
     folder = std::filesystem::temp_directory_path() / ("aft-import-" + std::to_string(getpid()));
     std::filesystem::create_directories(folder);
-    std::string script = __FILE__;
-    script = script.substr(0, script.rfind('/')) + "/import/one.py";
+    std::string script = AFT_SOURCE "/test/frontends/torch/import/one.py";
     std::string command = std::string(AFT_TEST_PYTHON) + " " + script + " " + folder.string();
     ASSERT_EQ(std::system(command.c_str()), 0) << command;
   }

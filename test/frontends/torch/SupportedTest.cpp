@@ -26,8 +26,7 @@ static std::string listed(const std::string &space) {
 }
 
 TEST(Supported, TheListOfOperatorsIsUpToDate) {
-  std::string path = __FILE__;
-  path = path.substr(0, path.rfind("/test/frontends/")) + "/frontends/README.md";
+  std::string path = AFT_SOURCE "/frontends/README.md";
   std::ifstream file(path);
   std::stringstream content;
   content << file.rdbuf();
