@@ -4,9 +4,9 @@
 // joined. So a group has no result but its last operation's, and it can run
 // where that operation stood.
 
-#include "compiler/kernels/Decompose.h"
 #include "compiler/kernels/Groups.h"
 #include "compiler/kernels/Remarks.h"
+#include "compiler/kernels/decompose/Decompose.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
 
 using namespace mlir;
@@ -14,9 +14,7 @@ using namespace aft;
 
 using utils::IteratorType;
 
-static bool isParallel(linalg::LinalgOp op) {
-  return op.getNumParallelLoops() == op.getNumLoops();
-}
+static bool isParallel(linalg::LinalgOp op) { return op.getNumParallelLoops() == op.getNumLoops(); }
 
 /// Generics whose first loop runs over rows: it is parallel and the first
 /// dimension of every result.
@@ -25,12 +23,10 @@ static bool isRowwise(Operation *op) {
   if (!generic || generic.getNumLoops() == 0 ||
       generic.getIteratorTypesArray().front() != IteratorType::parallel)
     return false;
-  return llvm::all_of(
-      generic.getDpsInitsMutable(), [&](OpOperand &init) {
-        AffineMap map = generic.getMatchingIndexingMap(&init);
-        return map.getNumResults() > 0 &&
-               map.getResult(0) == getAffineDimExpr(0, op->getContext());
-      });
+  return llvm::all_of(generic.getDpsInitsMutable(), [&](OpOperand &init) {
+    AffineMap map = generic.getMatchingIndexingMap(&init);
+    return map.getNumResults() > 0 && map.getResult(0) == getAffineDimExpr(0, op->getContext());
+  });
 }
 
 /// Whether the first dimension of an operand is the row of its user.
@@ -39,9 +35,8 @@ static bool followsRows(OpOperand &use) {
   AffineMap map = generic.getMatchingIndexingMap(&use);
   AffineExpr row = getAffineDimExpr(0, generic.getContext());
   return map.getNumResults() > 0 && map.getResult(0) == row &&
-         llvm::none_of(map.getResults().drop_front(), [](AffineExpr expr) {
-           return expr.isFunctionOfDim(0);
-         });
+         llvm::none_of(map.getResults().drop_front(),
+                       [](AffineExpr expr) { return expr.isFunctionOfDim(0); });
 }
 
 /// Whether a producer starts from nothing: its destinations are empty or
@@ -146,8 +141,8 @@ void GroupBuilder::explain(CompileReport &report) {
       if (!producer || !isComputeOp(producer) || !seen.insert(producer).second)
         continue;
       StringRef reason;
-      bool viewed = operand.getDefiningOp() != producer &&
-                    isa<linalg::LinalgOp>(producer) && isa<linalg::LinalgOp>(last);
+      bool viewed = operand.getDefiningOp() != producer && isa<linalg::LinalgOp>(producer) &&
+                    isa<linalg::LinalgOp>(last);
       if (!members.contains(producer))
         reason = viewed ? "its user reads it in another shape" : obstacle(producer);
       remark(report, "aft-form-kernels", producer, member, reason);
@@ -162,9 +157,8 @@ std::string GroupBuilder::kind() {
     return "matmul";
   if (isa<linalg::FillOp>(last))
     return "fill";
-  bool parallel = llvm::all_of(members, [](Operation *op) {
-    return isParallel(cast<linalg::LinalgOp>(op));
-  });
+  bool parallel =
+      llvm::all_of(members, [](Operation *op) { return isParallel(cast<linalg::LinalgOp>(op)); });
   if (parallel)
     return "elementwise";
   auto root = cast<linalg::LinalgOp>(last);
@@ -188,9 +182,7 @@ KernelGroup GroupBuilder::build() {
     }
   }
   KernelGroup group{llvm::to_vector(members), kind()};
-  llvm::sort(group.ops, [](Operation *a, Operation *b) {
-    return a->isBeforeInBlock(b);
-  });
+  llvm::sort(group.ops, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
   return group;
 }
 

@@ -1,9 +1,9 @@
 //===- VerifyKernels.cpp - Checks what the kernels phase hands on ---------===//
 
-#include "compiler/kernels/Decompose.h"
 #include "compiler/kernels/Groups.h"
 #include "compiler/kernels/Interface.h"
 #include "compiler/kernels/Passes.h"
+#include "compiler/kernels/decompose/Decompose.h"
 #include "dialect/ir/AFT.h"
 
 using namespace mlir;
@@ -44,9 +44,8 @@ struct VerifyKernels : aft::impl::VerifyKernelsBase<VerifyKernels> {
                                 "the kernels phase");
   }
 
-  static LogicalResult
-  verifyBody(func::FuncOp function, StringRef what,
-             llvm::function_ref<bool(Operation *)> isAllowed) {
+  static LogicalResult verifyBody(func::FuncOp function, StringRef what,
+                                  llvm::function_ref<bool(Operation *)> isAllowed) {
     WalkResult result = function.walk([&](Operation *op) {
       if (op == function || isAllowed(op))
         return WalkResult::advance();
@@ -60,10 +59,9 @@ struct VerifyKernels : aft::impl::VerifyKernelsBase<VerifyKernels> {
     Dialect *dialect = op->getDialect();
     if (isa_and_nonnull<arith::ArithDialect, math::MathDialect>(dialect))
       return true;
-    if (isa<linalg::GenericOp, linalg::FillOp, linalg::YieldOp,
-            linalg::IndexOp, tensor::EmptyOp, tensor::DimOp, tensor::CastOp,
-            tensor::ExtractOp, tensor::ExtractSliceOp, tensor::CollapseShapeOp,
-            tensor::ExpandShapeOp, func::ReturnOp>(op) ||
+    if (isa<linalg::GenericOp, linalg::FillOp, linalg::YieldOp, linalg::IndexOp, tensor::EmptyOp,
+            tensor::DimOp, tensor::CastOp, tensor::ExtractOp, tensor::ExtractSliceOp,
+            tensor::CollapseShapeOp, tensor::ExpandShapeOp, func::ReturnOp>(op) ||
         isMatmul(op))
       return true;
     return isKernelOp(op);
@@ -71,17 +69,14 @@ struct VerifyKernels : aft::impl::VerifyKernelsBase<VerifyKernels> {
 
   /// A kernel written by hand in the form of the vector phase.
   static bool isOnMemory(func::FuncOp kernel) {
-    return llvm::any_of(kernel.getArgumentTypes(),
-                        [](Type type) { return isa<MemRefType>(type); });
+    return llvm::any_of(kernel.getArgumentTypes(), [](Type type) { return isa<MemRefType>(type); });
   }
 
   static LogicalResult verifyKernel(func::FuncOp kernel) {
     if (isOnMemory(kernel))
       return success();
-    ArrayRef<Type> arguments = kernel.getArgumentTypes(),
-                   results = kernel.getResultTypes();
-    if (!kernel.isPrivate() || results.empty() ||
-        arguments.size() < results.size())
+    ArrayRef<Type> arguments = kernel.getArgumentTypes(), results = kernel.getResultTypes();
+    if (!kernel.isPrivate() || results.empty() || arguments.size() < results.size())
       return kernel.emitOpError("a kernel must be private and return one "
                                 "tensor per destination");
     if (arguments.take_back(results.size()) != results)
@@ -89,8 +84,7 @@ struct VerifyKernels : aft::impl::VerifyKernelsBase<VerifyKernels> {
                                 "types of its results");
     for (Type type : arguments)
       if (!isa<RankedTensorType>(type))
-        return kernel.emitOpError("a kernel must take ranked tensors, found ")
-               << type;
+        return kernel.emitOpError("a kernel must take ranked tensors, found ") << type;
     return verifyBody(kernel, "a kernel", isInKernel);
   }
 
@@ -98,24 +92,21 @@ struct VerifyKernels : aft::impl::VerifyKernelsBase<VerifyKernels> {
     auto module = launch->getParentOfType<ModuleOp>();
     auto kernel = module.lookupSymbol<func::FuncOp>(launch.getKernel());
     if (!kernel || !kernel->hasAttr(kernelAttrName))
-      return launch.emitOpError("must launch a kernel, found @")
-             << launch.getKernel();
+      return launch.emitOpError("must launch a kernel, found @") << launch.getKernel();
     if (isOnMemory(kernel))
       return success();
     if (kernel.getNumArguments() != launch->getNumOperands())
       return launch.emitOpError("must have ")
              << kernel.getNumArguments() << " operands as its kernel, found "
              << launch->getNumOperands();
-    for (auto [index, pair] : llvm::enumerate(llvm::zip_equal(
-             launch->getOperandTypes(), kernel.getArgumentTypes()))) {
+    for (auto [index, pair] :
+         llvm::enumerate(llvm::zip_equal(launch->getOperandTypes(), kernel.getArgumentTypes()))) {
       auto memref = dyn_cast<MemRefType>(std::get<0>(pair));
       auto tensor = cast<RankedTensorType>(std::get<1>(pair));
-      if (!memref || !memref.getLayout().isIdentity() ||
-          memref.getShape() != tensor.getShape() ||
+      if (!memref || !memref.getLayout().isIdentity() || memref.getShape() != tensor.getShape() ||
           memref.getElementType() != tensor.getElementType())
-        return launch.emitOpError("operand ")
-               << index << " must be a contiguous memref for " << tensor
-               << ", found " << std::get<0>(pair);
+        return launch.emitOpError("operand ") << index << " must be a contiguous memref for "
+                                              << tensor << ", found " << std::get<0>(pair);
     }
     return success();
   }
@@ -124,8 +115,7 @@ struct VerifyKernels : aft::impl::VerifyKernelsBase<VerifyKernels> {
     FailureOr<EntryInterface> interface = readInterface(entry);
     if (failed(interface))
       return failure();
-    if (entry.getNumArguments() !=
-            interface->inputs.size() + interface->outputs.size() + 1 ||
+    if (entry.getNumArguments() != interface->inputs.size() + interface->outputs.size() + 1 ||
         entry.getNumResults() != 0)
       return entry.emitOpError("an entry must take its inputs, its outputs and "
                                "the arena, and return nothing");
@@ -133,19 +123,16 @@ struct VerifyKernels : aft::impl::VerifyKernelsBase<VerifyKernels> {
       if (!isa<MemRefType>(type))
         return entry.emitOpError("an entry must take memrefs, found ") << type;
     if (!planOf(entry))
-      return entry.emitOpError("has no plan '@")
-             << entry.getName() << planSuffix << "'";
+      return entry.emitOpError("has no plan '@") << entry.getName() << planSuffix << "'";
     WalkResult launches = entry.walk([](LaunchOp launch) {
-      return failed(verifyLaunch(launch)) ? WalkResult::interrupt()
-                                          : WalkResult::advance();
+      return failed(verifyLaunch(launch)) ? WalkResult::interrupt() : WalkResult::advance();
     });
     if (launches.wasInterrupted())
       return failure();
     return verifyBody(entry, "an entry", [](Operation *op) {
       return isa<arith::ArithDialect>(op->getDialect()) ||
-             isa<LaunchOp, func::ReturnOp, memref::DimOp, memref::ViewOp,
-                 memref::ReinterpretCastOp, memref::CastOp,
-                 memref::CollapseShapeOp, memref::ExpandShapeOp>(op);
+             isa<LaunchOp, func::ReturnOp, memref::DimOp, memref::ViewOp, memref::ReinterpretCastOp,
+                 memref::CastOp, memref::CollapseShapeOp, memref::ExpandShapeOp>(op);
     });
   }
 };

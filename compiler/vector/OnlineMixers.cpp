@@ -3,9 +3,9 @@
 // last s - 1 keys are kept as they are. Query t of a chunk sees the state, the
 // recent keys from t on and the keys of the chunk up to its own.
 
-#include "compiler/vector/FullProduct.h"
 #include "compiler/vector/MixerEmission.h"
-#include "compiler/vector/WindowMixers.h"
+#include "compiler/vector/full/FullProduct.h"
+#include "compiler/vector/window/WindowMixers.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;

@@ -4,7 +4,7 @@
 // without `causal` a first pass makes the sums over everything.
 
 #include "compiler/vector/RunningSums.h"
-#include "compiler/vector/WindowMixers.h"
+#include "compiler/vector/window/WindowMixers.h"
 
 using namespace mlir;
 using namespace aft;

@@ -2,8 +2,8 @@
 
 #include "compiler/kernels/Interface.h"
 #include "compiler/vector/GenericEmission.h"
-#include "compiler/vector/MatmulEmission.h"
 #include "compiler/vector/Passes.h"
+#include "compiler/vector/product/MatmulEmission.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/Math/IR/Math.h"

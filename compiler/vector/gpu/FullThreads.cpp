@@ -2,7 +2,7 @@
 // Sums over keys or queries go through tiles of pairs (PairTiles.h); for the gradient of
 // the bias some threads share the channels of a pair.
 
-#include "compiler/vector/FullMixer.h"
+#include "compiler/vector/full/FullMixer.h"
 #include "compiler/vector/gpu/BlockSums.h"
 #include "compiler/vector/gpu/MixerThreads.h"
 #include "compiler/vector/gpu/PairTiles.h"

@@ -4,9 +4,9 @@
 // all threads of a row or column of threads.
 
 #include "compiler/tile/TileSizes.h"
-#include "compiler/vector/MatmulEmission.h"
 #include "compiler/vector/gpu/GenericThreads.h"
 #include "compiler/vector/gpu/Threads.h"
+#include "compiler/vector/product/MatmulEmission.h"
 
 using namespace mlir;
 using namespace aft;

@@ -2,7 +2,7 @@
 
 #include "compiler/vector/gpu/PairTiles.h"
 
-#include "compiler/vector/FullMixer.h"
+#include "compiler/vector/full/FullMixer.h"
 #include "compiler/vector/gpu/Threads.h"
 
 #include <cmath>

@@ -2,11 +2,11 @@
 // On a sequence, sums outside of windows run along it (SegmentScan.h). On a grid every pair
 // of positions is looked at: images are small.
 
-#include "compiler/vector/FullMixer.h"
-#include "compiler/vector/WindowRows.h"
+#include "compiler/vector/full/FullMixer.h"
 #include "compiler/vector/gpu/BlockSums.h"
 #include "compiler/vector/gpu/MixerThreads.h"
 #include "compiler/vector/gpu/SegmentScan.h"
+#include "compiler/vector/window/WindowRows.h"
 
 using namespace mlir;
 using namespace aft;

@@ -1,0 +1,123 @@
+//===- PackedForm.cpp - What the factors of a product are packed as -------===//
+
+#include "compiler/vector/product/PackedForm.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+using namespace aft;
+
+/// Units between two packed rows of A beyond their steps: rows a power of two
+/// apart would compete for the same lines of the cache.
+static constexpr int64_t kRowPadding = 16;
+
+PackedForm::PackedForm(Type sums, PairDots dots, unsigned vectorBits)
+    : unit(dots != PairDots::None ? IntegerType::get(sums.getContext(), 32) : sums), dots(dots),
+      pairs(dots != PairDots::None), lanes(lanesFor(sums, vectorBits)),
+      blocks(productBlocks(sums.getIntOrFloatBitWidth() / 8, vectorBits)) {}
+
+Value PackedForm::steps(Emitter &e, Value extent) const {
+  return pairs ? e.ceilDiv(extent, 2) : extent;
+}
+
+Value PackedForm::rowsScratch(Emitter &e) const {
+  return e.scratch({blocks.rows, blocks.depth + kRowPadding}, unit);
+}
+Value PackedForm::panelsScratch(Emitter &e) const {
+  return e.scratch({blocks.columns / blocks.panel, blocks.depth, blocks.panel}, unit);
+}
+
+//===----------------------------------------------------------------------===//
+// Units
+//===----------------------------------------------------------------------===//
+
+/// The same bits in every lane.
+static Value bitsLike(Emitter &e, Value units, int64_t bits) {
+  TypedAttr scalar = e.builder.getI32IntegerAttr(static_cast<int32_t>(bits));
+  if (auto vector = dyn_cast<VectorType>(units.getType()))
+    scalar = DenseElementsAttr::get(vector, scalar);
+  return e.builder.create<arith::ConstantOp>(e.loc, scalar);
+}
+
+Value PackedForm::narrow(Emitter &e, Value numbers) const {
+  return pairs ? e.convert(numbers, e.builder.getBF16Type()) : numbers;
+}
+
+Value PackedForm::unitsOf(Emitter &e, Value first, Value second) const {
+  if (!pairs)
+    return first;
+  auto vector = dyn_cast<VectorType>(first.getType());
+  if (vector && dots == PairDots::Hardware)
+    return unitsOfRun(e, e.builder.create<vector::InterleaveOp>(e.loc, first, second));
+  // Without shuffles of bf16, which LLVM takes apart where the CPU has no bf16, and then
+  // calls a conversion that libgcc lacks.
+  int64_t count = vector ? vector.getDimSize(0) : 0;
+  auto bits = [&](Value numbers) -> Value {
+    Type half = e.typeOf(e.builder.getI16Type(), count);
+    Value halves = e.builder.create<arith::BitcastOp>(e.loc, half, numbers);
+    return e.builder.create<arith::ExtUIOp>(e.loc, e.typeOf(unit, count), halves);
+  };
+  Value low = bits(first), high = bits(second);
+  high = e.builder.create<arith::ShLIOp>(e.loc, high, bitsLike(e, high, 16));
+  return e.builder.create<arith::OrIOp>(e.loc, low, high);
+}
+
+Value PackedForm::unitsOfRun(Emitter &e, Value numbers) const {
+  if (!pairs)
+    return numbers;
+  int64_t count = cast<VectorType>(numbers.getType()).getDimSize(0) / 2;
+  return e.builder.create<vector::BitCastOp>(e.loc, VectorType::get({count}, unit), numbers);
+}
+
+Value PackedForm::firstOnly(Emitter &e, Value units) const {
+  return e.builder.create<arith::AndIOp>(e.loc, units, bitsLike(e, units, 0xffff));
+}
+
+Value PackedForm::zeros(Emitter &e, int64_t count) const {
+  return e.builder.create<arith::ConstantOp>(
+      e.loc, cast<TypedAttr>(e.builder.getZeroAttr(e.typeOf(unit, count))));
+}
+
+/// LLVM keeps the constants of exponentials around a loop in registers while it is under
+/// way, and with the sums of vdpbf16ps, which it copies about, then runs out of them. It
+/// has to let go of what an instruction that is none overwrites.
+void PackedForm::freeRegisters(Emitter &e) const {
+  if (dots != PairDots::Hardware)
+    return;
+  std::string overwritten;
+  for (int i = 0; i < 32; ++i)
+    overwritten += (i > 0 ? ",~{zmm" : "~{zmm") + std::to_string(i) + "}";
+  e.builder.create<LLVM::InlineAsmOp>(e.loc, TypeRange(), ValueRange(), /*asm_string=*/"",
+                                      overwritten, /*has_side_effects=*/true,
+                                      /*is_align_stack=*/false, LLVM::AsmDialectAttr(),
+                                      /*operand_attrs=*/ArrayAttr());
+}
+
+/// Of pairs: sum + l.second * r.second + l.first * r.first, in this order and each step
+/// rounded once: so does vdpbf16ps. (It takes numbers below 2^-126 for 0, the expansion
+/// does not.) Fewer than a register full of sums, where there are few channels, are
+/// expanded.
+Value PackedForm::addProduct(Emitter &e, Value l, Value r, Value sum) const {
+  if (!pairs)
+    return e.fma(l, r, sum);
+  if (dots == PairDots::Hardware && l.getType() == e.typeOf(unit, lanes)) {
+    auto halves = VectorType::get({2 * lanes}, e.builder.getBF16Type());
+    l = e.builder.create<vector::BitCastOp>(e.loc, halves, l);
+    r = e.builder.create<vector::BitCastOp>(e.loc, halves, r);
+    return e.builder
+        .create<LLVM::CallIntrinsicOp>(e.loc, sum.getType(),
+                                       e.builder.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512"),
+                                       ValueRange{sum, l, r})
+        .getResult(0);
+  }
+  auto asFloat = [&](Value bits) -> Value {
+    return e.builder.create<arith::BitcastOp>(e.loc, sum.getType(), bits);
+  };
+  auto second = [&](Value pair) {
+    return asFloat(e.builder.create<arith::AndIOp>(e.loc, pair, bitsLike(e, pair, 0xffff0000)));
+  };
+  auto first = [&](Value pair) {
+    return asFloat(e.builder.create<arith::ShLIOp>(e.loc, pair, bitsLike(e, pair, 16)));
+  };
+  return e.fma(first(l), first(r), e.fma(second(l), second(r), sum));
+}

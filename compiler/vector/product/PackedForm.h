@@ -1,0 +1,49 @@
+//===- PackedForm.h - What the factors of a product are packed as ---------===//
+
+#ifndef AFT_COMPILER_VECTOR_PRODUCT_PACKEDFORM_H
+#define AFT_COMPILER_VECTOR_PRODUCT_PACKEDFORM_H
+
+#include "compiler/binary/Target.h"
+#include "compiler/tile/ProductBlocks.h"
+#include "compiler/vector/Emitter.h"
+
+namespace aft {
+
+/// How the factors of a product are packed: as numbers of the type of the sums, or
+/// as pairs of bf16 along K in an i32 each. One such unit is a step of K.
+struct PackedForm {
+  using Value = mlir::Value;
+  mlir::Type unit;
+  PairDots dots; ///< None: no pairs
+  bool pairs;
+  int64_t lanes; ///< units in a vector register
+  ProductBlocks blocks;
+
+  PackedForm(mlir::Type sums, PairDots dots, unsigned vectorBits);
+  /// How much of K a step takes, and the steps that `extent` of K takes.
+  int64_t perStep() const { return pairs ? 2 : 1; }
+  Value steps(Emitter &e, Value extent) const;
+  /// Scratch for a block of A [row][step] and of B [panel][step][column].
+  Value rowsScratch(Emitter &e) const;
+  Value panelsScratch(Emitter &e) const;
+
+  /// Numbers of the type of the sums as they are packed: rounded to bf16, or unchanged.
+  Value narrow(Emitter &e, Value numbers) const;
+  /// The packed numbers of a step, scalars or vectors; without pairs the second counts
+  /// for nothing.
+  Value unitsOf(Emitter &e, Value first, Value second) const;
+  /// A vector of packed numbers that follow each other along K.
+  Value unitsOfRun(Emitter &e, Value numbers) const;
+  /// Pairs with 0 in place of their second numbers.
+  Value firstOnly(Emitter &e, Value units) const;
+  Value zeros(Emitter &e, int64_t count) const;
+  /// To be called before the loop of a product that stays in registers, among code that
+  /// uses registers for other things.
+  void freeRegisters(Emitter &e) const;
+  /// The sum and the product of units, scalars or vectors.
+  Value addProduct(Emitter &e, Value l, Value r, Value sum) const;
+};
+
+} // namespace aft
+
+#endif // AFT_COMPILER_VECTOR_PRODUCT_PACKEDFORM_H

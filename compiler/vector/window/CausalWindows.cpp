@@ -1,0 +1,394 @@
+//===- CausalWindows.cpp - Causal windows as banded products --------------===//
+
+#include "compiler/vector/window/CausalWindows.h"
+
+#include "compiler/vector/RunningSums.h"
+#include "compiler/vector/window/WindowWeights.h"
+
+using namespace mlir;
+using namespace aft;
+
+/// Outputs of a block.
+static constexpr int64_t kBlock = 48;
+/// The base lies this much above the largest exponent known when it is chosen, ...
+static constexpr double kOffset = 15;
+/// ... and items may be this much above it.
+static constexpr double kHeadroom = 5;
+/// Bytes of a row of channels per work group at most, ...
+static constexpr int64_t kRowBytes = 4096;
+/// ... and of buffered items.
+static constexpr int64_t kItemBytes = 1 << 20;
+
+namespace {
+
+/// Emits one panel.
+class CausalPanel {
+public:
+  using Visit = llvm::function_ref<void(LaneEmitter &, Value)>;
+
+  CausalPanel(const WindowMixer &mixer, const WindowCode &code, const Panel &panel, int64_t tile,
+              Visit visit);
+  void run();
+
+  /// Places of the buffer: the window of output r are those from r + 1 to r + taps.
+  static int64_t places(const WindowMixer &mixer) { return kBlock + mixer.taps + 1; }
+
+private:
+  enum Part { kBase, kOlderM, kOlderN, kOlderZ, kRestN, kRestZ, kRunN, kRunZ, kParts };
+  using Pair = std::pair<Value, Value>;
+
+  void clear();
+  void block(Value areModerate);
+  void keepWindow(Value number);
+  void chooseBase(LaneEmitter &group, Value number);
+  MixState older(LaneEmitter &group, Value number);
+  Value olderFactor(LaneEmitter &group, Value number);
+  Value loadItems(Value isStale);
+  Value loadPlace(Value place, Value item, Value end);
+  std::pair<Value, Value> loadItem(LaneEmitter &group, Value number, Value place, Value item);
+  void hideItems(Value from);
+  void products(LaneEmitter &group, Value number, Value outputs);
+  void tile(LaneEmitter &group, Value number, Value row, Emitter::Values &run,
+            ArrayRef<Value> older);
+  void finishOutputs(Value outputs);
+  void endRun(LaneEmitter &group, Value number);
+  void exactly(LaneEmitter &group, Value number, Value done);
+
+  Value itemAt(Value place) { return e.add(origin, place); }
+  Value exists(Value item);
+  Value load(LaneEmitter &group, Value number, Part part) {
+    return e.load(state, {number, e.index(part), e.index(0)}, group.lanes);
+  }
+  void store(Value value, Value number, Part part) {
+    e.store(value, state, {number, e.index(part), e.index(0)});
+  }
+  Pair loadPair(LaneEmitter &group, Value memory, Value number, Value place) {
+    return {e.load(memory, {number, place, e.index(0), e.index(0)}, group.lanes),
+            e.load(memory, {number, place, e.index(1), e.index(0)}, group.lanes)};
+  }
+  void storePair(const Pair &pair, Value memory, Value number, Value place) {
+    e.store(pair.first, memory, {number, place, e.index(0), e.index(0)});
+    e.store(pair.second, memory, {number, place, e.index(1), e.index(0)});
+  }
+
+  const WindowMixer &mixer;
+  const WindowCode &code;
+  const Panel &panel;
+  Emitter &e;
+  Visit visit;
+  bool mirrored;
+  int64_t tileRows;
+  Value length, items;
+  LaneEmitter any;
+  WindowWeights weights;
+  Value buffer; ///< the two numbers of each item in reach
+  Value state;  ///< of each lane group: a Part each
+  Value sums;   ///< of the outputs of a block
+  Value stale;  ///< whether the next block needs a new base
+  // Of the block that is being emitted.
+  Value first, rows, origin;
+};
+
+} // namespace
+
+CausalPanel::CausalPanel(const WindowMixer &mixer, const WindowCode &code, const Panel &panel,
+                         int64_t tile, Visit visit)
+    : mixer(mixer), code(code), panel(panel), e(panel.e), visit(visit), mirrored(code.mirrored),
+      tileRows(tile), length(e.dim(mixer.q, 1)),
+      items(mirrored ? length : visibleKeys(e, mixer.lengths, panel.batch, length)),
+      any(panel.group(e.index(0))), weights(mixer, any, mirrored, kBlock) {
+  buffer = e.scratch({panel.most, places(mixer), 2, panel.width()}, panel.element);
+  state = e.scratch({panel.most, kParts, panel.width()}, panel.element);
+  sums = e.scratch({panel.most, kBlock, 2, panel.width()}, panel.element);
+  stale = e.scratch({1}, e.builder.getI8Type());
+}
+
+Value CausalPanel::exists(Value item) {
+  return e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), item), e.less(item, items));
+}
+
+void CausalPanel::clear() {
+  panel.forEachGroup([&](LaneEmitter &group, Value number) {
+    store(lowest(e, group.type), number, kBase);
+    store(lowest(e, group.type), number, kOlderM);
+    for (int part = kOlderN; part < kParts; ++part)
+      store(group.number(0), number, Part(part));
+    e.loop(e.index(0), e.index(places(mixer)), e.index(1), [&](Value place) {
+      storePair({group.number(0), group.number(0)}, buffer, number, place);
+    });
+  });
+  e.store(e.builder.create<arith::ConstantIntOp>(e.loc, 1, 8), stale, e.index(0));
+}
+
+void CausalPanel::run() {
+  clear();
+  Value blocks = e.ceilDiv(length, kBlock);
+  e.loop(e.index(0), blocks, e.index(1), [&](Value i) {
+    Value number = mirrored ? e.sub(e.sub(blocks, e.index(1)), i) : i;
+    first = e.mul(number, kBlock);
+    block(weights.fill(first));
+  });
+}
+
+void CausalPanel::block(Value areModerate) {
+  rows = e.min(e.index(kBlock), e.sub(length, first));
+  // Place 0 is the item that leaves the window of output 0.
+  origin = e.sub(first, e.index(mirrored ? 1 : mixer.taps));
+  Value zero = e.builder.create<arith::ConstantIntOp>(e.loc, 0, 8);
+  Value isStale = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ne,
+                                                  e.load(stale, e.index(0), 0), zero);
+  e.branch(
+      isStale, {},
+      [&] {
+        panel.forEachGroup([&](LaneEmitter &group, Value number) { chooseBase(group, number); });
+        return Emitter::Values{};
+      },
+      [&] {
+        panel.forEachGroup([&](LaneEmitter &group, Value number) { keepWindow(number); });
+        return Emitter::Values{};
+      });
+  Value done = e.select(areModerate, loadItems(isStale), e.index(0));
+  done = e.min(done, rows);
+  Value isWhole = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, done, rows);
+  e.when(e.less(done, rows), [&] { hideItems(done); });
+  panel.forEachGroup([&](LaneEmitter &group, Value number) { products(group, number, done); });
+  finishOutputs(done);
+  e.branch(
+      isWhole, {},
+      [&] {
+        panel.forEachGroup([&](LaneEmitter &group, Value number) { endRun(group, number); });
+        return Emitter::Values{};
+      },
+      [&] {
+        panel.forEachGroup([&](LaneEmitter &group, Value number) { exactly(group, number, done); });
+        return Emitter::Values{};
+      });
+  Value one = e.builder.create<arith::ConstantIntOp>(e.loc, 1, 8);
+  e.store(e.select(isWhole, zero, one), stale, e.index(0));
+}
+
+//===----------------------------------------------------------------------===//
+// Items
+//===----------------------------------------------------------------------===//
+
+/// Moves the items that stay in reach of the next block to their places there.
+void CausalPanel::keepWindow(Value number) {
+  Value taps = e.index(mixer.taps);
+  e.loop(e.index(0), taps, e.index(1), [&](Value i) {
+    // In the order that reads an item before it is overwritten.
+    Value old = mirrored ? e.sub(taps, i) : e.add(i, kBlock);
+    Value place = mirrored ? e.add(old, kBlock) : i;
+    LaneEmitter group = any;
+    storePair(loadPair(group, buffer, number, old), buffer, number, place);
+  });
+}
+
+/// Takes the base from the older sums and the items that the first output sees, or,
+/// for the derivative, from all.
+void CausalPanel::chooseBase(LaneEmitter &group, Value number) {
+  Value older = load(group, number, kOlderM);
+  Value end = mirrored ? e.index(places(mixer)) : e.index(mixer.taps + 1);
+  Value lower = e.max(itemAt(e.index(mirrored ? 1 : 0)), e.index(0));
+  Value top =
+      e.loop(lower, e.min(itemAt(end), items), e.index(1), older, [&](Value item, ValueRange top) {
+        return Emitter::Values{e.fmaxNumber(top[0], code.load(group, item).exponent)};
+      })[0];
+  store(e.fadd(top, group.number(kOffset)), number, kBase);
+}
+
+/// The sums of older items; they may have left nothing beside the base.
+MixState CausalPanel::older(LaneEmitter &group, Value number) {
+  return {load(group, number, kOlderM),
+          e.fadd(load(group, number, kOlderN), load(group, number, kRestN)),
+          e.fadd(load(group, number, kOlderZ), load(group, number, kRestZ))};
+}
+
+/// What relates the older sums to the base: 1 unless the base is new.
+Value CausalPanel::olderFactor(LaneEmitter &group, Value number) {
+  return e.exp(e.fsub(load(group, number, kOlderM), load(group, number, kBase)));
+}
+
+/// Stores exp(x - base) times both numbers of an item; returns x - base and a number
+/// that is 0 if these are finite.
+std::pair<Value, Value> CausalPanel::loadItem(LaneEmitter &group, Value number, Value place,
+                                              Value index) {
+  WindowCode::Item item = code.load(group, index);
+  Value relative = e.fsub(item.exponent, load(group, number, kBase)), weight = e.exp(relative);
+  Value zero = group.number(0);
+  Value one = e.fmul(weight, item.first), two = e.fmul(weight, item.second);
+  // A key of weight 0 is hidden: its value, perhaps NaN, must not be seen.
+  if (!mirrored)
+    one = e.select(e.equal(weight, zero), zero, one);
+  storePair({one, two}, buffer, number, place);
+  if (visit)
+    visit(group, index);
+  return {relative, e.fma(one, zero, e.fmul(two, zero))};
+}
+
+/// Loads an item for all lane groups. Returns how many outputs go by products, `end` at
+/// most.
+Value CausalPanel::loadPlace(Value place, Value item, Value end) {
+  Value zero = any.number(0);
+  auto seen = e.loop(
+      e.index(0), panel.groups, e.index(1), {zero, zero}, [&](Value number, ValueRange carried) {
+        LaneEmitter group = panel.group(number);
+        auto [relative, odd] = loadItem(group, number, place, item);
+        Value isMore =
+            e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OGT, relative, carried[0]);
+        return Emitter::Values{e.select(isMore, relative, carried[0]), e.fadd(carried[1], odd)};
+      });
+  Value isFar = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OGT, seen[0],
+                                                any.number(kHeadroom));
+  Value isOdd = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::UNE, seen[1], zero);
+  Value isBad = anyLane(e, e.builder.create<arith::OrIOp>(e.loc, isFar, isOdd));
+  // The first output that sees the item.
+  Value row = mirrored ? e.index(0) : e.max(e.sub(place, e.index(mixer.taps)), e.index(0));
+  return e.select(isBad, e.min(end, row), end);
+}
+
+/// Loads the items that the block brings, or all in reach.
+Value CausalPanel::loadItems(Value isStale) {
+  int64_t last = mirrored ? kBlock + 1 : places(mixer) - 1;
+  Value lower = e.index(1), upper = e.index(last);
+  if (mirrored)
+    upper = e.select(isStale, e.index(places(mixer)), upper);
+  else
+    lower = e.select(isStale, e.index(0), e.index(mixer.taps));
+  return e.loop(lower, upper, e.index(1), e.index(kBlock), [&](Value place, ValueRange end) {
+    Value item = itemAt(place);
+    return e.branch(
+        exists(item), e.builder.getIndexType(),
+        [&] { return Emitter::Values{loadPlace(place, item, end[0])}; },
+        [&] {
+          panel.forEachGroup([&](LaneEmitter &group, Value number) {
+            storePair({group.number(0), group.number(0)}, buffer, number, place);
+          });
+          return Emitter::Values{end[0]};
+        });
+  })[0];
+}
+
+/// Items that outputs before number `from` do not see become 0, so that no product of
+/// theirs meets one that is no number.
+void CausalPanel::hideItems(Value from) {
+  if (mirrored)
+    return;
+  e.loop(e.add(from, mixer.taps), e.index(places(mixer)), e.index(1), [&](Value place) {
+    panel.forEachGroup([&](LaneEmitter &group, Value number) {
+      storePair({group.number(0), group.number(0)}, buffer, number, place);
+    });
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Outputs
+//===----------------------------------------------------------------------===//
+
+/// A few outputs at once: the items of their windows are loaded once for all. `run`
+/// are the sums of the items that left the windows in this block.
+void CausalPanel::tile(LaneEmitter &group, Value number, Value row, Emitter::Values &run,
+                       ArrayRef<Value> older) {
+  Emitter::Values totals(2 * tileRows);
+  for (int64_t step = 0; step < tileRows; ++step) {
+    int64_t i = mirrored ? tileRows - 1 - step : step;
+    Value leaving = e.add(row, mirrored ? i + mixer.taps + 1 : i);
+    auto [one, two] = loadPair(group, buffer, number, leaving);
+    run = {e.fadd(run[0], one), e.fadd(run[1], two)};
+    totals[2 * i] = e.fadd(older[0], run[0]);
+    totals[2 * i + 1] = e.fadd(older[1], run[1]);
+  }
+  totals = weights.addWindows(group, row, tileRows, totals,
+                              [&](Value item) { return loadPair(group, buffer, number, item); });
+  for (int64_t i = 0; i < tileRows; ++i)
+    storePair({totals[2 * i], totals[2 * i + 1]}, sums, number, e.add(row, i));
+}
+
+void CausalPanel::products(LaneEmitter &group, Value number, Value outputs) {
+  MixState before = older(group, number);
+  Value factor = olderFactor(group, number);
+  Value sums[2] = {e.fmul(before.n, factor), e.fmul(before.z, factor)};
+  Value tiles = e.ceilDiv(outputs, tileRows);
+  auto run = e.loop(e.index(0), tiles, e.index(1), {group.number(0), group.number(0)},
+                    [&](Value i, ValueRange carried) {
+                      Value index = mirrored ? e.sub(e.sub(tiles, e.index(1)), i) : i;
+                      Emitter::Values run(carried);
+                      tile(group, number, e.mul(index, tileRows), run, sums);
+                      return run;
+                    });
+  store(run[0], number, kRunN);
+  store(run[1], number, kRunZ);
+}
+
+void CausalPanel::finishOutputs(Value outputs) {
+  e.loop(e.index(0), outputs, e.index(1), [&](Value row) {
+    panel.forEachGroup([&](LaneEmitter &group, Value number) {
+      auto [one, two] = loadPair(group, sums, number, row);
+      code.finish(group, e.add(first, row), {load(group, number, kBase), one, two});
+    });
+  });
+}
+
+/// Adds the items that left the windows to the older ones.
+void CausalPanel::endRun(LaneEmitter &group, Value number) {
+  Value factor = olderFactor(group, number);
+  store(load(group, number, kBase), number, kOlderM);
+  for (auto [run, older, rest] :
+       {std::tuple(kRunN, kOlderN, kRestN), std::tuple(kRunZ, kOlderZ, kRestZ)}) {
+    Value sum = e.fmul(load(group, number, older), factor);
+    Value lost = e.fmul(load(group, number, rest), factor);
+    addExactly(e, load(group, number, run), sum, lost);
+    store(sum, number, older);
+    store(lost, number, rest);
+  }
+}
+
+/// The outputs from number `done` on, pair by pair, for any numbers.
+void CausalPanel::exactly(LaneEmitter &group, Value number, Value done) {
+  MixState before = older(group, number);
+  code.exact(group, [&](WindowScan &scan) {
+    MixState run = group.loop(e.index(0), rows, group.emptyState(), [&](Value i, MixState run) {
+      Value row = mirrored ? e.sub(e.sub(rows, e.index(1)), i) : i;
+      Value output = e.add(first, row);
+      Value leaving = e.add(output, mirrored ? mixer.taps : -mixer.taps);
+      run = group.when(exists(leaving), run, [&] { return scan.add(run, leaving); });
+      Value isOpen = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::sge, row, done);
+      e.when(isOpen, [&] { scan.finish(output, {before, run}); });
+      return run;
+    });
+    MixState all = group.merge(before, run);
+    store(e.fmaxNumber(all.m, lowest(e, group.type)), number, kOlderM);
+    store(all.n, number, kOlderN);
+    store(all.z, number, kOlderZ);
+    store(group.number(0), number, kRestN);
+    store(group.number(0), number, kRestZ);
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Entry points
+//===----------------------------------------------------------------------===//
+
+/// Outputs whose sums, two each, and the numbers of an item fit into the registers.
+static int64_t tileRowsFor(unsigned vectorBits) { return vectorBits >= 512 ? 8 : 6; }
+
+static int64_t mostGroups(const WindowMixer &mixer, Type accumulation, int64_t lanes) {
+  int64_t bytes = lanes * accumulation.getIntOrFloatBitWidth() / 8;
+  int64_t most = std::min(kItemBytes / (CausalPanel::places(mixer) * 2), kRowBytes);
+  return std::max<int64_t>(1, most / bytes);
+}
+
+bool aft::fitsCausalWindows(const WindowMixer &mixer, Type accumulation) {
+  return mixer.causal && !mixer.perHeadBias && WindowWeights::fits(mixer, accumulation);
+}
+
+void aft::emitCausalWindows(const WindowMixer &mixer, const WindowCode &code, Emitter &e,
+                            unsigned vectorBits,
+                            llvm::function_ref<void(LaneEmitter &, Value)> visit) {
+  Type element = accumulationOf(mixer.q);
+  Value batches = e.dim(mixer.q, 0), isNarrow = e.less(batches, e.index(2));
+  int64_t most = mostGroups(mixer, element, lanesFor(element, vectorBits));
+  forEachPanel(e, element, vectorBits, batches, mixer.channels, most, {isNarrow, {}},
+               [&](const Panel &panel) {
+                 CausalPanel(mixer, code, panel, tileRowsFor(vectorBits), visit).run();
+               });
+}

@@ -1,0 +1,30 @@
+//===- CausalWindows.h - Causal windows as banded products ----------------===//
+// Outputs are computed a block at a time, in the order in which items arrive: keys
+// from the first on, or, for the derivative by keys, queries from the last on. An item
+// is turned into exp(x - base) and its products once, when it arrives, and stays in a
+// buffer until it has left all windows; the window of an output is then a row of a
+// banded product with exp(bias), and what has left it a running sum.
+//
+// The base of a lane group depends on items that all outputs of the block see, so
+// that later ones leave the bits of earlier outputs as they are. Items that are too
+// far above the base, or are no numbers, and large biases make the rest of their block
+// go pair by pair, and the next block choose a new base.
+
+#ifndef AFT_COMPILER_VECTOR_WINDOW_CAUSALWINDOWS_H
+#define AFT_COMPILER_VECTOR_WINDOW_CAUSALWINDOWS_H
+
+#include "compiler/vector/window/ProductScan.h"
+
+namespace aft {
+
+/// Whether a mixer's windows can be computed so.
+bool fitsCausalWindows(const WindowMixer &mixer, mlir::Type accumulation);
+
+/// Emits all outputs. `visit`, if any, is called once or more for each item.
+void emitCausalWindows(const WindowMixer &mixer, const WindowCode &code, Emitter &e,
+                       unsigned vectorBits,
+                       llvm::function_ref<void(LaneEmitter &, mlir::Value item)> visit);
+
+} // namespace aft
+
+#endif // AFT_COMPILER_VECTOR_WINDOW_CAUSALWINDOWS_H

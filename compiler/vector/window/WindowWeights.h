@@ -1,0 +1,53 @@
+//===- WindowWeights.h - Exponentials of the biases of a block ------------===//
+
+#ifndef AFT_COMPILER_VECTOR_WINDOW_WINDOWWEIGHTS_H
+#define AFT_COMPILER_VECTOR_WINDOW_WINDOWWEIGHTS_H
+
+#include "compiler/vector/window/WindowMixers.h"
+
+namespace aft {
+
+/// Numbers up to this size count as moderate.
+inline constexpr double kModerate = 30;
+
+/// exp(w) for a block of outputs and the items around them. Output r of the block
+/// has the items r + 1 to r + taps in its window; some more on either side of it
+/// have weight 0.
+class WindowWeights {
+public:
+  using Value = mlir::Value;
+
+  /// Outputs that are computed together, which see each other's items.
+  static constexpr int64_t kRows = 8;
+  /// Weights 0 on either side of a row's taps.
+  static constexpr int64_t kPadding = kRows;
+
+  WindowWeights(const WindowMixer &mixer, LaneEmitter &group, bool mirrored, int64_t outputs);
+  static bool fits(const WindowMixer &mixer, mlir::Type element);
+
+  /// Computes the weights of the block that starts at output `first`; returns
+  /// whether all biases are moderate. `group` is any that shares them.
+  Value fill(Value first);
+  /// The weight of item `item` in the window of output `row`.
+  Value at(LaneEmitter &group, Value row, Value item);
+  /// Adds to `sums`, a pair for each of `rows` outputs from `row` on, the weighted
+  /// items of their windows, each loaded once for all of them.
+  Emitter::Values addWindows(LaneEmitter &group, Value row, int64_t rows, Emitter::Values sums,
+                             llvm::function_ref<std::pair<Value, Value>(Value item)> load);
+
+private:
+  Value fillHead();
+  Value fillBand(Value first);
+  Value fillRow(Value query, Value tap, Value end, Value row, Value place, Value seen);
+
+  const WindowMixer &mixer;
+  LaneEmitter &group;
+  Emitter &e;
+  bool mirrored;
+  int64_t outputs, lanes;
+  Value table;
+};
+
+} // namespace aft
+
+#endif // AFT_COMPILER_VECTOR_WINDOW_WINDOWWEIGHTS_H
