@@ -3,6 +3,7 @@
 #ifndef AFT_RUNTIME_CUDA_RUNNER_H
 #define AFT_RUNTIME_CUDA_RUNNER_H
 
+#include "runtime/core/InternalApi.h"
 #include "runtime/cuda/GraphCache.h"
 #include "runtime/cuda/Launcher.h"
 
@@ -23,7 +24,8 @@ public:
   static Status create(std::shared_ptr<Device> device, const DeviceCode &code,
                        const RunnerOptions &options, std::shared_ptr<Runner> &runner);
   /// The same on the system's GPU of that number, with the options of the environment.
-  static Status create(int ordinal, const DeviceCode &code, std::shared_ptr<CallRunner> &runner);
+  AFT_INTERNAL static Status create(int ordinal, const DeviceCode &code,
+                                    std::shared_ptr<CallRunner> &runner);
   ~Runner() override;
 
   Status run(const EntryCall &call, const KernelTable &kernels, CallError &error) override;

@@ -64,8 +64,7 @@ static int openFolder(const std::string &folder) {
   return -1;
 }
 
-Cache::Cache(const std::string &wanted)
-    : folder(wanted == "default" ? defaultFolder() : wanted) {}
+Cache::Cache(const std::string &wanted) : folder(wanted == "default" ? defaultFolder() : wanted) {}
 
 static bool readAll(int fd, std::string &bytes) {
   char buffer[1 << 16];

@@ -72,14 +72,25 @@ static LogicalResult describe(ModuleOp module, Package &package) {
   return success();
 }
 
+static LogicalResult compileForGpu(ModuleOp module, const PipelineOptions &options,
+                                   Package &package) {
+  FailureOr<DeviceCode> code = compileDevice(module, options.target, options.dumpDir);
+  if (failed(code))
+    return failure();
+  package.device.ptx = {code->arch, std::move(code->ptx)};
+  for (DeviceKernel &kernel : code->kernels)
+    package.device.kernels.push_back(
+        {std::move(kernel.name), kernel.threads, kernel.buffers, kernel.extents});
+  return success();
+}
+
 /// From the module that the vector phase leaves.
 static LogicalResult compileVectors(ModuleOp module, const PipelineOptions &options,
                                     Package &package) {
   if (failed(describe(module, package)) ||
       failed(runPhase(module, mlirPhases(options.target).back(), options)))
     return failure();
-  if (options.target.device == Device::Cuda &&
-      failed(compileDevice(module, options.target, options.dumpDir)))
+  if (options.target.device == Device::Cuda && failed(compileForGpu(module, options, package)))
     return failure();
   FailureOr<std::vector<NamedObject>> objects = compileObjects(module, options);
   if (failed(objects))

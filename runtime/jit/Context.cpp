@@ -19,8 +19,7 @@ static void print(Location loc, llvm::raw_ostream &stream) {
     if (file.getLine() > 0)
       stream << file.getLine() << ':' << file.getColumn() << ':';
     stream << ' ';
-  }
-  else if (auto name = dyn_cast<NameLoc>(loc))
+  } else if (auto name = dyn_cast<NameLoc>(loc))
     stream << name.getName().getValue() << ": ";
   else if (auto fused = dyn_cast<FusedLoc>(loc); fused && !fused.getLocations().empty())
     print(fused.getLocations().front(), stream);

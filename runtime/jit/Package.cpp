@@ -94,6 +94,30 @@ static std::vector<ValueInfo> readValues(Reader &reader) {
   return values;
 }
 
+static void writeDevice(Writer &writer, const cuda::DeviceCode &device) {
+  writer.text(device.ptx.arch);
+  writer.text(device.ptx.bytes);
+  writer.number(device.kernels.size());
+  for (const cuda::KernelCode &kernel : device.kernels) {
+    writer.text(kernel.name);
+    for (int number : {kernel.threads, kernel.buffers, kernel.extents, kernel.sharedBytes})
+      writer.number(number);
+  }
+}
+
+static cuda::DeviceCode readDevice(Reader &reader) {
+  cuda::DeviceCode device;
+  device.ptx.arch = reader.text();
+  device.ptx.bytes = reader.text();
+  device.kernels.resize(reader.count());
+  for (cuda::KernelCode &kernel : device.kernels) {
+    kernel.name = reader.text();
+    for (int *number : {&kernel.threads, &kernel.buffers, &kernel.extents, &kernel.sharedBytes})
+      *number = reader.integer();
+  }
+  return device;
+}
+
 std::string Package::serialize() const {
   Writer writer;
   writer.number(entries.size());
@@ -120,6 +144,7 @@ std::string Package::serialize() const {
     writer.text(object.name);
     writer.text(object.object);
   }
+  writeDevice(writer, device);
   return std::move(writer.bytes);
 }
 
@@ -152,6 +177,7 @@ std::optional<Package> Package::deserialize(const std::string &bytes) {
     object.name = reader.text();
     object.object = reader.text();
   }
+  package.device = readDevice(reader);
   if (!reader.good || reader.at != bytes.size())
     return std::nullopt;
   return package;

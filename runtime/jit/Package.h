@@ -6,6 +6,7 @@
 #include "aft/program.h"
 #include "compiler/binary/NamedObject.h"
 #include "runtime/core/RunRecord.h"
+#include "runtime/cuda/DeviceCode.h"
 
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@ struct Package {
   std::vector<NamedObject> objects;
   std::vector<KernelInfo> kernels; ///< the distinct kernel bodies
   int launches = 0;                ///< kernel calls of all entries
+  cuda::DeviceCode device;         ///< without kernels: the program is for the CPU
 
   std::string serialize() const;
   /// Nothing when the bytes are not a package.

@@ -6,6 +6,7 @@
 #include "compiler/llvm/Symbols.h"
 #include "runtime/core/CompiledProgram.h"
 #include "runtime/core/Log.h"
+#include "runtime/cuda/Runner.h"
 #include "runtime/jit/Cache.h"
 #include "runtime/jit/Compile.h"
 #include "runtime/jit/PhaseClock.h"
@@ -53,6 +54,8 @@ public:
     return withStats(compilation.get(), compileStats, !compilation.key.empty());
   }
   Status save(const std::string &path, const SaveOptions &save) const override {
+    if (!package.device.kernels.empty())
+      return {path + ": not supported yet: artifacts for a GPU"};
     return savePackage(package, options, path, save);
   }
 
@@ -83,8 +86,8 @@ static Status linkObjects(const Package &package, ProgramCode &code) {
     return take(process.takeError());
   jit->getMainJITDylib().addGenerator(std::move(*process));
   for (const NamedObject &object : package.objects)
-    if (llvm::Error error = jit->addObjectFile(
-            llvm::MemoryBuffer::getMemBufferCopy(object.object, object.name)))
+    if (llvm::Error error =
+            jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(object.object, object.name)))
       return take(std::move(error));
   for (const EntryInfo &entry : package.entries) {
     auto run = jit->lookup(symbolOf(entry.name));
@@ -107,6 +110,10 @@ Status JITProgram::create(Package package, const PipelineOptions &options,
   ProgramCode code;
   if (Status status = linkObjects(package, code); !status.ok())
     return status;
+  if (!package.device.kernels.empty())
+    if (Status status = cuda::Runner::create(/*ordinal=*/0, package.device, code.runner);
+        !status.ok())
+      return status;
   result = std::make_shared<JITProgram>(std::move(code), threads, std::move(package), options,
                                         stats, std::move(compilation));
   return {};
@@ -129,7 +136,8 @@ static std::string cacheKey(const std::string &text, const CompileOptions &wante
       all += part + "\n";
   all += options.lowMemory ? "memory low\n" : "";
   all += options.fast ? "fast\n" : "";
-  all += options.target.threadBlocks() ? "target " + wanted.target + "\n" : "";
+  if (options.target.threadBlocks())
+    all += "target " + wanted.target + " " + options.target.gpu + "\n";
   all += "pairs " + std::to_string(static_cast<int>(options.target.pairDots)) + "\n";
   if (wanted.tune)
     all += "tuned for " + processorName() + shapesText(wanted.tuneShapes) + "\n";
@@ -153,9 +161,6 @@ Status Program::compile(const std::string &text, const std::string &name,
   PipelineOptions pipeline;
   if (Status status = pipelineOptions(options, pipeline); !status.ok())
     return status;
-  if (pipeline.target.device == Device::Cuda)
-    return {"not supported yet: running on a GPU (target '" + options.target +
-            "'); cuda-emulated runs the same kernels on the CPU"};
   pipeline.threads = options.threads > 0 ? options.threads : ThreadPool::defaultThreads();
   if (std::string missing = pipeline.target.missingHere(); !missing.empty())
     return {"code for CPU '" + options.cpu + "' cannot run here: this machine lacks " + missing};

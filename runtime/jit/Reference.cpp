@@ -35,9 +35,8 @@ static ReferenceTensor toReference(const Buffer &buffer) {
 }
 
 static Array toArray(const ReferenceTensor &tensor) {
-  Array array{tensor.isFloat ? DType::f64 : DType::i64,
-              {tensor.shape.begin(), tensor.shape.end()},
-              {}};
+  Array array{
+      tensor.isFloat ? DType::f64 : DType::i64, {tensor.shape.begin(), tensor.shape.end()}, {}};
   const char *data = tensor.isFloat ? reinterpret_cast<const char *>(tensor.reals.data())
                                     : reinterpret_cast<const char *>(tensor.integers.data());
   array.bytes.assign(data, data + tensor.size() * 8);
@@ -48,8 +47,7 @@ static LogicalResult describe(func::FuncOp function, TypeRange types,
                               std::vector<ValueInfo> &values) {
   for (Type type : types) {
     auto tensor = dyn_cast<RankedTensorType>(type);
-    std::optional<DType> dtype =
-        tensor ? dtypeOf(tensor.getElementType()) : std::optional<DType>();
+    std::optional<DType> dtype = tensor ? dtypeOf(tensor.getElementType()) : std::optional<DType>();
     if (!dtype)
       return function.emitError() << "'" << function.getName() << "' has a value of type " << type
                                   << ", expected a tensor of a supported element type";
@@ -96,18 +94,17 @@ static ReferenceFacts factsOf(func::FuncOp function) {
     facts.values = static_cast<int>(argument.getArgNumber());
   }
   Value gates = llvm::TypeSwitch<Operation *, Value>(&*ops.begin())
-                    .Case<FullOp, LocalOp, SimpleOp, ConvOp>([](auto op) {
-                      return op.getGate() == Gate::relu ? op.getQ() : Value();
-                    })
+                    .Case<FullOp, LocalOp, SimpleOp, ConvOp>(
+                        [](auto op) { return op.getGate() == Gate::relu ? op.getQ() : Value(); })
                     .Default([](Operation *) { return Value(); });
   if (auto argument = dyn_cast_or_null<BlockArgument>(gates))
     facts.gates = static_cast<int>(argument.getArgNumber());
   return facts;
 }
 
-Status aft::runReference(const std::string &text, const std::string &name,
-                         const std::string &entry, const std::vector<Buffer> &inputs,
-                         std::vector<Array> &outputs, ReferenceFacts &facts) {
+Status aft::runReference(const std::string &text, const std::string &name, const std::string &entry,
+                         const std::vector<Buffer> &inputs, std::vector<Array> &outputs,
+                         ReferenceFacts &facts) {
   Context context;
   Messages messages(*context.context);
   OwningOpRef<ModuleOp> module = parseProgram(text, name, *context.context);
@@ -142,10 +139,14 @@ static double largest(const Buffer &buffer) {
 
 static double limitFor(DType dtype, double size) {
   switch (dtype) {
-  case DType::f32: return 2e-6 + 3e-7 * size;
-  case DType::f64: return 1e-12 + 1e-15 * size;
-  case DType::bf16: return 1e-2;
-  default: return 0;
+  case DType::f32:
+    return 2e-6 + 3e-7 * size;
+  case DType::f64:
+    return 1e-12 + 1e-15 * size;
+  case DType::bf16:
+    return 1e-2;
+  default:
+    return 0;
   }
 }
 

@@ -30,8 +30,8 @@ AFT_INTERNAL Status runReference(const std::string &text, const std::string &nam
 
 /// One compiled result beside the reference's.
 struct Comparison {
-  double error = 0; ///< largest, relative to the scale; infinite where NaNs or infinities differ
-  double limit = 0; ///< of the accuracy contract
+  double error = 0;  ///< largest, relative to the scale; infinite where NaNs or infinities differ
+  double limit = 0;  ///< of the accuracy contract
   int64_t place = 0; ///< flat index of the largest error
   bool good() const { return error <= limit; }
 };

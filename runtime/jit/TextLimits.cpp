@@ -130,7 +130,10 @@ void Scan::readCharacter(char c) {
     return;
   case '"':
     return skipText();
-  case '(': case '[': case '{': case '<':
+  case '(':
+  case '[':
+  case '{':
+  case '<':
     return open();
   case '>':
     if (at > 1 && text[at - 2] == '-') {
@@ -138,17 +141,24 @@ void Scan::readCharacter(char c) {
       return;
     }
     [[fallthrough]];
-  case ')': case ']': case '}':
+  case ')':
+  case ']':
+  case '}':
     depth = std::max(0, depth - 1);
     [[fallthrough]];
-  case ',': case '=': case ':':
+  case ',':
+  case '=':
+  case ':':
     operators = 0;
     return;
-  case '+': case '-': case '*':
+  case '+':
+  case '-':
+  case '*':
     if (++operators > kMostOperators)
       complain("an expression has more than " + std::to_string(kMostOperators) + " operators");
     return;
-  case '#': case '!':
+  case '#':
+  case '!':
     return readAlias(c);
   default:
     return;

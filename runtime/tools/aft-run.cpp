@@ -28,7 +28,8 @@ struct Options {
 
 const char kUsage[] =
     "usage: aft-run FILE [options]\n"
-    "  FILE                a program (.mlir), a model that PyTorch wrote (.pt2, .pt), or an artifact\n"
+    "  FILE                a program (.mlir), a model that PyTorch wrote (.pt2, .pt), or an "
+    "artifact\n"
     "                      that aftc wrote (.so)\n"
     "  --entry=NAME        the function to run (default: main, forward, or the only one)\n"
     "  --input=FILE.npy    one per argument, in order\n"
@@ -40,13 +41,17 @@ const char kUsage[] =
     "  --fast              leaves out small numbers added to the denominators of mixers that are\n"
     "                      written by hand\n"
     "  --threads=N         threads (default: AFT_NUM_THREADS or all CPUs)\n"
-    "  --tune              measures tile sizes with these inputs first; the cache keeps the fastest\n"
+    "  --tune              measures tile sizes with these inputs first; the cache keeps the "
+    "fastest\n"
     "  --trace=FILE.json   a timeline of the compiled code's run, for ui.perfetto.dev\n"
     "  --report=FILE       what was compiled and how fast it runs, as a page of HTML, or as data\n"
     "                      where the name ends in .json; runs the entry some more times\n"
     "  --inspect           verifies an artifact and prints its manifest; runs nothing\n"
-    "  --target=NAME       where to run: cpu, or cuda-emulated (the kernels that a GPU would run, on\n"
-    "                      the CPU, slowly: a test aid)\n";
+    "  --target=NAME       where to run: cpu, cuda[:sm_XX] (an NVIDIA GPU, by default of sm_90a; "
+    "not\n"
+    "                      tried on one yet), or cuda-emulated (the same kernels on the CPU, "
+    "slowly:\n"
+    "                      a test aid)\n";
 
 } // namespace
 
@@ -138,11 +143,10 @@ static Options parse(int argc, char **argv) {
   if (options.tune && options.reference && !options.compare)
     usageError("--tune is on compiled code, which --reference does not run");
   checkArtifactOptions(options);
-  if (options.target.rfind("cuda:", 0) == 0 || options.target == "cuda")
-    usageError("target '" + options.target + "' is not supported yet: running on a GPU is not there; "
-               "expected cpu or cuda-emulated");
-  if (options.target != "cpu" && options.target != "cuda-emulated")
-    usageError("target '" + options.target + "' is unknown, expected cpu or cuda-emulated");
+  if (options.target != "cpu" && options.target != "cuda-emulated" && options.target != "cuda" &&
+      options.target.rfind("cuda:", 0) != 0)
+    usageError("target '" + options.target +
+               "' is unknown, expected cpu, cuda[:sm_XX] or cuda-emulated");
   if (options.target != "cpu" && options.tune)
     usageError("--tune is for --target=cpu, found --target=" + options.target);
   if (options.target != "cpu" && isArtifact(options))
@@ -151,8 +155,7 @@ static Options parse(int argc, char **argv) {
   return options;
 }
 
-static const EntryInfo &chooseEntry(const std::vector<EntryInfo> &entries,
-                                    const Options &options) {
+static const EntryInfo &chooseEntry(const std::vector<EntryInfo> &entries, const Options &options) {
   const std::string &wanted = options.entry;
   if (entries.empty())
     fail(options.file + ": the program has no public function");
@@ -290,8 +293,7 @@ static std::vector<Array> makeOutputs(const Options &options, const Program &pro
     fail(options.file + ": " + status.message);
   std::vector<Array> outputs(shapes.size());
   for (size_t i = 0; i < outputs.size(); ++i) {
-    if (Status status = makeArray(entry.outputs[i].type.dtype, shapes[i], outputs[i]);
-        !status.ok())
+    if (Status status = makeArray(entry.outputs[i].type.dtype, shapes[i], outputs[i]); !status.ok())
       fail(options.file + ": result " + std::to_string(i) + ": " + status.message);
     int alias = entry.outputs[i].alias;
     buffers.push_back(alias >= 0 ? inputs[alias] : outputs[i].buffer());
@@ -360,8 +362,7 @@ static bool compareAll(const std::vector<Array> &found, const std::vector<Array>
       own.gates = -1;
     Comparison comparison = compareWithReference(found[i], expected[i], inputs, own);
     std::printf("result %zu: largest error %.3e, limit %.3e, relative to the largest of %s\n", i,
-                comparison.error, comparison.limit,
-                facts.isMixer ? "the values" : "the reference");
+                comparison.error, comparison.limit, facts.isMixer ? "the values" : "the reference");
     if (comparison.good())
       continue;
     good = false;
@@ -395,11 +396,10 @@ int main(int argc, char **argv) {
   bool compiles = options.compare || !options.reference;
   std::shared_ptr<Program> program;
   std::vector<EntryInfo> entries;
-  Status status = isArtifact(options)
-                      ? Program::load(options.file, {options.threads, false}, program)
-                  : compiles
-                      ? Program::compile(text, options.file, compileOptionsOf(options), program)
-                      : readEntries(text, options.file, entries);
+  Status status =
+      isArtifact(options) ? Program::load(options.file, {options.threads, false}, program)
+      : compiles          ? Program::compile(text, options.file, compileOptionsOf(options), program)
+                          : readEntries(text, options.file, entries);
   if (!status.ok())
     fail(status.message);
   if (program)
@@ -408,9 +408,8 @@ int main(int argc, char **argv) {
   std::vector<Array> inputs = readInputs(options, entry, model.tensors.size());
   addTensors(options, model, inputs);
   if (options.outputs.size() > entry.outputs.size())
-    fail(options.file + ": entry '" + entry.name + "' has " +
-         std::to_string(entry.outputs.size()) + " results, found " +
-         std::to_string(options.outputs.size()) + " --output options");
+    fail(options.file + ": entry '" + entry.name + "' has " + std::to_string(entry.outputs.size()) +
+         " results, found " + std::to_string(options.outputs.size()) + " --output options");
   std::vector<Buffer> buffers = buffersOf(inputs);
   std::vector<Array> results, expected;
   if (program)
