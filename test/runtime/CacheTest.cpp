@@ -186,6 +186,8 @@ TEST(Package, SurvivesItsTextForm) {
   package.objects = {{"host", std::string("\0ELF", 4)}};
   package.kernels = {{"add", {{2, 4}, {0, 8}}}, {"empty", {}}};
   package.launches = 5;
+  package.device.ptx = {"sm_90a", ".version 8.0"};
+  package.device.kernels = {{"add", 256, 2, 4, 0}};
   std::string bytes = package.serialize();
   std::optional<Package> copy = Package::deserialize(bytes);
   ASSERT_TRUE(copy);
@@ -193,6 +195,11 @@ TEST(Package, SurvivesItsTextForm) {
   EXPECT_EQ(copy->entries[0].inputs[0].type.shape, (std::vector<int64_t>{kDynamic, 8}));
   EXPECT_EQ(copy->entries[0].inputs[0].limits[0].most, 64);
   EXPECT_EQ(copy->entries[0].outputs[0].alias, 0);
+  EXPECT_EQ(copy->device.ptx.arch, "sm_90a");
+  EXPECT_EQ(copy->device.ptx.bytes, ".version 8.0");
+  EXPECT_EQ(copy->device.kernels.at(0).name, "add");
+  EXPECT_EQ(copy->device.kernels[0].threads, 256);
+  EXPECT_EQ(copy->device.kernels[0].extents, 4);
   for (size_t length = 0; length < bytes.size(); ++length)
     EXPECT_FALSE(Package::deserialize(bytes.substr(0, length))) << length;
   EXPECT_FALSE(Package::deserialize(bytes + "x"));
