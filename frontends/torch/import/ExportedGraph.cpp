@@ -180,6 +180,17 @@ void ExportedGraph::run(const Step &step, Names &names) const {
   bindResult(outputs[0], result, names);
 }
 
+/// A bool for a number, as in `full([2, 2], True, dtype=bool)`: the schema wants a number,
+/// and dtype says what becomes of it.
+static void takeBools(const c10::FunctionSchema &schema, torch::jit::Stack &stack) {
+  std::optional<int> dtype = schema.argumentIndexWithName("dtype");
+  if (!dtype || stack[*dtype].isNone())
+    return;
+  for (size_t i = 0; i < stack.size(); ++i)
+    if (stack[i].isBool() && schema.arguments()[i].type()->kind() == c10::TypeKind::NumberType)
+      stack[i] = static_cast<int64_t>(stack[i].toBool());
+}
+
 void ExportedGraph::runOperator(const Step &step, Names &names) const {
   std::vector<std::optional<IValue>> given(step.op->schema().arguments().size());
   for (JsonValue input : step.node.at("inputs").items()) {
@@ -196,6 +207,7 @@ void ExportedGraph::runOperator(const Step &step, Names &names) const {
     TORCH_CHECK(given[i], "the argument '", parameter.name(), "' is missing");
     stack.push_back(std::move(*given[i]));
   }
+  takeBools(step.op->schema(), stack);
   c10::OperatorHandle op = takeNumbers(*step.op, stack);
   op.schema().checkAndNormalizeInputs(stack);
   op.callBoxed(&stack);
