@@ -2,14 +2,13 @@
 
 #include "compiler/binary/Object.h"
 
+#include "compiler/binary/Codegen.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
@@ -55,21 +54,10 @@ static constexpr const char *kPasses =
     "globaldce";
 
 static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-  llvm::ModulePassManager passes;
-  if (llvm::Error error = builder.parsePassPipeline(passes, kPasses))
-    return error;
-  passes.run(module, modules);
-  return llvm::Error::success();
+  return runPasses(module, machine,
+                   [](llvm::PassBuilder &builder, llvm::ModulePassManager &passes) {
+                     return builder.parsePassPipeline(passes, kPasses);
+                   });
 }
 
 /// Compares numbers of bf16 as f32. LLVM's passes narrow a comparison with a constant to
@@ -86,18 +74,6 @@ static void widenComparisons(llvm::Module &module) {
         operand =
             builder.CreateFPExt(operand, operand->getType()->getWithNewType(builder.getFloatTy()));
     }
-}
-
-static LogicalResult emit(llvm::Module &module, llvm::TargetMachine &machine,
-                          llvm::CodeGenFileType type, std::string &result) {
-  llvm::SmallVector<char, 0> bytes;
-  llvm::raw_svector_ostream stream(bytes);
-  llvm::legacy::PassManager passes;
-  if (machine.addPassesToEmitFile(passes, stream, nullptr, type))
-    return failure();
-  passes.run(module);
-  result.assign(bytes.begin(), bytes.end());
-  return success();
 }
 
 /// Functions carry the target too, for inlining and cost models.
@@ -144,12 +120,12 @@ FailureOr<ObjectCode> aft::compileObject(ModuleOp module, const Target &target, 
     llvm::raw_string_ostream text(result.llvmIR);
     code->print(text, nullptr);
     std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*code);
-    if (failed(emit(*copy, *machine, llvm::CodeGenFileType::AssemblyFile, result.assembly))) {
+    if (failed(emitCode(*copy, *machine, llvm::CodeGenFileType::AssemblyFile, result.assembly))) {
       module.emitError() << "the code generator cannot print assembly";
       return failure();
     }
   }
-  if (failed(emit(*code, *machine, llvm::CodeGenFileType::ObjectFile, result.object))) {
+  if (failed(emitCode(*code, *machine, llvm::CodeGenFileType::ObjectFile, result.object))) {
     module.emitError() << "the code generator cannot write object files";
     return failure();
   }
@@ -162,7 +138,7 @@ std::string aft::emitObject(llvm::Module &module, const Target &target, std::str
   if (!machine)
     return object;
   setTarget(module, target, *machine);
-  if (failed(emit(module, *machine, llvm::CodeGenFileType::ObjectFile, object)))
+  if (failed(emitCode(module, *machine, llvm::CodeGenFileType::ObjectFile, object)))
     error = "the code generator cannot write object files";
   return object;
 }

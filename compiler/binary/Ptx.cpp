@@ -1,16 +1,13 @@
 //===- Ptx.cpp - From the kernels of a GPU to PTX -------------------------===//
 
+#include "compiler/binary/Codegen.h"
 #include "compiler/kernels/Interface.h"
 #include "compiler/nvvm/Device.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Export.h"
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Target/TargetMachine.h"
 
 #include <mutex>
@@ -55,22 +52,11 @@ static constexpr const char *kLatePasses =
     "function(infer-address-spaces,instcombine<no-verify-fixpoint>,infer-alignment)";
 
 static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-  llvm::ModulePassManager passes =
-      builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2);
-  if (llvm::Error error = builder.parsePassPipeline(passes, kLatePasses))
-    return error;
-  passes.run(module, modules);
-  return llvm::Error::success();
+  return runPasses(module, machine,
+                   [](llvm::PassBuilder &builder, llvm::ModulePassManager &passes) {
+                     passes = builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2);
+                     return builder.parsePassPipeline(passes, kLatePasses);
+                   });
 }
 
 /// Says which functions the host launches, and with how many threads.
@@ -113,30 +99,6 @@ static std::vector<DeviceKernel> describeKernels(ModuleOp device) {
   return kernels;
 }
 
-static std::string print(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::SmallVector<char, 0> bytes;
-  llvm::raw_svector_ostream stream(bytes);
-  llvm::legacy::PassManager passes;
-  if (machine.addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
-    return "";
-  passes.run(module);
-  return std::string(bytes.begin(), bytes.end());
-}
-
-static void writeDump(ModuleOp module, const std::string &folder, StringRef suffix,
-                      StringRef text) {
-  if (folder.empty())
-    return;
-  llvm::SmallString<128> path(folder);
-  llvm::sys::path::append(path, "06-binary-device" + suffix);
-  std::error_code error;
-  llvm::raw_fd_ostream stream(path, error);
-  if (error)
-    module.emitWarning() << "cannot write " << path << ": " << error.message();
-  else
-    stream << text;
-}
-
 FailureOr<DeviceCode> aft::compileDevice(ModuleOp module, const Target &target,
                                          const std::string &dumpDir) {
   auto fail = [&](const Twine &message) -> FailureOr<DeviceCode> {
@@ -165,10 +127,12 @@ FailureOr<DeviceCode> aft::compileDevice(ModuleOp module, const Target &target,
   std::string text;
   llvm::raw_string_ostream ir(text);
   code->print(ir, nullptr);
-  writeDump(module, dumpDir, ".ll", text);
-  DeviceCode result{target.gpu, print(*code, *machine), describeKernels(device)};
-  if (result.ptx.empty())
+  if (!dumpDir.empty())
+    writeDumpFile(module, dumpDir, "06-binary-device.ll", text);
+  DeviceCode result{target.gpu, "", describeKernels(device)};
+  if (failed(emitCode(*code, *machine, llvm::CodeGenFileType::AssemblyFile, result.ptx)))
     return fail("the code generator cannot print PTX");
-  writeDump(module, dumpDir, ".ptx", result.ptx);
+  if (!dumpDir.empty())
+    writeDumpFile(module, dumpDir, "06-binary-device.ptx", result.ptx);
   return result;
 }

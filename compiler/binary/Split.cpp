@@ -1,6 +1,7 @@
 //===- Split.cpp - One object per kernel, compiled in parallel ------------===//
 
 #include "compiler/Pipeline.h"
+#include "compiler/binary/Codegen.h"
 #include "compiler/binary/Object.h"
 #include "compiler/kernels/Interface.h"
 #include "compiler/llvm/Symbols.h"
@@ -9,8 +10,6 @@
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/IR/Threading.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <deque>
@@ -65,8 +64,8 @@ static std::vector<Part> split(ModuleOp module) {
     if (function.isExternal())
       continue;
     if (function->hasAttr(kernelAttrName))
-      parts.push_back({functionOf(function.getName()).str(),
-                       extract(module, symbols, {function}), {}, 0});
+      parts.push_back(
+          {functionOf(function.getName()).str(), extract(module, symbols, {function}), {}, 0});
     else if (function->hasAttr(entryAttrName) || function->hasAttr(planAttrName))
       host.push_back(function);
   }
@@ -81,18 +80,6 @@ static std::string fileName(StringRef part, StringRef suffix) {
     if (!llvm::isAlnum(c) && !StringRef("-_.").contains(c))
       c = '_';
   return name;
-}
-
-static void writeText(ModuleOp module, const std::string &folder, StringRef file,
-                      const std::string &text) {
-  llvm::SmallString<128> path(folder);
-  llvm::sys::path::append(path, file);
-  std::error_code error;
-  llvm::raw_fd_ostream stream(path, error);
-  if (error)
-    module.emitWarning() << "cannot write " << path << ": " << error.message();
-  else
-    stream << text;
 }
 
 FailureOr<std::vector<NamedObject>> aft::compileObjects(ModuleOp module,
@@ -124,12 +111,12 @@ FailureOr<std::vector<NamedObject>> aft::compileObjects(ModuleOp module,
   std::vector<NamedObject> objects;
   for (Part &part : parts) {
     if (keepText) {
-      writeText(module, options.dumpDir, fileName(part.name, ".ll"), part.code.llvmIR);
-      writeText(module, options.dumpDir, fileName(part.name, ".s"), part.code.assembly);
+      writeDumpFile(module, options.dumpDir, fileName(part.name, ".ll"), part.code.llvmIR);
+      writeDumpFile(module, options.dumpDir, fileName(part.name, ".s"), part.code.assembly);
     }
     if (options.report)
-      options.report->objects.push_back({part.name, part.milliseconds,
-                                         static_cast<int64_t>(part.code.object.size())});
+      options.report->objects.push_back(
+          {part.name, part.milliseconds, static_cast<int64_t>(part.code.object.size())});
     objects.push_back({part.name, std::move(part.code.object)});
   }
   return objects;
