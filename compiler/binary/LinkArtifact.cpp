@@ -3,6 +3,7 @@
 #include "compiler/binary/LinkArtifact.h"
 
 #include "aft/abi.h"
+#include "compiler/binary/ExternalProgram.h"
 #include "compiler/binary/Object.h"
 #include "compiler/kernels/Interface.h"
 #include "compiler/llvm/Symbols.h"
@@ -10,10 +11,8 @@
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
-#include "llvm/Support/raw_ostream.h"
 
 #include <link.h>
 
@@ -43,13 +42,14 @@ static std::string tableObject(const std::vector<std::string> &entries, const st
   for (const std::string &entry : entries) {
     llvm::Constant *name =
         addConstant(module, llvm::ConstantDataArray::getString(context, entry), "name");
-    auto *run = llvm::cast<llvm::Constant>(module.getOrInsertFunction(symbolOf(entry), type).getCallee());
+    auto *run =
+        llvm::cast<llvm::Constant>(module.getOrInsertFunction(symbolOf(entry), type).getCallee());
     auto *plan = llvm::cast<llvm::Constant>(
         module.getOrInsertFunction(symbolOf(entry + planSuffix.str()), type).getCallee());
     rows.push_back(llvm::ConstantStruct::getAnon({name, run, plan}));
   }
-  llvm::Constant *all = llvm::ConstantArray::get(
-      llvm::ArrayType::get(rows.front()->getType(), rows.size()), rows);
+  llvm::Constant *all =
+      llvm::ConstantArray::get(llvm::ArrayType::get(rows.front()->getType(), rows.size()), rows);
   llvm::Constant *table = llvm::ConstantStruct::getAnon(
       {llvm::ConstantInt::get(i32, AFT_TABLE_MAGIC), llvm::ConstantInt::get(i32, AFT_ABI_VERSION),
        llvm::ConstantDataArray::getString(context, codeId, /*AddNull=*/false),
@@ -77,14 +77,9 @@ static std::vector<std::string> systemLibraries() {
 }
 
 static std::string findLinker(std::string &error) {
-  if (const char *named = std::getenv("AFT_LINKER"); named && *named) {
-    // A name with a folder in it comes back unseen.
-    auto path = llvm::sys::findProgramByName(named);
-    if (path && llvm::sys::fs::can_execute(*path))
-      return *path;
-    error = std::string("AFT_LINKER names '") + named + "', which is no program";
-    return "";
-  }
+  std::string named = namedProgram("AFT_LINKER", error);
+  if (!named.empty() || !error.empty())
+    return named;
   for (const char *name : {"ld.lld", "ld.lld-19", "ld"}) {
     if (auto path = llvm::sys::findProgramByName(name, {AFT_LLVM_TOOLS}))
       return *path;
@@ -94,59 +89,6 @@ static std::string findLinker(std::string &error) {
   error = "no linker found, expected ld.lld in " AFT_LLVM_TOOLS
           ", or ld.lld, ld.lld-19 or ld in PATH (Debian: package lld-19); AFT_LINKER names another";
   return "";
-}
-
-namespace {
-
-/// A folder that goes with all in it.
-struct TemporaryFolder {
-  TemporaryFolder() { error = llvm::sys::fs::createUniqueDirectory("aft-link", path); }
-  ~TemporaryFolder() {
-    if (!error)
-      llvm::sys::fs::remove_directories(path);
-  }
-  std::string file(const llvm::Twine &name) const { return (path + "/" + name).str(); }
-  llvm::SmallString<128> path;
-  std::error_code error;
-};
-
-} // namespace
-
-static bool writeFile(const std::string &path, llvm::StringRef content, std::string &error) {
-  std::error_code code;
-  llvm::raw_fd_ostream stream(path, code);
-  if (!code) {
-    stream << content;
-    stream.close();
-    code = stream.error();
-    stream.clear_error();
-  }
-  if (code)
-    error = path + ": " + code.message();
-  return !code;
-}
-
-static std::string readFile(const std::string &path) {
-  auto buffer = llvm::MemoryBuffer::getFile(path);
-  return buffer ? (*buffer)->getBuffer().str() : "";
-}
-
-/// Runs the linker; what it says becomes the error.
-static bool runLinker(const std::string &linker, llvm::ArrayRef<std::string> arguments,
-                      const std::string &messages, std::string &error) {
-  std::vector<llvm::StringRef> all = {linker};
-  all.insert(all.end(), arguments.begin(), arguments.end());
-  std::string reason;
-  int code = llvm::sys::ExecuteAndWait(linker, all, /*Env=*/std::nullopt,
-                                       {std::nullopt, llvm::StringRef(messages),
-                                        llvm::StringRef(messages)},
-                                       /*SecondsToWait=*/0, /*MemoryLimit=*/0, &reason);
-  if (code == 0)
-    return true;
-  std::string said = readFile(messages);
-  error = linker + " failed" + (reason.empty() ? "" : ": " + reason) +
-          (said.empty() ? " without a message" : ":\n" + said);
-  return false;
 }
 
 std::string aft::linkArtifact(const std::vector<NamedObject> &objects,
@@ -160,25 +102,36 @@ std::string aft::linkArtifact(const std::vector<NamedObject> &objects,
   if (!error.empty())
     return "";
   // Nothing else of it is seen, or replaced by what the process has of the same name.
-  std::string script = folder.file("symbols"), output = folder.file("out.so");
-  std::vector<std::string> arguments = {
-      "-shared", "--no-undefined", "-z", "now", "-z", "relro", "-z", "noexecstack",
-      "--hash-style=gnu", "--build-id=none", "--version-script=" + script, "-o", output};
-  if (!writeFile(script, "{ global: " AFT_TABLE_SYMBOL "; local: *; };\n", error) ||
-      !writeFile(folder.file("table.o"), table, error))
+  std::vector<std::string> arguments = {"-shared",
+                                        "--no-undefined",
+                                        "-z",
+                                        "now",
+                                        "-z",
+                                        "relro",
+                                        "-z",
+                                        "noexecstack",
+                                        "--hash-style=gnu",
+                                        "--build-id=none",
+                                        "--version-script=" + folder.file("symbols"),
+                                        "-o",
+                                        folder.file("out.so")};
+  if (!folder.write("symbols", "{ global: " AFT_TABLE_SYMBOL "; local: *; };\n", error) ||
+      !folder.write("table.o", table, error))
     return "";
   arguments.push_back(folder.file("table.o"));
   for (size_t i = 0; i < objects.size(); ++i) {
-    arguments.push_back(folder.file(std::to_string(i) + ".o"));
-    if (!writeFile(arguments.back(), objects[i].object, error))
+    std::string name = std::to_string(i) + ".o";
+    arguments.push_back(folder.file(name));
+    if (!folder.write(name, objects[i].object, error))
       return "";
   }
   arguments.push_back("--as-needed");
   for (std::string &library : systemLibraries())
     arguments.push_back(std::move(library));
-  if (!runLinker(linker, arguments, folder.file("messages"), error))
+  std::string said;
+  if (!runProgram(linker, arguments, folder, said, error))
     return "";
-  std::string linked = readFile(output);
+  std::string linked = folder.read("out.so");
   if (linked.empty())
     error = linker + " wrote nothing";
   return linked;

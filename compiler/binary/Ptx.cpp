@@ -46,6 +46,26 @@ static std::unique_ptr<llvm::TargetMachine> createMachine(const std::string &arc
                                    std::nullopt, llvm::CodeGenOptLevel::Default));
 }
 
+/// Whether instructions stand in the code that one architecture has alone, such as sm_90a.
+static bool needsOwnArchitecture(ModuleOp device) {
+  WalkResult result = device.walk([](Operation *op) {
+    StringRef name = op->getName().getStringRef();
+    bool own = name.starts_with("nvvm.wgmma") || name == "nvvm.setmaxregister";
+    if (auto assembly = dyn_cast<LLVM::InlineAsmOp>(op))
+      own = assembly.getAsmString().contains("wgmma.") ||
+            assembly.getAsmString().contains("setmaxnreg.");
+    return own ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  return result.wasInterrupted();
+}
+
+/// What the PTX is made for: later GPUs read it, unless it is for one architecture alone.
+static std::string ptxArchitecture(ModuleOp device, StringRef gpu) {
+  if (gpu.ends_with("a") && !needsOwnArchitecture(device))
+    return gpu.drop_back().str();
+  return gpu.str();
+}
+
 /// Once it is known where pointers point to, so is how they are aligned: vectors in shared
 /// memory are loaded as such.
 static constexpr const char *kLatePasses =
@@ -109,7 +129,9 @@ FailureOr<DeviceCode> aft::compileDevice(ModuleOp module, const Target &target,
   if (!device)
     return fail(Twine("expected a module @") + deviceModuleName + " after phase 'nvvm'");
   std::string error;
-  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target.gpu, error);
+  DeviceCode result{target.gpu, ptxArchitecture(device, target.gpu), "", "",
+                    describeKernels(device)};
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(result.ptxArch, error);
   if (!machine)
     return fail("this LLVM has no code generator for PTX: " + error);
   llvm::LLVMContext context;
@@ -129,7 +151,6 @@ FailureOr<DeviceCode> aft::compileDevice(ModuleOp module, const Target &target,
   code->print(ir, nullptr);
   if (!dumpDir.empty())
     writeDumpFile(module, dumpDir, "06-binary-device.ll", text);
-  DeviceCode result{target.gpu, "", describeKernels(device)};
   if (failed(emitCode(*code, *machine, llvm::CodeGenFileType::AssemblyFile, result.ptx)))
     return fail("the code generator cannot print PTX");
   if (!dumpDir.empty())

@@ -36,8 +36,8 @@ Target Target::host() {
   llvm::SmallVector<llvm::StringRef> names(features.keys().begin(), features.keys().end());
   llvm::sort(names);
   for (llvm::StringRef name : names)
-    target.features += (target.features.empty() ? "" : ",") +
-                       std::string(features[name] ? "+" : "-") + name.str();
+    target.features +=
+        (target.features.empty() ? "" : ",") + std::string(features[name] ? "+" : "-") + name.str();
   // 256-bit vectors are LLVM's preference on some CPUs that have wider ones.
   target.features += ",-prefer-256-bit";
   deduce(target, [&](llvm::StringRef name) { return features.lookup(name); });
@@ -59,11 +59,25 @@ Target Target::named(const std::string &name, std::string &error) {
     return target;
   }
   info.reset(backend->createMCSubtargetInfo(triple, name, ""));
-  deduce(target, [&](llvm::StringRef feature) {
-    return info->checkFeatures(("+" + feature).str());
-  });
+  deduce(target,
+         [&](llvm::StringRef feature) { return info->checkFeatures(("+" + feature).str()); });
   target.features = "-prefer-256-bit";
   return target;
+}
+
+/// What LLVM 19 knows and has the instructions that kernels use, in order.
+static constexpr llvm::StringLiteral kArchitectures[] = {"sm_80", "sm_86", "sm_87",
+                                                         "sm_89", "sm_90", "sm_90a"};
+
+void Target::setGpu(int capability) {
+  device = Device::Cuda;
+  for (llvm::StringRef known : kArchitectures) {
+    bool own = known.ends_with("a");
+    int number = 0;
+    known.drop_front(3).drop_back(own).getAsInteger(10, number);
+    if (own ? number == capability : number <= capability)
+      gpu = known.str();
+  }
 }
 
 std::string Target::setDevice(const std::string &name) {
@@ -77,9 +91,9 @@ std::string Target::setDevice(const std::string &name) {
   device = Device::Cuda;
   if (rest.empty() && name == "cuda")
     return "";
-  // What LLVM 19 knows and has the instructions that kernels use.
-  if (!llvm::is_contained({"sm_80", "sm_86", "sm_87", "sm_89", "sm_90", "sm_90a"}, rest))
-    return "unknown architecture '" + rest.str() + "' of target cuda, expected sm_80, sm_86, "
+  if (!llvm::is_contained(kArchitectures, rest))
+    return "unknown architecture '" + rest.str() +
+           "' of target cuda, expected sm_80, sm_86, "
            "sm_87, sm_89, sm_90 or sm_90a";
   gpu = rest.str();
   return "";

@@ -42,6 +42,9 @@ struct AFT_INTERNAL Target {
   /// Takes "cpu", "cuda", "cuda:sm_80" or "cuda-emulated"; a message where it is something
   /// else.
   std::string setDevice(const std::string &name);
+  /// Device::Cuda, for GPUs of this compute capability, 80 or more: the latest architecture
+  /// whose code they run.
+  void setGpu(int capability);
   /// Whether kernels are made for blocks of threads.
   bool threadBlocks() const { return device != Device::Cpu; }
 

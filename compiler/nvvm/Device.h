@@ -29,16 +29,19 @@ struct DeviceKernel {
   std::string name;
   int threads = 0, buffers = 0, extents = 0;
   int sharedBytes = 0; ///< static: no more is asked for at a launch
+  int registers = 0;   ///< of a thread; 0: not known
 };
 
 struct DeviceCode {
-  std::string arch; ///< "sm_90a"
+  std::string gpu;     ///< "sm_90a": what it is compiled for
+  std::string ptxArch; ///< "sm_90": the PTX is for this and, without 'a', for all later GPUs
   std::string ptx;
+  std::string cubin; ///< for `gpu`, see Ptxas.h; may be empty
   std::vector<DeviceKernel> kernels;
 };
 
-/// PTX for all kernels of a module after the nvvm phase; writes it to the dump folder, if
-/// there is one.
+/// PTX for all kernels of a module after the nvvm phase, without a cubin yet; writes it to
+/// the dump folder, if there is one.
 mlir::FailureOr<DeviceCode> compileDevice(mlir::ModuleOp module, const Target &target,
                                           const std::string &dumpDir);
 

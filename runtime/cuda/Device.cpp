@@ -133,3 +133,11 @@ Status Device::shared(int ordinal, std::shared_ptr<Device> &device) {
   device = known;
   return {};
 }
+
+Status cuda::readDevice(int ordinal, DeviceProperties &properties) {
+  std::shared_ptr<Device> device;
+  if (Status status = Device::shared(ordinal, device); !status.ok())
+    return status;
+  properties = device->properties();
+  return {};
+}

@@ -3,6 +3,7 @@
 #ifndef AFT_RUNTIME_CUDA_DEVICE_H
 #define AFT_RUNTIME_CUDA_DEVICE_H
 
+#include "runtime/core/InternalApi.h"
 #include "runtime/cuda/Driver.h"
 
 namespace aft::cuda {
@@ -22,6 +23,9 @@ struct DeviceProperties {
   /// "GPU 0 (NVIDIA H100)"
   std::string label() const { return "GPU " + std::to_string(ordinal) + " (" + name + ")"; }
 };
+
+/// What the system's GPU of that number is.
+AFT_INTERNAL Status readDevice(int ordinal, DeviceProperties &properties);
 
 /// A GPU with its primary context, which LibTorch and the CUDA runtime use too: memory
 /// and streams can be handed between them. Safe to use from several threads.

@@ -22,6 +22,8 @@ struct KernelCode {
   int buffers = 0, extents = 0;
   int sharedBytes = 0; ///< asked for at a launch, besides what the code declares itself
   std::vector<std::string> places = {}; ///< modules or lines that it serves, for messages
+  int staticSharedBytes = 0;            ///< that the code declares itself
+  int registers = 0;                    ///< of a thread; 0: not known
 };
 
 /// The kernels of a program, from the JIT or from an artifact.

@@ -36,6 +36,7 @@ enum class Result : int {
   OutOfMemory = 2,
   NoDevice = 100,
   InvalidDevice = 101,
+  InvalidImage = 200,
   InvalidContext = 201,
   NoBinaryForGpu = 209,
   InvalidPtx = 218,

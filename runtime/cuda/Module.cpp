@@ -80,8 +80,11 @@ Status Module::loadImage(const DeviceCode &code) {
     if (result == Result::Success)
       return {};
     handle = nullptr;
-    // A driver may know the architecture, but not this form of its code.
-    if (result != Result::NoBinaryForGpu || code.ptx.bytes.empty())
+    // A driver may know the architecture, but not this form of its code, which a later
+    // ptxas made.
+    bool isUnknown = result == Result::NoBinaryForGpu || result == Result::InvalidImage ||
+                     result == Result::UnsupportedPtxVersion;
+    if (!isUnknown || code.ptx.bytes.empty())
       return gpu->check(result, "the code for " + cubin.arch + " cannot be loaded");
   }
   if (!code.ptx.bytes.empty() && runsOn(code.ptx.arch, properties, /*isPtx=*/true))

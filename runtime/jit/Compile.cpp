@@ -2,15 +2,19 @@
 
 #include "runtime/jit/Compile.h"
 
+#include "compiler/binary/Codegen.h"
 #include "compiler/binary/PairRate.h"
+#include "compiler/binary/Ptxas.h"
 #include "compiler/kernels/Interface.h"
 #include "compiler/nvvm/Device.h"
 #include "compiler/report/PassTimer.h"
 #include "dialect/ir/AFT.h"
 #include "runtime/core/Log.h"
+#include "runtime/cuda/Device.h"
 #include "runtime/jit/Cache.h"
 #include "runtime/jit/Context.h"
 #include "runtime/jit/Tune.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/Support/FileSystem.h"
 
 #include <atomic>
@@ -72,26 +76,54 @@ static LogicalResult describe(ModuleOp module, Package &package) {
   return success();
 }
 
+/// Per kernel, the places in the program that its launches come from, each once.
+static llvm::StringMap<std::vector<std::string>> placesOfKernels(ModuleOp module) {
+  llvm::StringMap<std::vector<std::string>> places;
+  module.walk([&](LaunchOp launch) {
+    std::vector<std::string> &known = places[launch.getKernel()];
+    for (std::string &place : placesOf(launch.getLoc()))
+      if (!llvm::is_contained(known, place))
+        known.push_back(std::move(place));
+  });
+  return places;
+}
+
 static LogicalResult compileForGpu(ModuleOp module, const PipelineOptions &options,
                                    Package &package) {
+  PhaseTimer timer(options.report, deviceModuleName);
   FailureOr<DeviceCode> code = compileDevice(module, options.target, options.dumpDir);
   if (failed(code))
     return failure();
-  package.device.ptx = {code->arch, std::move(code->ptx)};
-  for (DeviceKernel &kernel : code->kernels)
+  if (std::string problem = assembleDevice(*code); !problem.empty())
+    return module.emitError(problem);
+  if (!options.dumpDir.empty() && !code->cubin.empty())
+    writeDumpFile(module, options.dumpDir, "06-binary-device.cubin", code->cubin);
+  package.device.ptx = {code->ptxArch, std::move(code->ptx)};
+  if (!code->cubin.empty())
+    package.device.cubins.push_back({code->gpu, std::move(code->cubin)});
+  else
+    log("compile", ptxasMissing() + ": the driver compiles the PTX when the program is loaded");
+  for (DeviceKernel &kernel : code->kernels) {
     package.device.kernels.push_back(
         {std::move(kernel.name), kernel.threads, kernel.buffers, kernel.extents});
+    package.device.kernels.back().staticSharedBytes = kernel.sharedBytes;
+    package.device.kernels.back().registers = kernel.registers;
+  }
   return success();
 }
 
 /// From the module that the vector phase leaves.
 static LogicalResult compileVectors(ModuleOp module, const PipelineOptions &options,
                                     Package &package) {
-  if (failed(describe(module, package)) ||
-      failed(runPhase(module, mlirPhases(options.target).back(), options)))
+  if (failed(describe(module, package)))
     return failure();
-  if (options.target.device == Device::Cuda && failed(compileForGpu(module, options, package)))
+  bool isForGpu = options.target.device == Device::Cuda;
+  auto places = isForGpu ? placesOfKernels(module) : decltype(placesOfKernels(module))();
+  if (failed(runPhase(module, mlirPhases(options.target).back(), options)) ||
+      (isForGpu && failed(compileForGpu(module, options, package))))
     return failure();
+  for (cuda::KernelCode &kernel : package.device.kernels)
+    kernel.places = std::move(places[kernel.name]);
   FailureOr<std::vector<NamedObject>> objects = compileObjects(module, options);
   if (failed(objects))
     return failure();
@@ -183,6 +215,17 @@ static std::string nextDumpFolder() {
     warn("AFT_DUMP_DIR: expected a folder to write to, found '" + path + "' (" + problem +
          "), which is ignored");
   return "";
+}
+
+Status aft::useDeviceHere(const CompileOptions &options, PipelineOptions &pipeline) {
+  cuda::DeviceProperties properties;
+  if (pipeline.target.device != Device::Cuda)
+    return {};
+  if (Status status = cuda::readDevice(/*ordinal=*/0, properties); !status.ok())
+    return status;
+  if (options.target == "cuda")
+    pipeline.target.setGpu(properties.major * 10 + properties.minor);
+  return {};
 }
 
 Status aft::pipelineOptions(const CompileOptions &options, PipelineOptions &result) {

@@ -30,6 +30,10 @@ AFT_INTERNAL std::string makeDumpFolder(const std::string &path);
 /// call stands for one compilation.
 AFT_INTERNAL Status pipelineOptions(const CompileOptions &options, PipelineOptions &result);
 
+/// For a program that is to run in this process: where it is for a GPU there must be one,
+/// and "cuda" without an architecture means that one's.
+Status useDeviceHere(const CompileOptions &options, PipelineOptions &pipeline);
+
 } // namespace aft
 
 #endif // AFT_RUNTIME_JIT_COMPILE_H

@@ -95,25 +95,43 @@ static std::vector<ValueInfo> readValues(Reader &reader) {
 }
 
 static void writeDevice(Writer &writer, const cuda::DeviceCode &device) {
+  writer.number(device.cubins.size());
+  for (const cuda::DeviceCode::Image &cubin : device.cubins) {
+    writer.text(cubin.arch);
+    writer.text(cubin.bytes);
+  }
   writer.text(device.ptx.arch);
   writer.text(device.ptx.bytes);
   writer.number(device.kernels.size());
   for (const cuda::KernelCode &kernel : device.kernels) {
     writer.text(kernel.name);
-    for (int number : {kernel.threads, kernel.buffers, kernel.extents, kernel.sharedBytes})
+    for (int number : {kernel.threads, kernel.buffers, kernel.extents, kernel.sharedBytes,
+                       kernel.staticSharedBytes, kernel.registers})
       writer.number(number);
+    writer.number(kernel.places.size());
+    for (const std::string &place : kernel.places)
+      writer.text(place);
   }
 }
 
 static cuda::DeviceCode readDevice(Reader &reader) {
   cuda::DeviceCode device;
+  device.cubins.resize(reader.count());
+  for (cuda::DeviceCode::Image &cubin : device.cubins) {
+    cubin.arch = reader.text();
+    cubin.bytes = reader.text();
+  }
   device.ptx.arch = reader.text();
   device.ptx.bytes = reader.text();
   device.kernels.resize(reader.count());
   for (cuda::KernelCode &kernel : device.kernels) {
     kernel.name = reader.text();
-    for (int *number : {&kernel.threads, &kernel.buffers, &kernel.extents, &kernel.sharedBytes})
+    for (int *number : {&kernel.threads, &kernel.buffers, &kernel.extents, &kernel.sharedBytes,
+                        &kernel.staticSharedBytes, &kernel.registers})
       *number = reader.integer();
+    kernel.places.resize(reader.count());
+    for (std::string &place : kernel.places)
+      place = reader.text();
   }
   return device;
 }

@@ -2,6 +2,7 @@
 
 #include "aft/program.h"
 
+#include "compiler/binary/Ptxas.h"
 #include "compiler/kernels/Interface.h"
 #include "compiler/llvm/Symbols.h"
 #include "runtime/core/CompiledProgram.h"
@@ -138,6 +139,8 @@ static std::string cacheKey(const std::string &text, const CompileOptions &wante
   all += options.fast ? "fast\n" : "";
   if (options.target.threadBlocks())
     all += "target " + wanted.target + " " + options.target.gpu + "\n";
+  if (options.target.device == Device::Cuda)
+    all += "ptxas " + ptxasIdentity() + "\n";
   all += "pairs " + std::to_string(static_cast<int>(options.target.pairDots)) + "\n";
   if (wanted.tune)
     all += "tuned for " + processorName() + shapesText(wanted.tuneShapes) + "\n";
@@ -161,6 +164,8 @@ Status Program::compile(const std::string &text, const std::string &name,
   PipelineOptions pipeline;
   if (Status status = pipelineOptions(options, pipeline); !status.ok())
     return status;
+  if (Status status = useDeviceHere(options, pipeline); !status.ok())
+    return {name + ": " + status.message};
   pipeline.threads = options.threads > 0 ? options.threads : ThreadPool::defaultThreads();
   if (std::string missing = pipeline.target.missingHere(); !missing.empty())
     return {"code for CPU '" + options.cpu + "' cannot run here: this machine lacks " + missing};

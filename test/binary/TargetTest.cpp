@@ -182,6 +182,16 @@ TEST(ObjectTest, CodeThatIsNotLoweredIsAnError) {
   EXPECT_NE(message.find("translation to LLVM IR failed"), std::string::npos) << message;
 }
 
+TEST(TargetTest, ArchitectureOfADevice) {
+  for (auto [capability, expected] : std::initializer_list<std::pair<int, const char *>>{
+           {80, "sm_80"}, {86, "sm_86"}, {89, "sm_89"}, {90, "sm_90a"}, {100, "sm_90"}}) {
+    Target target;
+    target.setGpu(capability);
+    EXPECT_EQ(target.gpu, expected);
+    EXPECT_EQ(target.device, Device::Cuda);
+  }
+}
+
 TEST(TargetTest, NamesOfDevices) {
   Target target;
   EXPECT_EQ(target.setDevice("cuda"), "");

@@ -70,7 +70,7 @@ def check(name, path, flags=()):
                               capture_output=True, text=True)
         ptx = os.path.join(folder, "code.ptx")
         open(ptx, "w").write(done.stdout)
-        if done.returncode or ".entry" not in done.stdout or f".target {arch}" not in done.stdout:
+        if done.returncode or ".entry" not in done.stdout or f".target {arch.rstrip('a')}\n" not in done.stdout:
             problems.append(f"{arch}: {done.stderr.strip()[:300] or 'no PTX'}")
         elif PTXAS:
             problems += assemble(ptx, arch, done.stdout, table)

@@ -186,8 +186,10 @@ TEST(Package, SurvivesItsTextForm) {
   package.objects = {{"host", std::string("\0ELF", 4)}};
   package.kernels = {{"add", {{2, 4}, {0, 8}}}, {"empty", {}}};
   package.launches = 5;
-  package.device.ptx = {"sm_90a", ".version 8.0"};
-  package.device.kernels = {{"add", 256, 2, 4, 0}};
+  package.device.cubins = {{"sm_90a", std::string("\0ELF", 4)}};
+  package.device.ptx = {"sm_90", ".version 8.0"};
+  package.device.kernels = {{"add", 256, 2, 4, 0, {"layers.0", "layers.1"}}};
+  package.device.kernels[0].registers = 40;
   std::string bytes = package.serialize();
   std::optional<Package> copy = Package::deserialize(bytes);
   ASSERT_TRUE(copy);
@@ -195,7 +197,11 @@ TEST(Package, SurvivesItsTextForm) {
   EXPECT_EQ(copy->entries[0].inputs[0].type.shape, (std::vector<int64_t>{kDynamic, 8}));
   EXPECT_EQ(copy->entries[0].inputs[0].limits[0].most, 64);
   EXPECT_EQ(copy->entries[0].outputs[0].alias, 0);
-  EXPECT_EQ(copy->device.ptx.arch, "sm_90a");
+  EXPECT_EQ(copy->device.cubins.at(0).arch, "sm_90a");
+  EXPECT_EQ(copy->device.cubins[0].bytes, package.device.cubins[0].bytes);
+  EXPECT_EQ(copy->device.kernels.at(0).places.at(1), "layers.1");
+  EXPECT_EQ(copy->device.kernels[0].registers, 40);
+  EXPECT_EQ(copy->device.ptx.arch, "sm_90");
   EXPECT_EQ(copy->device.ptx.bytes, ".version 8.0");
   EXPECT_EQ(copy->device.kernels.at(0).name, "add");
   EXPECT_EQ(copy->device.kernels[0].threads, 256);

@@ -56,6 +56,8 @@ TEST_F(ModuleTest, FallsBackToPtx) {
   state().failures["cuModuleLoadDataEx"] = {Result::NoBinaryForGpu};
   EXPECT_EQ(load(code), "");
   EXPECT_EQ(state().images, std::vector<std::string>{"// PTX"});
+  state().failures["cuModuleLoadDataEx"] = {Result::InvalidImage};
+  EXPECT_EQ(load(code), "") << "what a later ptxas made";
   code.cubins[0].arch = "sm_86";
   EXPECT_EQ(load(code), "");
   EXPECT_EQ(state().images.back(), "// PTX");
