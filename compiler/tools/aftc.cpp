@@ -1,5 +1,6 @@
 //===- aftc.cpp - The ahead-of-time compiler ------------------------------===//
 
+#include "compiler/binary/Ptxas.h"
 #include "compiler/report/PassTimer.h"
 #include "runtime/artifact/Header.h"
 #include "runtime/artifact/FileBytes.h"
@@ -146,9 +147,8 @@ static std::string checkOptions() {
 /// What this version does not do, as a message.
 static std::string checkSupport() {
   bool isCuda = llvm::StringRef(targetName).starts_with("cuda") && targetName != "cuda-emulated";
-  if (targetName != "cpu" && lastPhase.empty() && !output.empty())
-    return "not supported yet: artifacts for --target=" + targetName +
-           "; --compile-to and --dump-dir show what is compiled";
+  if (targetName == "cuda-emulated" && lastPhase.empty() && !output.empty())
+    return "not supported: artifacts for --target=cuda-emulated, which is a test aid of aft-run";
   if (lastPhase == "binary" && !isCuda)
     return "not supported yet: --compile-to=binary; --dump-dir writes .ll and .s files";
   return "";
@@ -225,6 +225,9 @@ static aft::Status writeArtifact(const aft::Package &package,
     save.weights = std::move(found.tensors);
   }
   aft::Status status = aft::savePackage(package, pipeline, output, save);
+  if (status.ok() && !package.device.kernels.empty() && package.device.cubins.empty())
+    llvm::errs() << "aftc: remark: " << aft::ptxasMissing() << ": " << output
+                 << " has PTX only, which the driver compiles when it is first loaded\n";
   aft::Manifest manifest;
   if (status.ok() && !header.empty())
     status = aft::describePackage(package, pipeline, save, manifest);

@@ -2,6 +2,8 @@
 
 #include "runtime/artifact/Artifact.h"
 
+#include "runtime/cuda/Runner.h"
+
 #include <cerrno>
 #include <cstring>
 #include <dlfcn.h>
@@ -112,6 +114,20 @@ static Failure makeEntry(const ManifestEntry &entry, const Loaded &loaded, Compi
   return {};
 }
 
+/// Loads the code for a GPU, if there is some.
+static Failure startDevice(VerifiedArtifact &file, ProgramCode &code) {
+  if (file.manifest.device.images.empty())
+    return {};
+  std::string archs;
+  for (const ManifestDevice::Image &image : file.manifest.device.images)
+    archs += (archs.empty() ? "" : ", ") + image.arch + (image.isPtx ? " (PTX)" : "");
+  Status status = cuda::Runner::create(/*ordinal=*/0, file.device, code.runner);
+  file.device = {};
+  if (status.ok())
+    return {};
+  return {AFT_ERROR_DEVICE, "is compiled for a GPU, " + archs + ": " + status.message};
+}
+
 Failure Artifact::open(const std::string &path, const LoadOptions &options,
                        std::shared_ptr<Artifact> &artifact) {
   auto file = std::make_shared<VerifiedArtifact>();
@@ -128,6 +144,8 @@ Failure Artifact::open(const std::string &path, const LoadOptions &options,
       code.entries.emplace_back();
       failure = makeEntry(entry, *loaded, code.entries.back());
     }
+  if (failure.ok())
+    failure = startDevice(*file, code);
   if (!failure.ok())
     return {failure.code, path + ": " + failure.message};
   artifact = std::make_shared<Artifact>(std::move(code), options.threads, std::move(file));

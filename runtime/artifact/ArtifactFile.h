@@ -2,8 +2,9 @@
 // An artifact is an ELF shared object that the linker made, with sections more:
 //
 //   the linked code      as linked, but for the place of the section headers
-//   .aft.manifest        JSON; has the hashes of the code and of the weights
+//   .aft.manifest        JSON; has the hashes of all code and of the weights
 //   .aft.seal            a Seal: version, sizes, hash of all the rest
+//   .aft.device          code for a GPU, cubins and PTX one after the other; or missing
 //   .aft.weights         a .safetensors file, at a multiple of the page size; or missing
 //   names and headers of the sections
 //
@@ -23,16 +24,16 @@
 namespace aft {
 
 constexpr char kManifestSection[] = ".aft.manifest", kSealSection[] = ".aft.seal",
-               kWeightsSection[] = ".aft.weights";
+               kDeviceSection[] = ".aft.device", kWeightsSection[] = ".aft.weights";
 
 /// The content of .aft.seal.
 struct Seal {
   char magic[8] = {'A', 'F', 'T', 'S', 'E', 'A', 'L', '\n'};
-  uint32_t format = kArtifactFormat;
+  uint32_t format = kOldestArtifactFormat;
   uint32_t reserved = 0;
   uint64_t fileBytes = 0;
   uint64_t codeBytes = 0;
-  uint8_t digest[32] = {}; ///< of all after the code but itself and the weights
+  uint8_t digest[32] = {}; ///< of all after the code but itself, device and weights
 };
 static_assert(sizeof(Seal) == 64);
 
@@ -44,13 +45,13 @@ struct ArtifactParts {
 };
 
 /// Makes the file of what the linker made. The manifest's hashes and sizes of the code
-/// are filled in; `weights` are the bytes to put inside, and may be empty.
-AFT_INTERNAL Status composeArtifact(std::string linked, Manifest manifest, std::string_view weights,
-                                    ArtifactParts &parts);
+/// are filled in; `device` and `weights` are the bytes to put inside, and may be empty.
+AFT_INTERNAL Status composeArtifact(std::string linked, Manifest manifest, std::string_view device,
+                                    std::string_view weights, ArtifactParts &parts);
 
 /// The sections of a file that is in memory.
 struct ArtifactSections {
-  std::string_view code, manifest, weights;
+  std::string_view code, manifest, device, weights;
   Seal seal;
   size_t sealOffset = 0;
 };
@@ -67,7 +68,8 @@ struct VerifiedArtifact {
   std::string code; ///< a copy: what is verified is what is loaded
   std::string manifestText;
   Manifest manifest;
-  FileBytes weightsFile; ///< where they are beside
+  cuda::DeviceCode device; ///< a copy, too
+  FileBytes weightsFile;   ///< where they are beside
   Safetensors weights;
 };
 

@@ -141,6 +141,9 @@ const char *aft_code_id(const aft_model *model) {
 const char *aft_compiler_version(const aft_model *model) {
   return model->artifact->manifest().compiler.c_str();
 }
+const char *aft_target(const aft_model *model) {
+  return model->artifact->isForGpu() ? "cuda" : "cpu";
+}
 int32_t aft_format_version(const aft_model *model) { return model->artifact->manifest().format; }
 
 size_t aft_entry_count(const aft_model *model) { return model->artifact->entries().size(); }
@@ -341,6 +344,26 @@ aft_status aft_run(const aft_model *model, size_t entry, const aft_buffer *argum
     CallError error;
     Status status =
         model->artifact->run(entry, buffers.inputs, buffers.outputs, Host(host).runtime(), error);
+    if (status.ok())
+      return {};
+    return {codeOf(error), status.message};
+  });
+}
+
+aft_status aft_run_resident(const aft_model *model, size_t entry, const aft_buffer *arguments,
+                            size_t argument_count, const aft_buffer *results, size_t result_count,
+                            void *stream) {
+  return guarded([&]() -> Failure {
+    CallBuffers buffers;
+    if (Failure failure = checkEntry(model, entry); !failure.ok())
+      return failure;
+    if (Failure failure =
+            buffers.take(arguments, argument_count, results, result_count, /*host=*/nullptr);
+        !failure.ok())
+      return failure;
+    CallError error;
+    Status status =
+        model->artifact->runResident(entry, buffers.inputs, buffers.outputs, stream, error);
     if (status.ok())
       return {};
     return {codeOf(error), status.message};

@@ -32,10 +32,9 @@ static Status readLinked(const std::string &bytes, Linked &linked) {
   std::memcpy(&linked.header, bytes.data(), sizeof linked.header);
   const Elf64_Ehdr &header = linked.header;
   size_t count = header.e_shnum;
-  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
-      header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_shentsize != sizeof(Elf64_Shdr) ||
-      count == 0 || count + 3 > kMostSections || header.e_shstrndx >= count ||
-      !inside(header.e_shoff, count * sizeof(Elf64_Shdr)))
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
+      header.e_shentsize != sizeof(Elf64_Shdr) || count == 0 || count + 3 > kMostSections ||
+      header.e_shstrndx >= count || !inside(header.e_shoff, count * sizeof(Elf64_Shdr)))
     return {"the linker wrote no 64-bit ELF file with sections"};
   linked.sections.resize(count);
   std::memcpy(linked.sections.data(), bytes.data() + header.e_shoff, count * sizeof(Elf64_Shdr));
@@ -74,22 +73,26 @@ static std::string sectionTable(Linked &linked, size_t offset) {
                       linked.sections.size() * sizeof(Elf64_Shdr));
 }
 
-Status aft::composeArtifact(std::string code, Manifest manifest, std::string_view weights,
-                            ArtifactParts &parts) {
+Status aft::composeArtifact(std::string code, Manifest manifest, std::string_view device,
+                            std::string_view weights, ArtifactParts &parts) {
   Linked linked;
   if (Status status = readLinked(code, linked); !status.ok())
     return status;
   pad(code, 16);
+  manifest.format = device.empty() ? kOldestArtifactFormat : kArtifactFormat;
   Seal seal;
+  seal.format = static_cast<uint32_t>(manifest.format);
   seal.codeBytes = code.size();
   manifest.codeBytes = static_cast<int64_t>(code.size());
   manifest.codeSha256.assign(64, '0');
   // The length does not depend on the hash, and the hash depends on the length.
   size_t manifestSize = manifest.print().size();
   size_t sealOffset = (code.size() + manifestSize + 15) / 16 * 16;
-  size_t weightsOffset = sealOffset + sizeof seal;
+  size_t deviceOffset = sealOffset + sizeof seal, weightsOffset = deviceOffset + device.size();
   addSection(linked, kManifestSection, code.size(), manifestSize, 1);
   addSection(linked, kSealSection, sealOffset, sizeof seal, 16);
+  if (!device.empty())
+    addSection(linked, kDeviceSection, deviceOffset, device.size(), 16);
   if (!weights.empty()) {
     weightsOffset = (weightsOffset + kPage - 1) / kPage * kPage;
     addSection(linked, kWeightsSection, weightsOffset, weights.size(), kPage);
@@ -111,11 +114,11 @@ Status aft::composeArtifact(std::string code, Manifest manifest, std::string_vie
   auto sealBytes = [&] { return std::string(reinterpret_cast<char *>(&seal), sizeof seal); };
   hash.add(std::string_view(parts.front).substr(seal.codeBytes));
   hash.add(sealBytes().substr(0, digest));
-  std::string padding(weightsOffset - sealOffset - sizeof seal, '\0');
+  std::string padding(weightsOffset - deviceOffset - device.size(), '\0');
   hash.add(padding);
   hash.add(parts.back);
   std::array<uint8_t, 32> result = hash.digest();
   std::memcpy(seal.digest, result.data(), result.size());
-  parts.front += sealBytes() + padding;
+  parts.front.append(sealBytes()).append(device).append(padding);
   return {};
 }

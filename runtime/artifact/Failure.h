@@ -23,10 +23,14 @@ struct [[nodiscard]] Failure {
 /// What aft/aft.h calls a call's error.
 inline aft_status codeOf(CallError error) {
   switch (error) {
-  case CallError::None: return AFT_OK;
-  case CallError::Argument: return AFT_ERROR_ARGUMENT;
-  case CallError::Memory: return AFT_ERROR_MEMORY;
-  case CallError::Device: return AFT_ERROR_INTERNAL;
+  case CallError::None:
+    return AFT_OK;
+  case CallError::Argument:
+    return AFT_ERROR_ARGUMENT;
+  case CallError::Memory:
+    return AFT_ERROR_MEMORY;
+  case CallError::Device:
+    return AFT_ERROR_DEVICE;
   }
   return AFT_ERROR_INTERNAL;
 }

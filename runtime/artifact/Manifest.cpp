@@ -60,9 +60,35 @@ static Json toJson(const KernelInfo &kernel) {
     ranks.items.emplace_back(operand.rank);
     bytes.items.emplace_back(operand.elementBytes);
   }
-  return Json::object({{"name", kernel.name},
-                       {"ranks", std::move(ranks)},
-                       {"elementBytes", std::move(bytes)}});
+  return Json::object(
+      {{"name", kernel.name}, {"ranks", std::move(ranks)}, {"elementBytes", std::move(bytes)}});
+}
+
+static Json toJson(const cuda::KernelCode &kernel) {
+  Json json = Json::object({{"name", kernel.name},
+                            {"threads", kernel.threads},
+                            {"buffers", kernel.buffers},
+                            {"extents", kernel.extents},
+                            {"sharedBytes", kernel.sharedBytes},
+                            {"staticSharedBytes", kernel.staticSharedBytes}});
+  if (kernel.registers > 0)
+    json.members.emplace_back("registers", kernel.registers);
+  json.members.emplace_back("places", texts(kernel.places));
+  return json;
+}
+
+static Json toJson(const ManifestDevice &device) {
+  Json images = Json::array(), kernels = Json::array();
+  for (const ManifestDevice::Image &image : device.images)
+    images.items.push_back(Json::object(
+        {{"kind", image.isPtx ? "ptx" : "cubin"}, {"arch", image.arch}, {"bytes", image.bytes}}));
+  for (const cuda::KernelCode &kernel : device.kernels)
+    kernels.items.push_back(toJson(kernel));
+  return Json::object({{"target", "cuda"},
+                       {"images", std::move(images)},
+                       {"kernels", std::move(kernels)},
+                       {"bytes", device.bytes},
+                       {"sha256", device.sha256}});
 }
 
 std::string Manifest::print() const {
@@ -79,20 +105,21 @@ std::string Manifest::print() const {
     stored.members.emplace_back("file", weights.file);
   if (weights.bytes > 0)
     stored.members.emplace_back("sha256", weights.sha256);
-  return Json::object(
-             {{"format", format},
-              {"compiler", Json::object({{"version", compiler}, {"llvm", llvm}})},
-              {"cpu",
-               Json::object({{"arch", arch}, {"name", cpu}, {"features", texts(features)}})},
-              {"options", options},
-              {"entries", std::move(all)},
-              {"checks", texts(checks)},
-              {"kernels", std::move(bodies)},
-              {"launches", launches},
-              {"steps", steps},
-              {"code", Json::object({{"id", codeId}, {"bytes", codeBytes}, {"sha256", codeSha256}})},
-              {"weights", std::move(stored)}})
-      .print();
+  Json json = Json::object(
+      {{"format", format},
+       {"compiler", Json::object({{"version", compiler}, {"llvm", llvm}})},
+       {"cpu", Json::object({{"arch", arch}, {"name", cpu}, {"features", texts(features)}})},
+       {"options", options},
+       {"entries", std::move(all)},
+       {"checks", texts(checks)},
+       {"kernels", std::move(bodies)},
+       {"launches", launches},
+       {"steps", steps},
+       {"code", Json::object({{"id", codeId}, {"bytes", codeBytes}, {"sha256", codeSha256}})},
+       {"weights", std::move(stored)}});
+  if (!device.images.empty())
+    json.members.emplace_back("device", toJson(device));
+  return json.print();
 }
 
 //===----------------------------------------------------------------------===//
@@ -158,6 +185,9 @@ public:
   KernelInfo kernel(const Json &json, const std::string &where);
   void checkEntry(const ManifestEntry &entry, const std::string &where);
   ManifestWeights weights(const Json &json);
+  cuda::KernelCode deviceKernel(const Json &json, const std::vector<KernelInfo> &kernels,
+                                const std::string &where);
+  ManifestDevice device(const Json &json, const std::vector<KernelInfo> &kernels);
 };
 
 } // namespace
@@ -185,7 +215,8 @@ ManifestValue Reader::value(const Json &json, bool isResult, const std::string &
   if (result.info.type.shape.size() > kMostRank)
     complain(where + ".shape", "at most " + std::to_string(kMostRank) + " extents");
   if (json.find(isResult ? "argument" : "result"))
-    result.partner = static_cast<int>(number(json, isResult ? "argument" : "result", where, 0, most));
+    result.partner =
+        static_cast<int>(number(json, isResult ? "argument" : "result", where, 0, most));
   if (json.find("tensor"))
     result.tensor = text(json, "tensor", where);
   if (isResult && json.find("overwrites"))
@@ -209,8 +240,8 @@ std::vector<ManifestValue> Reader::values(const Json &json, const char *name, bo
                                           const std::string &where) {
   std::vector<ManifestValue> result;
   for (const Json &item : member(json, name, Json::Kind::Array, where).items)
-    result.push_back(value(item, isResult,
-                           where + "." + name + "[" + std::to_string(result.size()) + "]"));
+    result.push_back(
+        value(item, isResult, where + "." + name + "[" + std::to_string(result.size()) + "]"));
   return result;
 }
 
@@ -279,10 +310,65 @@ ManifestWeights Reader::weights(const Json &json) {
     result.file = text(stored, "file", "weights");
   // A name with a folder in it could lead anywhere.
   if ((place != "inside" && place != "beside") ||
-      (place == "beside" && (result.file.empty() || result.file == "." || result.file == ".." ||
-                             result.file.find('/') != std::string::npos ||
-                             result.file.find('\0') != std::string::npos)))
+      (place == "beside" &&
+       (result.file.empty() || result.file == "." || result.file == ".." ||
+        result.file.find('/') != std::string::npos || result.file.find('\0') != std::string::npos)))
     complain("weights", "a place inside, or beside with the name of a file");
+  return result;
+}
+
+/// A kernel gets the operands that the host's function of its name does.
+cuda::KernelCode Reader::deviceKernel(const Json &json, const std::vector<KernelInfo> &kernels,
+                                      const std::string &where) {
+  constexpr int most = 1 << 30;
+  auto integer = [&](const char *name, int64_t least) {
+    return static_cast<int>(number(json, name, where, least, most));
+  };
+  cuda::KernelCode kernel;
+  kernel.name = text(json, "name", where);
+  kernel.threads = integer("threads", 1);
+  kernel.buffers = integer("buffers", 0);
+  kernel.extents = integer("extents", 0);
+  kernel.sharedBytes = integer("sharedBytes", 0);
+  kernel.staticSharedBytes = integer("staticSharedBytes", 0);
+  if (json.find("registers"))
+    kernel.registers = integer("registers", 1);
+  kernel.places = texts(json, "places", where);
+  auto known = std::find_if(kernels.begin(), kernels.end(),
+                            [&](const KernelInfo &info) { return info.name == kernel.name; });
+  int64_t ranks = 0;
+  if (known != kernels.end())
+    for (const KernelInfo::Operand &operand : known->operands)
+      ranks += operand.rank;
+  if (known == kernels.end() || kernel.extents != ranks ||
+      static_cast<size_t>(kernel.buffers) != known->operands.size())
+    complain(where, "a kernel of the program with its operands");
+  return kernel;
+}
+
+ManifestDevice Reader::device(const Json &json, const std::vector<KernelInfo> &kernels) {
+  const Json &stored = member(json, "device", Json::Kind::Object, "");
+  ManifestDevice result;
+  if (text(stored, "target", "device") != "cuda")
+    complain("device.target", "cuda");
+  int64_t sum = 0;
+  for (const Json &item : member(stored, "images", Json::Kind::Array, "device").items) {
+    std::string where = "device.images[" + std::to_string(result.images.size()) + "]",
+                kind = text(item, "kind", where);
+    result.images.push_back(
+        {kind == "ptx", text(item, "arch", where), number(item, "bytes", where, 1)});
+    if (kind != "ptx" && kind != "cubin")
+      complain(where + ".kind", "cubin or ptx");
+    if (__builtin_add_overflow(sum, result.images.back().bytes, &sum))
+      complain(where + ".bytes", "sizes that 64 bits can count");
+  }
+  result.bytes = number(stored, "bytes", "device", 1);
+  if (sum != result.bytes)
+    complain("device.bytes", "the sum of its images, " + std::to_string(sum) + ",");
+  result.sha256 = hash(stored, "sha256", "device");
+  for (const Json &item : member(stored, "kernels", Json::Kind::Array, "device").items)
+    result.kernels.push_back(deviceKernel(
+        item, kernels, "device.kernels[" + std::to_string(result.kernels.size()) + "]"));
   return result;
 }
 
@@ -322,6 +408,8 @@ Status Manifest::parse(std::string_view text, Manifest &manifest) {
   result.codeBytes = reader.number(code, "bytes", "code", 1);
   result.codeSha256 = reader.hash(code, "sha256", "code");
   result.weights = reader.weights(json);
+  if (json.find("device") || result.format > kOldestArtifactFormat)
+    result.device = reader.device(json, result.kernels);
   if (result.entries.empty())
     reader.complain("entries", "at least one");
   if (!reader.error.empty())

@@ -6,13 +6,14 @@
 #include "runtime/artifact/Failure.h"
 #include "runtime/core/Json.h"
 #include "runtime/core/RunRecord.h"
+#include "runtime/cuda/DeviceCode.h"
 
 namespace aft {
 
-/// The version of the format that is written. It rises with every change that an
-/// earlier loader would misread.
-constexpr int kArtifactFormat = 1;
-/// The oldest that is read.
+/// The latest version of the format, which has code for a GPU. It rises with every change
+/// that an earlier loader would misread.
+constexpr int kArtifactFormat = 2;
+/// The oldest that is read, and what is written where there is nothing that it lacks.
 constexpr int kOldestArtifactFormat = 1;
 
 /// Where an argument's value comes from and where a result goes.
@@ -42,8 +43,21 @@ struct ManifestWeights {
   std::string sha256; ///< of all of them
 };
 
+/// The part of a program that runs on a GPU: its images stand one after the other.
+struct ManifestDevice {
+  struct Image {
+    bool isPtx = false; ///< else a cubin
+    std::string arch;   ///< "sm_90a"
+    int64_t bytes = 0;
+  };
+  std::vector<Image> images; ///< empty: the program is for the CPU alone
+  std::vector<cuda::KernelCode> kernels;
+  int64_t bytes = 0;  ///< of all images
+  std::string sha256; ///< of all of them
+};
+
 struct Manifest {
-  int format = kArtifactFormat;
+  int format = kOldestArtifactFormat;
   std::string compiler, llvm;
   std::string arch, cpu; ///< the CPU's name chose how code is scheduled, no more
   std::vector<std::string> features;
@@ -54,6 +68,7 @@ struct Manifest {
   int launches = 0;
   int64_t steps = 0; ///< that training had done when it was saved
   ManifestWeights weights;
+  ManifestDevice device;
   std::string codeId;     ///< SHA-256 of what the code was made of; the code has it, too
   int64_t codeBytes = 0;  ///< the first of the file
   std::string codeSha256; ///< of these bytes

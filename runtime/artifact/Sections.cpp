@@ -21,11 +21,16 @@ static Failure malformed(const std::string &message) { return {AFT_ERROR_FORMAT,
 
 static std::string machineName(int machine) {
   switch (machine) {
-  case EM_X86_64: return "x86-64";
-  case EM_AARCH64: return "AArch64";
-  case EM_386: return "x86 of 32 bits";
-  case EM_RISCV: return "RISC-V";
-  default: return "machine " + std::to_string(machine);
+  case EM_X86_64:
+    return "x86-64";
+  case EM_AARCH64:
+    return "AArch64";
+  case EM_386:
+    return "x86 of 32 bits";
+  case EM_RISCV:
+    return "RISC-V";
+  default:
+    return "machine " + std::to_string(machine);
   }
 }
 
@@ -86,9 +91,8 @@ static Failure findAll(std::string_view file, const Elf64_Ehdr &header, Found *w
                      spanText(header.e_shoff, tableBytes, file));
   std::vector<Elf64_Shdr> sections(header.e_shnum);
   std::memcpy(sections.data(), table.data(), tableBytes);
-  if (header.e_shstrndx >= sections.size() ||
-      !part(file, sections[header.e_shstrndx].sh_offset, sections[header.e_shstrndx].sh_size,
-            names))
+  if (header.e_shstrndx >= sections.size() || !part(file, sections[header.e_shstrndx].sh_offset,
+                                                    sections[header.e_shstrndx].sh_size, names))
     return malformed("damaged: the names of the sections lie outside the file");
   for (const Elf64_Shdr &section : sections) {
     if (section.sh_name >= names.size())
@@ -122,11 +126,13 @@ Failure aft::findSections(std::string_view file, ArtifactSections &sections) {
   Elf64_Ehdr header;
   if (Failure failure = checkHeader(file, header); !failure.ok())
     return failure;
-  Found found[] = {{kManifestSection, false, 0, {}}, {kSealSection, false, 0, {}},
+  Found found[] = {{kManifestSection, false, 0, {}},
+                   {kSealSection, false, 0, {}},
+                   {kDeviceSection, false, 0, {}},
                    {kWeightsSection, false, 0, {}}};
-  if (Failure failure = findAll(file, header, found, 3); !failure.ok())
+  if (Failure failure = findAll(file, header, found, 4); !failure.ok())
     return failure;
-  auto &[manifest, seal, weights] = found;
+  auto &[manifest, seal, device, weights] = found;
   if (!seal.there || !manifest.there)
     return malformed("not an artifact: an ELF shared object without a section " +
                      std::string(seal.there ? kManifestSection : kSealSection));
@@ -148,12 +154,14 @@ Failure aft::findSections(std::string_view file, ArtifactSections &sections) {
   uint64_t at = sections.seal.codeBytes, tableBytes = uint64_t(header.e_shnum) * sizeof(Elf64_Shdr);
   bool ordered = at <= file.size() && follows(at, manifest.offset, manifest.bytes.size()) &&
                  seal.bytes.size() == sizeof(Seal) && follows(at, seal.offset, sizeof(Seal)) &&
+                 (!device.there || follows(at, device.offset, device.bytes.size())) &&
                  (!weights.there || follows(at, weights.offset, weights.bytes.size())) &&
                  follows(at, header.e_shoff, tableBytes);
   if (!ordered)
     return malformed("damaged: its sections are not in the order of an artifact");
   sections.code = file.substr(0, sections.seal.codeBytes);
   sections.manifest = manifest.bytes;
+  sections.device = device.bytes;
   sections.weights = weights.bytes;
   sections.sealOffset = seal.offset;
   std::array<uint8_t, 32> digest = sealDigest(file, sections);
@@ -167,10 +175,12 @@ std::array<uint8_t, 32> aft::sealDigest(std::string_view file, const ArtifactSec
   size_t after = sections.sealOffset + sizeof(Seal);
   Sha256 hash;
   hash.add(file.substr(sections.code.size(), digest - sections.code.size()));
-  if (!sections.weights.empty()) {
-    size_t begin = static_cast<size_t>(sections.weights.data() - file.data());
+  for (std::string_view part : {sections.device, sections.weights}) {
+    if (part.empty())
+      continue;
+    size_t begin = static_cast<size_t>(part.data() - file.data());
     hash.add(file.substr(after, begin - after));
-    after = begin + sections.weights.size();
+    after = begin + part.size();
   }
   hash.add(file.substr(after));
   return hash.digest();

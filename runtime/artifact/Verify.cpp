@@ -98,6 +98,30 @@ static Failure checkWeights(const std::string &path, const LoadOptions &options,
   return checkTensors(artifact);
 }
 
+/// Takes the code for a GPU apart; the manifest's sizes are known to add up.
+static Failure checkDevice(std::string_view inside, VerifiedArtifact &artifact) {
+  const ManifestDevice &device = artifact.manifest.device;
+  if (static_cast<uint64_t>(device.bytes) != inside.size())
+    return malformed("the code for the GPU: expected " + std::to_string(device.bytes) +
+                     " bytes, found " + std::to_string(inside.size()));
+  if (device.bytes == 0)
+    return {};
+  if (std::string found = Sha256::hexOf(inside); found != device.sha256)
+    return malformed("the code for the GPU is damaged: expected SHA-256 " + device.sha256 +
+                     ", found " + found);
+  for (const ManifestDevice::Image &image : device.images) {
+    auto size = static_cast<size_t>(image.bytes);
+    cuda::DeviceCode::Image copy{image.arch, std::string(inside.substr(0, size))};
+    inside.remove_prefix(size);
+    if (image.isPtx)
+      artifact.device.ptx = std::move(copy);
+    else
+      artifact.device.cubins.push_back(std::move(copy));
+  }
+  artifact.device.kernels = device.kernels;
+  return {};
+}
+
 static Failure verify(const std::string &path, const LoadOptions &options, bool anyCPU,
                       VerifiedArtifact &artifact) {
   ArtifactSections sections;
@@ -121,6 +145,8 @@ static Failure verify(const std::string &path, const LoadOptions &options, bool 
   if (std::string found = Sha256::hexOf(artifact.code); found != manifest.codeSha256)
     return malformed("the code is damaged: expected SHA-256 " + manifest.codeSha256 + ", found " +
                      found);
+  if (Failure failure = checkDevice(sections.device, artifact); !failure.ok())
+    return failure;
   if (Failure failure = checkWeights(path, options, sections.weights, artifact); !failure.ok())
     return failure;
   return artifact.weightsFile.unchanged(manifest.weights.file);

@@ -46,9 +46,9 @@ static Status checkLimits(size_t index, const ValueInfo &info, const Buffer &buf
     int64_t found = buffer.shape[dim];
     if (found < least || found > most)
       return {labelOf("input", index, info.name) + " must have an extent " +
-              (most == INT64_MAX ? "of at least " + std::to_string(least)
-                                 : "from " + std::to_string(least) + " to " +
-                                       std::to_string(most)) +
+              (most == INT64_MAX
+                   ? "of at least " + std::to_string(least)
+                   : "from " + std::to_string(least) + " to " + std::to_string(most)) +
               " in dimension " + std::to_string(dim) + ", found " + std::to_string(found)};
   }
   return {};
@@ -172,8 +172,7 @@ Status CompiledProgram::outputShapes(size_t index, const std::vector<Buffer> &in
 }
 
 Status CompiledProgram::takeOutputs(size_t index, const std::vector<Buffer> &inputs,
-                                    const std::vector<Buffer> &outputs,
-                                    EntryCall &call) const {
+                                    const std::vector<Buffer> &outputs, EntryCall &call) const {
   const EntryInfo &info = visible[index];
   const int64_t *extents = call.dims.data() + call.dims.size() - rankSum(info.outputs);
   if (outputs.size() != info.outputs.size())
@@ -239,14 +238,23 @@ Status CompiledProgram::run(size_t index, const std::vector<Buffer> &inputs,
 Status CompiledProgram::runResident(const std::string &entry, const std::vector<Buffer> &inputs,
                                     const std::vector<Buffer> &outputs, void *stream) const {
   size_t index;
+  CallError error;
   if (Status status = find(entry, index); !status.ok())
     return status;
-  if (!code.runner)
-    return {"entry '" + entry + "' is compiled for the CPU: it cannot run on memory of a GPU"};
+  return runResident(index, inputs, outputs, stream, error);
+}
+
+Status CompiledProgram::runResident(size_t index, const std::vector<Buffer> &inputs,
+                                    const std::vector<Buffer> &outputs, void *stream,
+                                    CallError &error) const {
   EntryCall call;
-  CallError error = CallError::None;
+  error = CallError::Argument;
+  if (!code.runner)
+    return {"entry '" + visible[index].name +
+            "' is compiled for the CPU: it cannot run on memory of a GPU"};
   if (Status status = prepare(index, inputs, outputs, call); !status.ok())
     return status;
+  error = CallError::None;
   return code.runner->runResident(call, kernels, stream, error);
 }
 

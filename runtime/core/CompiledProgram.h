@@ -18,9 +18,9 @@ namespace aft {
 /// What the compiler made of a program.
 struct ProgramCode {
   std::vector<CompiledEntry> entries;
-  std::vector<std::string> checks; ///< messages of the plans' shape checks
-  std::vector<KernelInfo> kernels; ///< the distinct kernel bodies
-  std::shared_ptr<void> memory;    ///< keeps the code and what is bound
+  std::vector<std::string> checks;    ///< messages of the plans' shape checks
+  std::vector<KernelInfo> kernels;    ///< the distinct kernel bodies
+  std::shared_ptr<void> memory;       ///< keeps the code and what is bound
   std::shared_ptr<CallRunner> runner; ///< of a GPU; null: the pool of threads runs it
 };
 
@@ -45,6 +45,10 @@ public:
                       std::vector<std::vector<int64_t>> &shapes, int64_t *arenaBytes) const;
   Status run(size_t entry, const std::vector<Buffer> &inputs, const std::vector<Buffer> &outputs,
              const aft_runtime_t *runtime, CallError &error) const;
+  Status runResident(size_t entry, const std::vector<Buffer> &inputs,
+                     const std::vector<Buffer> &outputs, void *stream, CallError &error) const;
+  /// Whether it runs on a GPU.
+  bool isForGpu() const { return code.runner != nullptr; }
 
 private:
   Status find(const std::string &name, size_t &index) const;
@@ -55,8 +59,7 @@ private:
                      const std::vector<Buffer> &outputs, EntryCall &call) const;
   Status prepare(size_t index, const std::vector<Buffer> &inputs,
                  const std::vector<Buffer> &outputs, EntryCall &call) const;
-  Status runOnThreads(const EntryCall &call, const aft_runtime_t &runtime,
-                      CallError &error) const;
+  Status runOnThreads(const EntryCall &call, const aft_runtime_t &runtime, CallError &error) const;
   /// Runs an entry and reports to the profiles at work and to the log.
   void runMeasured(const EntryCall &call, void *arena, const aft_runtime_t &runtime) const;
 

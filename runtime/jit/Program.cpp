@@ -55,8 +55,6 @@ public:
     return withStats(compilation.get(), compileStats, !compilation.key.empty());
   }
   Status save(const std::string &path, const SaveOptions &save) const override {
-    if (!package.device.kernels.empty())
-      return {path + ": not supported yet: artifacts for a GPU"};
     return savePackage(package, options, path, save);
   }
 

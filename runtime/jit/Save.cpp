@@ -146,6 +146,36 @@ static Json optionsOf(const PipelineOptions &options) {
   return json;
 }
 
+/// What an artifact says of the code for a GPU; `id` takes it in.
+static void describeDevice(const cuda::DeviceCode &device, ManifestDevice &described, Sha256 &id) {
+  if (device.kernels.empty())
+    return;
+  Sha256 hash;
+  auto add = [&](const cuda::DeviceCode::Image &image, bool isPtx) {
+    described.images.push_back({isPtx, image.arch, static_cast<int64_t>(image.bytes.size())});
+    described.bytes += described.images.back().bytes;
+    hash.add(image.bytes);
+    id.add(image.arch + '\0' + std::to_string(image.bytes.size()) + '\0');
+    id.add(image.bytes);
+  };
+  for (const cuda::DeviceCode::Image &cubin : device.cubins)
+    add(cubin, /*isPtx=*/false);
+  if (!device.ptx.bytes.empty())
+    add(device.ptx, /*isPtx=*/true);
+  described.kernels = device.kernels;
+  described.sha256 = hash.hex();
+}
+
+/// Its images, one after the other.
+static std::string deviceBytes(const cuda::DeviceCode &device) {
+  std::string bytes;
+  if (device.kernels.empty())
+    return bytes;
+  for (const cuda::DeviceCode::Image &cubin : device.cubins)
+    bytes += cubin.bytes;
+  return bytes + device.ptx.bytes;
+}
+
 static Status describe(const Package &package, const PipelineOptions &options,
                        const SaveOptions &save, Manifest &manifest,
                        std::vector<NamedTensor> &used) {
@@ -166,6 +196,7 @@ static Status describe(const Package &package, const PipelineOptions &options,
     id.add(object.name + '\0' + std::to_string(object.object.size()) + '\0');
     id.add(object.object);
   }
+  describeDevice(package.device, manifest.device, id);
   manifest.codeId = id.hex();
   return bindWeights(manifest.entries, save, used);
 }
@@ -229,8 +260,9 @@ Status aft::savePackage(const Package &package, const PipelineOptions &options,
       return written;
   }
   ArtifactParts parts;
-  if (Status composed = composeArtifact(std::move(linked), std::move(manifest),
-                                        beside ? std::string_view() : weights, parts);
+  if (Status composed =
+          composeArtifact(std::move(linked), std::move(manifest), deviceBytes(package.device),
+                          beside ? std::string_view() : weights, parts);
       !composed.ok())
     return {path + ": " + composed.message};
   return writeFile(path, {parts.front, parts.weights, parts.back});

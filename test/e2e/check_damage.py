@@ -114,10 +114,14 @@ def main():
     status, message = call(AFTC, path("p.mlir"), "-o", path("beside.so"), "--weights=" + path("good.safetensors"),
                            "--weights-beside")
     assert status == 0, message
+    # --inspect verifies all of it and needs no GPU.
+    status, message = call(AFTC, path("p.mlir"), "--target=cuda:sm_80", "-o", path("good.gpu.so"))
+    assert status == 0, message
     kinds = {
         ".npy": (COUNT, lambda f: (AFT_RUN, path("good.so"), "--input=" + f, "--input=" + path("w.npy"))),
         ".safetensors": (COUNT, lambda f: (AFTC, path("p.mlir"), "-o", f + ".so", "--weights=" + f)),
         ".so": (COUNT, lambda f: (AFT_RUN, f, "--input=" + path("good.npy"), "--input=" + path("w.npy"))),
+        ".gpu.so": (COUNT // 2, lambda f: (AFT_RUN, "--inspect", f)),
         ".mlir": (COUNT, lambda f: (AFTC, f, "--compile-to=graph", "-o", f + ".out")),
     }
     if MODELS:

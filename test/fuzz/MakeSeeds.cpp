@@ -113,14 +113,31 @@ static Manifest manifest(bool withWeights) {
   return manifest;
 }
 
+/// Of a program with a kernel for a GPU.
+static ManifestDevice deviceOf(const std::string &cubin, const std::string &ptx) {
+  ManifestDevice device;
+  device.images = {{false, "sm_90a", static_cast<int64_t>(cubin.size())},
+                   {true, "sm_90", static_cast<int64_t>(ptx.size())}};
+  device.kernels = {{"kernel_0_elementwise", 128, 2, 3, 0, {"layers.0", "model.mlir:1:2"}}};
+  device.kernels[0].registers = 32;
+  device.bytes = static_cast<int64_t>(cubin.size() + ptx.size());
+  device.sha256 = Sha256::hexOf(cubin + ptx);
+  return device;
+}
+
 static void putArtifacts() {
-  for (bool withWeights : {false, true}) {
-    std::string weights = withWeights ? safetensors() : "";
+  for (std::string name : {"plain", "weights", "device"}) {
+    bool withDevice = name == "device";
+    std::string weights = name == "plain" ? "" : safetensors(),
+                device = withDevice ? "cubin// PTX" : "";
+    Manifest described = manifest(!weights.empty());
+    if (withDevice)
+      described.device = deviceOf("cubin", "// PTX");
     ArtifactParts parts;
-    Status status = composeArtifact(linked(), manifest(withWeights), weights, parts);
+    Status status = composeArtifact(linked(), described, device, weights, parts);
     promise(status.ok(), status.message.c_str());
     std::string bytes = parts.front + std::string(parts.weights) + parts.back,
-                name = withWeights ? "weights" : "plain", text = manifest(withWeights).print();
+                text = described.print();
     InputFile file;
     VerifiedArtifact artifact;
     Failure failure = readArtifact(file.put(bytes), {}, /*anyCPU=*/true, artifact);
@@ -152,6 +169,9 @@ static void putPackage() {
   package.objects = {{"host", std::string("\0ELF", 4)}};
   package.kernels = {{"add", {{2, 4}, {0, 8}}}, {"empty", {}}};
   package.launches = 5;
+  package.device.cubins = {{"sm_90a", std::string("\0cubin", 6)}};
+  package.device.ptx = {"sm_90", "// PTX"};
+  package.device.kernels = {{"add", 128, 2, 3, 0, {"layers.0"}}};
   put("cache", "package", package.serialize());
   put("cache", "empty", Package().serialize());
 }

@@ -112,12 +112,15 @@ protected:
     ASSERT_TRUE(failure.ok()) << failure.message;
     size_t code = sections.code.size(), manifest = sections.manifest.data() - bytes.data(),
            manifestSize = sections.manifest.size(),
+           device = sections.device.empty() ? 0 : sections.device.data() - bytes.data(),
+           deviceSize = sections.device.size(),
            weights = sections.weights.empty() ? 0 : sections.weights.data() - bytes.data(),
            weightsSize = sections.weights.size();
     edit(bytes);
     std::string_view file = bytes;
     sections.code = file.substr(0, code);
     sections.manifest = file.substr(manifest, manifestSize);
+    sections.device = device ? file.substr(device, deviceSize) : std::string_view();
     sections.weights = weights ? file.substr(weights, weightsSize) : std::string_view();
     auto digest = sealDigest(file, sections);
     std::memcpy(bytes.data() + sections.sealOffset + offsetof(Seal, digest), digest.data(), 32);

@@ -129,7 +129,7 @@ TEST_F(ArtifactTest, NamesTheVersionsItReads) {
     writeAll(file, changed);
     return refusal(file);
   };
-  EXPECT_THAT(withFormat(2), HasSubstr("expected an artifact of format 1, found format 2, which a "
+  EXPECT_THAT(withFormat(3), HasSubstr("expected an artifact of format 1 to 2, found format 3, which a "
                                        "newer compiler wrote: use its runtime"));
   EXPECT_THAT(withFormat(0), HasSubstr("found format 0, which is too old: compile the model again"));
   aft_model *model = nullptr;

@@ -31,9 +31,9 @@ extern "C" {
 #define AFT_API __attribute__((visibility("default")))
 #endif
 
-/* The version of this header. A later version of the library keeps what an
+/* The version of this header; what came with version 2 says so. A later version of the library keeps what an
    earlier header declares. */
-#define AFT_API_VERSION 1
+#define AFT_API_VERSION 2
 
 /*===--- Errors -----------------------------------------------------------===*/
 
@@ -47,7 +47,10 @@ typedef enum aft_status {
   AFT_ERROR_VERSION = 4,  /* of a format that this library does not read */
   AFT_ERROR_CPU = 5,      /* code for a CPU that this one is not */
   AFT_ERROR_MEMORY = 6,   /* memory could not be had */
-  AFT_ERROR_INTERNAL = 7  /* the system refused to load the code, or an error in the library */
+  AFT_ERROR_INTERNAL = 7, /* the system refused to load the code, or an error in the library */
+  AFT_ERROR_DEVICE = 8    /* of the GPU (since version 2): none, no driver, one that the code is
+                             not for, a kernel that failed. Results may be written in part, and
+                             after a kernel's fault the process can use the GPU no more */
 } aft_status;
 
 /* One line on the last call that failed in this thread: what was expected and
@@ -124,7 +127,8 @@ typedef struct aft_open_options {
 
 /* Verifies an artifact and loads it: its format and version, its sections, the
    hashes of code and weights, the features of the CPU, all before any of its
-   code runs. `options` may be NULL. A file of weights beside the artifact is found
+   code runs. Code for a GPU is loaded into the first GPU that the driver has (its
+   CUDA_VISIBLE_DEVICES chooses); without one that is an error. `options` may be NULL. A file of weights beside the artifact is found
    by the name that the artifact has of it, in the artifact's folder. *model is to be
    closed.
    What becomes of the files later does not reach code, nor files of up to 64 MiB:
@@ -144,6 +148,8 @@ AFT_API void aft_close(aft_model *model);
 AFT_API const char *aft_manifest(const aft_model *model);
 /* 64 hexadecimal digits that name the compiled code: equal for equal code. */
 AFT_API const char *aft_code_id(const aft_model *model);
+/* Where entries run: "cpu", or "cuda" on an NVIDIA GPU. Static memory. Since version 2. */
+AFT_API const char *aft_target(const aft_model *model);
 /* The version of the compiler that wrote the artifact, and that of the format. */
 AFT_API const char *aft_compiler_version(const aft_model *model);
 AFT_API int32_t aft_format_version(const aft_model *model);
@@ -191,10 +197,27 @@ AFT_API aft_status aft_result_extents(const aft_model *model, size_t entry,
    aft_result_extents gives and overlap neither each other nor an argument, but
    for those in place. Scratch memory is kept by the model from call to call.
    `host` may be NULL: the library's own threads. After an error of memory or
-   argument no result was written. */
+   argument no result was written.
+   A model for a GPU takes memory of the host, too: each call copies the arguments
+   there, waits for the kernels, and copies the results back; weights are copied once.
+   Its `host` must be NULL. */
 AFT_API aft_status aft_run(const aft_model *model, size_t entry, const aft_buffer *arguments,
                            size_t argument_count, const aft_buffer *results, size_t result_count,
                            const aft_host *host);
+
+/* The same on memory of the GPU, for a model whose target is "cuda", without copies.
+   Since version 2.
+   `data` of each buffer is an address of the GPU's memory (cuMemAlloc, cudaMalloc) in
+   the GPU's primary context, at a multiple of 16 bytes; shapes are the host's memory.
+   `stream` is a CUstream or cudaStream_t of that context; NULL: its default stream.
+   The call queues its work on the stream and may return before it is done: until then
+   buffers must stay, and results may be read only by what comes later on the stream.
+   What a kernel does wrong is reported by a later call, here or of the driver.
+   The calling thread needs no current context, and keeps the one that it has. A stream
+   that is being captured takes the work into its graph. */
+AFT_API aft_status aft_run_resident(const aft_model *model, size_t entry,
+                                    const aft_buffer *arguments, size_t argument_count,
+                                    const aft_buffer *results, size_t result_count, void *stream);
 
 /*===--- Sessions ---------------------------------------------------------===*/
 

@@ -95,7 +95,8 @@ struct CompileOptions {
   int threads = 0;           ///< 0: AFT_NUM_THREADS, else all CPUs
   std::string cpu = "native";
   /// "cpu"; or "cuda-emulated": the kernels that an NVIDIA GPU would run, on the CPU, slowly:
-  /// a test aid. "cuda" and "cuda:sm_XX" compile for a GPU, on which nothing runs yet.
+  /// a test aid. "cuda" is the first NVIDIA GPU of this machine, "cuda:sm_XX" one of that
+  /// architecture; not tried on a GPU yet.
   std::string target = "cpu";
   std::string cacheDir = "default"; ///< "default": AFT_CACHE_DIR or the user's; "": none
   std::string dumpDir;       ///< one numbered file per phase
@@ -163,7 +164,7 @@ public:
                      std::shared_ptr<Program> &program);
 
   /// Writes an artifact with the code of this program, for this CPU and those that
-  /// have its features. An artifact that was loaded cannot be saved again.
+  /// have its features (and for GPUs, where it is compiled for one). An artifact that was loaded cannot be saved again.
   virtual Status save(const std::string &path, const SaveOptions &options = {}) const = 0;
 
   virtual const std::vector<EntryInfo> &entries() const = 0;

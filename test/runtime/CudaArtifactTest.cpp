@@ -1,0 +1,260 @@
+//===- CudaArtifactTest.cpp - Artifacts and the JIT on a driver without a GPU //
+// What is compiled is loaded into the driver of FakeDriver.h, which this program finds as
+// libcuda.so.1. A kernel there is a function of the test.
+
+#include "ArtifactHarness.h"
+#include "runtime/PtxasHarness.h"
+#include "runtime/cuda/FakeDriver.h"
+#include "runtime/jit/Compile.h"
+#include "runtime/jit/Save.h"
+
+#include <gmock/gmock.h>
+
+using namespace aft;
+using namespace aft::test;
+using testing::HasSubstr;
+
+namespace {
+
+using Parameters = std::vector<uint64_t>;
+
+class CudaArtifactTest : public ArtifactTest {
+protected:
+  void SetUp() override {
+    ArtifactTest::SetUp();
+    writeProgram(path("ptxas"), kFakePtxas);
+    assembler = std::make_unique<Variable>("AFT_PTXAS", path("ptxas").c_str());
+    // The GPU stays open, as in any process.
+    fake::State &state = fake::state();
+    state.kernels.clear();
+    state.launches.clear();
+    state.images.clear();
+    state.failures.clear();
+    state.fault = fake::Result::Success;
+  }
+
+  /// Compiles as aftc does, and lets the driver know the kernels.
+  std::string savedForGpu(const std::string &text, const SaveOptions &save = {},
+                          const std::string &target = "cuda:sm_90a") {
+    CompileOptions options;
+    options.target = target;
+    PipelineOptions pipeline;
+    Package package;
+    Status status = pipelineOptions(options, pipeline);
+    if (status.ok())
+      status = compilePackage(text, "model.mlir", pipeline, package);
+    if (status.ok())
+      status = savePackage(package, pipeline, path("model.so"), save);
+    EXPECT_TRUE(status.ok()) << status.message;
+    know(package.device.kernels);
+    ptx = package.device.ptx;
+    return path("model.so");
+  }
+
+  static void know(const std::vector<cuda::KernelCode> &kernels) {
+    for (const cuda::KernelCode &kernel : kernels)
+      fake::state().kernels[kernel.name] = {static_cast<size_t>(kernel.buffers + kernel.extents)};
+  }
+
+  /// The kernel of kAffine's main, which computes as it would on a GPU.
+  static std::string knowAffine(const Manifest &manifest) {
+    for (const cuda::KernelCode &kernel : manifest.device.kernels)
+      if (kernel.buffers == 4) {
+        fake::state().kernels[kernel.name].body = [](const Parameters &p, unsigned) {
+          auto floats = [&](int i) { return reinterpret_cast<float *>(p[i]); };
+          for (uint64_t i = 0; i < p[4] * 8; ++i)
+            floats(3)[i] = floats(0)[i] * floats(1)[i % 8] + floats(2)[i % 8];
+          return fake::Result::Success;
+        };
+        return kernel.name;
+      }
+    ADD_FAILURE() << "no kernel with x, w, b and y";
+    return "";
+  }
+
+  std::shared_ptr<Artifact> opened(const std::string &file) {
+    std::shared_ptr<Artifact> artifact;
+    Failure failure = Artifact::open(file, {}, artifact);
+    EXPECT_TRUE(failure.ok()) << failure.message;
+    return artifact;
+  }
+
+  std::unique_ptr<Variable> assembler;
+  cuda::DeviceCode::Image ptx;
+  alignas(16) float x[16] = {1, 2, 3}, y[16] = {};
+};
+
+TEST_F(CudaArtifactTest, SaysWhatRunsOnTheGpu) {
+  VerifiedArtifact artifact;
+  Failure failure = readArtifact(savedForGpu(kAffine), {}, /*anyCPU=*/false, artifact);
+  ASSERT_TRUE(failure.ok()) << failure.message;
+  const ManifestDevice &device = artifact.manifest.device;
+  EXPECT_EQ(artifact.manifest.format, 2);
+  ASSERT_EQ(device.images.size(), 2u);
+  EXPECT_EQ(device.images[0].arch, "sm_90a");
+  EXPECT_EQ(device.images[1].arch, "sm_90");
+  EXPECT_TRUE(device.images[1].isPtx);
+  EXPECT_THAT(artifact.device.ptx.bytes, HasSubstr(".target sm_90\n"));
+  ASSERT_EQ(device.kernels.size(), 2u);
+  EXPECT_EQ(device.kernels[0].registers, 17);
+  EXPECT_EQ(device.kernels[0].places, std::vector<std::string>{"model.mlir:6:8"});
+  EXPECT_THAT(artifact.manifestText, HasSubstr("\"target\": \"cuda\""));
+}
+
+TEST_F(CudaArtifactTest, LaunchesWhatWasCompiled) {
+  std::shared_ptr<Artifact> artifact = opened(savedForGpu(kAffine, affineWeights(10)));
+  ASSERT_TRUE(artifact);
+  EXPECT_EQ(fake::state().images, std::vector<std::string>{"cubin for sm_90a"});
+  std::string name = knowAffine(artifact->manifest());
+  Status status = artifact->run("main", {{x, DType::f32, {2, 8}}}, {{y, DType::f32, {2, 8}}});
+  EXPECT_TRUE(status.ok()) << status.message;
+  EXPECT_EQ(y[0], 11);
+  EXPECT_EQ(y[2], 3 * 3 + 10);
+  EXPECT_EQ(y[15], 10);
+  ASSERT_EQ(fake::state().launches.size(), 1u);
+  const fake::Launch &launch = fake::state().launches[0];
+  EXPECT_EQ(launch.kernel, name);
+  EXPECT_EQ(launch.blocks, 1u);
+  EXPECT_EQ(launch.threads, static_cast<unsigned>(artifact->manifest().device.kernels[0].threads));
+  EXPECT_EQ(Parameters(launch.parameters.begin() + 4, launch.parameters.end()),
+            (Parameters{2, 8, 8, 8, 2, 8}));
+}
+
+TEST_F(CudaArtifactTest, RunsFromCOnMemoryOfTheGpu) {
+  aft_model *model = nullptr;
+  ASSERT_EQ(aft_open(savedForGpu(kAffine, affineWeights(1)).c_str(), nullptr, &model), AFT_OK)
+      << aft_message();
+  EXPECT_STREQ(aft_target(model), "cuda");
+  Manifest manifest;
+  ASSERT_TRUE(Manifest::parse(aft_manifest(model), manifest).ok());
+  knowAffine(manifest);
+  int64_t shape[] = {2, 8};
+  aft_buffer in = {x, AFT_F32, 2, shape}, out = {y, AFT_F32, 2, shape};
+  EXPECT_EQ(aft_run_resident(model, 0, &in, 1, &out, 1, nullptr), AFT_OK) << aft_message();
+  ASSERT_EQ(fake::state().launches.size(), 1u);
+  EXPECT_EQ(fake::state().launches[0].parameters[0], reinterpret_cast<uint64_t>(x));
+  EXPECT_EQ(fake::state().launches[0].stream, nullptr);
+  EXPECT_EQ(y[1], 5);
+  in.data = x + 1;
+  shape[0] = 1;
+  EXPECT_EQ(aft_run_resident(model, 0, &in, 1, &out, 1, nullptr), AFT_ERROR_ARGUMENT);
+  EXPECT_THAT(aft_message(), HasSubstr("must begin at a multiple of 16 bytes"));
+  EXPECT_EQ(aft_run_resident(model, 0, &in, 0, &out, 1, nullptr), AFT_ERROR_ARGUMENT);
+  aft_close(model);
+
+  ASSERT_EQ(aft_open(saved(kAffine, "cpu.so").c_str(), nullptr, &model), AFT_OK);
+  EXPECT_STREQ(aft_target(model), "cpu");
+  EXPECT_EQ(aft_run_resident(model, 0, &in, 1, &out, 1, nullptr), AFT_ERROR_ARGUMENT);
+  EXPECT_STREQ(aft_message(),
+               "entry 'main' is compiled for the CPU: it cannot run on memory of a GPU");
+  aft_close(model);
+}
+
+TEST_F(CudaArtifactTest, CarriesPtxAloneWithoutPtxas) {
+  Variable none("AFT_PTXAS", "");
+  ASSERT_TRUE(opened(savedForGpu(kAffine)));
+  EXPECT_EQ(fake::state().images, std::vector<std::string>{ptx.bytes});
+}
+
+TEST_F(CudaArtifactTest, FallsBackToPtxOnAnotherGpu) {
+  ASSERT_TRUE(opened(savedForGpu(kAffine, {}, "cuda:sm_80")));
+  EXPECT_EQ(fake::state().images, std::vector<std::string>{ptx.bytes});
+}
+
+TEST_F(CudaArtifactTest, RefusesWhatTheDriverRefuses) {
+  std::string file = savedForGpu(kAffine);
+  fake::state().failures["cuModuleLoadDataEx"] = {fake::Result::OutOfMemory};
+  aft_model *model = nullptr;
+  EXPECT_EQ(aft_open(file.c_str(), nullptr, &model), AFT_ERROR_DEVICE);
+  EXPECT_EQ(aft_message(), file + ": is compiled for a GPU, sm_90a, sm_90 (PTX): GPU 0 (Fake GPU): "
+                                  "the code for sm_90a cannot be loaded: CUDA_ERROR_OUT_OF_MEMORY "
+                                  "(out of memory)");
+  EXPECT_EQ(model, nullptr);
+}
+
+TEST_F(CudaArtifactTest, FindsDamageInTheCodeForTheGpu) {
+  std::string file = savedForGpu(kAffine), bytes = readAll(file);
+  bytes[bytes.find(".target sm_90")] = ',';
+  writeAll(file, bytes);
+  EXPECT_THAT(refusal(file), HasSubstr("the code for the GPU is damaged: expected SHA-256 "));
+  EXPECT_EQ(fake::state().images.size(), 0u) << "it is verified before it is used";
+}
+
+TEST_F(CudaArtifactTest, ChecksSizesAndOperandsOfTheCodeForTheGpu) {
+  auto refused = [&](const std::string &from, const std::string &to) {
+    std::string file = savedForGpu(kAffine);
+    edit(file, from, to);
+    return refusal(file);
+  };
+  EXPECT_THAT(refused("\"sm_90a\", \"bytes\": 16", "\"sm_90a\", \"bytes\": 9"),
+              HasSubstr("expected the sum of its images, "));
+  EXPECT_THAT(refused("\"kind\": \"cubin\"", "\"kind\": \"other\""),
+              HasSubstr("expected cubin or ptx at device.images[0].kind"));
+  EXPECT_THAT(refused("\"buffers\": 4", "\"buffers\": 5"),
+              HasSubstr("expected a kernel of the program with its operands at device.kernels["));
+  EXPECT_THAT(refused("\"target\": \"cuda\"", "\"target\": \"hip\""),
+              HasSubstr("expected cuda at device.target"));
+  EXPECT_EQ(fake::state().images.size(), 0u);
+}
+
+TEST_F(CudaArtifactTest, NamesKernelAndPlaceOfAFault) {
+  Variable blocking("CUDA_LAUNCH_BLOCKING", "1");
+  std::shared_ptr<Artifact> artifact = opened(savedForGpu(kAffine, affineWeights(0)));
+  ASSERT_TRUE(artifact);
+  std::string name = knowAffine(artifact->manifest());
+  fake::state().kernels[name].body = [](const Parameters &, unsigned) {
+    return fake::Result::IllegalAddress;
+  };
+  Status status = artifact->run("main", {{x, DType::f32, {2, 8}}}, {{y, DType::f32, {2, 8}}});
+  EXPECT_THAT(status.message, HasSubstr("kernel '" + name +
+                                        "' (model.mlir:6:8) failed: "
+                                        "CUDA_ERROR_ILLEGAL_ADDRESS"));
+  fake::state().fault = fake::Result::Success;
+}
+
+/// The JIT takes the architecture from the GPU, and the cache keeps cubins and places.
+TEST_F(CudaArtifactTest, CompilesForTheGpuThatIsThere) {
+  VerifiedArtifact artifact;
+  ASSERT_TRUE(readArtifact(savedForGpu(kAffine), {}, /*anyCPU=*/false, artifact).ok());
+  std::string name = artifact.manifest.device.kernels[0].name;
+  Variable blocking("CUDA_LAUNCH_BLOCKING", "1");
+  fake::state().kernels[name].body = [](const Parameters &, unsigned) {
+    return fake::Result::IllegalAddress;
+  };
+  CompileOptions options;
+  options.target = "cuda";
+  options.cacheDir = path("cache");
+  for (bool cached : {false, true}) {
+    std::shared_ptr<Program> program;
+    Status status = Program::compile(kAffine, "model.mlir", options, program);
+    ASSERT_TRUE(status.ok()) << status.message;
+    EXPECT_EQ(program->stats().fromCache, cached);
+    EXPECT_EQ(fake::state().images.back(), "cubin for sm_90a");
+    status =
+        program->run("main", {{x, DType::f32, {2, 8}}, {x, DType::f32, {8}}, {x, DType::f32, {8}}},
+                     {{y, DType::f32, {2, 8}}});
+    EXPECT_THAT(status.message, HasSubstr("kernel '" + name + "' (model.mlir:6:8) failed"));
+    fake::state().fault = fake::Result::Success;
+  }
+  // Without ptxas it is another program.
+  Variable none("AFT_PTXAS", "");
+  std::shared_ptr<Program> program;
+  ASSERT_TRUE(Program::compile(kAffine, "model.mlir", options, program).ok());
+  EXPECT_FALSE(program->stats().fromCache);
+  EXPECT_THAT(fake::state().images.back(), HasSubstr(".target sm_90\n"));
+}
+
+TEST_F(CudaArtifactTest, IsWhatAProgramSaves) {
+  savedForGpu(kAffine); // lets the driver know the kernels
+  CompileOptions options;
+  options.target = "cuda";
+  options.cacheDir = "";
+  std::shared_ptr<Program> program;
+  Status status = Program::compile(kAffine, "model.mlir", options, program);
+  ASSERT_TRUE(status.ok()) << status.message;
+  status = program->save(path("saved.so"), affineWeights(1));
+  EXPECT_TRUE(status.ok()) << status.message;
+  EXPECT_EQ(refusal(path("saved.so")), "");
+}
+
+} // namespace
