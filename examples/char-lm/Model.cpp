@@ -35,6 +35,7 @@ double charlm::bits(double nats) { return nats / std::numbers::ln2; }
 aft::CompileModuleOptions charlm::compileOptions(const Options &options) {
   aft::CompileModuleOptions result;
   result.compile.threads = static_cast<int>(options.threads);
+  result.compile.target = options.target;
   result.compile.tune = options.tune;
   result.compile.memory = options.memory == "low" ? aft::Memory::low : aft::Memory::normal;
   return result;

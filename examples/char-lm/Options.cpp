@@ -48,16 +48,13 @@ static Flag integer(const char *name, int64_t &target, int64_t least, int64_t mo
           }};
 }
 
-static Flag number(const char *name, double &target, double least, double most,
-                   const char *help) {
-  return {name, "X", help,
-          [&target, least, most, name](const std::string &text) -> std::string {
+static Flag number(const char *name, double &target, double least, double most, const char *help) {
+  return {name, "X", help, [&target, least, most, name](const std::string &text) -> std::string {
             char *end = nullptr;
             double value = std::strtod(text.c_str(), &end);
             if (text.empty() || *end || !(value >= least && value <= most))
-              return std::string("--") + name + " expects a number from " +
-                     std::to_string(least) + " to " + std::to_string(most) + ", found '" + text +
-                     "'";
+              return std::string("--") + name + " expects a number from " + std::to_string(least) +
+                     " to " + std::to_string(most) + ", found '" + text + "'";
             target = value;
             return "";
           }};
@@ -74,8 +71,7 @@ static Flag text(const char *name, const char *argument, std::string &target, co
 static Flag path(const char *name, const char *argument, std::string &target, const char *help) {
   return {name, argument, help, [&target, name](const std::string &value) -> std::string {
             target = value;
-            return value.empty() ? std::string("--") + name + " expects a name, found nothing"
-                                 : "";
+            return value.empty() ? std::string("--") + name + " expects a name, found nothing" : "";
           }};
 }
 
@@ -90,8 +86,19 @@ static Flag choice(const char *name, std::string &target, std::vector<std::strin
               }
               all += (all.empty() ? "" : ", ") + allowed;
             }
-            return std::string("--") + name + " expects one of " + all + ", found '" + value +
-                   "'";
+            return std::string("--") + name + " expects one of " + all + ", found '" + value + "'";
+          }};
+}
+
+/// As aftc takes it; the compiler knows the architectures.
+static Flag target(std::string &target, const char *help) {
+  return {"target", "NAME", help, [&target](const std::string &value) -> std::string {
+            target = value;
+            bool known = value == "cpu" || value == "cuda" || value == "cuda-emulated" ||
+                         value.rfind("cuda:", 0) == 0;
+            return known ? ""
+                         : "--target expects cpu, cuda, cuda:sm_XX or cuda-emulated, found '" +
+                               value + "'";
           }};
 }
 
@@ -117,6 +124,8 @@ static std::vector<Flag> makeFlags(Options &o) {
       choice("dtype", o.dtype, {"f32", "bf16"}, "element type of the model"),
       choice("memory", o.memory, {"normal", "low"},
              "train: low keeps less of the forward pass and computes it again"),
+      target(o.target,
+             "where compiled code runs: cpu, cuda[:sm_XX] (an NVIDIA GPU), cuda-emulated"),
       toggle("tune", o.tune, "measures tile sizes before; the cache keeps the fastest"),
       number("lr", o.learningRate, 0, 10, "peak learning rate"),
       number("weight-decay", o.weightDecay, 0, 10, "AdamW's decoupled weight decay"),
@@ -133,7 +142,8 @@ static std::vector<Flag> makeFlags(Options &o) {
       toggle("plain", o.plain, "no progress bar, one line per report"),
       path("trace", "FILE", o.trace, "train: a timeline of the steps, for ui.perfetto.dev"),
       path("report", "FILE", o.report,
-           "train: what was compiled and how fast each kernel ran, as a page of HTML (or data: .json)"),
+           "train: what was compiled and how fast each kernel ran, as a page of HTML (or data: "
+           ".json)"),
       path("output", "FILE.so", o.output, "save: where the artifact goes"),
       text("prompt", "TEXT", o.prompt, "generate: the beginning of the text"),
       integer("length", o.length, 0, kMostSize, "generate: bytes to add"),

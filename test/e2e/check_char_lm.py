@@ -122,6 +122,30 @@ with tempfile.TemporaryDirectory() as folder:
     check("bench compares", bench.returncode == 0 and
           re.search(r"training step +\| +[\d.]+ ms \| +[\d.]+ ms", bench.stdout), bench.stderr)
 
+    # The kernels for a GPU train the same model, here on the CPU; dropout aside, which the steps
+    # draw alike.
+    few = [*train, "--steps=3", "--dropout=0"]
+    found = {target: run(*few, f"--model-dir={folder}/{target}", f"--target={target}").stdout
+             for target in ("cpu", "cuda-emulated")}
+    for when in ("before", "after"):
+        cpu, gpu = (held_out(found[target], when) for target in ("cpu", "cuda-emulated"))
+        check(f"held out {when} training is the same with the kernels for a GPU",
+              abs(cpu - gpu) <= 0.002 and cpu > 5, f"{cpu} and {gpu} bits/char")
+    check("three steps change the model",
+          held_out(found["cpu"], "after") < held_out(found["cpu"], "before") - 0.01, found["cpu"])
+    text = {target: run(*generate[:1], f"--model-dir={folder}/cuda-emulated", "--prompt=ab",
+                        "--length=5", f"--target={target}").stdout
+            for target in ("cpu", "cuda-emulated")}
+    check("and so is the text that it writes",
+          len(set(text.values())) == 1 and text["cpu"].startswith("ab"), text)
+    hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    refused("training without a GPU", "no CUDA driver|no GPU", *few, f"--model-dir={folder}/gpu",
+            "--target=cuda", env=hidden)
+    refused("generating without a GPU", "no CUDA driver|no GPU", *generate, "--target=cuda",
+            env=hidden)
+    refused("an unknown target", "--target expects cpu, cuda, cuda:sm_XX or cuda-emulated, found 'tpu'",
+            *few, "--target=tpu", status=2)
+
     # The blocks add nothing and the head knows three bytes of nine.
     weights = os.path.join(folder, "transformer.safetensors")
     write_transformer(weights, 16)

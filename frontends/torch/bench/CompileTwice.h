@@ -46,6 +46,7 @@ auto compileTwice(const Options &o, CompileTimes &times, const Shapes &shapes, c
   options.threads = static_cast<int>(o.threads);
   options.cacheDir = cache.path();
   options.memory = o.memory == "low" ? aft::Memory::low : aft::Memory::normal;
+  options.target = o.target;
   options.tune = o.tune;
   options.tuneShapes = shapes;
   std::optional<decltype(make(options))> first;

@@ -36,10 +36,13 @@ void Check::add(double otherError, double otherLimit) {
 
 static constexpr double kShort = 100, kSample = 1; // ms
 
-static double milliseconds(const Work &work, int64_t times = 1) {
+/// Until the last of some calls is done.
+static double milliseconds(const Work &work, const Work &wait, int64_t times = 1) {
   auto start = std::chrono::steady_clock::now();
   for (int64_t i = 0; i < times; ++i)
     work();
+  if (wait)
+    wait();
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
       .count();
 }
@@ -48,9 +51,9 @@ namespace {
 
 /// One of the two sides.
 struct Side {
-  explicit Side(const Work &work) : work(work) {
+  explicit Side(const Work &work, const Work &wait = {}) : work(work), wait(wait) {
     for (int i = 0; i < 3; ++i)
-      last = milliseconds(work);
+      last = milliseconds(work, wait);
     inner = std::max<int64_t>(1, static_cast<int64_t>(kSample / std::max(last, 1e-3)));
   }
 
@@ -60,9 +63,9 @@ struct Side {
   void turn() {
     if (last < kShort) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
-      work();
+      milliseconds(work, wait);
     }
-    last = milliseconds(work, inner) / static_cast<double>(inner);
+    last = milliseconds(work, wait, inner) / static_cast<double>(inner);
     samples.push_back(last);
   }
 
@@ -74,7 +77,7 @@ struct Side {
     return {median * scale, samples.front() * scale, samples.back() * scale};
   }
 
-  const Work &work;
+  const Work work, wait;
   double last = 0;
   int64_t inner = 1;
   std::vector<double> samples;
@@ -100,7 +103,7 @@ double aft::bench::peakOf(const Work &work) {
 Measurement aft::bench::measure(const Subject &subject, int64_t repeat) {
   Measurement result;
   result.peakMiB = peakOf(subject.compiled);
-  Side compiled(subject.compiled);
+  Side compiled(subject.compiled, subject.wait);
   if (!subject.eager) {
     for (int64_t i = 0; i < repeat; ++i)
       compiled.turn();
@@ -118,7 +121,7 @@ Measurement aft::bench::measure(const Subject &subject, int64_t repeat) {
 }
 
 void aft::bench::serve(const Subject &subject) {
-  Side side(subject.compiled);
+  Side side(subject.compiled, subject.wait);
   for (std::string line; std::getline(std::cin, line) && line != "quit";) {
     if (line != "run")
       throw std::runtime_error("expected 'run' or 'quit', found '" + line + "'");

@@ -30,12 +30,14 @@ struct CompileTimes {
 /// Something that was compiled and checked.
 struct Subject {
   std::function<void()> compiled, eager;
+  /// Waits for what calls of `compiled` left to be done; may be empty.
+  std::function<void()> wait = {};
   Check check;
   Cost cost;
   CompileTimes compile;
   int64_t shapes = 0, recompilations = 0; ///< other B and T that ran; those that could not
-  int64_t scratch = 0; ///< bytes that a call takes besides inputs and results
-  int64_t calls = 1;   ///< how many a call of `compiled` or `eager` stands for
+  int64_t scratch = 0;                    ///< bytes that a call takes besides inputs and results
+  int64_t calls = 1;                      ///< how many a call of `compiled` or `eager` stands for
 };
 
 /// Milliseconds per call.

@@ -4,6 +4,7 @@
 #include "frontends/torch/bench/CompileTwice.h"
 #include "frontends/torch/bench/OpChecks.h"
 #include "frontends/torch/bench/Subjects.h"
+#include "runtime/cuda/ResidentCall.h"
 
 #include <ATen/ATen.h>
 
@@ -33,6 +34,26 @@ static std::function<void()> eagerWork(const Options &o, const Tensors &inputs,
   };
 }
 
+/// Calls on memory of the GPU, one after the other on a stream, whose results are those of
+/// the call that was checked.
+static void runOnGpu(Subject &subject, const std::shared_ptr<aft::Program> &program,
+                     const Tensors &inputs, const Tensors &checked) {
+  Tensors outputs;
+  for (const at::Tensor &output : checked)
+    outputs.push_back(at::empty_like(output));
+  std::shared_ptr<aft::cuda::ResidentCall> call;
+  expectOk(aft::cuda::ResidentCall::create(/*ordinal=*/0, program, "main", buffersOf(inputs),
+                                           buffersOf(outputs), call));
+  expectOk(call->run());
+  expectOk(call->fetch());
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (!at::equal(outputs[i], checked[i]))
+      throw std::runtime_error("result " + std::to_string(i) +
+                               " of a call on memory of the GPU differs from that on arrays");
+  subject.compiled = [call] { expectOk(call->run()); };
+  subject.wait = [call] { expectOk(call->wait()); };
+}
+
 Subject aft::bench::makeOp(const Options &o) {
   Subject subject;
   Graph graph = makeProgram(o);
@@ -56,9 +77,11 @@ Subject aft::bench::makeOp(const Options &o) {
   subject.cost.bytes = bytesOf(inputs) + bytesOf(outputs);
   std::vector<std::vector<int64_t>> shapes;
   expectOk(program->outputShapes("main", buffersOf(inputs), shapes, &subject.scratch));
-  subject.compiled = [program, inputs, outputs, in = buffersOf(inputs), out = buffersOf(outputs)] {
-    expectOk(program->run("main", in, out));
-  };
+  if (o.target == "cuda")
+    runOnGpu(subject, program, inputs, outputs);
+  else
+    subject.compiled = [program, inputs, outputs, in = buffersOf(inputs),
+                        out = buffersOf(outputs)] { expectOk(program->run("main", in, out)); };
   if (o.eager())
     subject.eager = eagerWork(o, inputs, outputs);
   return subject;

@@ -3,6 +3,7 @@
 #include "CudaHarness.h"
 
 #include "aft/profile.h"
+#include "runtime/cuda/ResidentCall.h"
 
 #include <cstdlib>
 #include <thread>
@@ -62,6 +63,38 @@ TEST_F(RunnerTest, ChecksCallsAsOnTheCPU) {
   aft_runtime_t host{};
   EXPECT_EQ(program->run("main", {xBuffer, xBuffer}, {yBuffer}, host).message,
             "entry 'main' is compiled for a GPU: no parallel_for of the host can run it");
+}
+
+TEST_F(RunnerTest, RepeatsACallOnItsMemory) {
+  load({/*graphs=*/false});
+  std::vector<float> sum{1, 1, 1}, twice(3), add{1, 2, 3};
+  Buffer sumBuffer{sum.data(), DType::f32, {1, 3}}, addBuffer{add.data(), DType::f32, {1, 3}};
+  // As others share a program.
+  std::shared_ptr<const Program> shared(program.get(), [](const Program *) {});
+  std::shared_ptr<ResidentCall> call;
+  Status status = ResidentCall::create(device, shared, "update", {addBuffer, sumBuffer},
+                                       {sumBuffer, {twice.data(), DType::f32, {1, 3}}}, call);
+  ASSERT_TRUE(status.ok()) << status.message;
+  int copies = state().calls["cuMemcpyHtoDAsync_v2"], waits = state().calls["cuStreamSynchronize"];
+  for (int i = 0; i < 3; ++i)
+    EXPECT_TRUE(call->run().ok());
+  EXPECT_EQ(state().calls["cuMemcpyHtoDAsync_v2"], copies) << "inputs are there";
+  EXPECT_EQ(state().calls["cuStreamSynchronize"], waits) << "nothing waits";
+  EXPECT_EQ(sum, (std::vector<float>{1, 1, 1})) << "nothing is copied back yet";
+  EXPECT_TRUE(call->wait().ok());
+  EXPECT_EQ(state().calls["cuStreamSynchronize"], waits + 1);
+  EXPECT_TRUE(call->fetch().ok());
+  EXPECT_EQ(sum, (std::vector<float>{4, 7, 10}));
+  EXPECT_EQ(twice, (std::vector<float>{8, 14, 20}));
+  state().fault = Result::IllegalAddress;
+  EXPECT_EQ(call->wait().message, "GPU 0 (Fake GPU): a kernel of entry 'update' failed: "
+                                  "CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was "
+                                  "encountered)");
+  state().fault = Result::Success;
+  call.reset();
+  EXPECT_EQ(device->allocator().stats().used, 0);
+  EXPECT_EQ(ResidentCall::create(device, shared, "update", {addBuffer}, {}, call).message,
+            "entry 'update' takes 2 inputs, found 1");
 }
 
 TEST_F(RunnerTest, KeepsBoundInputsOnTheGpu) {
