@@ -235,6 +235,8 @@ Status aft::pipelineOptions(const CompileOptions &options, PipelineOptions &resu
     error = result.target.setDevice(options.target);
   if (!error.empty())
     return {error};
+  if (options.tune && result.target.threadBlocks())
+    return {"tile sizes are measured for target cpu alone, found target '" + options.target + "'"};
   result.target.pairDots = pairDotsFor(options, result.target.pairDots);
   result.dumpDir = options.dumpDir;
   if (result.dumpDir.empty())

@@ -47,9 +47,8 @@ const char kUsage[] =
     "  --report=FILE       what was compiled and how fast it runs, as a page of HTML, or as data\n"
     "                      where the name ends in .json; runs the entry some more times\n"
     "  --inspect           verifies an artifact and prints its manifest; runs nothing\n"
-    "  --target=NAME       where to run: cpu, cuda[:sm_XX] (an NVIDIA GPU, by default of sm_90a; "
-    "not\n"
-    "                      tried on one yet), or cuda-emulated (the same kernels on the CPU, "
+    "  --target=NAME       where to run: cpu, cuda (this machine's NVIDIA GPU; not tried on one\n"
+    "                      yet), cuda:sm_XX, or cuda-emulated (the same kernels on the CPU, "
     "slowly:\n"
     "                      a test aid)\n";
 

@@ -143,6 +143,8 @@ with tempfile.TemporaryDirectory() as folder:
             "--target=cuda", env=hidden)
     refused("generating without a GPU", "no CUDA driver|no GPU", *generate, "--target=cuda",
             env=hidden)
+    refused("tuning for a GPU", "measured for target cpu alone, found target 'cuda-emulated'", *few,
+            f"--model-dir={folder}/gpu", "--target=cuda-emulated", "--tune")
     refused("an unknown target", "--target expects cpu, cuda, cuda:sm_XX or cuda-emulated, found 'tpu'",
             *few, "--target=tpu", status=2)
 

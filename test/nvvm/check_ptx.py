@@ -105,6 +105,19 @@ def assemble(ptx, arch, text, table):
     return problems
 
 
+def check_artifact(program):
+    """An artifact carries what ptxas makes: an ELF file for CUDA's machine, 190."""
+    artifact = os.path.join(folder, "model.so")
+    done = subprocess.run([AFTC, program, "--target=cuda:sm_90a", "-o", artifact],
+                          capture_output=True, text=True, env={**os.environ, "AFT_PTXAS": PTXAS or ""})
+    data = open(artifact, "rb").read() if done.returncode == 0 else b""
+    cubin = data.find(b"\x7fELF", 4)
+    machine = int.from_bytes(data[cubin + 18:cubin + 20], "little") if cubin > 0 else None
+    good = machine == (190 if PTXAS else None) and re.search(rb'"kind": "ptx",\s*"arch": "sm_90"', data)
+    print(f"{'ok  ' if good else 'FAIL'} an artifact's code: machine {machine} {done.stderr.strip()[:300]}")
+    return bool(good)
+
+
 if not PTXAS:
     print("ptxas is not found: its checks are left out")
 good = True
@@ -114,4 +127,5 @@ for name, program in programs.items():
     good &= check(name, path)
 good &= check("training step of a language model", os.path.join(INPUTS, "language-model.mlir"),
               ["--training=adamw"])
+good &= check_artifact(path)
 sys.exit(not good)

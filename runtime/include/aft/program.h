@@ -106,7 +106,7 @@ struct CompileOptions {
   /// the denominator of a mixer written by hand is left out.
   bool fast = false;
   Bf16Products bf16Products = Bf16Products::automatic;
-  /// Measures, on this machine, tile sizes near those that the compiler's model
+  /// For target "cpu": measures, on this machine, tile sizes near those that the compiler's model
   /// chooses, and takes the fastest. The choices are kept in the cache.
   bool tune = false;
   /// The shapes to measure with: of all inputs of an entry in order, or of those
