@@ -4,6 +4,7 @@
 
 #include "ArtifactHarness.h"
 #include "runtime/PtxasHarness.h"
+#include "runtime/artifact/Session.h"
 #include "runtime/cuda/FakeDriver.h"
 #include "runtime/jit/Compile.h"
 #include "runtime/jit/Save.h"
@@ -148,6 +149,31 @@ TEST_F(CudaArtifactTest, RunsFromCOnMemoryOfTheGpu) {
   EXPECT_STREQ(aft_message(),
                "entry 'main' is compiled for the CPU: it cannot run on memory of a GPU");
   aft_close(model);
+}
+
+/// The state is the session's, on the host; each step copies it.
+TEST_F(CudaArtifactTest, StepsASession) {
+  std::shared_ptr<Artifact> artifact = opened(savedForGpu(kSum));
+  ASSERT_TRUE(artifact);
+  // The sum of two operands, and twice the one operand.
+  for (const cuda::KernelCode &kernel : artifact->manifest().device.kernels) {
+    auto last = static_cast<size_t>(kernel.buffers - 1);
+    ASSERT_TRUE(last == 1 || last == 2);
+    fake::state().kernels[kernel.name].body = [last](const Parameters &p, unsigned) {
+      auto floats = [&](size_t i) { return reinterpret_cast<float *>(p[i]); };
+      for (int i = 0; i < 4; ++i)
+        floats(last)[i] = floats(0)[i] + floats(last - 1)[i];
+      return fake::Result::Success;
+    };
+  }
+  std::unique_ptr<Session> session;
+  ASSERT_TRUE(Session::create(artifact, 0, 1, session).ok());
+  for (int step = 1; step <= 3; ++step) {
+    Failure failure = session->step({{x, DType::f32, {1, 4}}}, {{y, DType::f32, {1, 4}}}, nullptr);
+    ASSERT_TRUE(failure.ok()) << failure.message;
+    EXPECT_EQ(static_cast<const float *>(session->states()[0].value.data)[1], 2 * step);
+    EXPECT_EQ(y[1], 2 * 2 * step);
+  }
 }
 
 TEST_F(CudaArtifactTest, CarriesPtxAloneWithoutPtxas) {
