@@ -6,6 +6,7 @@
 #include "compiler/vector/gpu/BlockSums.h"
 #include "compiler/vector/gpu/MixerThreads.h"
 #include "compiler/vector/gpu/SegmentScan.h"
+#include "compiler/vector/gpu/SequenceScan.h"
 #include "compiler/vector/window/WindowRows.h"
 
 using namespace mlir;
@@ -33,6 +34,7 @@ public:
 private:
   Value keysOf(Value batch) { return visibleKeys(e, mixer.lengths, batch, length); }
   SegmentScan scan(bool mirrored);
+  SequenceScan sequence(bool mirrored);
   SmallVector<Value> coordinates(Value position);
   Value biasOf(Value head, Value t, Value key);
   std::pair<Value, Value> keyOf(Value t, Value tap);
@@ -64,6 +66,29 @@ SegmentScan WindowThreads::scan(bool mirrored) {
   scan.after = mirrored ? mixer.before : mixer.after;
   scan.below = !(mixer.causal && mirrored);
   scan.above = !(mixer.causal && !mirrored);
+  return scan;
+}
+
+/// simple: there is no window.
+SequenceScan WindowThreads::sequence(bool mirrored) {
+  SequenceScan scan;
+  scan.accumulation = type;
+  scan.channels = mixer.channels;
+  scan.vector = vectorChannels(mixer.q, mixer.channels);
+  scan.running = mixer.causal;
+  scan.downward = mirrored;
+  scan.batches = batches;
+  scan.length = length;
+  if (!mirrored) {
+    scan.items = [&](Value batch) { return keysOf(batch); };
+    scan.code = forwardCode(mixer);
+    return scan;
+  }
+  scan.items = [&](Value) { return length; };
+  scan.code = backwardCode(mixer, [&](LaneEmitter &group) -> StoreKey {
+    return [&](Value value, Value t) { group.store(value, mixer.inits[1], t); };
+  });
+  scan.visit = [&](LaneEmitter &group, Value t) { storeQueryGradient(mixer, group, t); };
   return scan;
 }
 
@@ -141,6 +166,8 @@ void WindowThreads::gridRows() {
 void WindowThreads::forward() {
   if (!mixer.grid.empty())
     return gridRows();
+  if (mixer.taps == 0)
+    return sequence(/*mirrored=*/false).run(e);
   SegmentScan sums = scan(/*mirrored=*/false);
   sums.items = [&](Value batch) { return keysOf(batch); };
   sums.add = [&](LaneEmitter &group, const MixState &state, Value key) {
@@ -254,6 +281,8 @@ void WindowThreads::filterGradient() {
 }
 
 void WindowThreads::backward() {
+  if (mixer.taps == 0)
+    return sequence(/*mirrored=*/true).run(e);
   bool sharedKeys = mixer.perHeadBias && (mixer.perHead() > 1 || !mixer.grid.empty());
   if (!mixer.grid.empty()) {
     gridKeys();
