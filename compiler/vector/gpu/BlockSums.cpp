@@ -8,7 +8,7 @@ using namespace aft;
 void BlockSums::run(Emitter &e, llvm::function_ref<Value(Value, Value, int64_t)> part,
                     llvm::function_ref<void(Value, Value)> store) const {
   constexpr int64_t combined = 8;
-  int64_t lanes = kBlockThreads / count;
+  int64_t lanes = threads / count;
   auto split = [&](Value thread, int64_t width) {
     return delinearize(e, thread, {e.index(count), e.index(width)});
   };
@@ -19,7 +19,7 @@ void BlockSums::run(Emitter &e, llvm::function_ref<Value(Value, Value, int64_t)>
     return sum;
   };
   Value parts = sharedMemory(e, {count, lanes}, type);
-  forEachThread(e, kBlockThreads, [&](Value thread) {
+  forEachThread(e, threads, [&](Value thread) {
     SmallVector<Value> at = split(thread, lanes);
     e.store(part(at[0], at[1], lanes), parts, at);
   });

@@ -7,11 +7,11 @@
 
 namespace aft {
 
-/// Sums of a block: `count` of them, of one type, shared by kBlockThreads threads.
+/// Sums of a block: `count` of them, of one type, shared by its threads.
 struct BlockSums {
   using Value = mlir::Value;
   mlir::Type type;
-  int64_t count;
+  int64_t count, threads = kBlockThreads;
 
   /// `part` makes what one of `lanes` threads contributes to sum `number`, `store` takes
   /// the whole sum. Parts are added in a fixed order.
