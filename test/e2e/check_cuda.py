@@ -111,7 +111,7 @@ mixer("local", 1, 300, 8, window=100, lengths=[250])
 mixer("local", 1, 300, 8, "causal", window=100)
 mixer("local", 2, 6, 4, window=9, lengths=[3, 6])
 mixer("local", 1, 33, 16, "causal gate = none", element="bf16", window=1)
-mixer("local", 1, 70, 4, window=5, element="f64")
+mixer("local", 1, 70, 34, window=32, element="f64")
 # Pair by pair: items or biases that are not moderate.
 mixer("local", 1, 150, 3, scale=2000.0, window=12)
 mixer("local", 1, 300, 8, "causal", scale=300.0, window=12)

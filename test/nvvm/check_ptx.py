@@ -50,6 +50,7 @@ programs = {f"{kind} {attrs} {element}": mixer(kind, keys, bias, attrs, element)
                 ("simple", 64, "", "", "f32"), ("simple", 64, "", "causal", "bf16"),
                 ("local", 64, "?x32", "window = 32 causal", "f32"),
                 ("local", 64, "?x63", "window = 32", "bf16"),
+                ("local", 64, "?x511", "window = 256", "f32"),
                 ("conv", 8, "8x11", "", "f32"), ("conv", 64, "64x11x11", "grid = [14, 14]", "f32"),
                 ("full", 64, "?x?", "", "f32"), ("full", 64, "?x?", "causal", "bf16")]}
 programs["matmul bf16"] = product("matmul_transpose_b", "tensor<300x200xbf16>",

@@ -178,6 +178,14 @@ bool aft::emitMixerThreads(Operation *op, OpBuilder &builder) {
         emitFullGradThreads(grad, builder);
         return true;
       })
+      .Case([&](BandOp band) {
+        emitBandThreads(band, builder);
+        return true;
+      })
+      .Case([&](BandGradOp grad) {
+        emitBandGradThreads(grad, builder);
+        return true;
+      })
       .Case([&](EmbeddingGradOp grad) { return emitEmbeddingGradThreads(grad, builder); })
       .Default(false);
 }

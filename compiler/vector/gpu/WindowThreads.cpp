@@ -48,6 +48,7 @@ private:
   void gridRows();
   void gridKeys();
   void headKeys();
+  Emitter::Values bandTerms(LaneEmitter &group, Value t, Value firstTap, ValueRange sums);
   void bandGradient();
   void filterGradient();
 
@@ -258,33 +259,49 @@ void WindowThreads::headKeys() {
       });
 }
 
+/// Adds the terms of a block's taps of query t, of some channels of a batch entry.
+Emitter::Values WindowThreads::bandTerms(LaneEmitter &group, Value t, Value firstTap,
+                                         ValueRange sums) {
+  QueryRow row = loadQueryRow(mixer, group, t);
+  Value ratio = group.load(mixer.ratio, t), keys = keysOf(group.batch), zero = e.index(0);
+  Emitter::Values next;
+  for (int64_t i = 0; i < kBlockTaps; ++i) {
+    Value tap = e.add(firstTap, i), key = e.sub(e.add(t, tap), e.index(mixer.before));
+    Value exists = e.builder.create<arith::AndIOp>(
+        e.loc, e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ult, key, keys),
+        e.less(tap, e.index(mixer.taps)));
+    Value safe = e.select(exists, key, zero);
+    Value bias = mixer.weight(group, t, e.select(exists, tap, zero));
+    Value x = exponentOf(group, group.load(mixer.k, safe), bias);
+    Value hidden = e.builder.create<arith::OrIOp>(
+        e.loc, e.equal(row.exponent, group.infinity(true)), e.equal(x, group.infinity(true)));
+    Value p = e.exp(e.fadd(x, row.exponent)), distance = e.fsub(group.load(mixer.v, safe), ratio);
+    Value term = e.select(hidden, group.number(0), e.fmul(e.fmul(p, row.g), distance));
+    term = e.reduce(term, [&](Value a, Value b) { return e.fadd(a, b); });
+    next.push_back(e.fadd(sums[i], e.select(exists, term, e.number(type, 0))));
+  }
+  return next;
+}
+
+/// A block has a query and some of its taps; threads share batch and channels.
 void WindowThreads::bandGradient() {
+  int64_t vector = vectorChannels(mixer.q, mixer.channels), each = mixer.channels / vector;
   Value tapBlocks = e.index((mixer.taps + kBlockTaps - 1) / kBlockTaps);
   forEachBlock(e, {length, tapBlocks}, [&](ArrayRef<Value> block) {
-    Value t = block[0];
-    auto tapOf = [&](Value number) { return e.add(e.mul(block[1], kBlockTaps), number); };
-    auto part = [&](Value number, Value lane, int64_t lanes) {
-      Value tap = tapOf(number), zero = e.number(type, 0);
-      return e.loop(e.index(0), batches, e.index(1), zero, [&](Value batch, ValueRange carried) {
-        auto [key, inside] = keyOf(t, tap);
-        Value exists = e.builder.create<arith::AndIOp>(e.loc, inside, e.less(key, keysOf(batch)));
-        exists = e.builder.create<arith::AndIOp>(e.loc, exists, e.less(tap, e.index(mixer.taps)));
-        return e.branch(
-            exists, {type},
-            [&, key = key] {
-              return e.loop(lane, e.index(mixer.channels), e.index(lanes), carried,
-                            [&](Value channel, ValueRange sums) {
-                              LaneEmitter group(e, type, 0, batch, channel);
-                              return Emitter::Values{
-                                  e.fadd(sums[0], biasTerm(mixer, group, t, key, tap))};
-                            });
-            },
-            [&] { return Emitter::Values{carried[0]}; });
-      })[0];
+    Value firstTap = e.mul(block[1], kBlockTaps);
+    auto parts = [&](Value thread) {
+      SmallVector<Value> zeros(kBlockTaps, e.number(type, 0));
+      Value count = e.mul(batches, each);
+      return e.loop(thread, count, e.index(kThreads), zeros, [&](Value number, ValueRange sums) {
+        SmallVector<Value> at = delinearize(e, number, {batches, e.index(each)});
+        LaneEmitter group(e, type, vector > 1 ? vector : 0, at[0], e.mul(at[1], vector));
+        return bandTerms(group, block[0], firstTap, sums);
+      });
     };
-    BlockSums{type, kBlockTaps, kThreads}.run(e, part, [&](Value sum, Value number) {
-      Value tap = tapOf(number);
-      e.when(e.less(tap, e.index(mixer.taps)), [&] { e.store(sum, mixer.inits[3], {t, tap}); });
+    BlockSums{type, kBlockTaps, kThreads}.runAll(e, parts, [&](Value sum, Value number) {
+      Value tap = e.add(firstTap, number);
+      e.when(e.less(tap, e.index(mixer.taps)),
+             [&] { e.store(sum, mixer.inits[3], {block[0], tap}); });
     });
   });
 }

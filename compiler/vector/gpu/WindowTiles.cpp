@@ -16,8 +16,9 @@ using namespace aft;
 static constexpr int64_t kThreads = 128;
 /// Channels of a block, if there are so many, and sums of a thread.
 static constexpr int64_t kChannels = 32, kOwnSums = 16, kMostRows = 4;
-/// Items that are in shared memory for a position at once, and bytes they may take there.
-static constexpr int64_t kMostChunk = 64, kSharedBytes = 42 << 10;
+/// Items that are in shared memory for a position at once, and bytes they may take there:
+/// the gradient of the bias, in the same kernel, needs some for its sums.
+static constexpr int64_t kMostChunk = 64, kSharedBytes = 42 << 10, kWideSharedBytes = 34 << 10;
 /// Exponents of items below which their sum is not kept relative to the base.
 static constexpr double kFarBelow = 50;
 /// Sums over later items are kept for so many parts of the sequence.
@@ -93,21 +94,22 @@ static int64_t lanesOf(int64_t vector) { return vector > 1 ? vector : 0; }
 // Sizes
 //===----------------------------------------------------------------------===//
 
-/// As many positions as there is room for.
+/// As many positions as there is room for; half of everything in f64.
 void TileBlock::chooseSizes() {
   taps = tiles.before + tiles.after + 1;
-  rows = std::min(kMostRows, kOwnSums / tiles.vector);
-  lanes = kChannels / tiles.vector;
+  int64_t bytes = tiles.accumulation.getIntOrFloatBitWidth() / 8, scale = bytes > 4 ? 2 : 1;
+  rows = std::min(kMostRows / scale, kOwnSums / tiles.vector);
+  lanes = kChannels / scale / tiles.vector;
   while (lanes > 1 && lanes / 2 * tiles.vector >= tiles.channels)
     lanes /= 2;
   width = lanes * tiles.vector;
   groups = kThreads / lanes;
   span = rows - 1 + taps;
-  int64_t bytes = tiles.accumulation.getIntOrFloatBitWidth() / 8;
   auto fits = [&] {
     int64_t table = tiles.perHeadBias ? (chunk + rows) * width : groups * chunk * rows;
     int64_t numbers = 2 * (chunk + groups * rows) * width + table + 4 * groups * width;
-    return (numbers + (tiles.above ? 3 * kCheckpoints : 0) * width) * bytes <= kSharedBytes;
+    return (numbers + (tiles.above ? 3 * kCheckpoints : 0) * width) * bytes <=
+           (scale > 1 ? kWideSharedBytes : kSharedBytes);
   };
   for (int64_t parts = (span + kMostChunk - 1) / kMostChunk;; ++parts) {
     chunk = (span + parts - 1) / parts;
