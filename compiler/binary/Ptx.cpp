@@ -96,8 +96,9 @@ static void markKernels(ModuleOp device, llvm::Module &code) {
       continue;
     note(function, "kernel", 1);
     note(function, "maxntidx", threads.getInt());
-    // No more than one block has to fit: else ptxas spills to make room for two.
-    note(function, "minctasm", 1);
+    // As a rule no more than one block has to fit: else ptxas spills to make room for two.
+    auto resident = kernel->getAttrOfType<IntegerAttr>(residentAttrName);
+    note(function, "minctasm", resident ? resident.getInt() : 1);
   }
 }
 

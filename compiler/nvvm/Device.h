@@ -16,6 +16,9 @@ namespace aft {
 inline constexpr llvm::StringLiteral deviceModuleName = "device";
 inline constexpr llvm::StringLiteral threadsAttrName = "aft.threads";
 inline constexpr llvm::StringLiteral sharedAttrName = "aft.shared_bytes";
+/// Blocks of a kernel that must fit on a multiprocessor together: its code takes no more
+/// registers than that. Without it, one.
+inline constexpr llvm::StringLiteral residentAttrName = "aft.resident_blocks";
 /// Which operands of a kernel begin at a multiple of kDeviceAlignment bytes. What callers
 /// hand to an entry must do so, and the arena.
 inline constexpr llvm::StringLiteral alignedAttrName = "aft.aligned";

@@ -208,7 +208,7 @@ void GenericEmitter::emitPoint(int64_t lanes) {
 SmallVector<Value> GenericEmitter::reduceOver(ArrayRef<int64_t> dims, ValueRange accumulators,
                                               int64_t lanes) {
   if (dims.empty()) {
-    if (vectorDim >= 0 && !isParallel(vectorDim))
+    if (vectorDim >= 0 && !isParallel(vectorDim) && !vectorIsShared)
       return reduceLanes(accumulators);
     return cloneBody(accumulators, lanes);
   }

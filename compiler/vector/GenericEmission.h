@@ -66,6 +66,8 @@ protected:
   /// A reduced dimension of which only every so many-th index is taken: others share it.
   int64_t sharedDim = -1, sharedStep = 1;
   mlir::Value sharedStart;
+  /// It is the vector dimension as well: sums are vectors until they are combined.
+  bool vectorIsShared = false;
 };
 
 /// Emits loops for a linalg operation on memrefs in front of it. The loop

@@ -110,6 +110,21 @@ mixer("full", 2, 21, 34)
 mixer("full", 2, 19, 6, "causal", S=23)
 mixer("full", 2, 17, 5, "causal gate = relu", scale=3000.0, lengths=[9, 17])
 mixer("full", 1, 40, 8, element="bf16")
+# More than a tile, vectors of 16 bytes.
+mixer("simple", 2, 700, 20, "causal", scale=300.0, lengths=[700, 13])
+mixer("simple", 1, 300, 40, "causal", element="bf16")
+mixer("simple", 2, 300, 6, element="f64")
+mixer("local", 2, 233, 36, "causal", window=32)
+mixer("local", 1, 300, 36, window=32)
+# Checkpoints in some tiles only, and windows in several parts.
+mixer("local", 1, 1300, 4, window=3)
+mixer("local", 1, 300, 8, window=100, lengths=[250])
+mixer("local", 1, 300, 8, "causal", window=100)
+mixer("local", 1, 70, 34, window=32, element="f64")
+# Pair by pair: items or biases that are not moderate.
+mixer("local", 1, 300, 8, "causal", scale=300.0, window=12)
+mixer("local", 1, 150, 8, "causal", scale=20.0, window=12)
+mixer("conv", 1, 231, 12, "causal", heads=6, taps=(40,))
 
 # Matrix products: rows, columns and depth that are no multiple of anything.
 for (m, n, k), op, element in itertools.product(

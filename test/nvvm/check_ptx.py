@@ -50,6 +50,7 @@ programs = {f"{kind} {attrs} {element}": mixer(kind, keys, bias, attrs, element)
                 ("simple", 64, "", "", "f32"), ("simple", 64, "", "causal", "bf16"),
                 ("local", 64, "?x32", "window = 32 causal", "f32"),
                 ("local", 64, "?x63", "window = 32", "bf16"),
+                ("local", 64, "?x511", "window = 256", "f32"),
                 ("conv", 8, "8x11", "", "f32"), ("conv", 64, "64x11x11", "grid = [14, 14]", "f32"),
                 ("full", 64, "?x?", "", "f32"), ("full", 64, "?x?", "causal", "bf16")]}
 programs["matmul bf16"] = product("matmul_transpose_b", "tensor<300x200xbf16>",
@@ -63,6 +64,39 @@ programs["decoding"] = function(
     [("q", rows), ("m", state)], [rows, state, state, state])
 
 
+# A norm by hand, of rows and of a number of elements that is not known.
+programs["norm bf16"] = function(
+    "  %zero = arith.constant 0.0 : f32\n  %e = tensor.empty(%n) : tensor<?xf32>\n"
+    "  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<?xf32>) -> tensor<?xf32>\n"
+    "  %s = linalg.generic {indexing_maps = [affine_map<(i, c) -> (i, c)>, affine_map<(i, c) -> (i)>], "
+    "iterator_types = [\"parallel\", \"reduction\"]} ins(%x : tensor<?x512xbf16>) outs(%z : tensor<?xf32>) {\n"
+    "  ^bb0(%a: bf16, %o: f32):\n    %w = arith.extf %a : bf16 to f32\n    %q = arith.mulf %w, %w : f32\n"
+    "    %r = arith.addf %q, %o : f32\n    linalg.yield %r : f32\n  } -> tensor<?xf32>\n"
+    "  %y = linalg.generic {indexing_maps = [affine_map<(i, c) -> (i, c)>, affine_map<(i, c) -> (i)>, "
+    "affine_map<(i, c) -> (i, c)>], iterator_types = [\"parallel\", \"parallel\"]} "
+    "ins(%x, %s : tensor<?x512xbf16>, tensor<?xf32>) outs(%x : tensor<?x512xbf16>) {\n"
+    "  ^bb0(%a: bf16, %q: f32, %o: bf16):\n    %w = arith.extf %a : bf16 to f32\n"
+    "    %r = math.rsqrt %q : f32\n    %m = arith.mulf %w, %r : f32\n"
+    "    %t = arith.truncf %m : f32 to bf16\n    linalg.yield %t : bf16\n  } -> tensor<?x512xbf16>\n"
+    "  return %y : tensor<?x512xbf16>", [("x", "tensor<?x512xbf16>")], ["tensor<?x512xbf16>"]).replace(
+        "  %zero", "  %c0 = arith.constant 0 : index\n  %n = tensor.dim %x, %c0 : tensor<?x512xbf16>\n  %zero", 1)
+programs["elementwise f32"] = function(
+    "  %y = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], "
+    "iterator_types = [\"parallel\"]} ins(%x : tensor<?xf32>) outs(%x : tensor<?xf32>) {\n"
+    "  ^bb0(%a: f32, %o: f32):\n    %s = arith.negf %a : f32\n    linalg.yield %s : f32\n"
+    "  } -> tensor<?xf32>\n  return %y : tensor<?xf32>", [("x", "tensor<?xf32>")], ["tensor<?xf32>"])
+# Kernels that wait for memory: they load and store 16 bytes at once.
+VECTORS = ("simple", "local", "conv  f32", "norm", "elementwise")
+
+
+def narrow(text):
+    """Kernels without vectors of 16 bytes."""
+    kernels = re.split(r"(?=\.visible \.entry)", text)[1:]
+    return [re.search(r"entry (\w+)", kernel).group(1) for kernel in kernels
+            if not re.search(r"ld\.global(\.nc)?\.v4\.[buf]32", kernel)
+            or not re.search(r"st\.global\.v4\.[buf]32", kernel)]
+
+
 def check(name, path, flags=()):
     problems, table = [], []
     for arch in ("sm_90a", "sm_80"):
@@ -72,7 +106,9 @@ def check(name, path, flags=()):
         open(ptx, "w").write(done.stdout)
         if done.returncode or ".entry" not in done.stdout or f".target {arch.rstrip('a')}\n" not in done.stdout:
             problems.append(f"{arch}: {done.stderr.strip()[:300] or 'no PTX'}")
-        elif PTXAS:
+        if name.startswith(VECTORS):
+            problems += [f"{arch}: {kernel} has no vectors of 16 bytes" for kernel in narrow(done.stdout)]
+        if not problems and PTXAS:
             problems += assemble(ptx, arch, done.stdout, table)
     print(f"{'FAIL' if problems else 'ok  '} {name}")
     for problem in problems:

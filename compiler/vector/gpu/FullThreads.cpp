@@ -4,9 +4,9 @@
 
 #include "compiler/vector/full/FullMixer.h"
 #include "compiler/vector/gpu/BlockSums.h"
+#include "compiler/vector/gpu/ChannelThreads.h"
 #include "compiler/vector/gpu/MixerThreads.h"
 #include "compiler/vector/gpu/PairTiles.h"
-#include "compiler/vector/gpu/SegmentScan.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <cmath>
@@ -81,7 +81,7 @@ static Value gradientWeight(const FullMixer &mixer, LaneEmitter &group, Value t,
 static void emitQueries(const FullMixer &mixer) {
   Emitter &e = mixer.e;
   forEachChannelThread(e, mixer.element, mixer.batches, mixer.queries, mixer.channels, 1,
-                       [&](LaneEmitter &group, Value t) {
+                       kBlockThreads, [&](LaneEmitter &group, Value t) {
                          Value slope = group.gateDerivative(mixer.gate, group.load(mixer.q, t));
                          Value dq = e.fmul(e.fmul(group.load(mixer.dy, t), slope),
                                            group.load(mixer.ratio, t));
@@ -176,6 +176,14 @@ bool aft::emitMixerThreads(Operation *op, OpBuilder &builder) {
       })
       .Case([&](FullGradOp grad) {
         emitFullGradThreads(grad, builder);
+        return true;
+      })
+      .Case([&](BandOp band) {
+        emitBandThreads(band, builder);
+        return true;
+      })
+      .Case([&](BandGradOp grad) {
+        emitBandGradThreads(grad, builder);
         return true;
       })
       .Case([&](EmbeddingGradOp grad) { return emitEmbeddingGradThreads(grad, builder); })

@@ -9,7 +9,7 @@
 using namespace mlir;
 using namespace aft;
 
-/// Elements that a thread loads and stores at once.
+/// Elements that a thread loads and stores at once; of 16 bits, twice as many.
 static constexpr int64_t kVector = 4;
 /// Partial results up to which one thread combines them.
 static constexpr int64_t kFewPartials = 16, kCombined = 8;
@@ -26,11 +26,13 @@ public:
 
 private:
   void orderPoints();
-  bool takesVectors();
+  int64_t vectorWidth(int64_t dim);
+  void emitVectors();
   void emitPoints();
   int64_t mostPoints();
   int64_t threadsPerPoint();
   void chooseSharedDim();
+  int64_t sharedVectorWidth();
   void emitPartials(int64_t points, int64_t lanes);
   void combinePartials(int64_t points, int64_t lanes);
   void finishPartials(int64_t points, int64_t lanes);
@@ -39,6 +41,7 @@ private:
 
   SmallVector<int64_t> parallel; ///< the one that runs fastest is the last
   SmallVector<Value> pointExtents, partials;
+  int64_t width = 1; ///< elements of a vector
 };
 
 } // namespace
@@ -73,22 +76,60 @@ void ThreadedGeneric::orderPoints() {
       parallel.push_back(dim);
   if (fastest >= 0)
     parallel.push_back(fastest);
-  vectorDim = fastest >= 0 && takesVectors() ? fastest : -1;
+  width = fastest >= 0 && op.getNumReductionLoops() == 0 ? vectorWidth(fastest) : 1;
+  vectorDim = width > 1 ? fastest : -1;
   for (int64_t dim : parallel)
-    pointExtents.push_back(dim == vectorDim ? e.index(*getConstantIntValue(extents[dim]) / kVector)
-                                            : extents[dim]);
+    pointExtents.push_back(dim == vectorDim ? e.ceilDiv(extents[dim], width) : extents[dim]);
 }
 
-/// Whole vectors of the fastest loop, and nothing to reduce.
-bool ThreadedGeneric::takesVectors() {
-  std::optional<int64_t> extent = getConstantIntValue(extents[parallel.back()]);
-  return op.getNumReductionLoops() == 0 && extent && *extent % kVector == 0;
+/// As many elements as fill 16 bytes of the narrowest operand. Rows of a known number of
+/// elements consist of such vectors; others may end in some elements one by one, but begin
+/// at a multiple of them.
+int64_t ThreadedGeneric::vectorWidth(int64_t dim) {
+  std::optional<int64_t> extent = getConstantIntValue(extents[dim]);
+  int64_t elements = extent.value_or(0), result = kVector;
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (accessOf(operand, dim) != Access::Contiguous)
+      continue;
+    auto type = cast<MemRefType>(operand.get().getType());
+    if (type.getElementTypeBitWidth() == 16)
+      result = 2 * kVector;
+    auto [strides, offset] = getStridesAndOffset(type);
+    if (extent)
+      continue;
+    for (int64_t stride : ArrayRef<int64_t>(strides).drop_back())
+      elements |= ShapedType::isDynamic(stride) ? 1 : stride;
+  }
+  if (elements % result != 0)
+    result = kVector;
+  return elements % result == 0 ? result : 1;
 }
 
 void ThreadedGeneric::setPoint(Value number) {
   SmallVector<Value> point = delinearize(e, number, pointExtents);
   for (auto [dim, index] : llvm::zip_equal(parallel, point))
-    indices[dim] = dim == vectorDim ? e.mul(index, kVector) : index;
+    indices[dim] = dim == vectorDim ? e.mul(index, width) : index;
+}
+
+/// A vector, or what is left of one at the end of a row.
+void ThreadedGeneric::emitVectors() {
+  Value first = indices[vectorDim], extent = extents[vectorDim];
+  if (getConstantIntValue(extent))
+    return emitPoint(width);
+  e.branch(
+      e.less(extent, e.add(first, width)), {},
+      [&] {
+        e.loop(first, extent, e.index(1), [&](Value index) {
+          indices[vectorDim] = index;
+          emitPoint(0);
+        });
+        return Emitter::Values{};
+      },
+      [&] {
+        indices[vectorDim] = first;
+        emitPoint(width);
+        return Emitter::Values{};
+      });
 }
 
 void ThreadedGeneric::emitPoints() {
@@ -96,7 +137,7 @@ void ThreadedGeneric::emitPoints() {
   forEachThread(e, kBlockThreads, [&](Value thread) {
     shareOut(e, thread, kBlockThreads, count, [&](Value number) {
       setPoint(number);
-      emitPoint(vectorDim >= 0 ? kVector : 0);
+      vectorDim >= 0 ? emitVectors() : emitPoint(0);
     });
   });
 }
@@ -128,7 +169,24 @@ int64_t ThreadedGeneric::threadsPerPoint() {
   // No more than there are terms, and some for each.
   if (std::optional<int64_t> extent = getConstantIntValue(extents[sharedDim]))
     lanes = std::min<int64_t>(lanes, llvm::bit_floor<uint64_t>(std::max<int64_t>(*extent, 1)));
-  return lanes < kCombined ? 1 : lanes;
+  if (lanes < kCombined)
+    return 1;
+  width = sharedVectorWidth();
+  if (width == 1)
+    return lanes;
+  vectorDim = sharedDim;
+  vectorIsShared = true;
+  return std::min<int64_t>(
+      lanes, llvm::bit_floor<uint64_t>(*getConstantIntValue(extents[sharedDim]) / width));
+}
+
+/// Vectors along the shared loop, if enough threads have one.
+int64_t ThreadedGeneric::sharedVectorWidth() {
+  std::optional<int64_t> extent = getConstantIntValue(extents[sharedDim]);
+  if (!extent || !canVectorize(sharedDim))
+    return 1;
+  int64_t width = vectorWidth(sharedDim);
+  return *extent / width < kCombined ? 1 : width;
 }
 
 /// The longest loop, as far as that is known; then the one along memory.
@@ -163,11 +221,17 @@ void ThreadedGeneric::emitPartials(int64_t points, int64_t lanes) {
     Value point = at[alongMemory ? 0 : 1], lane = at[alongMemory ? 1 : 0];
     e.when(e.less(point, count), [&] {
       setPoint(point);
-      sharedStart = lane;
-      sharedStep = lanes;
-      SmallVector<Value> values = reduceOver(reductions, neutralElements(), /*lanes=*/0);
-      for (auto [memory, value] : llvm::zip_equal(partials, values))
+      sharedStart = e.mul(lane, width);
+      sharedStep = lanes * width;
+      SmallVector<Value> start = neutralElements();
+      for (Value &value : start)
+        value = widened(value, vectorIsShared ? width : 0);
+      SmallVector<Value> values = reduceOver(reductions, start, vectorIsShared ? width : 0);
+      for (auto [memory, value, combiner] : llvm::zip_equal(partials, values, combiners)) {
+        value = e.reduce(
+            value, [&, combiner = combiner](Value a, Value b) { return combine(combiner, a, b); });
         e.builder.create<memref::StoreOp>(e.loc, value, memory, ValueRange{point, lane});
+      }
     });
   });
 }

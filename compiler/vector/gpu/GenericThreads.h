@@ -8,7 +8,7 @@
 namespace aft {
 
 /// Emits any linalg operation on memrefs in front of it. Points of the parallel loops are
-/// shared out, neighbours in memory to neighbouring threads, four at once where rows are
+/// shared out, neighbours in memory to neighbouring threads, 16 bytes at once where rows are
 /// long enough. Where these are few, several threads share the sum of one: each makes a
 /// partial one, which are combined in a fixed order.
 mlir::LogicalResult emitGenericThreads(mlir::linalg::LinalgOp op, mlir::OpBuilder &builder);

@@ -17,6 +17,8 @@ void emitWindowThreads(mlir::Operation *op, mlir::OpBuilder &builder);
 void emitWindowGradThreads(mlir::Operation *op, mlir::OpBuilder &builder);
 void emitFullThreads(FullOp op, mlir::OpBuilder &builder);
 void emitFullGradThreads(FullGradOp op, mlir::OpBuilder &builder);
+void emitBandThreads(BandOp op, mlir::OpBuilder &builder);
+void emitBandGradThreads(BandGradOp op, mlir::OpBuilder &builder);
 bool emitEmbeddingGradThreads(EmbeddingGradOp op, mlir::OpBuilder &builder);
 
 } // namespace aft

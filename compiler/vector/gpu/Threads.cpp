@@ -2,6 +2,7 @@
 
 #include "compiler/vector/gpu/Threads.h"
 
+#include "compiler/nvvm/Device.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/IRMapping.h"
@@ -61,13 +62,20 @@ void aft::shareOut(Emitter &e, Value thread, int64_t threads, Value count,
   e.loop(thread, count, e.index(threads), body);
 }
 
+static func::FuncOp kernelOf(Emitter &e) {
+  Operation *parent = e.builder.getInsertionBlock()->getParentOp();
+  auto kernel = dyn_cast<func::FuncOp>(parent);
+  return kernel ? kernel : parent->getParentOfType<func::FuncOp>();
+}
+
+void aft::setResidentBlocks(Emitter &e, int64_t blocks) {
+  kernelOf(e)->setAttr(residentAttrName, e.builder.getI64IntegerAttr(blocks));
+}
+
 /// In front of everything else in the kernel.
 template <typename OpT> static Value allocate(Emitter &e, ArrayRef<int64_t> shape, Type element) {
   OpBuilder::InsertionGuard guard(e.builder);
-  auto kernel = e.builder.getInsertionBlock()->getParent()->getParentOfType<func::FuncOp>();
-  if (!kernel)
-    kernel = cast<func::FuncOp>(e.builder.getInsertionBlock()->getParentOp());
-  e.builder.setInsertionPointToStart(&kernel.front());
+  e.builder.setInsertionPointToStart(&kernelOf(e).front());
   return e.builder.create<OpT>(e.loc, MemRefType::get(shape, element));
 }
 

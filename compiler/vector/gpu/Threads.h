@@ -42,6 +42,9 @@ mlir::Value sharedMemory(Emitter &e, mlir::ArrayRef<int64_t> shape, mlir::Type e
 mlir::Value threadMemory(Emitter &e, int64_t threads, mlir::ArrayRef<int64_t> shape,
                          mlir::Type element);
 
+/// Has the kernel take so few registers that `blocks` of its blocks fit on a multiprocessor.
+void setResidentBlocks(Emitter &e, int64_t blocks);
+
 /// A number in [0, product of extents) as indices, the last of which runs fastest.
 llvm::SmallVector<mlir::Value> delinearize(Emitter &e, mlir::Value number,
                                            mlir::ArrayRef<mlir::Value> extents);

@@ -1,11 +1,13 @@
 //===- WindowThreads.cpp - simple, local and conv by blocks of threads ----===//
-// On a sequence, sums outside of windows run along it (SegmentScan.h). On a grid every pair
-// of positions is looked at: images are small.
+// On a sequence, simple is a scan (SequenceScan.h), windows go tile by tile (WindowTiles.h).
+// On a grid every pair of positions is looked at: images are small.
 
 #include "compiler/vector/full/FullMixer.h"
 #include "compiler/vector/gpu/BlockSums.h"
+#include "compiler/vector/gpu/ChannelThreads.h"
 #include "compiler/vector/gpu/MixerThreads.h"
-#include "compiler/vector/gpu/SegmentScan.h"
+#include "compiler/vector/gpu/SequenceScan.h"
+#include "compiler/vector/gpu/WindowTiles.h"
 #include "compiler/vector/window/WindowRows.h"
 
 using namespace mlir;
@@ -13,6 +15,8 @@ using namespace aft;
 
 /// Taps of which a block makes the gradients together, where there are many blocks.
 static constexpr int64_t kBlockTaps = 8;
+/// Threads of all blocks: as many as windows take.
+static constexpr int64_t kThreads = 128;
 
 namespace {
 
@@ -32,7 +36,10 @@ public:
 
 private:
   Value keysOf(Value batch) { return visibleKeys(e, mixer.lengths, batch, length); }
-  SegmentScan scan(bool mirrored);
+  bool sharedKeys() const;
+  WindowCode codeOf(bool mirrored);
+  SequenceScan sequence(bool mirrored);
+  WindowTiles windows(bool mirrored);
   SmallVector<Value> coordinates(Value position);
   Value biasOf(Value head, Value t, Value key);
   std::pair<Value, Value> keyOf(Value t, Value tap);
@@ -41,6 +48,7 @@ private:
   void gridRows();
   void gridKeys();
   void headKeys();
+  Emitter::Values bandTerms(LaneEmitter &group, Value t, Value firstTap, ValueRange sums);
   void bandGradient();
   void filterGradient();
 
@@ -53,18 +61,78 @@ private:
 
 } // namespace
 
-SegmentScan WindowThreads::scan(bool mirrored) {
-  SegmentScan scan;
+/// Whether a key has a weight for several channels, or a grid.
+bool WindowThreads::sharedKeys() const {
+  return mixer.perHeadBias && (mixer.perHead() > 1 || !mixer.grid.empty());
+}
+
+WindowCode WindowThreads::codeOf(bool mirrored) {
+  if (!mirrored)
+    return forwardCode(mixer);
+  return backwardCode(mixer, [&](LaneEmitter &group) -> StoreKey {
+    return [&](Value value, Value t) {
+      if (!sharedKeys())
+        group.store(value, mixer.inits[1], t);
+    };
+  });
+}
+
+/// simple: there is no window.
+SequenceScan WindowThreads::sequence(bool mirrored) {
+  SequenceScan scan;
   scan.accumulation = type;
   scan.channels = mixer.channels;
-  scan.perHead = mixer.perHead();
+  scan.vector = vectorChannels(mixer.q, mixer.channels);
+  scan.running = mixer.causal;
+  scan.downward = mirrored;
   scan.batches = batches;
   scan.length = length;
-  scan.before = mirrored ? mixer.after : mixer.before;
-  scan.after = mirrored ? mixer.before : mixer.after;
-  scan.below = !(mixer.causal && mirrored);
-  scan.above = !(mixer.causal && !mirrored);
+  scan.items = [&, mirrored](Value batch) { return mirrored ? length : keysOf(batch); };
+  scan.code = codeOf(mirrored);
+  if (mirrored)
+    scan.visit = [&](LaneEmitter &group, Value t) { storeQueryGradient(mixer, group, t); };
   return scan;
+}
+
+/// Mirrored, positions are keys and items queries: from the last on where it is causal.
+WindowTiles WindowThreads::windows(bool mirrored) {
+  WindowTiles tiles;
+  tiles.accumulation = type;
+  tiles.channels = mixer.channels;
+  tiles.perHead = mixer.perHead();
+  tiles.vector = vectorChannels(mixer.q, tiles.perHead > 1 ? tiles.perHead : tiles.channels);
+  tiles.above = !mixer.causal;
+  tiles.downward = mirrored && mixer.causal;
+  bool swapped = mirrored && !tiles.downward;
+  tiles.before = swapped ? mixer.after : mixer.before;
+  tiles.after = swapped ? mixer.before : mixer.after;
+  tiles.batches = batches;
+  tiles.length = length;
+  tiles.items = [&, mirrored](Value batch) { return mirrored ? length : keysOf(batch); };
+  auto load = [&, swapped](Value row, Value j) {
+    Value tap = swapped ? e.sub(e.index(mixer.taps - 1), j) : j;
+    return e.convert(e.load(mixer.bias, {row, tap}, 0), type);
+  };
+  tiles.perHeadBias = mixer.perHeadBias;
+  tiles.headBias = load;
+  tiles.bias = [load, mirrored](Value position, Value item, Value j) {
+    return load(mirrored ? item : position, j);
+  };
+  tiles.code = codeOf(mirrored);
+  if (!mirrored) {
+    tiles.exact = [&](LaneEmitter &group, Value t, ArrayRef<MixState> outside) {
+      finishWindowRow(mixer, group, t, keysOf(group.batch), outside);
+    };
+    return tiles;
+  }
+  tiles.exact = [&](LaneEmitter &group, Value key, ArrayRef<MixState> outside) {
+    finishWindowKey(mixer, group, key, outside, [&](Value value, Value t) {
+      if (!sharedKeys())
+        group.store(value, mixer.inits[1], t);
+    });
+  };
+  tiles.visit = [&](LaneEmitter &group, Value t) { storeQueryGradient(mixer, group, t); };
+  return tiles;
 }
 
 //===----------------------------------------------------------------------===//
@@ -125,31 +193,26 @@ Value WindowThreads::weightOf(LaneEmitter &group, Value k, Value logz, Value bia
 //===----------------------------------------------------------------------===//
 
 void WindowThreads::gridRows() {
-  forEachChannelThread(
-      e, type, batches, length, mixer.channels, mixer.perHead(), [&](LaneEmitter &group, Value t) {
-        Value head = e.div(group.channel, mixer.perHead());
-        auto exponent = [&](Value key) {
-          return exponentOf(group, group.loadPerHead(mixer.k, key), biasOf(head, t, key));
-        };
-        auto value = [&](Value key) { return group.load(mixer.v, key); };
-        storeRow(mixer, group, t,
-                 addExactly(group, e.index(0), keysOf(group.batch), group.emptyState(), exponent,
-                            value));
-      });
+  forEachChannelThread(e, type, batches, length, mixer.channels, mixer.perHead(), kThreads,
+                       [&](LaneEmitter &group, Value t) {
+                         Value head = e.div(group.channel, mixer.perHead());
+                         auto exponent = [&](Value key) {
+                           return exponentOf(group, group.loadPerHead(mixer.k, key),
+                                             biasOf(head, t, key));
+                         };
+                         auto value = [&](Value key) { return group.load(mixer.v, key); };
+                         storeRow(mixer, group, t,
+                                  addExactly(group, e.index(0), keysOf(group.batch),
+                                             group.emptyState(), exponent, value));
+                       });
 }
 
 void WindowThreads::forward() {
   if (!mixer.grid.empty())
     return gridRows();
-  SegmentScan sums = scan(/*mirrored=*/false);
-  sums.items = [&](Value batch) { return keysOf(batch); };
-  sums.add = [&](LaneEmitter &group, const MixState &state, Value key) {
-    return group.add(state, group.loadPerHead(mixer.k, key), group.load(mixer.v, key));
-  };
-  sums.finish = [&](LaneEmitter &group, Value t, ArrayRef<MixState> outside) {
-    finishWindowRow(mixer, group, t, keysOf(group.batch), outside);
-  };
-  sums.run(e);
+  if (mixer.taps == 0)
+    return sequence(/*mirrored=*/false).run(e);
+  windows(/*mirrored=*/false).run(e);
 }
 
 //===----------------------------------------------------------------------===//
@@ -159,7 +222,7 @@ void WindowThreads::forward() {
 /// dq and dv on a grid.
 void WindowThreads::gridKeys() {
   forEachChannelThread(
-      e, type, batches, length, mixer.channels, mixer.perHead(),
+      e, type, batches, length, mixer.channels, mixer.perHead(), kThreads,
       [&](LaneEmitter &group, Value key) {
         storeQueryGradient(mixer, group, key);
         Value head = e.div(group.channel, mixer.perHead()), k = group.loadPerHead(mixer.k, key);
@@ -174,7 +237,7 @@ void WindowThreads::gridKeys() {
 /// dk of conv: a key has a weight for all channels of its head.
 void WindowThreads::headKeys() {
   forEachChannelThread(
-      e, type, batches, length, mixer.heads, 1, [&](LaneEmitter &heads, Value key) {
+      e, type, batches, length, mixer.heads, 1, kThreads, [&](LaneEmitter &heads, Value key) {
         Value head = heads.channel, k = heads.load(mixer.k, key);
         Value first = mixer.causal ? key : e.index(0);
         Value dk = sumInBlocks(e, first, length, {heads.number(0)}, [&](Value t) {
@@ -196,33 +259,49 @@ void WindowThreads::headKeys() {
       });
 }
 
+/// Adds the terms of a block's taps of query t, of some channels of a batch entry.
+Emitter::Values WindowThreads::bandTerms(LaneEmitter &group, Value t, Value firstTap,
+                                         ValueRange sums) {
+  QueryRow row = loadQueryRow(mixer, group, t);
+  Value ratio = group.load(mixer.ratio, t), keys = keysOf(group.batch), zero = e.index(0);
+  Emitter::Values next;
+  for (int64_t i = 0; i < kBlockTaps; ++i) {
+    Value tap = e.add(firstTap, i), key = e.sub(e.add(t, tap), e.index(mixer.before));
+    Value exists = e.builder.create<arith::AndIOp>(
+        e.loc, e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ult, key, keys),
+        e.less(tap, e.index(mixer.taps)));
+    Value safe = e.select(exists, key, zero);
+    Value bias = mixer.weight(group, t, e.select(exists, tap, zero));
+    Value x = exponentOf(group, group.load(mixer.k, safe), bias);
+    Value hidden = e.builder.create<arith::OrIOp>(
+        e.loc, e.equal(row.exponent, group.infinity(true)), e.equal(x, group.infinity(true)));
+    Value p = e.exp(e.fadd(x, row.exponent)), distance = e.fsub(group.load(mixer.v, safe), ratio);
+    Value term = e.select(hidden, group.number(0), e.fmul(e.fmul(p, row.g), distance));
+    term = e.reduce(term, [&](Value a, Value b) { return e.fadd(a, b); });
+    next.push_back(e.fadd(sums[i], e.select(exists, term, e.number(type, 0))));
+  }
+  return next;
+}
+
+/// A block has a query and some of its taps; threads share batch and channels.
 void WindowThreads::bandGradient() {
+  int64_t vector = vectorChannels(mixer.q, mixer.channels), each = mixer.channels / vector;
   Value tapBlocks = e.index((mixer.taps + kBlockTaps - 1) / kBlockTaps);
   forEachBlock(e, {length, tapBlocks}, [&](ArrayRef<Value> block) {
-    Value t = block[0];
-    auto tapOf = [&](Value number) { return e.add(e.mul(block[1], kBlockTaps), number); };
-    auto part = [&](Value number, Value lane, int64_t lanes) {
-      Value tap = tapOf(number), zero = e.number(type, 0);
-      return e.loop(e.index(0), batches, e.index(1), zero, [&](Value batch, ValueRange carried) {
-        auto [key, inside] = keyOf(t, tap);
-        Value exists = e.builder.create<arith::AndIOp>(e.loc, inside, e.less(key, keysOf(batch)));
-        exists = e.builder.create<arith::AndIOp>(e.loc, exists, e.less(tap, e.index(mixer.taps)));
-        return e.branch(
-            exists, {type},
-            [&, key = key] {
-              return e.loop(lane, e.index(mixer.channels), e.index(lanes), carried,
-                            [&](Value channel, ValueRange sums) {
-                              LaneEmitter group(e, type, 0, batch, channel);
-                              return Emitter::Values{
-                                  e.fadd(sums[0], biasTerm(mixer, group, t, key, tap))};
-                            });
-            },
-            [&] { return Emitter::Values{carried[0]}; });
-      })[0];
+    Value firstTap = e.mul(block[1], kBlockTaps);
+    auto parts = [&](Value thread) {
+      SmallVector<Value> zeros(kBlockTaps, e.number(type, 0));
+      Value count = e.mul(batches, each);
+      return e.loop(thread, count, e.index(kThreads), zeros, [&](Value number, ValueRange sums) {
+        SmallVector<Value> at = delinearize(e, number, {batches, e.index(each)});
+        LaneEmitter group(e, type, vector > 1 ? vector : 0, at[0], e.mul(at[1], vector));
+        return bandTerms(group, block[0], firstTap, sums);
+      });
     };
-    BlockSums{type, kBlockTaps}.run(e, part, [&](Value sum, Value number) {
-      Value tap = tapOf(number);
-      e.when(e.less(tap, e.index(mixer.taps)), [&] { e.store(sum, mixer.inits[3], {t, tap}); });
+    BlockSums{type, kBlockTaps, kThreads}.runAll(e, parts, [&](Value sum, Value number) {
+      Value tap = e.add(firstTap, number);
+      e.when(e.less(tap, e.index(mixer.taps)),
+             [&] { e.store(sum, mixer.inits[3], {block[0], tap}); });
     });
   });
 }
@@ -248,31 +327,19 @@ void WindowThreads::filterGradient() {
         });
       })[0];
     };
-    BlockSums{type, 1}.run(e, part,
-                           [&](Value sum, Value) { e.store(sum, mixer.inits[3], {head, tap}); });
+    BlockSums{type, 1, kThreads}.run(
+        e, part, [&](Value sum, Value) { e.store(sum, mixer.inits[3], {head, tap}); });
   });
 }
 
 void WindowThreads::backward() {
-  bool sharedKeys = mixer.perHeadBias && (mixer.perHead() > 1 || !mixer.grid.empty());
-  if (!mixer.grid.empty()) {
+  if (mixer.taps == 0)
+    return sequence(/*mirrored=*/true).run(e);
+  if (mixer.grid.empty())
+    windows(/*mirrored=*/true).run(e);
+  else
     gridKeys();
-  } else {
-    SegmentScan sums = scan(/*mirrored=*/true);
-    sums.items = [&](Value) { return length; };
-    sums.add = [&](LaneEmitter &group, const MixState &state, Value t) {
-      return addQueryRow(mixer, group, state, t);
-    };
-    sums.finish = [&](LaneEmitter &group, Value key, ArrayRef<MixState> outside) {
-      storeQueryGradient(mixer, group, key);
-      finishWindowKey(mixer, group, key, outside, [&](Value value, Value at) {
-        if (!sharedKeys)
-          group.store(value, mixer.inits[1], at);
-      });
-    };
-    sums.run(e);
-  }
-  if (sharedKeys)
+  if (sharedKeys())
     headKeys();
   if (mixer.inits.size() == 4)
     mixer.perHeadBias ? filterGradient() : bandGradient();

@@ -153,22 +153,23 @@ static StoreKey storeKeyOf(const WindowMixer &mixer, LaneEmitter &group) {
   };
 }
 
-static WindowCode backwardCode(const WindowMixer &mixer) {
+WindowCode aft::backwardCode(const WindowMixer &mixer,
+                             const std::function<StoreKey(LaneEmitter &)> &storeKey) {
   WindowCode code;
   code.mirrored = true;
   code.load = [&](LaneEmitter &group, Value t) -> WindowCode::Item {
     QueryRow row = loadQueryRow(mixer, group, t);
     return {row.exponent, row.g, row.gr};
   };
-  code.finish = [&](LaneEmitter &group, Value key, const MixState &sums) {
+  code.finish = [&mixer, storeKey](LaneEmitter &group, Value key, const MixState &sums) {
     Emitter &e = group.e;
     Value scale = e.exp(e.fadd(group.loadPerHead(mixer.k, key), sums.m));
     Value v = group.load(mixer.v, key);
     storeKeyGradients(mixer, group, key, e.fmul(scale, sums.n),
-                      e.fmul(scale, e.fsub(e.fmul(v, sums.n), sums.z)), storeKeyOf(mixer, group));
+                      e.fmul(scale, e.fsub(e.fmul(v, sums.n), sums.z)), storeKey(group));
   };
-  code.exact = [&](LaneEmitter &group, llvm::function_ref<void(WindowScan &)> use) {
-    StoreKey store = storeKeyOf(mixer, group);
+  code.exact = [&mixer, storeKey](LaneEmitter &group, llvm::function_ref<void(WindowScan &)> use) {
+    StoreKey store = storeKey(group);
     WindowBackward backward(mixer, group, store);
     WindowScan scan = backward.scan();
     use(scan);
@@ -180,12 +181,13 @@ static WindowCode backwardCode(const WindowMixer &mixer) {
 /// through.
 static void emitGroup(const WindowMixer &mixer, LaneEmitter &first, int64_t shared) {
   Emitter &e = first.e;
+  auto storeKeys = [&](LaneEmitter &group) { return storeKeyOf(mixer, group); };
   e.loop(e.index(0), e.index(shared), e.index(1), [&](Value i) {
     LaneEmitter group = first;
     group.channel = e.add(first.channel, e.mul(i, std::max<int64_t>(first.lanes, 1)));
     emitQueryGradient(mixer, group);
   });
-  emitWindows(mixer, backwardCode(mixer), first, shared);
+  emitWindows(mixer, backwardCode(mixer, storeKeys), first, shared);
 }
 
 /// conv with several channels per head: a work group per head, since dk sums
@@ -208,8 +210,9 @@ void aft::emitWindowMixerGrad(Operation *op, OpBuilder &builder, unsigned vector
     return emitSimpleGrad(mixer, e, vectorBits);
   Type element = accumulationOf(mixer.q);
   int64_t shared = sharedGroups(mixer, lanesFor(element, vectorBits));
+  auto storeKeys = [&](LaneEmitter &group) { return storeKeyOf(mixer, group); };
   if (fitsCausalWindows(mixer, element))
-    emitCausalWindows(mixer, backwardCode(mixer), e, vectorBits,
+    emitCausalWindows(mixer, backwardCode(mixer, storeKeys), e, vectorBits,
                       [&](LaneEmitter &group, Value t) { storeQueryGradient(mixer, group, t); });
   else if (mixer.perHead() > 1)
     emitPerHead(mixer, e, vectorBits);

@@ -343,7 +343,7 @@ void aft::emitGridRows(const WindowMixer &mixer, LaneEmitter &group) {
   WindowForward(mixer, group).runGrid();
 }
 
-static WindowCode forwardCode(const WindowMixer &mixer) {
+WindowCode aft::forwardCode(const WindowMixer &mixer) {
   WindowCode code;
   code.mirrored = false;
   code.load = [&](LaneEmitter &group, Value key) -> WindowCode::Item {

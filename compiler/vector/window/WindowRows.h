@@ -3,7 +3,7 @@
 #ifndef AFT_COMPILER_VECTOR_WINDOW_WINDOWROWS_H
 #define AFT_COMPILER_VECTOR_WINDOW_WINDOWROWS_H
 
-#include "compiler/vector/window/WindowMixers.h"
+#include "compiler/vector/window/ProductScan.h"
 
 namespace aft {
 
@@ -19,6 +19,14 @@ MixState addQueryRow(const WindowMixer &mixer, LaneEmitter &group, const MixStat
 /// Writes dk and dv of a key from such sums over queries in whose window it is not.
 void finishWindowKey(const WindowMixer &mixer, LaneEmitter &group, mlir::Value key,
                      llvm::ArrayRef<MixState> sums, const StoreKey &storeKey);
+
+/// Rows from sums over all of their keys.
+WindowCode forwardCode(const WindowMixer &mixer);
+
+/// dk and dv of keys from sums over all of their queries; `storeKey` makes what stores the
+/// dk of a lane group.
+WindowCode backwardCode(const WindowMixer &mixer,
+                        const std::function<StoreKey(LaneEmitter &)> &storeKey);
 
 } // namespace aft
 
