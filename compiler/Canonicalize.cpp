@@ -91,6 +91,19 @@ struct CollapseOfExpand : OpRewritePattern<tensor::CollapseShapeOp> {
   }
 };
 
+/// A number that is widened and then has its old type again is itself.
+struct NarrowedAgain : OpRewritePattern<arith::TruncFOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(arith::TruncFOp op, PatternRewriter &rewriter) const override {
+    auto wide = op.getIn().getDefiningOp<arith::ExtFOp>();
+    if (!wide || wide.getIn().getType() != op.getType())
+      return rewriter.notifyMatchFailure(op, "not of a number of this type");
+    rewriter.replaceOp(op, wide.getIn());
+    return success();
+  }
+};
+
 struct Canonicalize : aft::impl::CanonicalizeBase<Canonicalize> {
   using CanonicalizeBase::CanonicalizeBase;
 
@@ -100,7 +113,7 @@ struct Canonicalize : aft::impl::CanonicalizeBase<Canonicalize> {
       dialect->getCanonicalizationPatterns(owned);
     for (RegisteredOperationName op : context->getRegisteredOperations())
       op.getCanonicalizationPatterns(owned, context);
-    owned.add<CollapseOfExpand>(context);
+    owned.add<CollapseOfExpand, NarrowedAgain>(context);
     SmallVector<std::string> disabled = {
         // Divides by the marker for "dynamic" where two extents are.
         "(anonymous namespace)::FoldDimOfExpandShape",

@@ -25,7 +25,8 @@ def Canonicalize : Pass<"aft-canonicalize"> {
     in two patterns: tensor.dim of one, and collapse_shape of one. The first is
     left out here, the second replaced. (MLIR's option `disable-patterns` would
     do, but a pipeline with such names cannot be parsed again, and so no
-    reproducer replayed.)
+    reproducer replayed.) A number that is widened and narrowed again is itself, which
+    MLIR 19 does not know.
   }];
   let options = [Option<"keepCopies", "keep-copies", "bool", "false",
                         "Keep generics that only copy">];

@@ -11,8 +11,8 @@ using namespace aft;
 static constexpr int64_t kDepth = 256;
 /// Rows of a group: fewer do not pay for packing B.
 static constexpr int64_t kLeastRows = 96;
-/// Numbers of C in a group: what follows the product finds them in the cache.
-static constexpr int64_t kMostNumbers = 128 * 1024;
+/// Numbers of C in a group that something follows: they are on the stack.
+static constexpr int64_t kMostNumbers = 256 * 1024;
 /// Rows of a group that nothing follows: packing B takes as long as multiplying some
 /// thirty rows, so more would gain little.
 static constexpr int64_t kMostRowsAlone = 2048;

@@ -63,8 +63,8 @@ bool GenericEmitter::bodyCanVectorize(int64_t dim) {
           for (Value operand : user->getOperands())
             if (auto argument = dyn_cast<BlockArgument>(operand))
               if (argument.getOwner() == op.getBlock())
-                fromOutside |= accessOf(op->getOpOperand(argument.getArgNumber()), dim) !=
-                               Access::Uniform;
+                fromOutside |=
+                    accessOf(op->getOpOperand(argument.getArgNumber()), dim) != Access::Uniform;
         }
         bool last = position + 1 == load.getIndices().size();
         bool direct = index.getDefiningOp<linalg::IndexOp>() != nullptr;
@@ -113,13 +113,26 @@ void GenericEmitter::chooseVectorDim() {
   }
 }
 
-/// As many lanes as the widest type in the body has in a register.
+/// As many lanes as the widest type in the body has in a register. What is the same in
+/// all lanes stays a number: an f64 there costs no lanes.
 int64_t GenericEmitter::lanes() {
+  llvm::SmallDenseSet<Value> same;
+  for (OpOperand *operand : op.getDpsInputOperands())
+    if (vectorDim >= 0 && accessOf(*operand, vectorDim) == Access::Uniform)
+      same.insert(op.getMatchingBlockArgument(operand));
   unsigned widest = 32;
-  for (Operation &inner : *op.getBlock())
-    for (Type type : inner.getOperandTypes())
-      if (type.isIntOrFloat())
-        widest = std::max(widest, type.getIntOrFloatBitWidth());
+  for (Operation &inner : *op.getBlock()) {
+    bool varies = false;
+    for (Value operand : inner.getOperands()) {
+      if (same.contains(operand))
+        continue;
+      varies = true;
+      if (operand.getType().isIntOrFloat())
+        widest = std::max(widest, operand.getType().getIntOrFloatBitWidth());
+    }
+    if (!varies && inner.getNumOperands() > 0)
+      same.insert(inner.result_begin(), inner.result_end());
+  }
   return std::max<int64_t>(vectorBits / widest, 2);
 }
 
@@ -137,11 +150,10 @@ LogicalResult GenericEmitter::prepare() {
   }
   for (OpOperand &output : op.getDpsInitsMutable()) {
     SmallVector<Operation *> found;
-    bool reduces = op.getMatchingIndexingMap(&output).getNumResults() <
-                   static_cast<unsigned>(loops);
+    bool reduces =
+        op.getMatchingIndexingMap(&output).getNumResults() < static_cast<unsigned>(loops);
     unsigned position = output.getOperandNumber() - op.getNumDpsInputs();
-    Value reduced =
-        reduces ? matchReduction(op.getRegionOutputArgs(), position, found) : Value();
+    Value reduced = reduces ? matchReduction(op.getRegionOutputArgs(), position, found) : Value();
     combiners.push_back(reduced && found.size() == 1 ? found.front() : nullptr);
   }
   return success();
@@ -247,7 +259,9 @@ SmallVector<Value> GenericEmitter::reduceLanes(ValueRange accumulators) {
           return cloneBody(carried, block);
         });
     for (auto [result, vector, combiner] : llvm::zip_equal(results, vectors, combiners)) {
-      auto combineTwo = [&, combiner = combiner](Value a, Value b) { return combine(combiner, a, b); };
+      auto combineTwo = [&, combiner = combiner](Value a, Value b) {
+        return combine(combiner, a, b);
+      };
       result = combineTwo(result, e.reduce(vector, combineTwo));
     }
     lower = upper;
@@ -283,8 +297,8 @@ Value GenericEmitter::load(OpOperand &operand, int64_t lanes) {
     return source;
   SmallVector<Value> address = addressOf(operand);
   if (lanes > 0 && accessOf(operand, vectorDim) == Access::Contiguous)
-    return e.builder.create<vector::LoadOp>(
-        e.loc, VectorType::get({lanes}, type.getElementType()), source, address);
+    return e.builder.create<vector::LoadOp>(e.loc, VectorType::get({lanes}, type.getElementType()),
+                                            source, address);
   return e.builder.create<memref::LoadOp>(e.loc, source, address);
 }
 
@@ -336,8 +350,7 @@ SmallVector<Value> GenericEmitter::cloneBody(ValueRange accumulators, int64_t la
   for (Operation &inner : op.getBlock()->without_terminator())
     map.map(inner.getResult(0), cloneOperation(inner, map, lanes));
   SmallVector<Value> results;
-  for (auto [index, yielded] :
-       llvm::enumerate(op.getBlock()->getTerminator()->getOperands())) {
+  for (auto [index, yielded] : llvm::enumerate(op.getBlock()->getTerminator()->getOperands())) {
     Value value = map.lookupOrDefault(yielded);
     // A reduction carries vectors from iteration to iteration.
     if (accumulators[index] && isa<VectorType>(accumulators[index].getType()))
@@ -356,8 +369,7 @@ Value GenericEmitter::cloneOperation(Operation &inner, IRMapping &map, int64_t l
     SmallVector<Attribute> steps;
     for (int64_t step = 0; step < lanes; ++step)
       steps.push_back(e.builder.getIndexAttr(step));
-    Value offsets =
-        e.builder.create<arith::ConstantOp>(e.loc, DenseElementsAttr::get(type, steps));
+    Value offsets = e.builder.create<arith::ConstantOp>(e.loc, DenseElementsAttr::get(type, steps));
     return e.builder.create<arith::AddIOp>(e.loc, widened(indices[dim], lanes), offsets);
   }
   if (auto load = dyn_cast<memref::LoadOp>(inner)) {
@@ -372,8 +384,8 @@ Value GenericEmitter::cloneOperation(Operation &inner, IRMapping &map, int64_t l
       address.push_back(mapped);
     }
     if (varies)
-      return e.builder.create<vector::LoadOp>(
-          e.loc, VectorType::get({lanes}, load.getType()), load.getMemRef(), address);
+      return e.builder.create<vector::LoadOp>(e.loc, VectorType::get({lanes}, load.getType()),
+                                              load.getMemRef(), address);
     return e.builder.create<memref::LoadOp>(e.loc, load.getMemRef(), address);
   }
   SmallVector<Value> operands;

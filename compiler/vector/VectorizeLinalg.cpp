@@ -3,6 +3,7 @@
 #include "compiler/kernels/Interface.h"
 #include "compiler/vector/GenericEmission.h"
 #include "compiler/vector/Passes.h"
+#include "compiler/vector/product/Epilogue.h"
 #include "compiler/vector/product/MatmulEmission.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
@@ -38,18 +39,30 @@ struct VectorizeLinalg : aft::impl::VectorizeLinalgBase<VectorizeLinalg> {
     SmallVector<linalg::LinalgOp> ops;
     function.walk([&](linalg::LinalgOp op) { ops.push_back(op); });
     DenseSet<Operation *> overwriting = dropZeros(ops);
+    DenseSet<Operation *> emitted;
     for (linalg::LinalgOp op : ops) {
       if (!op.hasPureBufferSemantics()) {
         op->emitOpError() << "must be on memrefs before it is vectorised";
         return signalPassFailure();
       }
+      if (emitted.contains(op))
+        continue;
       OpBuilder builder(op);
-      if (isMatmul(op))
-        emitMatmul(op, builder, {vectorBits, overwriting.contains(op), manyRows, pairDots});
-      else if (failed(emitGeneric(op, builder, vectorBits)))
+      if (isMatmul(op)) {
+        linalg::GenericOp epilogue = epilogueOf(op);
+        // What it reads is known only there.
+        if (epilogue)
+          builder.setInsertionPoint(epilogue);
+        emitted.insert(epilogue);
+        if (failed(emitMatmul(
+                op, builder, {vectorBits, overwriting.contains(op), manyRows, pairDots, epilogue})))
+          return signalPassFailure();
+      } else if (failed(emitGeneric(op, builder, vectorBits))) {
         return signalPassFailure();
-      op->erase();
+      }
     }
+    for (linalg::LinalgOp op : ops)
+      op->erase();
     if (failed(lowerTransposes(function)))
       return signalPassFailure();
   }

@@ -72,7 +72,7 @@ TEST(ProductTiles, PackLittleForOneThread) {
   ProductTiles alone = productTiles(blocks, 1024, 1, 1);
   EXPECT_EQ(alone.columns(1024), blocks.columns);
   EXPECT_GE(alone.rows(1024), 512);
-  // What follows a product bounds the rows, as it finds them in the cache.
+  // What follows a product bounds the rows, as it keeps them on the stack.
   for (unsigned vectorBits : {256u, 512u}) {
     ProductBlocks wide = productBlocks(4, vectorBits);
     EXPECT_GE(productTiles(wide, 1024, 1, 1, /*alone=*/true).rows(1024), 1024);

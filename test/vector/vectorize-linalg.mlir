@@ -112,3 +112,36 @@ func.func private @tensors(%x: tensor<64xf32>) -> tensor<64xf32> attributes {aft
   %y = linalg.fill ins(%zero : f32) outs(%x : tensor<64xf32>) -> tensor<64xf32>
   return %y : tensor<64xf32>
 }
+
+// -----
+
+// A number that all lanes share costs none, however wide it is.
+#map = affine_map<(d0) -> (d0)>
+#none = affine_map<(d0) -> ()>
+// CHECK-LABEL: @wide_number
+// CHECK: arith.truncf {{.*}} : f64 to f32
+// CHECK: arith.mulf {{.*}} : vector<8xf32>
+func.func private @wide_number(%x: memref<64xf32>, %s: memref<f64>, %y: memref<64xf32>) attributes {aft.kernel} {
+  linalg.generic {indexing_maps = [#map, #none, #map], iterator_types = ["parallel"]} ins(%x, %s : memref<64xf32>, memref<f64>) outs(%y : memref<64xf32>) {
+  ^bb0(%in: f32, %wide: f64, %out: f32):
+    %0 = arith.truncf %wide : f64 to f32
+    %1 = arith.mulf %in, %0 : f32
+    linalg.yield %1 : f32
+  }
+  return
+}
+
+// -----
+
+// One that differs does.
+#map = affine_map<(d0) -> (d0)>
+// CHECK-LABEL: @wide_numbers
+// CHECK: arith.truncf {{.*}} : vector<4xf64> to vector<4xf32>
+func.func private @wide_numbers(%x: memref<64xf64>, %y: memref<64xf32>) attributes {aft.kernel} {
+  linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]} ins(%x : memref<64xf64>) outs(%y : memref<64xf32>) {
+  ^bb0(%wide: f64, %out: f32):
+    %0 = arith.truncf %wide : f64 to f32
+    linalg.yield %0 : f32
+  }
+  return
+}

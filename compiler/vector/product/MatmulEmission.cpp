@@ -9,6 +9,8 @@
 #include "compiler/vector/product/MatmulEmission.h"
 
 #include "compiler/tile/TileScale.h"
+#include "compiler/vector/GenericEmission.h"
+#include "compiler/vector/product/Epilogue.h"
 #include "compiler/vector/product/FewRows.h"
 #include "compiler/vector/product/PackedProduct.h"
 #include "compiler/vector/product/ProductPacking.h"
@@ -32,11 +34,12 @@ public:
              this->b.element().isBF16() && this->a.element().isBF16() ? options.pairDots
                                                                       : PairDots::None,
              options.vectorBits),
-        overwrites(options.overwrites), m(this->c.rows(e)), n(this->c.columns(e)) {
+        vectorBits(options.vectorBits), epilogue(options.epilogue), overwrites(options.overwrites),
+        m(this->c.rows(e)), n(this->c.columns(e)) {
     auto kernel = e.builder.getBlock()->getParent()->getParentOfType<func::FuncOp>();
     form.blocks = blocks = scaled(form.blocks, tileScaleOf(kernel));
   }
-  void run();
+  LogicalResult run();
   /// The same product as C^T = B^T * A^T, for up to kSomeRows rows and at most
   /// mostColumns() columns.
   void runSwapped();
@@ -49,6 +52,7 @@ private:
   void prefetchRows(Value row, Value column, Value firstStep);
   void prefetchStrip(Value row, Value firstStep, Value step);
   SmallVector<Value> products(Value row, Value column, const FactorBlock &columns);
+  void store(ArrayRef<Value> sums, const TileBounds &tile, Value isWhole);
   void storeWhole(ArrayRef<Value> sums, Value row, Value column);
   void storeCorner(ArrayRef<Value> sums, Value row, Value column, Value rows, Value columns);
   void storeAdded(Value value, Value row, Value column, int64_t lanes);
@@ -59,24 +63,27 @@ private:
   Type type;
   PackedForm form;
   ProductBlocks blocks;
+  unsigned vectorBits;
+  linalg::GenericOp epilogue; ///< or null
+  LogicalResult emitted = success();
   bool overwrites;
   Value m, n;
   bool inPlace = false; ///< whole strips of A are read where they are
   bool hasRoom = false; ///< C has room for whole strips and panels
   Value packedA, packedB, corner;
-  /// Whether C holds something to add to.
-  Value keeps;
+  /// Whether C holds something to add to, and whether it will be ready after this block.
+  Value keeps, completes;
 };
 
 } // namespace
 
-void MatmulEmitter::run() {
+LogicalResult MatmulEmitter::run() {
   packedA = form.rowsScratch(e);
   packedB = form.panelsScratch(e);
   corner = e.scratch({blocks.strip, blocks.panel}, type);
   Value zero = e.index(0), steps = form.steps(e, a.columns(e));
   // Without any K the product is zero, which has to be stored too.
-  Value end = overwrites ? e.max(steps, e.index(1)) : steps;
+  Value end = overwrites || epilogue ? e.max(steps, e.index(1)) : steps;
   e.loop(zero, n, e.index(blocks.columns), [&](Value firstColumn) {
     Value columns = e.min(e.sub(n, firstColumn), e.index(blocks.columns));
     e.loop(zero, end, e.index(blocks.depth), [&](Value firstStep) {
@@ -84,9 +91,12 @@ void MatmulEmitter::run() {
       keeps = e.builder.create<arith::ConstantIntOp>(e.loc, 1, 1);
       if (overwrites)
         keeps = e.less(zero, firstStep);
+      if (epilogue)
+        completes = e.less(end, e.add(firstStep, blocks.depth + 1));
       block({firstStep, count, firstColumn, columns});
     });
   });
+  return emitted;
 }
 
 void MatmulEmitter::block(const FactorBlock &columns) {
@@ -124,8 +134,9 @@ void MatmulEmitter::runSwapped() {
   inner.m = n;
   inner.n = m;
   inner.overwrites = inner.hasRoom = true;
+  inner.epilogue = nullptr;
   inner.inPlace = !inner.a.transposed && !form.pairs && inner.a.element() == type;
-  inner.run();
+  (void)inner.run();
   storeTurned(turned);
 }
 
@@ -133,28 +144,29 @@ void MatmulEmitter::runSwapped() {
 /// of C is the same wherever in a tile it lies.
 void MatmulEmitter::tile(Value row, Value column, Value firstRow, Value rows,
                          const FactorBlock &columns) {
-  prefetchRows(e.add(firstRow, row), column, columns.firstStep);
+  Value toRow = e.add(firstRow, row), toColumn = e.add(columns.first, column);
+  prefetchRows(toRow, column, columns.firstStep);
+  if (epilogue)
+    e.when(completes, [&] {
+      prefetchEpilogue(e, epilogue, c.memref, toRow, toColumn, blocks.strip, blocks.panel);
+    });
   SmallVector<Value> sums = products(row, column, columns);
   if (hasRoom)
-    return storeWhole(sums, e.add(firstRow, row), e.add(columns.first, column));
+    return storeWhole(sums, toRow, toColumn);
   Value rowsLeft = e.sub(rows, row), columnsLeft = e.sub(columns.count, column);
   auto enough = [&](Value left, int64_t wanted) -> Value {
     return e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::sge, left, e.index(wanted));
   };
   Value whole = e.builder.create<arith::AndIOp>(e.loc, enough(rowsLeft, blocks.strip),
                                                 enough(columnsLeft, blocks.panel));
-  Value toRow = e.add(firstRow, row), toColumn = e.add(columns.first, column);
-  e.branch(
-      whole, {},
-      [&] {
-        storeWhole(sums, toRow, toColumn);
-        return Emitter::Values{};
-      },
-      [&] {
-        storeCorner(sums, toRow, toColumn, e.min(rowsLeft, e.index(blocks.strip)),
-                    e.min(columnsLeft, e.index(blocks.panel)));
-        return Emitter::Values{};
-      });
+  TileBounds bounds{toRow, toColumn, e.min(rowsLeft, e.index(blocks.strip)),
+                    e.min(columnsLeft, e.index(blocks.panel))};
+  store(sums, bounds, whole);
+  if (epilogue)
+    e.when(completes, [&] {
+      if (failed(emitEpilogue(e, epilogue, bounds, vectorBits)))
+        emitted = failure();
+    });
 }
 
 /// While the panels pass, the rows of the next block are asked for from end to end.
@@ -202,6 +214,19 @@ SmallVector<Value> MatmulEmitter::products(Value row, Value column, const Factor
 //===----------------------------------------------------------------------===//
 // Storing
 //===----------------------------------------------------------------------===//
+
+void MatmulEmitter::store(ArrayRef<Value> sums, const TileBounds &tile, Value isWhole) {
+  e.branch(
+      isWhole, {},
+      [&] {
+        storeWhole(sums, tile.row, tile.column);
+        return Emitter::Values{};
+      },
+      [&] {
+        storeCorner(sums, tile.row, tile.column, tile.rows, tile.columns);
+        return Emitter::Values{};
+      });
+}
 
 void MatmulEmitter::storeWhole(ArrayRef<Value> sums, Value row, Value column) {
   int64_t parts = blocks.panel / form.lanes;
@@ -347,21 +372,36 @@ static void ifWithin(Emitter &e, ArrayRef<Bounds> ranges, llvm::function_ref<voi
 }
 
 /// Chooses among the ways to multiply by the number of rows.
-static void emitProduct(Emitter &e, const Matrix &a, const Matrix &b, const Matrix &c,
-                        const MatmulOptions &options) {
+static LogicalResult emitProduct(Emitter &e, const Matrix &a, const Matrix &b, const Matrix &c,
+                                 const MatmulOptions &options) {
   MatmulEmitter emitter(e, a, b, c, options);
-  auto packed = [&] { emitter.run(); };
   Value rows = c.rows(e);
   if (options.manyRows && !getConstantIntValue(rows))
-    return packed();
-  auto few = [&] { emitFewRows(e, a, b, c, options.vectorBits, options.overwrites); };
+    return emitter.run();
+  LogicalResult emitted = success();
+  auto check = [&](LogicalResult result) { emitted = failed(result) ? result : emitted; };
+  // Without tiles the epilogue follows.
+  auto finish = [&] {
+    if (options.epilogue)
+      check(emitGeneric(options.epilogue, e.builder, options.vectorBits));
+  };
+  auto packed = [&] { check(emitter.run()); };
+  auto few = [&] {
+    emitFewRows(e, a, b, c, options.vectorBits, options.overwrites);
+    finish();
+  };
+  auto swapped = [&] {
+    emitter.runSwapped();
+    finish();
+  };
   auto some = [&] {
     // A panel that is half empty costs as much as a full one.
     Bounds someRows{rows, emitter.lanes() + 1, kSomeRows};
     Bounds columns{c.columns(e), 0, emitter.mostColumns()};
-    ifWithin(e, {someRows, columns}, [&] { emitter.runSwapped(); }, packed);
+    ifWithin(e, {someRows, columns}, swapped, packed);
   };
   ifWithin(e, {{rows, 0, kFewRows}}, few, [&] { b.transposed ? some() : packed(); });
+  return emitted;
 }
 
 Factors aft::factorsOf(linalg::LinalgOp product) {
@@ -373,17 +413,19 @@ Factors aft::factorsOf(linalg::LinalgOp product) {
           {op->getOperand(2), false, {}}};
 }
 
-void aft::emitMatmul(linalg::LinalgOp op, OpBuilder &builder, const MatmulOptions &options) {
+LogicalResult aft::emitMatmul(linalg::LinalgOp op, OpBuilder &builder,
+                              const MatmulOptions &options) {
   Emitter e(builder, op.getLoc());
   auto [a, b, c] = factorsOf(op);
-  auto product = [&, &a = a, &b = b, &c = c] { emitProduct(e, a, b, c, options); };
   if (cast<MemRefType>(c.memref.getType()).getRank() == 2)
-    return product();
-  e.loop(e.index(0), e.dim(c.memref, 0), e.index(1), [&](Value index) {
+    return emitProduct(e, a, b, c, options);
+  LogicalResult emitted = success();
+  e.loop(e.index(0), e.dim(c.memref, 0), e.index(1), [&, &a = a, &b = b, &c = c](Value index) {
     for (Matrix *matrix : {&a, &b, &c})
       matrix->batch = {index};
-    product();
+    emitted = emitProduct(e, a, b, c, options);
   });
+  return emitted;
 }
 
 DenseSet<Operation *> aft::dropZeros(SmallVector<linalg::LinalgOp> &ops) {

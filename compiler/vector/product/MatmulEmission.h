@@ -32,12 +32,15 @@ struct MatmulOptions {
   bool overwrites; ///< C = A * B instead of C += A * B
   bool manyRows;   ///< no code for few rows where their number is unknown
   PairDots pairDots;
+  /// What is emitted with the product, tile by tile where tiles are; or null.
+  mlir::linalg::GenericOp epilogue;
 };
 
-/// Emits C += A * B in front of the operation. Blocks of A and B are packed, tiles of C
+/// Emits C += A * B where the builder stands. Blocks of A and B are packed, tiles of C
 /// stay in registers over a block of K; few rows (as in decoding) are multiplied with B
-/// where it is.
-void emitMatmul(mlir::linalg::LinalgOp op, mlir::OpBuilder &builder, const MatmulOptions &options);
+/// where it is. An error where the epilogue cannot be emitted.
+mlir::LogicalResult emitMatmul(mlir::linalg::LinalgOp op, mlir::OpBuilder &builder,
+                               const MatmulOptions &options);
 
 } // namespace aft
 
