@@ -37,9 +37,9 @@ bench: configure
 	AFT_BENCH_FLAGS="$(ARGS)" cmake --build --preset $(PRESET) --target bench
 
 # For example: make fuzz ARGS="npy safetensors -runs=100000"
-fuzz: setup-tests
-	cmake --preset fuzz
-	AFT_FUZZ_FLAGS="$(ARGS)" cmake --build --preset fuzz --target fuzz
+# PRESET=fuzz instruments everything, not the readers of files alone.
+fuzz: configure setup-tests
+	AFT_FUZZ_FLAGS="$(ARGS)" cmake --build --preset $(PRESET) --target fuzz
 
 docs: configure
 	cmake --build --preset $(PRESET) --target docs

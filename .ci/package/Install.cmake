@@ -88,6 +88,12 @@ install(FILES ${CMAKE_BINARY_DIR}/aft-runtime.pc DESTINATION ${CMAKE_INSTALL_LIB
 # Documents, by the names that links between them have.
 set(aftDocs ${CMAKE_INSTALL_DATADIR}/doc/aft)
 install(FILES README.md DESTINATION ${aftDocs} COMPONENT development)
+# The licence, where the owners have granted one.
+set(aftLicense)
+if(EXISTS ${CMAKE_SOURCE_DIR}/LICENSE)
+  set(aftLicense ${CMAKE_SOURCE_DIR}/LICENSE)
+  install(FILES ${aftLicense} DESTINATION ${aftDocs} COMPONENT runtime)
+endif()
 install(FILES dialect/Operations.md DESTINATION ${aftDocs}/dialect COMPONENT compiler)
 install(FILES compiler/README.md compiler/Passes.md DESTINATION ${aftDocs}/compiler
         COMPONENT compiler)

@@ -1,13 +1,14 @@
 # `cmake --build build --target package`: a .tar.gz with everything and Debian packages, one per
 # component of Install.cmake.
-set(AFT_MAINTAINER "AFT developers <aft@localhost>" CACHE STRING
-    "Whom Debian packages name: NAME <ADDRESS>")
+set(CPACK_AFT_NOBODY "AFT developers <aft@localhost>")
+set(AFT_MAINTAINER "${CPACK_AFT_NOBODY}" CACHE STRING "Whom Debian packages name: NAME <ADDRESS>")
 set(CPACK_PACKAGE_NAME aft)
 set(CPACK_PACKAGE_VENDOR AFT)
 set(CPACK_PACKAGE_CONTACT "${AFT_MAINTAINER}")
 set(CPACK_PACKAGE_FILE_NAME aft-${PROJECT_VERSION}-${CMAKE_SYSTEM_NAME}-${CMAKE_SYSTEM_PROCESSOR})
 set(CPACK_PACKAGE_DIRECTORY ${CMAKE_BINARY_DIR}/packages)
 set(CPACK_VERBATIM_VARIABLES ON)
+set(CPACK_AFT_LICENSE ${aftLicense})
 set(CPACK_STRIP_FILES ON)
 set(CPACK_GENERATOR TGZ)
 find_program(AFT_DPKG dpkg)
@@ -33,7 +34,8 @@ foreach(name ${aftRunpathFiles})
   endforeach()
 endforeach()
 ")
-set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_BINARY_DIR}/PackageRunpaths.cmake)
+set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_BINARY_DIR}/PackageRunpaths.cmake
+    ${CMAKE_SOURCE_DIR}/.ci/package/DebianFiles.cmake)
 
 # Debian. Programs and libraries of one version belong together: they use each other's
 # AFT_INTERNAL symbols.

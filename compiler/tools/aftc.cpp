@@ -191,11 +191,7 @@ static aft::Status readModel(std::string &text) {
     text = imported.text;
     return status;
   }
-  auto file = llvm::MemoryBuffer::getFile(model, /*IsText=*/true);
-  if (!file)
-    return {model + ": " + file.getError().message()};
-  text = (*file)->getBuffer().str();
-  return {};
+  return aft::readFile(model, aft::kLongestProgram, text);
 }
 
 /// What is measured is made for as many threads as it runs on.

@@ -310,20 +310,26 @@ Value Function::index(Value x, Value ids) {
   Shape rows = impl->shapeOf(x), result = impl->shapeOf(ids);
   int leading = ids.rank();
   result.insert(result.end(), rows.begin() + 1, rows.end());
-  if (isFloat(x.dtype()) && x.rank() > 1) {
-    Value table = flatten(x, 1);
+  if (isFloat(x.dtype())) {
+    Value table = x.rank() > 1 ? flatten(x, 1) : unsqueeze(x, 1);
     Value found = embedding(ids, table);
     return found ? impl->viewAs(found, result) : found;
   }
   Value source = impl->refined(x);
+  std::string count = impl->materialise(rows[0]), first = impl->constantIndex(0);
   return impl->generic(
       {{ids, identity(leading)}}, x.dtype(), result, [&](Body &body, const Strings &args) {
-        Strings place = {body.assign("arith.index_cast " + args[0] + " : " +
-                                     nameOf(ids.dtype()) + " to index")};
+        std::string id =
+            body.assign("arith.index_cast " + args[0] + " : " + nameOf(ids.dtype()) + " to index");
+        // As an embedding: an id outside reads the first row, and gives none of its numbers.
+        std::string valid = body.compareIndex("ult", id, count);
+        Strings place = {
+            body.assign("arith.select " + valid + ", " + id + ", " + first + " : index")};
         for (int dim = 1; dim < x.rank(); ++dim)
           place.push_back(body.index(leading + dim - 1));
-        return body.assign("tensor.extract " + impl->nameOf(source) + "[" + joined(place) +
-                           "] : " + impl->typeTextOf(source));
+        std::string found = body.assign("tensor.extract " + impl->nameOf(source) + "[" +
+                                        joined(place) + "] : " + impl->typeTextOf(source));
+        return body.select(valid, found, body.number(0, x.dtype()), x.dtype());
       });
 }
 

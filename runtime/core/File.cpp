@@ -1,4 +1,4 @@
-//===- File.cpp - Writing files as a whole --------------------------------===//
+//===- File.cpp - Reading and writing files as a whole --------------------===//
 
 #include "runtime/core/File.h"
 
@@ -32,5 +32,27 @@ Status aft::writeFile(const std::string &path, const std::vector<std::string_vie
       std::remove(temporary.c_str());
     return status;
   }
+  return {};
+}
+
+Status aft::readFile(const std::string &path, size_t most, std::string &bytes) {
+  std::error_code ignored;
+  if (std::filesystem::is_character_file(path, ignored) ||
+      std::filesystem::is_block_file(path, ignored))
+    return {path + ": expected a file, found a device"};
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file)
+    return {path + ": cannot be opened: " + std::strerror(errno)};
+  // A stream's own read() reports what goes wrong (a folder), its iterators throw.
+  bytes.clear();
+  char part[1 << 16];
+  while (file.read(part, sizeof part) || file.gcount() > 0) {
+    bytes.append(part, static_cast<size_t>(file.gcount()));
+    if (bytes.size() > most)
+      return {path + ": is longer than " + std::to_string(most) + " bytes"};
+  }
+  if (file.bad())
+    return {path + ": cannot be read: " + std::strerror(errno)};
   return {};
 }

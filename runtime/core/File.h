@@ -1,4 +1,4 @@
-//===- File.h - Writing files as a whole ----------------------------------===//
+//===- File.h - Reading and writing files as a whole ----------------------===//
 
 #ifndef AFT_RUNTIME_CORE_FILE_H
 #define AFT_RUNTIME_CORE_FILE_H
@@ -14,6 +14,13 @@ namespace aft {
 /// and renames it, so that a failure leaves no half file. A link stays one, and
 /// what is no file (a pipe, a device) is written to as it is.
 AFT_INTERNAL Status writeFile(const std::string &path, const std::vector<std::string_view> &parts);
+
+/// Reads a file or a pipe to its end. A device is an error, for some never end, and so are more
+/// bytes than `most`.
+AFT_INTERNAL Status readFile(const std::string &path, size_t most, std::string &bytes);
+
+/// Of a program as text, with constants in it.
+constexpr size_t kLongestProgram = size_t(1) << 30;
 
 } // namespace aft
 

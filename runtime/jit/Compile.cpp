@@ -16,8 +16,10 @@
 #include "runtime/jit/Tune.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Format.h"
 
 #include <atomic>
+#include <cmath>
 
 using namespace mlir;
 using namespace aft;
@@ -228,8 +230,30 @@ Status aft::useDeviceHere(const CompileOptions &options, PipelineOptions &pipeli
   return {};
 }
 
+/// What AdamW cannot compute with; NaN is nowhere allowed.
+static std::string problemOf(const TrainingOptions &training) {
+  auto text = [](double value) {
+    std::string digits;
+    llvm::raw_string_ostream(digits) << llvm::format("%g", value);
+    return digits;
+  };
+  for (auto [name, value] : {std::pair("beta1", training.beta1), {"beta2", training.beta2}})
+    if (!(value >= 0 && value < 1))
+      return std::string("training: ") + name + " must be at least 0 and less than 1, found " +
+             text(value);
+  for (auto [name, value] : {std::pair("eps", training.eps),
+                             {"weightDecay", training.weightDecay},
+                             {"clipNorm", training.clipNorm}})
+    if (!(value >= 0 && std::isfinite(value)))
+      return std::string("training: ") + name + " must be finite and at least 0, found " +
+             text(value);
+  return "";
+}
+
 Status aft::pipelineOptions(const CompileOptions &options, PipelineOptions &result) {
-  std::string error;
+  std::string error = options.training ? problemOf(*options.training) : "";
+  if (!error.empty())
+    return {error};
   result.target = Target::named(options.cpu, error);
   if (error.empty())
     error = result.target.setDevice(options.target);

@@ -2,17 +2,16 @@
 
 #include "aft/report.h"
 #include "runtime/artifact/Artifact.h"
+#include "runtime/core/File.h"
 #include "runtime/core/Npy.h"
 #include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Import.h"
 #include "runtime/jit/Reference.h"
 
-#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <iostream>
 
 using namespace aft;
@@ -245,21 +244,6 @@ static void addTensors(const Options &options, const ImportedModel &model,
   }
 }
 
-static std::string readFile(const std::string &path) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  if (!file)
-    fail(path + ": cannot be opened: " + std::strerror(errno));
-  // A stream's own read() reports what goes wrong (a folder), its iterators throw.
-  std::string text;
-  char part[1 << 16];
-  while (file.read(part, sizeof part) || file.gcount() > 0)
-    text.append(part, static_cast<size_t>(file.gcount()));
-  if (file.bad())
-    fail(path + ": cannot be read: " + std::strerror(errno));
-  return text;
-}
-
 static std::vector<Buffer> buffersOf(std::vector<Array> &arrays) {
   std::vector<Buffer> buffers;
   for (Array &array : arrays)
@@ -390,7 +374,8 @@ int main(int argc, char **argv) {
     model = import(options);
     text = model.text;
   } else if (!isArtifact(options)) {
-    text = readFile(options.file);
+    if (Status status = readFile(options.file, kLongestProgram, text); !status.ok())
+      fail(status.message);
   }
   bool compiles = options.compare || !options.reference;
   std::shared_ptr<Program> program;

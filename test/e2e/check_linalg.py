@@ -580,6 +580,22 @@ def exponential(name, x):
     case(f"exponential {name}", p, [y])
 
 
+def logarithms(name, x):
+    p = Program()
+    v = p.arg(x)
+    p.give(p.op("math.log", v), p.op("math.log2", v))
+    x = round_to(x, "f32")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        case(f"logarithms {name}", p, [np.log(x), np.log2(x)])
+
+
+logarithms("around 1", np.linspace(0.6, 1.6, 2003))
+logarithms("close to 1", 1 + np.linspace(-1e-3, 1e-3, 203))
+logarithms("everywhere", np.geomspace(1.2e-38, 3.4e38, 2003))
+logarithms("below the smallest normal number", np.geomspace(1.5e-45, 1.1754943e-38, 203))
+logarithms("beyond", np.array([0, -0.0, -1e-45, -1, -np.inf, np.inf, np.nan, 1, 3.4e38, 2**-126]))
+
+
 def error_function(name, x):
     p = Program()
     p.give(p.op("math.erf", p.arg(x)))

@@ -257,6 +257,21 @@ TEST(GraphShape, MasksAndIndices) {
   EXPECT_EQ(y[6].values<int32_t>(), (std::vector<int32_t>{1, 0, 1, 1}));
 }
 
+/// Far enough that reading there would end the process.
+TEST(GraphShape, IndicesOutside) {
+  constexpr int32_t far = 2000000000;
+  const float none = std::nanf("");
+  Tensor ids = Tensor::of({4}, std::vector<int32_t>{far, 1, -1, 2}), x = counted({2}),
+         table = counted({2, 2}), flags = Tensor::of({2}, std::vector<int32_t>{5, -5});
+  std::vector<Tensor> y = evaluate({x, table, flags, ids}, [](Function &f, const Values &in) {
+    return Values{f.index(in[0], in[3]), f.index(in[1], in[3]), f.index(in[2], in[3])};
+  });
+  ASSERT_EQ(y.size(), 3u);
+  expectNear(y[0].floats(), {none, 1, none, none});
+  expectNear(y[1].floats(), {none, none, 2, 3, none, none, none, none});
+  EXPECT_EQ(y[2].values<int32_t>(), (std::vector<int32_t>{0, -5, 0, 0}));
+}
+
 TEST(GraphShape, RefusesWhatDoesNotFit) {
   Graph graph;
   Function &f = graph.function("g");

@@ -135,7 +135,7 @@ static Options parse(int argc, char **argv) {
       options.seed = static_cast<unsigned>(std::stoul(argument.substr(6)));
     else if (argument.rfind("-dict=", 0) == 0)
       options.words = readWords(argument.substr(6));
-    else
+    else if (argument.rfind("-", 0) != 0) // libFuzzer has more flags
       options.paths.push_back(argument);
   }
   return options;

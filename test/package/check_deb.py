@@ -2,7 +2,9 @@
 
 Usage: check_deb.py BUILD
 """
+import gzip
 import os
+import pathlib
 import re
 import sys
 
@@ -44,6 +46,23 @@ def check_controls(packages, build):
         expect(depends(packages["aft-torch"][1])["aft-compiler"], same)
 
 
+def check_documents(packages, build):
+    """What each package says of its licence and its changes."""
+    license = pathlib.Path(build.source) / "LICENSE"
+    wanted = license.read_text() if license.exists() else "No licence has been granted"
+    for name, (path, control) in packages.items():
+        folder = build.work / "documents" / name
+        folder.parent.mkdir(exist_ok=True)
+        run("dpkg-deb", "--extract", path, folder)
+        documents = folder / "usr/share/doc" / name
+        expect((documents / "copyright").read_text(), wanted, control["Maintainer"])
+        with gzip.open(documents / "changelog.gz", "rt") as file:
+            changes = file.read()
+        assert re.match(rf"aft \({re.escape(build.version)}\) unstable; urgency=medium\n\n  \* .+\n"
+                        rf"\n -- {re.escape(control['Maintainer'])}  \w{{3}}, \d\d \w{{3}} \d{{4}} ",
+                        changes), changes
+
+
 def unpack(packages, build):
     """All packages in one root: by dpkg where that may be, which also finds files that are in
     two packages, and else by hand."""
@@ -64,7 +83,10 @@ def unpack(packages, build):
 
 def main():
     build = harness.Build(sys.argv[1], "deb")
-    run("cpack", "-G", "DEB", "-B", build.work, "--config", build.folder / "CPackConfig.cmake")
+    text = run("cpack", "-G", "DEB", "-B", build.work, "--config",
+               build.folder / "CPackConfig.cmake")
+    if "localhost" in build.cache["AFT_MAINTAINER"]:
+        expect(text, "AFT developers <aft@localhost>", "-DAFT_MAINTAINER=")
     packages = {}
     for path in build.work.glob("*.deb"):
         control = control_of(path)
@@ -73,6 +95,7 @@ def main():
     names |= {"aft-torch"} if build.torch else set()
     assert set(packages) == names, packages
     check_controls(packages, build)
+    check_documents(packages, build)
 
     tree = unpack(packages, build) / "usr"
     libraries = build.cache["CMAKE_INSTALL_LIBDIR"]

@@ -31,6 +31,20 @@ func.func private @exp(%x: vector<8xf32>) -> vector<8xf32> attributes {aft.kerne
   return %e : vector<8xf32>
 }
 
+// log: what is smaller than a normal number is made one first.
+// CHECK-LABEL: @log
+// CHECK-NOT: math.log
+// CHECK: arith.constant dense<0x4B000000> : vector<8xf32>
+// CHECK: arith.mulf
+// CHECK: arith.select
+// CHECK: arith.shrsi
+// CHECK-NOT: math.log
+// CHECK: return
+func.func private @log(%x: vector<8xf32>) -> vector<8xf32> attributes {aft.kernel} {
+  %e = math.log %x : vector<8xf32>
+  return %e : vector<8xf32>
+}
+
 // erf: one polynomial, and one choice; nothing is divided.
 // CHECK-LABEL: @erf
 // CHECK-NOT: arith.divf

@@ -6,6 +6,8 @@
 
 #include <ATen/ATen.h>
 
+#include <set>
+
 using namespace aft;
 using namespace aft::capture;
 
@@ -17,6 +19,53 @@ InputCheck::InputCheck(const Capture &capture) : extents(capture.extents()) {
       whyFixed.back().push_back(capture.whyFixed(input, static_cast<int>(dim)));
       if (capture.extentOf(input, static_cast<int>(dim)))
         types.back().shape[dim] = kDynamic;
+    }
+  }
+  findIndices(capture);
+}
+
+/// The input whose numbers, and no others, a value holds; -1: it is none of that.
+static int inputOf(const Trace &trace, int value) {
+  static const std::set<std::string> sameNumbers = {"aten::contiguous", "aten::flatten",
+                                                    "aten::reshape",    "aten::squeeze",
+                                                    "aten::unsqueeze",  "aten::view"};
+  if (value < 0)
+    return -1;
+  if (trace.values[value].source == TracedValue::Source::Input)
+    return trace.values[value].number;
+  for (const Call &call : trace.calls)
+    if (sameNumbers.count(call.name) && call.results == std::vector<int>{value})
+      if (const Arg *self = call.arg("self"); self && self->kind == Arg::Kind::Value)
+        return inputOf(trace, self->values[0]);
+  return -1;
+}
+
+/// Compiled code gives NaN, or 0, where an index is outside. Those that come from the caller
+/// are looked at before, as eager operators do.
+void InputCheck::findIndices(const Capture &capture) {
+  const Trace &trace = capture.trace();
+  auto add = [&](size_t call, const Arg *table, int64_t dim, int ids, bool fromEnd) {
+    int input = inputOf(trace, ids);
+    if (input < 0 || !table || table->kind != Arg::Kind::Value)
+      return;
+    at::ScalarType type = trace.values[ids].dtype();
+    int64_t rank = trace.values[table->values[0]].tensor.dim();
+    if (rank == 0 || (type != at::kLong && type != at::kInt))
+      return;
+    SizeFormula count =
+        capture.dimOf(table->values[0], static_cast<int>(dim < 0 ? dim + rank : dim));
+    indices.push_back({input, count, fromEnd, describe(trace, call)});
+  };
+  for (size_t i = 0; i < trace.calls.size(); ++i) {
+    const Call &call = trace.calls[i];
+    if (call.name == "aten::embedding") {
+      add(i, call.arg("weight"), 0, call.arg("indices")->values[0], false);
+    } else if (call.name == "aten::index_select" || call.name == "aten::gather") {
+      add(i, call.arg("self"), call.arg("dim")->ints[0], call.arg("index")->values[0], false);
+    } else if (call.name == "aten::index") {
+      const std::vector<int> &ids = call.arg("indices")->values;
+      for (size_t dim = 0; dim < ids.size(); ++dim)
+        add(i, call.arg("self"), static_cast<int64_t>(dim), ids[dim], true);
     }
   }
 }
@@ -47,6 +96,33 @@ void InputCheck::checkOne(size_t index, const at::Tensor &found) const {
   TORCH_CHECK(fits, "input ", index, " must be ", textOf(expected), ", found ", textOf(type), why);
 }
 
+/// The place of the first number outside of [low, high), or -1.
+template <typename T>
+static int64_t firstOutside(const at::Tensor &ids, int64_t low, int64_t high) {
+  const T *numbers = ids.const_data_ptr<T>();
+  for (int64_t i = 0, count = ids.numel(); i < count; ++i)
+    if (numbers[i] < low || numbers[i] >= high)
+      return i;
+  return -1;
+}
+
+void InputCheck::checkIndices(const Tensors &inputs) const {
+  if (indices.empty())
+    return;
+  std::vector<int64_t> sizes;
+  for (const DynamicExtent &extent : extents)
+    sizes.push_back(inputs[extent.axes.front().first].size(extent.axes.front().second));
+  for (const Indices &use : indices) {
+    const at::Tensor &ids = inputs[use.input];
+    int64_t high = use.count.at(sizes), low = use.fromEnd ? -high : 0;
+    bool isLong = ids.scalar_type() == at::kLong;
+    int64_t place = (isLong ? firstOutside<int64_t> : firstOutside<int32_t>)(ids, low, high);
+    TORCH_CHECK(place < 0, "input ", use.input, " holds an index out of range for ", use.reader,
+                ": expected at least ", low, " and less than ", high, ", found ",
+                ids.flatten()[place].item<int64_t>());
+  }
+}
+
 Tensors InputCheck::operator()(const Tensors &inputs) const {
   TORCH_CHECK(inputs.size() == types.size(), "expected ", types.size(), " inputs, found ",
               inputs.size());
@@ -69,6 +145,7 @@ Tensors InputCheck::operator()(const Tensors &inputs) const {
                   " in dimension ", other, ", as input ", first, " has in dimension ", dimension,
                   ", found ", inputs[input].size(other));
   }
+  checkIndices(contiguous);
   return contiguous;
 }
 

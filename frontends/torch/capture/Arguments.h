@@ -18,11 +18,22 @@ public:
 
 
 private:
+  /// An input that an operator takes for places in a dimension of a tensor.
+  struct Indices {
+    int input;
+    SizeFormula count;  ///< the dimension's extent
+    bool fromEnd;       ///< negative ones count from the end
+    std::string reader; ///< the operator, as messages name it
+  };
+
+  void findIndices(const Capture &capture);
   void checkOne(size_t index, const at::Tensor &found) const;
+  void checkIndices(const Tensors &inputs) const;
 
   std::vector<TensorType> types; ///< kDynamic where a size may change
   std::vector<std::vector<std::string>> whyFixed; ///< per input and dimension
   std::vector<DynamicExtent> extents;
+  std::vector<Indices> indices;
 };
 
 /// Tensors by name, kept until they are written.

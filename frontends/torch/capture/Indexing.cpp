@@ -20,10 +20,7 @@ static Value rowsAt(Operation &op, Value x, Value ids) {
     isFixed &= extent.isConstant();
   ids = f.where(f.compare(Compare::lt, ids, 0),
                 f.add(ids, op.extentValue(f.extent(x, 0), ids.dtype())), ids);
-  bool trains = op.isTraining() && op.isFloat(x.dtype());
-  if (isFixed && trains && x.rank() == 1) // a table has a derivative
-    return f.squeeze(f.index(f.unsqueeze(x, 1), ids), -1);
-  if (isFixed || !trains)
+  if (isFixed || !op.isTraining() || !op.isFloat(x.dtype()))
     return f.index(x, ids);
   Value places = f.arange(f.extent(x, 0), ids.dtype());
   Value hot = f.compare(Compare::eq, f.unsqueeze(f.flatten(ids), 1), places);
@@ -164,8 +161,15 @@ static Results gather(Operation &op) {
   int dim = fromFront(dimOf(op, "dim"), x.rank());
   x = cutTo(op, x, ids, dim);
   Value rows = f.unsqueeze(f.transpose(x, dim, -1), -2);
-  Value hit = hits(op, f.transpose(ids, dim, -1), f.extent(x, dim));
-  return f.transpose(f.sum(f.where(hit, rows, 0), {-1}), dim, -1);
+  ids = f.transpose(ids, dim, -1);
+  Value last = op.extentValue(f.extent(x, dim), ids.dtype());
+  Value found = f.sum(f.where(hits(op, ids, f.extent(x, dim)), rows, 0), {-1});
+  // As rows by index: none of the numbers outside.
+  if (op.isFloat(x.dtype())) {
+    Value inside = f.logicalAnd(f.compare(Compare::ge, ids, 0), f.compare(Compare::lt, ids, last));
+    found = f.where(inside, found, std::numeric_limits<double>::quiet_NaN());
+  }
+  return f.transpose(found, dim, -1);
 }
 
 /// scatter and scatter_add into all of self's rows.

@@ -7,6 +7,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <map>
 
 using namespace aft;
@@ -37,6 +38,12 @@ static void checkParameter(const TracedState &state) {
               state.name, "' must be contiguous and on the CPU to be trained in place");
 }
 
+static void checkLearningRate(double lr) {
+  // The step takes it as a float.
+  TORCH_CHECK(lr >= 0 && std::isfinite(static_cast<float>(lr)),
+              "the learning rate must be finite and at least 0, found ", lr);
+}
+
 static void checkLoss(const Capture &capture) {
   const Trace &trace = capture.trace();
   TORCH_CHECK(!trace.outputs.empty(), "capture: expected a loss, found no result");
@@ -65,6 +72,7 @@ TrainingModule aft::compileTrainingComputation(torch::nn::Module &module, const 
                                                const OptimizerOptions &optimizer,
                                                const Tensors &examples,
                                                const CompileModuleOptions &options) {
+  checkLearningRate(optimizer.lr);
   Capture capture(module, loss, examples, options.dynamic, hasRule);
   checkLoss(capture);
   Graph graph(programName(module, options));
@@ -155,7 +163,10 @@ at::Tensor TrainingModule::run(const Tensors &inputs) const {
 // State
 //===----------------------------------------------------------------------===//
 
-void TrainingModule::setLearningRate(double lr) const { impl->learningRate = lr; }
+void TrainingModule::setLearningRate(double lr) const {
+  checkLearningRate(lr);
+  impl->learningRate = lr;
+}
 double TrainingModule::learningRate() const { return impl->learningRate; }
 int64_t TrainingModule::steps() const { return impl->steps; }
 void TrainingModule::setSeed(int64_t seed) const { impl->seed = seed; }

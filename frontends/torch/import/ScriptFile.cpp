@@ -105,6 +105,58 @@ static void checkCode(const std::string &record, const std::string &code) {
   }
 }
 
+/// How many bytes of a number follow an instruction of a pickle, and whether that is the length
+/// of a text behind it.
+static std::pair<size_t, bool> operandOf(unsigned char instruction) {
+  switch (instruction) {
+  case 0x80: // PROTO
+  case 'K':  // BININT1
+  case 'q':  // BINPUT
+  case 'h': return {1, false}; // BINGET
+  case 'M': return {2, false}; // BININT2
+  case 'J':  // BININT
+  case 'r':  // LONG_BINPUT
+  case 'j': return {4, false}; // LONG_BINGET
+  case 'G': return {8, false}; // BINFLOAT
+  case 0x8a: // LONG1
+  case 'U':  // SHORT_BINSTRING
+  case 'C': return {1, true}; // SHORT_BINBYTES
+  case 'X':  // BINUNICODE
+  case 'B': return {4, true}; // BINBYTES
+  case 0x8d: // BINUNICODE8
+  case 0x8e: return {8, true}; // BINBYTES8
+  default: return {0, false};
+  }
+}
+
+/// LibTorch's loader makes room for as many objects, and for as long a text, as a pickle names:
+/// a few bytes could ask for all memory.
+static void checkPickle(const std::string &record, const std::string &pickle) {
+  for (size_t at = 0; at < pickle.size();) {
+    unsigned char instruction = pickle[at++];
+    if (instruction == '.') // STOP
+      return;
+    if (instruction == 'c') { // GLOBAL: two lines
+      for (int line = 0; line < 2; ++line)
+        at = std::min(pickle.find('\n', at), pickle.size() - 1) + 1;
+      continue;
+    }
+    auto [count, isLength] = operandOf(instruction);
+    TORCH_CHECK(count <= pickle.size() - at, "is damaged: ", record, " is cut off");
+    uint64_t operand = 0;
+    for (size_t i = 0; i < count; ++i)
+      operand |= uint64_t(static_cast<unsigned char>(pickle[at + i])) << 8 * i;
+    at += count;
+    if (isLength) {
+      TORCH_CHECK(operand <= pickle.size() - at, "is damaged: ", record, " is cut off");
+      at += operand;
+    }
+    TORCH_CHECK(instruction != 'r' || operand < pickle.size(), "is damaged: ", record,
+                " numbers an object ", operand, ", expected less than its ", pickle.size(),
+                " bytes");
+  }
+}
+
 static bool endsWith(const std::string &text, std::string_view end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
@@ -127,6 +179,8 @@ static void checkRecords(Archive &archive) {
                 "C++ class in ", record, ", which is not supported");
     if (isCode)
       checkCode(record, text);
+    else
+      checkPickle(record, text);
   }
 }
 

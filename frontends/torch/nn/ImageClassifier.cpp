@@ -1,16 +1,27 @@
 //===- ImageClassifier.cpp - The paper's image classifier -----------------===//
 
 #include "aft/nn.h"
+#include "frontends/torch/nn/Options.h"
 
 #include <ATen/ATen.h>
 
 using namespace aft::nn;
 using torch::Tensor;
 
+/// The rest is checked by the layers, which a model may have none of.
+static ImageClassifierOptions checked(ImageClassifierOptions options) {
+  checkAtLeast("ImageClassifier", "image", options.image(), 1);
+  checkAtLeast("ImageClassifier", "patch", options.patch(), 1);
+  checkAtLeast("ImageClassifier", "classes", options.classes(), 1);
+  checkAtLeast("ImageClassifier", "layers", options.layers(), 0);
+  checkAtLeast("ImageClassifier", "dim", options.dim(), 1);
+  return options;
+}
+
 ImageClassifierImpl::ImageClassifierImpl(ImageClassifierOptions opts)
-    : options(std::move(opts)),
-      embed(register_module("embed", torch::nn::Linear(3 * options.patch() * options.patch(),
-                                                       options.dim()))),
+    : options(checked(std::move(opts))),
+      embed(register_module(
+          "embed", torch::nn::Linear(3 * options.patch() * options.patch(), options.dim()))),
       blocks(register_module("blocks", torch::nn::ModuleList())),
       norm(register_module("norm", torch::nn::LayerNorm(
                                        torch::nn::LayerNormOptions({options.dim()})))),

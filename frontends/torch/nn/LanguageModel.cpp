@@ -1,6 +1,7 @@
 //===- LanguageModel.cpp - The transformer block and the language model ---===//
 
 #include "aft/nn.h"
+#include "frontends/torch/nn/Options.h"
 
 #include <ATen/ATen.h>
 
@@ -40,10 +41,18 @@ static MixerOptions mixerOptions(const LanguageModelOptions &options) {
       .plain(options.plain());
 }
 
+/// The rest is checked by the layers, which a model may have none of.
+static LanguageModelOptions checked(LanguageModelOptions options) {
+  checkAtLeast("LanguageModel", "vocabulary", options.vocabulary(), 1);
+  checkAtLeast("LanguageModel", "layers", options.layers(), 0);
+  checkAtLeast("LanguageModel", "dim", options.dim(), 1);
+  checkAtLeast("LanguageModel", "context", options.context(), 1);
+  return options;
+}
+
 LanguageModelImpl::LanguageModelImpl(LanguageModelOptions opts)
-    : options(std::move(opts)),
-      tokens(register_module(
-          "tokens", torch::nn::Embedding(options.vocabulary(), options.dim()))),
+    : options(checked(std::move(opts))),
+      tokens(register_module("tokens", torch::nn::Embedding(options.vocabulary(), options.dim()))),
       dropout(register_module("dropout", torch::nn::Dropout(options.dropout()))),
       blocks(register_module("blocks", torch::nn::ModuleList())),
       norm(register_module("norm", torch::nn::LayerNorm(

@@ -2,6 +2,7 @@
 
 #include "aft/nn.h"
 #include "frontends/torch/nn/Functional.h"
+#include "frontends/torch/nn/Options.h"
 #include "frontends/torch/nn/Plain.h"
 
 #include <ATen/ATen.h>
@@ -23,8 +24,16 @@ static constexpr double kFilterEps = 1e-5;
 // AFTLayer
 //===----------------------------------------------------------------------===//
 
+/// What all four layers ask of their options.
+static MixerOptions checked(MixerOptions options) {
+  checkAtLeast("AFTLayer", "dim", options.dim(), 1);
+  checkAtLeast("AFTLayer", "context", options.context(), 0);
+  checkAtLeast("AFTLayer", "rank", options.rank(), 0);
+  return options;
+}
+
 AFTLayer::AFTLayer(MixerOptions opts, int64_t keyChannels)
-    : options(std::move(opts)),
+    : options(checked(std::move(opts))),
       query(register_module("query", torch::nn::Linear(options.dim(), options.dim()))),
       key(register_module("key", torch::nn::Linear(options.dim(), keyChannels))),
       value(register_module("value", torch::nn::Linear(options.dim(), options.dim()))),
@@ -104,7 +113,7 @@ Tensor AFTFullImpl::mixStep(Tensor q, Tensor k, Tensor value, Tensor positions,
 AFTLocalImpl::AFTLocalImpl(MixerOptions opts) : AFTLayer(opts, opts.dim()) {
   int64_t context = options.context(), window = options.window(), rank = options.rank();
   TORCH_CHECK(context > 0, "AFTLocal needs the option context, the longest sequence");
-  TORCH_CHECK(window >= 1, "AFTLocal needs a window of at least 1, found ", window);
+  checkAtLeast("AFTLocal", "window", window, 1);
   if (rank > 0) {
     u = register_parameter("u", at::randn({context, rank}) * kFactorStd);
     v = register_parameter("v", at::randn({context, rank}) * kFactorStd);
@@ -186,11 +195,19 @@ Tensor AFTSimpleImpl::mixStep(Tensor q, Tensor k, Tensor value, Tensor positions
 // conv
 //===----------------------------------------------------------------------===//
 
-AFTConvImpl::AFTConvImpl(MixerOptions opts) : AFTLayer(opts, opts.heads()) {
+/// The heads, as channels of the keys.
+static int64_t checkedHeads(const MixerOptions &options) {
+  checkAtLeast("AFTConv", "heads", options.heads(), 1);
+  TORCH_CHECK(options.dim() % options.heads() == 0, "AFTConv needs dim (", options.dim(),
+              ") to be a multiple of heads (", options.heads(), ")");
+  return options.heads();
+}
+
+AFTConvImpl::AFTConvImpl(MixerOptions opts) : AFTLayer(opts, checkedHeads(opts)) {
   int64_t heads = options.heads(), taps = options.filter();
-  TORCH_CHECK(heads >= 1 && options.dim() % heads == 0, "AFTConv needs dim (", options.dim(),
-              ") to be a multiple of heads (", heads, ")");
-  TORCH_CHECK(taps >= 1, "AFTConv needs a filter of at least 1 tap, found ", taps);
+  checkAtLeast("AFTConv", "filter", taps, 1);
+  for (int64_t extent : options.grid())
+    checkAtLeast("AFTConv", "grid", extent, 1);
   size_t axes = options.grid().empty() ? 1 : options.grid().size();
   std::vector<int64_t> shape = {heads};
   shape.insert(shape.end(), axes, taps);

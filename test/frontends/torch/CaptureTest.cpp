@@ -255,6 +255,61 @@ TEST(Capture, WrongInputs) {
       << message;
 }
 
+TEST(Capture, IndicesOutOfRange) {
+  torch::nn::Embedding table(5, 3);
+  auto rows = [&](Tensor ids) { return at::embedding(table->weight, ids.view({-1})); };
+  Tensor x = at::randn({4, 3}), good = at::tensor({0, 1, 3}, at::kLong);
+  auto refused = [](auto body, const Tensors &inputs, const std::string &message) {
+    torch::nn::Module none;
+    Tensors zeros = inputs;
+    zeros.back() = at::zeros_like(inputs.back());
+    auto compiled = compileComputation(none, body, zeros, withoutCache());
+    std::string found = refusal([&] { compiled.run(inputs); });
+    EXPECT_NE(found.find(message), std::string::npos) << message << "\nfound " << found;
+  };
+  auto lookUp = [&](const Tensors &in) -> Tensors { return {rows(in[0])}; };
+  refused(lookUp, {at::tensor({1, 5}, at::kLong).view({1, 2})},
+          "input 0 holds an index out of range for aten::embedding");
+  refused(lookUp, {at::tensor({1, -1}, at::kInt)}, "at least 0 and less than 5, found -1");
+  refused([](const Tensors &in) -> Tensors { return {in[0].index_select(1, in[1])}; }, {x, good},
+          "input 1 holds an index out of range for aten::index_select in the outermost module: "
+          "expected at least 0 and less than 3, found 3");
+  refused([](const Tensors &in) -> Tensors { return {in[0].gather(0, in[1])}; },
+          {x, at::full({2, 3}, 4, at::kLong)},
+          "aten::gather in the outermost module: expected at least 0 and less than 4");
+  refused([](const Tensors &in) -> Tensors { return {in[0].index({in[1]})}; },
+          {x, at::tensor({3, -4, -5}, at::kLong)},
+          "expected at least -4 and less than 4, found -5");
+}
+
+TEST(Capture, ComputedIndicesOutOfRangeGiveNaN) {
+  // What no input holds is not looked at beforehand.
+  torch::nn::Module none;
+  Tensor x = at::randn({4, 3}), ids = at::tensor({0, 3}, at::kLong);
+  auto body = [](const Tensors &in) -> Tensors {
+    Tensor places = in[1] + 1;
+    return {in[0].index_select(0, places), in[0].gather(0, places.unsqueeze(1)),
+            in[0].to(at::kInt).index_select(0, places)};
+  };
+  Tensors found =
+      compileComputation(none, body, {x, at::zeros_like(ids)}, withoutCache()).run({x, ids});
+  const float nan = std::nanf("");
+  expectClose(found[0], at::stack({x[1], at::full({3}, nan)}), 0);
+  expectClose(found[1], at::stack({x[1][0], at::scalar_tensor(nan)}).unsqueeze(1), 0);
+  EXPECT_TRUE(found[2].equal(at::stack({x[1].to(at::kInt), at::zeros({3}, at::kInt)})));
+}
+
+TEST(Capture, LogarithmsOfTheSmallestNumbers) {
+  // Eager code knows them; they were taken for the smallest normal one.
+  Tensor x =
+      at::tensor({1e-45f, 1e-40f, 1.17e-38f, 1.2e-38f, 0.f, 1.f, INFINITY, -1.f}).view({2, 4});
+  expectSame(
+      [](const Tensors &in) -> Tensors {
+        return {at::log(in[0]), at::log2(in[0]), at::log10(in[0])};
+      },
+      {x}, {}, 1e-6);
+}
+
 TEST(Capture, InputsThatAreViews) {
   torch::manual_seed(14);
   torch::nn::Linear linear(4, 3);

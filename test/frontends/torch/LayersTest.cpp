@@ -112,3 +112,32 @@ TEST(Layers, RefuseWhatTheyWereNotMadeFor) {
   EXPECT_NE(refusal([] { nn::AFTConv(nn::MixerOptions(8).heads(3)); }).find("multiple of heads"),
             std::string::npos);
 }
+
+TEST(Layers, RefuseOptionsThatMeanNothing) {
+  auto refused = [](auto make, const std::string &message) {
+    EXPECT_NE(refusal(make).find(message), std::string::npos) << message << "\n" << refusal(make);
+  };
+  auto language = [](auto change) {
+    nn::LanguageModelOptions options;
+    options.layers(1).dim(8).context(12).window(3).rank(2);
+    change(options);
+    return [options] { nn::LanguageModel model(options); };
+  };
+  using Language = nn::LanguageModelOptions;
+  refused(language([](Language &o) { o.rank(-1); }), "rank must be at least 0, found -1");
+  refused(language([](Language &o) { o.dim(0); }), "dim must be at least 1, found 0");
+  refused(language([](Language &o) { o.vocabulary(0); }), "vocabulary must be at least 1, found 0");
+  refused(language([](Language &o) { o.layers(-2); }), "layers must be at least 0, found -2");
+  refused(language([](Language &o) { o.context(0); }), "context must be at least 1, found 0");
+  refused(language([](Language &o) { o.window(0); }), "window must be at least 1, found 0");
+  refused([] { nn::AFTSimple(nn::MixerOptions(0)); }, "dim must be at least 1, found 0");
+  refused([] { nn::AFTFull(nn::MixerOptions(8).context(4).rank(-1)); }, "rank must be at least 0");
+  refused([] { nn::AFTConv(nn::MixerOptions(8).heads(-1)); }, "heads must be at least 1, found -1");
+  refused([] { nn::AFTConv(nn::MixerOptions(8).filter(0)); }, "filter must be at least 1, found 0");
+  refused([] { nn::AFTConv(nn::MixerOptions(8).grid({4, 0})); },
+          "grid must be at least 1, found 0");
+  using Image = nn::ImageClassifierOptions;
+  refused([] { nn::ImageClassifier model(Image().patch(0)); }, "patch must be at least 1, found 0");
+  refused([] { nn::ImageClassifier model(Image().image(-16)); }, "image must be at least 1");
+  refused([] { nn::ImageClassifier model(Image().classes(0)); }, "classes must be at least 1");
+}

@@ -251,3 +251,33 @@ TEST(Training, RefusesWhatIsNoLoss) {
             }).find("uses no parameter"),
             std::string::npos);
 }
+
+TEST(Training, RefusesRatesThatMeanNothing) {
+  torch::nn::Linear module(4, 4);
+  auto loss = [](Tensor y) { return y.sum(); };
+  Tensor x = at::randn({2, 4});
+  auto refused = [&](const OptimizerOptions &options, const std::string &message) {
+    std::string found =
+        refusal([&] { compileTraining(module, loss, options, {x}, withoutCache()); });
+    EXPECT_NE(found.find(message), std::string::npos) << found;
+  };
+  auto with = [](double OptimizerOptions::*option, double value) {
+    OptimizerOptions options;
+    options.*option = value;
+    return options;
+  };
+  using O = OptimizerOptions;
+  refused(with(&O::lr, -1), "learning rate must be finite and at least 0, found -1");
+  refused(with(&O::beta1, 1), "beta1 must be at least 0 and less than 1, found 1");
+  refused(with(&O::beta2, std::nan("")), "beta2 must be at least 0 and less than 1, found nan");
+  refused(with(&O::eps, -1e-3), "eps must be finite and at least 0, found -0.001");
+  refused(with(&O::weightDecay, std::nan("")), "weightDecay must be finite and at least 0");
+  refused(with(&O::clipNorm, -1), "clipNorm must be finite and at least 0, found -1");
+
+  auto step = compileTraining(module, loss, O(), {x}, withoutCache());
+  step.setLearningRate(0.5);
+  for (double rate : {std::nan(""), -1e-3, 1e300, -std::numeric_limits<double>::infinity()})
+    EXPECT_NE(refusal([&] { step.setLearningRate(rate); }).find("learning rate must be finite"),
+              std::string::npos);
+  EXPECT_EQ(step.learningRate(), 0.5);
+}

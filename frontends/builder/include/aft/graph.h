@@ -230,7 +230,8 @@ public:
   /// One pair of lengths per dimension.
   Value pad(Value x, const std::vector<Extent> &low, const std::vector<Extent> &high,
             double value = 0);
-  /// x[ids, ...]: rows along dimension 0, of any element type.
+  /// x[ids, ...]: rows along dimension 0, of any element type. An id outside of it
+  /// gives a row of NaN, of integers 0.
   Value index(Value x, Value ids);
   /// 0 above (below) the given diagonal of the last two dimensions.
   Value tril(Value x, int64_t diagonal = 0);

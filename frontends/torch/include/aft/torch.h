@@ -108,6 +108,7 @@ public:
   /// Scratch memory that a step takes besides parameters, moments and inputs, in bytes.
   int64_t scratchBytes(const Tensors &inputs) const;
 
+  /// Of the steps to come; an error where it is negative or not finite, and then the old one stays.
   void setLearningRate(double lr) const;
   double learningRate() const;
   /// Steps done so far.
