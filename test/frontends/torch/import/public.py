@@ -151,13 +151,13 @@ class RepeatedKeys(WithBias):
 
     def __init__(self, heads=4):
         super().__init__()
-        self.heads = heads
+        self.each = DIM // heads
         self.k = nn.Linear(DIM, heads)
 
     def mix(self, q, k, v):
         T = k.shape[1]
         seen = q.abs().sum(-1, keepdim=True) > 0
-        k = torch.repeat_interleave(k.exp() * seen, DIM // self.heads, dim=-1)
+        k = torch.repeat_interleave(k.exp() * seen, self.each, dim=-1)
         w = torch.softmax(self.bias[:T, :T], dim=-1)
         return q.sigmoid() * torch.matmul(w, k * v) / torch.matmul(w, k)
 
