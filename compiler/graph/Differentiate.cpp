@@ -88,7 +88,8 @@ FailureOr<func::FuncOp> aft::differentiate(func::FuncOp function) {
     return failure();
   func::FuncOp gradient = function.clone();
   gradient.setName((function.getName() + "_grad").str());
-  SymbolTable(function->getParentOfType<ModuleOp>()).insert(gradient, std::next(function->getIterator()));
+  SymbolTable(function->getParentOfType<ModuleOp>())
+      .insert(gradient, std::next(function->getIterator()));
   if (failed(normalize(gradient)))
     return gradient.emitOpError("could not be brought to generic operations");
   FailureOr<SmallVector<Value>> gradients = buildGradients(gradient, parameters);

@@ -34,8 +34,8 @@ static Value untransposed(Value value) {
   AffineMap swapped = AffineMap::getPermutationMap(order, generic.getContext());
   SmallVector<AffineMap> maps = generic.getIndexingMapsArray();
   // One of the two is the identity; swapping is its own inverse.
-  bool swaps = (maps[0] == swapped && maps[1].isIdentity()) ||
-               (maps[0].isIdentity() && maps[1] == swapped);
+  bool swaps =
+      (maps[0] == swapped && maps[1].isIdentity()) || (maps[0].isIdentity() && maps[1] == swapped);
   return swaps ? source : Value();
 }
 
@@ -80,10 +80,10 @@ struct FoldTranspose : OpRewritePattern<Plain> {
 struct FoldTransposes : aft::impl::FoldTransposesBase<FoldTransposes> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<FoldTranspose<linalg::MatmulOp, linalg::MatmulTransposeAOp,
-                               linalg::MatmulTransposeBOp>,
-                 FoldTranspose<linalg::BatchMatmulOp, linalg::BatchMatmulTransposeAOp,
-                               linalg::BatchMatmulTransposeBOp>>(&getContext());
+    patterns.add<
+        FoldTranspose<linalg::MatmulOp, linalg::MatmulTransposeAOp, linalg::MatmulTransposeBOp>,
+        FoldTranspose<linalg::BatchMatmulOp, linalg::BatchMatmulTransposeAOp,
+                      linalg::BatchMatmulTransposeBOp>>(&getContext());
     if (failed(applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -29,20 +29,44 @@ namespace {
 
 /// One operation read as a mixer.
 struct Attempt {
+  using Splits = llvm::SmallDenseMap<int64_t, SmallVector<int64_t, 2>>;
   Formulas formulas;
   SmallVector<int> vars;
+  SmallVector<SmallVector<int>> dims; ///< the variables of each dimension that is not 1
+  Splits splits; ///< into which extents a dimension would have to be split to know more
   std::optional<MixerMatch> match;
   Miss miss;
   Operation *total = nullptr; ///< what computes one of the sums, where there are any
 
-  Attempt(linalg::LinalgOp root, bool fast) : formulas(root->getBlock()) { read(root, fast); }
-  void read(linalg::LinalgOp root, bool fast);
+  Attempt(linalg::LinalgOp root, bool fast, const Splits &apart) : formulas(root->getBlock()) {
+    read(root, fast, apart);
+  }
+  void read(linalg::LinalgOp root, bool fast, const Splits &apart);
+  Index variables(int64_t extent, ArrayRef<int64_t> parts);
   bool leavesNothing(Operation *root);
 };
 
 } // namespace
 
-void Attempt::read(linalg::LinalgOp root, bool fast) {
+/// The place along a dimension of the result: a variable, or one for each part.
+Index Attempt::variables(int64_t extent, ArrayRef<int64_t> parts) {
+  dims.emplace_back();
+  auto added = [&](int64_t size) {
+    vars.push_back(formulas.newVariable(size));
+    dims.back().push_back(vars.back());
+    return Index::variable(vars.back());
+  };
+  if (parts.empty())
+    return added(extent);
+  Index joined;
+  for (int64_t part : parts) {
+    joined.parts.push_back(added(part));
+    joined.extents.push_back({nullptr, part});
+  }
+  return joined;
+}
+
+void Attempt::read(linalg::LinalgOp root, bool fast, const Splits &apart) {
   Value result = root->getResult(0);
   auto type = cast<RankedTensorType>(result.getType());
   Place place;
@@ -52,9 +76,10 @@ void Attempt::read(linalg::LinalgOp root, bool fast) {
       place.push_back({});
       continue;
     }
-    vars.push_back(formulas.newVariable(type.getDimSize(dim)));
-    all |= Vars(1) << vars.back();
-    place.push_back(Index::variable(vars.back()));
+    auto parts = apart.find(dim);
+    place.push_back(variables(type.getDimSize(dim),
+                              parts == apart.end() ? ArrayRef<int64_t>() : parts->second));
+    all |= varsOf(place.back());
   }
   Expr opened = formulas.open(formulas.element(result, place));
   if (!opened)
@@ -68,6 +93,19 @@ void Attempt::read(linalg::LinalgOp root, bool fast) {
     match.reset();
     miss = {"the numerator or the denominator has another use", true};
   }
+  for (auto [dim, index] : llvm::enumerate(place))
+    if (auto parts = formulas.splits.find(index.var);
+        index.isVariable() && parts != formulas.splits.end())
+      splits[dim] = parts->second;
+}
+
+/// Reads it once more where dimensions turned out to be several.
+static std::unique_ptr<Attempt> attempted(linalg::LinalgOp root, bool fast) {
+  auto attempt = std::make_unique<Attempt>(root, fast, Attempt::Splits());
+  if (attempt->match || attempt->splits.empty())
+    return attempt;
+  auto apart = std::make_unique<Attempt>(root, fast, attempt->splits);
+  return apart->match ? std::move(apart) : std::move(attempt);
 }
 
 /// Whether nobody needs the sums when `root` is gone.
@@ -112,7 +150,7 @@ FailureOr<Operation *> aft::raiseMixer(RewriterBase &rewriter, linalg::LinalgOp 
                                        RaiseRemarks &remarks) {
   if (!isCandidate(root))
     return rewriter.notifyMatchFailure(root, "not one tensor of floats");
-  auto attempt = std::make_unique<Attempt>(root, fast);
+  std::unique_ptr<Attempt> attempt = attempted(root, fast);
   if (!attempt->match) {
     if (attempt->miss.near)
       remarks.misses.push_back({attempt->total, root, attempt->miss.reason});
@@ -121,17 +159,18 @@ FailureOr<Operation *> aft::raiseMixer(RewriterBase &rewriter, linalg::LinalgOp 
   // The gate and other factors often follow on their own.
   linalg::LinalgOp reader = root;
   for (int i = 0; i < kReaders && (reader = readerOf(reader)); ++i)
-    if (auto larger = std::make_unique<Attempt>(reader, fast); larger->match) {
+    if (std::unique_ptr<Attempt> larger = attempted(reader, fast); larger->match) {
       root = reader;
       attempt = std::move(larger);
     }
   Emitted emitted =
-      emitMixer(attempt->formulas, *attempt->match, attempt->vars, root, rewriter, attempt->miss);
+      emitMixer(attempt->formulas, *attempt->match, attempt->dims, root, rewriter, attempt->miss);
   if (!emitted.mixer) {
     remarks.misses.push_back({attempt->total, root, attempt->miss.reason});
     return rewriter.notifyMatchFailure(root, attempt->miss.reason);
   }
   remarks.raised.insert(attempt->match->sums.begin(), attempt->match->sums.end());
+  remarks.raised.insert(attempt->match->cancelled.begin(), attempt->match->cancelled.end());
   remarks.successes.push_back(
       {attempt->match->sums[0], emitted.mixer, attempt->match->smallAdded != nullptr});
   rewriter.replaceAllUsesWith(root->getResult(0), emitted.result);

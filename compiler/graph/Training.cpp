@@ -181,10 +181,9 @@ void StepBuilder::update(func::FuncOp step, ValueRange gradients, Value scale) {
       continue;
     }
     auto adamw = b.create<AdamWOp>(
-        TypeRange{param.getType(), m.getType(), v.getType()}, param, gradients[i], m, v, lr,
-        number, scale, ValueRange(), b.getF64FloatAttr(options.beta1),
-        b.getF64FloatAttr(options.beta2), b.getF64FloatAttr(options.eps),
-        b.getF64FloatAttr(options.weightDecay));
+        TypeRange{param.getType(), m.getType(), v.getType()}, param, gradients[i], m, v, lr, number,
+        scale, ValueRange(), b.getF64FloatAttr(options.beta1), b.getF64FloatAttr(options.beta2),
+        b.getF64FloatAttr(options.eps), b.getF64FloatAttr(options.weightDecay));
     for (unsigned part = 0; part < 3; ++part)
       updated[part * count + i] = adamw.getResult(part);
   }
@@ -204,8 +203,8 @@ void StepBuilder::build() {
   step.setType(b.getFunctionType(argumentTypes, TypeRange(ValueRange(results))));
   for (auto [index, alias] : llvm::enumerate(aliases)) {
     if (alias < 0) {
-      if (Attribute name = gradient.getResultAttr(index == 0 ? 0 : index - 3 * parameters.size(),
-                                                  "aft.name"))
+      if (Attribute name =
+              gradient.getResultAttr(index == 0 ? 0 : index - 3 * parameters.size(), "aft.name"))
         step.setResultAttr(index, "aft.name", name);
       else if (index == 0)
         step.setResultAttr(index, "aft.name", b.getStringAttr("loss"));

@@ -5,6 +5,7 @@
 
 #include "runtime/artifact/Session.h"
 
+#include <algorithm>
 #include <new>
 
 using namespace aft;
@@ -80,8 +81,12 @@ const char *aft_dtype_name(aft_dtype dtype) {
   return isDType(dtype) ? nameOf(static_cast<DType>(dtype)) : "?";
 }
 
-static Failure takeBuffers(const char *kind, const aft_buffer *given, size_t count,
+/// `most`: those that the entry has; of more none is looked at, for they may not be there.
+static Failure takeBuffers(const char *kind, const aft_buffer *given, size_t count, size_t most,
                            std::vector<Buffer> &buffers) {
+  if (count > most)
+    return refused("the entry has " + std::to_string(most) + " " + kind + ", found " +
+                   std::to_string(count));
   if (count > 0 && !given)
     return missing(kind);
   buffers.reserve(count);
@@ -134,19 +139,27 @@ aft_status aft_open(const char *path, const aft_open_options *options, aft_model
 
 void aft_close(aft_model *model) { delete model; }
 
-const char *aft_manifest(const aft_model *model) { return model->artifact->manifestText().c_str(); }
+const char *aft_manifest(const aft_model *model) {
+  return model ? model->artifact->manifestText().c_str() : "";
+}
 const char *aft_code_id(const aft_model *model) {
-  return model->artifact->manifest().codeId.c_str();
+  return model ? model->artifact->manifest().codeId.c_str() : "";
 }
 const char *aft_compiler_version(const aft_model *model) {
-  return model->artifact->manifest().compiler.c_str();
+  return model ? model->artifact->manifest().compiler.c_str() : "";
+}
+int32_t aft_format_version(const aft_model *model) {
+  return model ? model->artifact->manifest().format : 0;
 }
 const char *aft_target(const aft_model *model) {
+  if (!model)
+    return "";
   return model->artifact->isForGpu() ? "cuda" : "cpu";
 }
-int32_t aft_format_version(const aft_model *model) { return model->artifact->manifest().format; }
 
-size_t aft_entry_count(const aft_model *model) { return model->artifact->entries().size(); }
+size_t aft_entry_count(const aft_model *model) {
+  return model ? model->artifact->entries().size() : 0;
+}
 
 const char *aft_entry_name(const aft_model *model, size_t entry) {
   return entry < aft_entry_count(model) ? model->artifact->entries()[entry].name.c_str() : nullptr;
@@ -232,7 +245,7 @@ aft_status aft_result(const aft_model *model, size_t entry, size_t index, aft_va
 }
 
 size_t aft_weight_count(const aft_model *model) {
-  return model->artifact->weights().tensors.size();
+  return model ? model->artifact->weights().tensors.size() : 0;
 }
 
 aft_status aft_weight(const aft_model *model, size_t index, const char **name, aft_buffer *value) {
@@ -291,7 +304,8 @@ aft_status aft_result_extents(const aft_model *model, size_t entry, const aft_bu
     std::vector<Buffer> inputs;
     if (Failure failure = checkEntry(model, entry); !failure.ok())
       return failure;
-    if (Failure failure = takeBuffers("arguments", arguments, argument_count, inputs);
+    if (Failure failure = takeBuffers("arguments", arguments, argument_count,
+                                      aft_argument_count(model, entry), inputs);
         !failure.ok())
       return failure;
     // Data is not looked at, and may not be there yet.
@@ -319,11 +333,15 @@ namespace {
 /// What a run and a step are called with, after its checks.
 struct CallBuffers {
   std::vector<Buffer> inputs, outputs;
-  Failure take(const aft_buffer *arguments, size_t argumentCount, const aft_buffer *results,
-               size_t resultCount, const aft_host *host) {
-    if (Failure failure = takeBuffers("arguments", arguments, argumentCount, inputs); !failure.ok())
+  Failure take(const Artifact::Signature &entry, const aft_buffer *arguments, size_t argumentCount,
+               const aft_buffer *results, size_t resultCount, const aft_host *host) {
+    if (Failure failure =
+            takeBuffers("arguments", arguments, argumentCount, entry.arguments.size(), inputs);
+        !failure.ok())
       return failure;
-    if (Failure failure = takeBuffers("results", results, resultCount, outputs); !failure.ok())
+    if (Failure failure =
+            takeBuffers("results", results, resultCount, entry.results.size(), outputs);
+        !failure.ok())
       return failure;
     return host && !host->parallel_for ? missing("a parallel_for of the host") : Failure();
   }
@@ -338,7 +356,8 @@ aft_status aft_run(const aft_model *model, size_t entry, const aft_buffer *argum
     CallBuffers buffers;
     if (Failure failure = checkEntry(model, entry); !failure.ok())
       return failure;
-    if (Failure failure = buffers.take(arguments, argument_count, results, result_count, host);
+    if (Failure failure = buffers.take(model->artifact->signature(entry), arguments, argument_count,
+                                       results, result_count, host);
         !failure.ok())
       return failure;
     CallError error;
@@ -399,7 +418,8 @@ aft_status aft_session_step(aft_session *session, const aft_buffer *arguments,
     CallBuffers buffers;
     if (!session)
       return missing("a session");
-    if (Failure failure = buffers.take(arguments, argument_count, results, result_count, host);
+    if (Failure failure = buffers.take(session->session->signature(), arguments, argument_count,
+                                       results, result_count, host);
         !failure.ok())
       return failure;
     return session->session->step(buffers.inputs, buffers.outputs, Host(host).runtime());
@@ -411,7 +431,7 @@ aft_status aft_session_reset(aft_session *session) {
 }
 
 size_t aft_session_state_count(const aft_session *session) {
-  return session->session->states().size();
+  return session ? session->session->states().size() : 0;
 }
 
 aft_status aft_session_state(const aft_session *session, size_t index, const char **name,
@@ -429,9 +449,19 @@ aft_status aft_session_state(const aft_session *session, size_t index, const cha
   });
 }
 
-int64_t aft_session_steps(const aft_session *session) { return session->session->steps; }
-void aft_session_set_steps(aft_session *session, int64_t steps) { session->session->steps = steps; }
-void aft_session_set_seed(aft_session *session, int64_t seed) { session->session->seed = seed; }
+int64_t aft_session_steps(const aft_session *session) {
+  return session ? session->session->steps : 0;
+}
+
+void aft_session_set_steps(aft_session *session, int64_t steps) {
+  if (session)
+    session->session->steps = std::max<int64_t>(steps, 0);
+}
+
+void aft_session_set_seed(aft_session *session, int64_t seed) {
+  if (session)
+    session->session->seed = seed;
+}
 
 aft_status aft_session_save(const aft_session *session, const char *path) {
   return guarded([&]() -> Failure {

@@ -32,6 +32,7 @@ public:
   };
   const std::vector<State> &states() const { return all; }
   const std::shared_ptr<Artifact> &artifact() const { return program; }
+  const Artifact::Signature &signature() const { return program->signature(entry); }
 
   Failure save(const std::string &path) const;
   Failure load(const std::string &path);
@@ -40,10 +41,9 @@ public:
 
 private:
   Session(std::shared_ptr<Artifact> artifact, size_t entry, int64_t batch);
-  const Artifact::Signature &signature() const { return program->signature(entry); }
   Failure firstShape(const State &state, std::vector<int64_t> &shape) const;
-  Failure collect(const std::vector<Buffer> &given, std::vector<Buffer> &arguments,
-                  int64_t &number, int64_t &drawn) const;
+  Failure collect(const std::vector<Buffer> &given, std::vector<Buffer> &arguments, int64_t &number,
+                  int64_t &drawn) const;
   Failure prepareResults(const std::vector<Buffer> &given, const std::vector<Buffer> &arguments,
                          std::vector<Buffer> &results);
 

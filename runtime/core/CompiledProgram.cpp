@@ -5,6 +5,9 @@
 #include "aft/profile.h"
 #include "runtime/core/Log.h"
 
+#include <algorithm>
+#include <functional>
+
 using namespace aft;
 
 static std::string textOf(const std::vector<int64_t> &shape, DType dtype) {
@@ -50,6 +53,49 @@ static Status checkLimits(size_t index, const ValueInfo &info, const Buffer &buf
                    ? "of at least " + std::to_string(least)
                    : "from " + std::to_string(least) + " to " + std::to_string(most)) +
               " in dimension " + std::to_string(dim) + ", found " + std::to_string(found)};
+  }
+  return {};
+}
+
+namespace {
+/// The memory of a buffer that is checked already.
+struct Span {
+  const char *begin, *end;
+  size_t index;
+  Span(const Buffer &buffer, size_t index) : index(index) {
+    int64_t bytes = sizeOf(buffer.dtype);
+    for (int64_t extent : buffer.shape)
+      bytes *= extent;
+    begin = static_cast<const char *>(buffer.data);
+    end = begin + bytes;
+  }
+};
+} // namespace
+
+/// Whether outputs lie beside each other and beside all inputs but those that they update.
+static Status checkOverlaps(const EntryInfo &info, const std::vector<Buffer> &inputs,
+                            const std::vector<Buffer> &outputs) {
+  std::vector<Span> spans;
+  auto name = [&](size_t i) { return labelOf("output", i, info.outputs[i].name); };
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (Span span(outputs[i], i); span.begin != span.end)
+      spans.push_back(span);
+  std::sort(spans.begin(), spans.end(),
+            [](const Span &a, const Span &b) { return std::less<>()(a.begin, b.begin); });
+  for (size_t i = 1; i < spans.size(); ++i)
+    if (std::less<>()(spans[i].begin, spans[i - 1].end))
+      return {name(spans[i].index) + " must not overlap " + name(spans[i - 1].index)};
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    Span own(inputs[i], i);
+    // The last output that begins before the input ends is the only one that may reach into it.
+    auto next =
+        std::lower_bound(spans.begin(), spans.end(), own.end,
+                         [](const Span &a, const char *b) { return std::less<>()(a.begin, b); });
+    if (own.begin == own.end || next == spans.begin())
+      continue;
+    const Span &span = *--next;
+    if (std::less<>()(own.begin, span.end) && info.outputs[span.index].alias != static_cast<int>(i))
+      return {name(span.index) + " must not overlap " + labelOf("input", i, info.inputs[i].name)};
   }
   return {};
 }
@@ -190,6 +236,8 @@ Status CompiledProgram::takeOutputs(size_t index, const std::vector<Buffer> &inp
               " in place and must have its memory"};
     call.buffers.push_back(outputs[i].data);
   }
+  if (Status status = checkOverlaps(info, inputs, outputs); !status.ok())
+    return {"entry '" + info.name + "': " + status.message};
   return {};
 }
 

@@ -405,9 +405,11 @@ func.func @not_so_low(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf
 
 #ts = affine_map<(t, s) -> (t, s)>
 
-// t' < t: the first query sees nothing.
+// t' < t: the first query sees nothing. What hides keys in another way is part of the bias. What hides keys otherwise is part of the bias.
 // CHECK-LABEL: func.func @off_by_one(
-// CHECK-NOT: aft.
+// CHECK: arith.select
+// CHECK: aft.full
+// CHECK-NOT: causal
 // CHECK: return
 func.func @off_by_one(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf32>) -> tensor<9x4xf32> {
   %zero = arith.constant 0.0 : f32
@@ -428,7 +430,7 @@ func.func @off_by_one(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf
   %kv = linalg.mul ins(%keys, %v : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
   %n = linalg.matmul ins(%weights, %kv : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
   %z = linalg.matmul ins(%weights, %keys : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
-  // expected-remark @below {{not raised to a mixer: the mask is neither causal nor one of lengths}}
+  // expected-remark @below {{raised to aft.full}}
   %y = linalg.div ins(%n, %z : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
   return %y : tensor<9x4xf32>
 }
@@ -439,7 +441,9 @@ func.func @off_by_one(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf
 
 // t' <= t + 1
 // CHECK-LABEL: func.func @off_by_one_below(
-// CHECK-NOT: aft.
+// CHECK: arith.select
+// CHECK: aft.full
+// CHECK-NOT: causal
 // CHECK: return
 func.func @off_by_one_below(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf32>) -> tensor<9x4xf32> {
   %zero = arith.constant 0.0 : f32
@@ -462,7 +466,7 @@ func.func @off_by_one_below(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor
   %kv = linalg.mul ins(%keys, %v : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
   %n = linalg.matmul ins(%weights, %kv : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
   %z = linalg.matmul ins(%weights, %keys : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
-  // expected-remark @below {{not raised to a mixer: the mask is neither causal nor one of lengths}}
+  // expected-remark @below {{raised to aft.full}}
   %y = linalg.div ins(%n, %z : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
   return %y : tensor<9x4xf32>
 }
@@ -473,7 +477,9 @@ func.func @off_by_one_below(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor
 
 // t' >= t
 // CHECK-LABEL: func.func @anticausal(
-// CHECK-NOT: aft.
+// CHECK: arith.select
+// CHECK: aft.full
+// CHECK-NOT: causal
 // CHECK: return
 func.func @anticausal(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf32>) -> tensor<9x4xf32> {
   %zero = arith.constant 0.0 : f32
@@ -494,7 +500,7 @@ func.func @anticausal(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf
   %kv = linalg.mul ins(%keys, %v : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
   %n = linalg.matmul ins(%weights, %kv : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
   %z = linalg.matmul ins(%weights, %keys : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
-  // expected-remark @below {{not raised to a mixer: the mask is neither causal nor one of lengths}}
+  // expected-remark @below {{raised to aft.full}}
   %y = linalg.div ins(%n, %z : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
   return %y : tensor<9x4xf32>
 }
@@ -503,9 +509,11 @@ func.func @anticausal(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf
 
 #ts = affine_map<(t, s) -> (t, s)>
 
-// t - t' < 5 without a sign is a window, not an order.
+// t - t' < 5 without a sign is a window, not an order: part of the bias.
 // CHECK-LABEL: func.func @without_sign(
-// CHECK-NOT: aft.
+// CHECK: arith.select
+// CHECK: aft.full
+// CHECK-NOT: causal
 // CHECK: return
 func.func @without_sign(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf32>) -> tensor<9x4xf32> {
   %zero = arith.constant 0.0 : f32
@@ -527,7 +535,7 @@ func.func @without_sign(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9
   %kv = linalg.mul ins(%keys, %v : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
   %n = linalg.matmul ins(%weights, %kv : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
   %z = linalg.matmul ins(%weights, %keys : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
-  // expected-remark @below {{not raised to a mixer: a factor of the weights is neither an exponential nor a mask that is known}}
+  // expected-remark @below {{raised to aft.full}}
   %y = linalg.div ins(%n, %z : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
   return %y : tensor<9x4xf32>
 }
@@ -536,9 +544,11 @@ func.func @without_sign(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9
 
 #ts = affine_map<(t, s) -> (t, s)>
 
-// In i8 places wrap.
+// In i8 places wrap: no order, but a condition all the same.
 // CHECK-LABEL: func.func @narrow(
-// CHECK-NOT: aft.
+// CHECK: arith.select
+// CHECK: aft.full
+// CHECK-NOT: causal
 // CHECK: return
 func.func @narrow(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf32>) -> tensor<9x4xf32> {
   %zero = arith.constant 0.0 : f32
@@ -560,7 +570,7 @@ func.func @narrow(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf32>)
   %kv = linalg.mul ins(%keys, %v : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
   %n = linalg.matmul ins(%weights, %kv : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
   %z = linalg.matmul ins(%weights, %keys : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
-  // expected-remark @below {{not raised to a mixer: a factor of the weights is neither an exponential nor a mask that is known}}
+  // expected-remark @below {{raised to aft.full}}
   %y = linalg.div ins(%n, %z : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
   return %y : tensor<9x4xf32>
 }
@@ -781,7 +791,9 @@ func.func @lengths(%q: tensor<2x9x4xf32>, %k: tensor<2x9x4xf32>, %v: tensor<2x9x
 
 // t' <= lengths[b]
 // CHECK-LABEL: func.func @lengths_and_one(
-// CHECK-NOT: aft.
+// CHECK: arith.select
+// CHECK: aft.simple
+// CHECK-NOT: lengths
 // CHECK: return
 func.func @lengths_and_one(%q: tensor<2x9x4xf32>, %k: tensor<2x9x4xf32>, %v: tensor<2x9x4xf32>, %n: tensor<2xi32>) -> tensor<2x9x4xf32> {
   %zero = arith.constant 0.0 : f32
@@ -808,7 +820,7 @@ func.func @lengths_and_one(%q: tensor<2x9x4xf32>, %k: tensor<2x9x4xf32>, %v: ten
     %u = arith.addf %a, %o : f32
     linalg.yield %u : f32
   } -> tensor<2x4xf32>
-  // expected-remark @below {{not raised to a mixer: the mask is neither causal nor one of lengths}}
+  // expected-remark @below {{raised to aft.simple}}
   %y = linalg.generic {indexing_maps = [#x, #y, #y, #x], iterator_types = ["parallel", "parallel", "parallel"]} ins(%q, %above, %below : tensor<2x9x4xf32>, tensor<2x4xf32>, tensor<2x4xf32>) outs(%e0 : tensor<2x9x4xf32>) {
   ^bb0(%a: f32, %b: f32, %c: f32, %o: f32):
     %r = arith.divf %b, %c : f32
@@ -827,7 +839,9 @@ func.func @lengths_and_one(%q: tensor<2x9x4xf32>, %k: tensor<2x9x4xf32>, %v: ten
 
 // lengths of another type
 // CHECK-LABEL: func.func @lengths_of_i64(
-// CHECK-NOT: aft.
+// CHECK: arith.select
+// CHECK: aft.simple
+// CHECK-NOT: lengths
 // CHECK: return
 func.func @lengths_of_i64(%q: tensor<2x9x4xf32>, %k: tensor<2x9x4xf32>, %v: tensor<2x9x4xf32>, %n: tensor<2xi64>) -> tensor<2x9x4xf32> {
   %zero = arith.constant 0.0 : f32
@@ -854,7 +868,7 @@ func.func @lengths_of_i64(%q: tensor<2x9x4xf32>, %k: tensor<2x9x4xf32>, %v: tens
     %u = arith.addf %a, %o : f32
     linalg.yield %u : f32
   } -> tensor<2x4xf32>
-  // expected-remark @below {{not raised to a mixer: the mask is neither causal nor one of lengths}}
+  // expected-remark @below {{raised to aft.simple}}
   %y = linalg.generic {indexing_maps = [#x, #y, #y, #x], iterator_types = ["parallel", "parallel", "parallel"]} ins(%q, %above, %below : tensor<2x9x4xf32>, tensor<2x4xf32>, tensor<2x4xf32>) outs(%e0 : tensor<2x9x4xf32>) {
   ^bb0(%a: f32, %b: f32, %c: f32, %o: f32):
     %r = arith.divf %b, %c : f32

@@ -9,6 +9,7 @@
 using namespace aft;
 using namespace aft::test;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 namespace {
 
@@ -143,6 +144,55 @@ TEST_F(CApi, ErrorsAreReturned) {
   EXPECT_EQ(extents[1], 8);
 }
 
+TEST_F(CApi, NothingIsAskedOfNull) {
+  EXPECT_EQ(aft_entry_count(nullptr), 0u);
+  EXPECT_EQ(aft_entry_name(nullptr, 0), nullptr);
+  EXPECT_STREQ(aft_manifest(nullptr), "");
+  EXPECT_STREQ(aft_code_id(nullptr), "");
+  EXPECT_STREQ(aft_compiler_version(nullptr), "");
+  EXPECT_EQ(aft_format_version(nullptr), 0);
+  EXPECT_EQ(aft_argument_count(nullptr, 0) + aft_result_count(nullptr, 0), 0u);
+  EXPECT_EQ(aft_weight_count(nullptr), 0u);
+  EXPECT_EQ(aft_session_state_count(nullptr), 0u);
+  EXPECT_EQ(aft_session_steps(nullptr), 0);
+  aft_session_set_steps(nullptr, 1);
+  aft_session_set_seed(nullptr, 1);
+  aft_session_destroy(nullptr);
+  aft_close(nullptr);
+  EXPECT_EQ(aft_run(nullptr, 0, nullptr, 0, nullptr, 0, nullptr), AFT_ERROR_ARGUMENT);
+  EXPECT_STREQ(aft_message(), "expected a model, found NULL");
+}
+
+TEST_F(CApi, MoreBuffersThanTheEntryHasAreNotLookedAt) {
+  open(saved(kAffine, "a.so", affineWeights(1)));
+  float x[8] = {};
+  int64_t shape[] = {1, 8};
+  aft_buffer in{x, AFT_F32, 2, shape};
+  EXPECT_EQ(aft_run(model, 0, &in, SIZE_MAX, &in, 1, nullptr), AFT_ERROR_ARGUMENT);
+  EXPECT_STREQ(aft_message(), "the entry has 1 arguments, found 18446744073709551615");
+  EXPECT_EQ(aft_run(model, 0, &in, 1, &in, 2, nullptr), AFT_ERROR_ARGUMENT);
+  EXPECT_STREQ(aft_message(), "the entry has 1 results, found 2");
+}
+
+TEST_F(CApi, ResultsOverlapNothing) {
+  open(saved(kAffine, "a.so", affineWeights(1)));
+  float x[40] = {};
+  int64_t shape[] = {2, 8}, none[] = {0, 8};
+  aft_buffer in{x, AFT_F32, 2, shape}, out{x, AFT_F32, 2, shape};
+  for (int first : {0, 1, 15}) {
+    out.data = x + first;
+    EXPECT_EQ(aft_run(model, 0, &in, 1, &out, 1, nullptr), AFT_ERROR_ARGUMENT);
+    EXPECT_THAT(aft_message(), HasSubstr("output 0"));
+    EXPECT_THAT(aft_message(), HasSubstr("must not overlap input 0 ('x')"));
+  }
+  out.data = x + 16;
+  EXPECT_EQ(aft_run(model, 0, &in, 1, &out, 1, nullptr), AFT_OK) << aft_message();
+  // What has no elements is nowhere.
+  in.shape = out.shape = none;
+  out.data = x;
+  EXPECT_EQ(aft_run(model, 0, &in, 1, &out, 1, nullptr), AFT_OK) << aft_message();
+}
+
 TEST_F(CApi, SessionsCarryTheirState) {
   float first[4] = {10, 20, 30, 40};
   SaveOptions options;
@@ -188,7 +238,13 @@ TEST_F(CApi, SessionsCarryTheirState) {
   EXPECT_EQ(aft_session_load(other, path("s.so").c_str()), AFT_ERROR_FORMAT);
   EXPECT_EQ(aft_session_load(other, path("none").c_str()), AFT_ERROR_FILE);
   EXPECT_EQ(aft_session_save(other, path("no/where").c_str()), AFT_ERROR_FILE);
+  // Steps are never less than 0, so that what is saved can be loaded.
+  aft_session_set_steps(other, -5);
+  EXPECT_EQ(aft_session_steps(other), 0);
+  ASSERT_EQ(aft_session_save(other, path("d.safetensors").c_str()), AFT_OK) << aft_message();
+  EXPECT_EQ(aft_session_load(other, path("d.safetensors").c_str()), AFT_OK) << aft_message();
   aft_session_destroy(session);
+  ASSERT_EQ(aft_session_create(model, 0, INT64_MAX / 16, &session), AFT_ERROR_MEMORY);
+  EXPECT_THAT(aft_message(), Not(HasSubstr("-1")));
   aft_session_destroy(other);
-  aft_session_destroy(nullptr);
 }

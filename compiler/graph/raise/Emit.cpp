@@ -210,16 +210,58 @@ static Value shaped(Emitter &emitter, Value value, RankedTensorType wanted) {
   return value;
 }
 
-Emitted aft::raise::emitMixer(Formulas &formulas, const MixerMatch &match, ArrayRef<int> vars,
-                              Operation *root, RewriterBase &rewriter, Miss &miss) {
+/// The match at one of its heads.
+static MixerMatch atHead(Formulas &formulas, const MixerMatch &match, int64_t number) {
+  MixerMatch result = match;
+  for (SmallVectorImpl<Power> *terms : {&result.keys, &result.bias, &result.values})
+    for (Power &term : *terms)
+      term = {formulas.at(term.base, match.head, number), term.power};
+  if (match.gated)
+    result.gated = formulas.at(match.gated, match.head, number);
+  return result;
+}
+
+/// The mixer, or one for each head; and its result at `place`.
+static Expr mixed(Emitter &emitter, const MixerMatch &match, Operation *&mixer) {
+  SmallVector<SmallVector<int>> groups = {SmallVector<int>(match.batch), match.queries(),
+                                          SmallVector<int>(match.channels)};
+  Place place;
+  for (int var : flattened(groups))
+    place.push_back(Index::variable(var));
+  auto created = [&](const MixerMatch &one) {
+    Value value = createMixer(emitter, one, operandsOf(emitter, one));
+    mixer = value.getDefiningOp();
+    return emitter.ungrouped(value, groups);
+  };
+  if (match.head < 0)
+    return emitter.formulas.element(created(match), place);
+  SmallVector<SmallVector<int>> single = {{}};
+  for (const Index &index : place)
+    single.push_back({index.var});
+  SmallVector<Value> heads;
+  for (int64_t head = 0; head < emitter.formulas.staticExtent(match.head); ++head)
+    heads.push_back(emitter.grouped(created(atHead(emitter.formulas, match, head)), single));
+  place.insert(place.begin(), Index::variable(match.head));
+  Value all = emitter.rewriter.create<tensor::ConcatOp>(emitter.loc, 0, heads);
+  return emitter.formulas.element(all, place);
+}
+
+static bool canWriteAll(Emitter &emitter, const MixerMatch &match) {
+  Power gated = {match.gated, 1};
+  return emitter.canWrite(match.keys) && emitter.canWrite(match.values) &&
+         (match.left
+              ? emitter.canWrite(match.left->factors) && emitter.canWrite(match.right->factors)
+              : emitter.canWrite(match.bias)) &&
+         (!match.gated || emitter.canWrite(gated)) && (!match.lengths || isPlain(match.lengths));
+}
+
+Emitted aft::raise::emitMixer(Formulas &formulas, const MixerMatch &match,
+                              ArrayRef<SmallVector<int>> dims, Operation *root,
+                              RewriterBase &rewriter, Miss &miss) {
   OpBuilder::InsertionGuard guard(rewriter);
   rewriter.setInsertionPoint(root);
   Emitter emitter(formulas, rewriter, root);
-  Power gated = {match.gated, 1};
-  if (!emitter.canWrite(match.keys) || !emitter.canWrite(match.values) ||
-      !(match.left ? emitter.canWrite(match.left->factors) && emitter.canWrite(match.right->factors)
-                   : emitter.canWrite(match.bias)) ||
-      (match.gated && !emitter.canWrite(gated)) || (match.lengths && !isPlain(match.lengths))) {
+  if (!canWriteAll(emitter, match)) {
     miss = {"an operand lies in memory in a way that cannot be written as a view", true};
     return {};
   }
@@ -228,16 +270,13 @@ Emitted aft::raise::emitMixer(Formulas &formulas, const MixerMatch &match, Array
     return {};
   }
   emitter.chooseElement(match);
-  Value mixed = createMixer(emitter, match, operandsOf(emitter, match));
+  Operation *mixer = nullptr;
+  SmallVector<Power> factors = {{mixed(emitter, match, mixer), 1}};
   emitter.element = emitter.result;
-  SmallVector<SmallVector<int>> groups = {SmallVector<int>(match.batch), match.queries(),
-                                          SmallVector<int>(match.channels)};
-  Place place;
-  for (int var : flattened(groups))
-    place.push_back(Index::variable(var));
-  SmallVector<Power> factors = {{formulas.element(emitter.ungrouped(mixed, groups), place), 1}};
   factors.append(match.rest.begin(), match.rest.end());
-  Value result = emitter.tensor(factors, /*adds=*/false, match.number, vars);
+  Value result = emitter.tensor(factors, /*adds=*/false, match.number, flattened(dims));
+  if (!dims.empty())
+    result = emitter.grouped(result, dims);
   auto type = cast<RankedTensorType>(root->getResult(0).getType());
-  return {mixed.getDefiningOp(), shaped(emitter, result, type)};
+  return {mixer, shaped(emitter, result, type)};
 }

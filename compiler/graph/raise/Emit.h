@@ -15,9 +15,11 @@ struct Emitted {
 };
 
 /// Creates the mixer and what surrounds it; nothing, with a reason, where that
-/// cannot be. `vars`: those of the result, outermost first.
-Emitted emitMixer(Formulas &formulas, const MixerMatch &match, llvm::ArrayRef<int> vars,
-                  mlir::Operation *root, mlir::RewriterBase &rewriter, Miss &miss);
+/// cannot be. `dims`: the variables of each dimension of the result that is not 1,
+/// outermost first.
+Emitted emitMixer(Formulas &formulas, const MixerMatch &match,
+                  llvm::ArrayRef<llvm::SmallVector<int>> dims, mlir::Operation *root,
+                  mlir::RewriterBase &rewriter, Miss &miss);
 
 } // namespace aft::raise
 

@@ -8,10 +8,37 @@ using namespace mlir;
 using namespace aft;
 using namespace aft::raise;
 
+/// The same element of a tensor that has a dimension for each part of a place.
+Expr Emitter::apart(Expr e) {
+  if (llvm::all_of(e->place, [](const Index &index) { return index.parts.empty(); }))
+    return e;
+  auto type = cast<RankedTensorType>(e->tensor.getType());
+  SmallVector<OpFoldResult> known = tensor::getMixedSizes(rewriter, loc, e->tensor), sizes;
+  SmallVector<ReassociationIndices> groups;
+  SmallVector<int64_t> shape;
+  Place place;
+  for (auto [dim, index] : llvm::enumerate(e->place)) {
+    groups.emplace_back();
+    for (size_t part = 0; part < std::max<size_t>(index.parts.size(), 1); ++part) {
+      bool whole = index.parts.empty();
+      groups.back().push_back(place.size());
+      place.push_back(whole ? index : index.parts[part]);
+      shape.push_back(whole ? type.getDimSize(dim) : index.extents[part].number);
+      sizes.push_back(whole ? known[dim] : rewriter.getIndexAttr(shape.back()));
+    }
+  }
+  Value value = rewriter.create<tensor::ExpandShapeOp>(
+      loc, RankedTensorType::get(shape, type.getElementType()), e->tensor, groups, sizes);
+  return formulas.element(value, place);
+}
+
 /// The same element of a tensor that is read at plain variables.
 Expr Emitter::plain(Expr e) {
-  auto type = dyn_cast<RankedTensorType>(e->tensor.getType());
-  if (!type || isPlain(e))
+  if (!isa<RankedTensorType>(e->tensor.getType()))
+    return e;
+  e = apart(e);
+  auto type = cast<RankedTensorType>(e->tensor.getType());
+  if (isPlain(e))
     return e;
   SmallVector<OpFoldResult> offsets, sizes, strides(type.getRank(), rewriter.getIndexAttr(1));
   SmallVector<int64_t> shape;
@@ -34,10 +61,16 @@ bool Emitter::canWrite(ArrayRef<Power> terms) {
   return llvm::all_of(terms, [&](const Power &term) { return collect(term.base, elements); }) &&
          llvm::all_of(elements, [](Expr e) {
            Vars seen = 0;
-           return llvm::all_of(e->place, [&](const Index &index) {
-             bool twice = index.var >= 0 && seen >> index.var & 1;
-             seen |= index.var >= 0 ? Vars(1) << index.var : 0;
+           auto isKnown = [](ExtentId extent) { return extent.isNumber(); };
+           auto isSimple = [&](const Index &index) {
+             bool twice = seen & varsOf(index);
+             seen |= varsOf(index);
              return index.parts.empty() && index.minus < 0 && !twice;
+           };
+           return llvm::all_of(e->place, [&](const Index &index) {
+             return index.parts.empty() ? isSimple(index)
+                                        : llvm::all_of(index.parts, isSimple) &&
+                                              llvm::all_of(index.extents, isKnown);
            });
          });
 }
@@ -107,6 +140,25 @@ Value Emitter::scalar(OpBuilder &builder, Expr e, ArrayRef<Expr> elements, Value
       if (same(known, e))
         return argument;
     return e->tensor;
+  }
+  if (e->kind == Kind::Below) {
+    Value sum = builder.create<arith::ConstantIndexOp>(loc, e->bounds.back());
+    for (auto [operand, coefficient] : llvm::zip(e->operands, e->bounds)) {
+      Value value = scalar(builder, operand, elements, arguments, order);
+      if (!value.getType().isIndex())
+        value = builder.create<arith::IndexCastOp>(loc, builder.getIndexType(), value);
+      Value factor = builder.create<arith::ConstantIndexOp>(loc, coefficient);
+      sum = builder.create<arith::AddIOp>(loc, sum,
+                                          builder.create<arith::MulIOp>(loc, factor, value));
+    }
+    Value zero = builder.create<arith::ConstantIndexOp>(loc, 0);
+    return builder.create<arith::CmpIOp>(loc, arith::CmpIPredicate::sle, sum, zero);
+  }
+  if (e->kind == Kind::Choice) {
+    SmallVector<Value> parts;
+    for (Expr operand : e->operands)
+      parts.push_back(scalar(builder, operand, elements, arguments, order));
+    return builder.create<arith::SelectOp>(loc, parts[0], parts[1], parts[2]);
   }
   IRMapping mapping;
   for (auto [operand, value] : llvm::zip(e->operands, e->op->getOperands())) {

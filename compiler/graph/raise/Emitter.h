@@ -54,6 +54,7 @@ public:
 
 private:
   Expr plain(Expr e);
+  Expr apart(Expr e);
   bool collect(Expr e, llvm::SmallVectorImpl<Expr> &elements);
   mlir::Value scalar(mlir::OpBuilder &builder, Expr e, llvm::ArrayRef<Expr> elements,
                      mlir::ValueRange arguments, llvm::ArrayRef<int> order);

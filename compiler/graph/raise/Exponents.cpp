@@ -45,6 +45,8 @@ bool Normalizer::separates(Expr e) {
     return isLow(e->operands[0]) || isLow(e->operands[1]);
   if (is<math::LogOp>(e))
     return true;
+  if (is<arith::NegFOp>(e))
+    return separates(definitionOf(e->operands[0]));
   if (!is<arith::AddFOp>(e) && !is<arith::SubFOp>(e))
     return false;
   bool anyAll = false;
@@ -84,6 +86,14 @@ bool Normalizer::addMaskedExponent(Expr e, int coefficient, Product &product) {
       if (!other || *other > kHidden)
         continue;
       std::optional<Mask> shown = mask(e->operands[0], kept == 1);
+      // Who is hidden is a bias of its own where key and bias would be one otherwise.
+      if (!shown && std::isinf(*other) && (e->vars & rootVars) == rootVars) {
+        addPower(
+            product.exponents,
+            {formulas.choice(e->operands[0], kept == 1 ? 0 : *other, kept == 1 ? *other : 0), 1});
+        addExponent(e->operands[kept], 1, product);
+        return true;
+      }
       if (!hides(other, shown))
         continue;
       product.masks.append(*shown);

@@ -28,7 +28,7 @@ Node *Formulas::make(Kind kind) {
   return &node;
 }
 
-static Vars varsOf(const Index &index) {
+Vars aft::raise::varsOf(const Index &index) {
   Vars vars = index.var >= 0 ? Vars(1) << index.var : 0;
   vars |= index.minus >= 0 ? Vars(1) << index.minus : 0;
   for (const Index &part : index.parts)
@@ -107,6 +107,34 @@ Expr Formulas::inside(Expr term, Place place, ArrayRef<int64_t> bounds) {
   return node;
 }
 
+Expr Formulas::number(FloatAttr number) {
+  Node *node = make(Kind::Number);
+  node->number = number;
+  return node;
+}
+
+Expr Formulas::below(ArrayRef<std::pair<Expr, int64_t>> terms, int64_t number) {
+  Node *node = make(Kind::Below);
+  for (auto [term, coefficient] : terms) {
+    node->operands.push_back(term);
+    node->bounds.push_back(coefficient);
+    node->vars |= term->vars;
+    node->size += term->size;
+  }
+  node->bounds.push_back(number);
+  return node;
+}
+
+Expr Formulas::choice(Expr condition, double then, double otherwise) {
+  Builder builder(block->front().getContext());
+  Node *node = make(Kind::Choice);
+  node->operands = {condition, number(builder.getF32FloatAttr(then)),
+                    number(builder.getF32FloatAttr(otherwise))};
+  node->size = condition->size + 3;
+  node->vars = condition->vars;
+  return node;
+}
+
 Expr Formulas::lookup(Value tensor, ArrayRef<Expr> places) {
   Node *node = make(Kind::Lookup);
   node->tensor = tensor;
@@ -161,6 +189,19 @@ bool aft::raise::isPlain(Expr e) {
   return e->kind == Kind::Element;
 }
 
+bool aft::raise::isTidy(Expr e) {
+  Vars seen = 0;
+  auto isNew = [&](const Index &index) {
+    return index.isVariable() && !(std::exchange(seen, seen | varsOf(index)) & varsOf(index));
+  };
+  return e->kind == Kind::Element && llvm::all_of(e->place, [&](const Index &index) {
+           return index.parts.empty()
+                      ? isNew(index)
+                      : llvm::all_of(index.parts, isNew) &&
+                            llvm::all_of(index.extents, [](ExtentId id) { return id.isNumber(); });
+         });
+}
+
 static void rename(Index &index, int from, int to) {
   index.var = index.var == from ? to : index.var;
   index.minus = index.minus == from ? to : index.minus;
@@ -179,6 +220,30 @@ Expr Formulas::renamed(Expr e, int from, int to) {
     rename(index, from, to);
   for (Expr &operand : node->operands)
     operand = renamed(operand, from, to);
+  return node;
+}
+
+static void replace(Index &index, int var, int64_t number) {
+  if (index.var == var) {
+    index.var = -1;
+    index.offset += number;
+  }
+  for (Index &part : index.parts)
+    replace(part, var, number);
+}
+
+Expr Formulas::at(Expr e, int var, int64_t number) {
+  if (!has(e, var))
+    return e;
+  Node *node = make(e->kind);
+  *node = *e;
+  node->vars = e->vars & ~(Vars(1) << var);
+  if (e->kind == Kind::Variable && e->place.empty())
+    node->place = {Index::variable(std::exchange(node->var, -1))};
+  for (Index &index : node->place)
+    replace(index, var, number);
+  for (Expr &operand : node->operands)
+    operand = at(operand, var, number);
   return node;
 }
 

@@ -14,6 +14,17 @@
 
 namespace aft::raise {
 
+/// An extent by where it comes from: a number, or a dimension of a tensor that
+/// nothing tells more of. Equal ids are equal extents.
+struct ExtentId {
+  void *source = nullptr;
+  int64_t number = 0;
+  bool isNumber() const { return !source; }
+  bool operator==(const ExtentId &other) const {
+    return source == other.source && number == other.number;
+  }
+};
+
 /// A place along one dimension: a number, a variable plus a number, the
 /// difference of two variables plus a number, or the row-major place of several
 /// places in a dimension that holds them all.
@@ -23,7 +34,7 @@ struct Index {
   int64_t offset = 0;
   bool partial = false;     ///< the variable may not reach all of the dimension
   std::vector<Index> parts; ///< outermost first
-  llvm::SmallVector<int64_t, 2> extents;
+  llvm::SmallVector<ExtentId, 2> extents;
 
   static Index variable(int var) {
     Index index;
@@ -54,6 +65,9 @@ enum class Kind {
   Sum,      ///< of the operand over `var`, as `op` computes it
   Inside,   ///< the operand where each of `place` lies in [0, bound), else 0
   Lookup,   ///< of `tensor` at the places that the operands compute
+  Below,    ///< whether the sum of the operands, each times one of `bounds`, and the last bound
+            ///< is 0 or less
+  Choice,   ///< the second operand where the first, a condition, holds, else the third
 };
 
 class TapReader;
@@ -73,15 +87,7 @@ struct Node {
   int size = 1; ///< as a tree
 };
 
-/// An extent by where it comes from: a number, or a dimension of a tensor that
-/// nothing tells more of. Equal ids are equal extents.
-struct ExtentId {
-  void *source = nullptr;
-  int64_t number = 0;
-  bool operator==(const ExtentId &other) const {
-    return source == other.source && number == other.number;
-  }
-};
+/// Of a dimension of a tensor, or a size of the program.
 ExtentId extentOf(mlir::Value tensor, int64_t dim);
 ExtentId extentIdOf(mlir::OpFoldResult size);
 
@@ -103,12 +109,19 @@ public:
   Expr scalar(mlir::Operation *op, llvm::ArrayRef<Expr> operands);
   Expr sum(int var, Expr term, mlir::Operation *op);
   Expr inside(Expr term, Place place, llvm::ArrayRef<int64_t> bounds);
+  Expr number(mlir::FloatAttr number);
+  /// Whether the sum of coefficient * integer, and a number, is at most 0.
+  Expr below(llvm::ArrayRef<std::pair<Expr, int64_t>> terms, int64_t number);
+  /// An f32 that is one number where a condition holds and another one elsewhere.
+  Expr choice(Expr condition, double then, double otherwise);
   /// Null where it grows too large.
   Expr lookup(mlir::Value tensor, llvm::ArrayRef<Expr> places);
 
   /// One step into the definition of an element; null where it has none that
   /// can be told as a formula. Steps into aft.stop_gradient are not taken.
   Expr open(Expr element);
+  /// The same formula where a variable is a number.
+  Expr at(Expr e, int var, int64_t number);
   /// The same formula with another variable.
   Expr renamed(Expr e, int from, int to);
 
@@ -120,6 +133,10 @@ public:
   /// A dimension that the variable runs over.
   std::pair<mlir::Value, int64_t> home(int var) const { return homes[var].front(); }
   bool hasHome(int var) const { return !homes[var].empty(); }
+
+  /// Of what extents a dimension consists that a variable runs over, where that dimension was
+  /// made of several: the variable would have to be as many.
+  llvm::SmallDenseMap<int, llvm::SmallVector<int64_t, 2>> splits;
 
   /// The operations whose results were opened.
   llvm::SetVector<mlir::Operation *> opened;
@@ -140,6 +157,8 @@ private:
 
 /// Whether two formulas are the same, whoever made them.
 bool same(Expr a, Expr b);
+/// The variables that a place depends on.
+Vars varsOf(const Index &index);
 /// Without casts between float types around it.
 Expr stripped(Expr e);
 /// Its number, where it is one.
@@ -149,6 +168,8 @@ template <typename OpT> bool is(Expr e) { return e->kind == Kind::Scalar && llvm
 inline bool has(Expr e, int var) { return e->vars >> var & 1; }
 /// Whether it is an element read at plain, different variables.
 bool isPlain(Expr e);
+/// The same, where a place may consist of several variables whose extents are known.
+bool isTidy(Expr e);
 
 } // namespace aft::raise
 

@@ -166,16 +166,11 @@ bool FilterFinder::takeChannels() {
     own |= Vars(1) << var;
   if ((keyVars | valueVars) & ~own)
     return refuse("keys or values depend on another variable", false);
-  int last = others.empty() ? -1 : others.back();
-  Expr value = mixer.values.front().base;
-  if (value->kind == Kind::Element)
-    for (const Index &index : value->place)
-      if (llvm::is_contained(others, index.var))
-        last = index.var;
+  Vars last = lastOf(mixer.values.front().base, others);
   SmallVector<int> batch, shared;
   for (int var : others) {
     bool ofFilter = has(bias.base, var), ofKeys = keyVars >> var & 1;
-    if (!ofFilter && ofKeys && var != last)
+    if (!ofFilter && ofKeys && !(last >> var & 1))
       batch.push_back(var);
     else if (ofFilter || ofKeys)
       filter.heads.push_back(var);

@@ -6,10 +6,14 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace aft;
 using namespace aft::raise;
+
+/// A mixer of its own for each of as many heads, no more.
+static constexpr int64_t kHeads = 64;
 
 namespace {
 class Matcher {
@@ -36,13 +40,19 @@ private:
       all |= Vars(1) << var;
     return all;
   }
+  void cancelTotals();
+  bool areAlike(const Total &a, const Total &b) const;
   bool takeTotals();
   bool hidesOutside() const;
   bool holdsAlways(const Inequality &mask) const;
-  bool takeTerms(const Product &above, Product below);
+  bool takeTerms(Product above, Product below);
+  void takeConditions(Product &above, Product &below);
+  bool refuseFactor(Expr factor);
   bool takeRoles();
+  bool takeAsExponent(const Inequality &mask);
   bool takeMasks();
   bool takeGroups(Vars biasVars, Vars others);
+  bool takeHeads();
   void takeRest();
   bool takeGate(const Power &factor);
 
@@ -56,7 +66,37 @@ private:
 };
 } // namespace
 
+bool Matcher::areAlike(const Total &a, const Total &b) const {
+  if (a.vars.size() != b.vars.size() || !a.term->totals.empty() || !b.term->totals.empty())
+    return false;
+  Product other = *b.term;
+  for (auto [own, from] : llvm::zip(a.vars, b.vars)) {
+    if (!formulas.sameExtent(own, from))
+      return false;
+    other = other.renamed(formulas, from, own);
+  }
+  const Product &term = *a.term;
+  return term.number == other.number && term.shift == other.shift &&
+         isSame(term.factors, other.factors) && isSame(term.exponents, other.exponents) &&
+         covers(term.masks, other.masks) && covers(other.masks, term.masks);
+}
+
+/// What divides numerator and denominator, as of a bias that is a softmax itself.
+void Matcher::cancelTotals() {
+  SmallVector<Total, 2> &totals = product.totals;
+  for (size_t i = 0; i < totals.size(); ++i)
+    for (size_t j = i + 1; j < totals.size(); ++j)
+      if (totals[i].power == -totals[j].power && areAlike(totals[i], totals[j])) {
+        mixer.cancelled.append(totals[i].ops);
+        totals.erase(totals.begin() + j);
+        totals.erase(totals.begin() + i--);
+        break;
+      }
+}
+
 bool Matcher::takeTotals() {
+  if (product.totals.size() > 2)
+    cancelTotals();
   if (product.totals.empty())
     return far("nothing is summed");
   if (product.totals.size() != 2 || product.totals[0].power * product.totals[1].power != -1) {
@@ -92,14 +132,42 @@ bool Matcher::takeTotals() {
   return takeTerms(*above.term, std::move(term));
 }
 
-bool Matcher::takeTerms(const Product &above, Product below) {
+/// Weights that are 0 where a condition does not hold have -inf there in the exponent.
+void Matcher::takeConditions(Product &above, Product &below) {
+  for (const Power &factor : SmallVector<Power, 4>(below.factors)) {
+    std::optional<std::pair<Expr, bool>> condition = normalizer.conditionOf(factor.base);
+    auto alike = [&](const Power &p) { return p.isLike(factor) && p.power == factor.power; };
+    if (!condition || factor.power < 1 || llvm::none_of(above.factors, alike))
+      continue;
+    double hidden = -std::numeric_limits<double>::infinity();
+    auto [holds, isTrue] = *condition;
+    Expr exponent = formulas.choice(holds, isTrue ? 0 : hidden, isTrue ? hidden : 0);
+    for (Product *side : {&above, &below}) {
+      llvm::erase_if(side->factors, alike);
+      side->exponents.push_back({exponent, 1});
+    }
+  }
+}
+
+/// Why a factor of the weights is not taken.
+bool Matcher::refuseFactor(Expr factor) {
+  auto argument =
+      factor->kind == Kind::Element ? dyn_cast<BlockArgument>(factor->tensor) : BlockArgument();
+  return near("a factor of the weights is neither an exponential nor a mask that is known" +
+              (argument ? ": argument " + Twine(argument.getArgNumber()) +
+                              " may hold any numbers; a bool hides keys, or -inf in the bias"
+                        : Twine()));
+}
+
+bool Matcher::takeTerms(Product above, Product below) {
+  takeConditions(above, below);
   std::optional<SmallVector<Power>> extra = difference(above.exponents, below.exponents);
   if (!extra)
     return near("numerator and denominator have different weights");
   if (!extra->empty())
     return near("the numerator has exponentials that the denominator lacks");
   if (!below.factors.empty())
-    return near("a factor of the weights is neither an exponential nor a mask that is known");
+    return refuseFactor(below.factors.front().base);
   if (!covers(above.masks, below.masks) || !covers(below.masks, above.masks))
     return near("numerator and denominator are masked differently");
   if (above.factors.empty())
@@ -186,6 +254,17 @@ bool Matcher::takeRoles() {
   return takeGroups(biasVars, valueVars);
 }
 
+Vars aft::raise::lastOf(Expr value, ArrayRef<int> vars) {
+  Vars last = vars.empty() ? 0 : Vars(1) << vars.back(), all = 0;
+  for (int var : vars)
+    all |= Vars(1) << var;
+  if (value->kind == Kind::Element)
+    for (const Index &index : value->place)
+      if (Vars own = varsOf(index) & all)
+        last = own;
+  return last;
+}
+
 bool Matcher::takeGroups(Vars biasVars, Vars valueVars) {
   SmallVector<int> others;
   for (int var : vars)
@@ -199,25 +278,53 @@ bool Matcher::takeGroups(Vars biasVars, Vars valueVars) {
       return far("the key depends on another variable");
   if (valueVars & ~allowed)
     return far("the values depend on another variable");
-  // Last in the values' own order, where their channels lie side by side.
-  int last = others.empty() ? -1 : others.back();
-  Expr value = mixer.values.front().base;
-  if (value->kind == Kind::Element)
-    for (const Index &index : value->place)
-      if (llvm::is_contained(others, index.var))
-        last = index.var;
+  Vars last = lastOf(mixer.values.front().base, others);
   for (int var : others) {
     bool isBatch =
         mixer.bias.empty() || !(biasVars & ~(Vars(1) << mixer.key | Vars(1) << mixer.query))
-            ? var != last
+            ? !(last >> var & 1)
             : biasVars >> var & 1;
     (isBatch ? mixer.batch : mixer.channels).push_back(var);
   }
   if (mixer.channels.empty())
     return near("every channel has a bias of its own");
-  if (llvm::any_of(mixer.channels,
-                   [&](int var) { return ShapedType::isDynamic(formulas.staticExtent(var)); }))
+  return takeHeads();
+}
+
+/// Batches that the program does not know cannot be channels. Heads with a bias of their own
+/// become a mixer each then.
+bool Matcher::takeHeads() {
+  auto isDynamic = [&](int var) { return ShapedType::isDynamic(formulas.staticExtent(var)); };
+  if (llvm::none_of(mixer.channels, isDynamic))
+    return true;
+  SmallVector<int> batch, channels;
+  for (int var : mixer.channels)
+    (isDynamic(var) ? batch : channels).push_back(var);
+  if (mixer.batch.size() != 1 || isDynamic(mixer.batch[0]) || channels.empty())
     return near("the number of channels is not known");
+  if (formulas.staticExtent(mixer.batch[0]) > kHeads)
+    return near("the bias differs in more than " + Twine(kHeads) +
+                " heads, and the size of the batch is not known");
+  mixer.head = mixer.batch[0];
+  mixer.batch.assign(batch.begin(), batch.end());
+  mixer.channels.assign(channels.begin(), channels.end());
+  return true;
+}
+
+/// A mask as an exponent of its own: -inf where it hides.
+bool Matcher::takeAsExponent(const Inequality &mask) {
+  SmallVector<std::pair<Expr, int64_t>> terms(mask.values.begin(), mask.values.end());
+  for (auto [var, coefficient] : mask.vars)
+    terms.push_back({formulas.variable(var), coefficient});
+  Expr seen = formulas.below(terms, mask.number);
+  bool ofQuery = llvm::any_of(mixer.queries(), [&](int var) { return has(seen, var); });
+  // A bias that is there anyway: without one it would be the only matrix.
+  if (ofQuery && (mixer.filter || mixer.bias.empty()))
+    return near("the mask is neither causal nor one of lengths");
+  if (ofQuery && llvm::any_of(mixer.channels, [&](int var) { return has(seen, var); }))
+    return near("channels differ in what the mask hides");
+  Expr exponent = formulas.choice(seen, 0, -std::numeric_limits<double>::infinity());
+  (ofQuery ? mixer.bias : mixer.keys).push_back({exponent, 1});
   return true;
 }
 
@@ -231,14 +338,12 @@ bool Matcher::takeMasks() {
                   mask.values[0].first->kind == Kind::Element && mixer.batch.size() == 1;
     if (order && square) {
       mixer.causal = true;
-    } else if (order) {
-      return near("causal, but the numbers of queries and keys are not known to be equal");
     } else if (length && !mixer.lengths && isPlain(mask.values[0].first) &&
                mask.values[0].first->vars == Vars(1) << mixer.batch[0] &&
                getElementTypeOrSelf(mask.values[0].first->tensor.getType()).isInteger(32)) {
       mixer.lengths = mask.values[0].first;
-    } else {
-      return near("the mask is neither causal nor one of lengths");
+    } else if (!takeAsExponent(mask)) {
+      return false;
     }
   }
   if (mixer.bias.empty() && !square)

@@ -47,6 +47,8 @@ struct MixerMatch {
   /// Where that bias is beside its band the sum over `rank` of left * right.
   std::shared_ptr<Product> left, right;
   int rank = -1;
+  /// Of which each number is a mixer of its own; -1: none.
+  int head = -1;
   Expr lengths = nullptr;
   Gate gate = Gate::none;
   Expr gated = nullptr;
@@ -54,6 +56,7 @@ struct MixerMatch {
   llvm::SmallVector<Power, 2> rest;
   /// What computes numerator and denominator, and what loses a small number.
   llvm::SmallVector<mlir::Operation *, 2> sums;
+  llvm::SmallVector<mlir::Operation *, 2> cancelled; ///< sums that divide both
   mlir::Operation *smallAdded = nullptr;
 };
 
@@ -89,6 +92,10 @@ bool findFilter(Formulas &formulas, Normalizer &normalizer, const Sums &sums, Mi
 /// The same formula at one tap of each axis; null where it depends on more than
 /// the distances of keys and queries.
 Expr atTaps(Formulas &formulas, Normalizer &normalizer, llvm::ArrayRef<Filter::Axis> axes, Expr e);
+
+/// Which of the variables are the channels where nothing else tells: those of the last dimension
+/// in the values' own order, where they lie side by side.
+Vars lastOf(Expr value, llvm::ArrayRef<int> vars);
 
 /// Sets the window, and the sides of a product, where the bias is a band.
 void findBand(Formulas &formulas, Normalizer &normalizer, MixerMatch &mixer);

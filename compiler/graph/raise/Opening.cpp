@@ -143,10 +143,12 @@ Expr Formulas::openStructured(linalg::LinalgOp op, const Place &place) {
 // Views
 //===----------------------------------------------------------------------===//
 
-static Index joined(ArrayRef<Index> indices, ArrayRef<int64_t> extents) {
+static bool isOne(ExtentId extent) { return extent == ExtentId{nullptr, 1}; }
+
+static Index joined(ArrayRef<Index> indices, ArrayRef<ExtentId> extents) {
   Index all;
   for (auto [index, extent] : llvm::zip(indices, extents))
-    if (extent != 1) {
+    if (!isOne(extent)) {
       all.parts.push_back(index);
       all.extents.push_back(extent);
     }
@@ -156,23 +158,22 @@ static Index joined(ArrayRef<Index> indices, ArrayRef<int64_t> extents) {
 }
 
 /// The places along the dimensions that a collapsed one consists of.
-static std::optional<Place> split(const Index &index, ArrayRef<int64_t> extents) {
-  SmallVector<int64_t> wide;
-  for (int64_t extent : extents)
-    if (extent != 1)
+static std::optional<Place> split(const Index &index, ArrayRef<ExtentId> extents) {
+  SmallVector<ExtentId> wide;
+  for (ExtentId extent : extents)
+    if (!isOne(extent))
       wide.push_back(extent);
   Place place(extents.size());
   if (wide.empty())
     return place;
   bool single = wide.size() == 1;
-  // All but the outermost extent must be known and equal; it follows then.
+  // All but the outermost extent must be equal; it follows then.
   if (!single && (index.parts.size() != wide.size() ||
-                  ArrayRef(wide).drop_front() != ArrayRef(index.extents).drop_front() ||
-                  llvm::any_of(ArrayRef(wide).drop_front(), ShapedType::isDynamic)))
+                  ArrayRef(wide).drop_front() != ArrayRef(index.extents).drop_front()))
     return std::nullopt;
   unsigned next = 0;
   for (auto [dim, extent] : llvm::enumerate(extents))
-    if (extent != 1)
+    if (!isOne(extent))
       place[dim] = single ? index : index.parts[next++];
   return place;
 }
@@ -234,16 +235,21 @@ Expr Formulas::openView(Operation *op, const Place &place) {
   Place at;
   if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op)) {
     for (const ReassociationIndices &group : expand.getReassociationIndices()) {
-      ArrayRef<int64_t> extents =
-          expand.getResultType().getShape().slice(group.front(), group.size());
+      auto extents = llvm::map_to_vector(
+          group, [&](int64_t dim) { return extentOf(expand.getResult(), dim); });
       at.push_back(joined(ArrayRef(place).slice(group.front(), group.size()), extents));
     }
     return element(expand.getSrc(), at);
   }
   if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
     for (auto [dim, group] : llvm::enumerate(collapse.getReassociationIndices())) {
-      std::optional<Place> parts =
-          split(place[dim], collapse.getSrcType().getShape().slice(group.front(), group.size()));
+      auto extents = llvm::map_to_vector(
+          group, [&](int64_t source) { return extentOf(collapse.getSrc(), source); });
+      std::optional<Place> parts = split(place[dim], extents);
+      if (!parts && place[dim].isVariable() &&
+          llvm::all_of(extents, [](ExtentId extent) { return extent.isNumber(); }))
+        for (ExtentId extent : splits.contains(place[dim].var) ? ArrayRef<ExtentId>() : extents)
+          splits[place[dim].var].push_back(extent.number);
       if (!parts)
         return nullptr;
       at.append(*parts);

@@ -25,7 +25,7 @@ Followed aft::raise::follow(Formulas &formulas, Expr e) {
       return result;
     }
     current = result.origin = next;
-    if (isPlain(current) || !isPlain(result.value))
+    if (isTidy(current) || !isTidy(result.value))
       result.value = current;
   }
   return result;
@@ -73,6 +73,11 @@ std::optional<SmallVector<Power>> aft::raise::difference(ArrayRef<Power> list,
       result.erase(known);
   }
   return result;
+}
+
+bool aft::raise::isSame(ArrayRef<Power> a, ArrayRef<Power> b) {
+  std::optional<SmallVector<Power>> rest = difference(a, b);
+  return rest && rest->empty();
 }
 
 void aft::raise::addPower(SmallVectorImpl<Power> &list, const Power &more) {
@@ -138,6 +143,10 @@ void Normalizer::multiply(Expr e, int power, Product &product) {
     product.number = -product.number;
     return multiply(e->operands[0], power, product);
   }
+  if (is<arith::AddFOp>(e))
+    for (int side : {0, 1})
+      if (number(e->operands[side]) == 0.0)
+        return multiply(e->operands[1 - side], power, product);
   if (power > 0 && multiplySelect(e, product))
     return;
   if (power < 0 && multiplySmallAdded(e, product))
@@ -180,10 +189,38 @@ bool Normalizer::multiplySelect(Expr e, Product &product) {
     return false;
   std::optional<Mask> known = mask(e->operands[0], !thenZero);
   if (!known)
-    return false;
+    return multiplyChoice(e->operands[0], !thenZero, e->operands[thenZero ? 2 : 1], product);
   product.masks.append(*known);
   multiply(e->operands[thenZero ? 2 : 1], 1, product);
   return true;
+}
+
+/// A weight where a condition holds that says nothing of places, such as one that the caller
+/// hands in. Values stay as they are: 0 times inf is not 0.
+bool Normalizer::multiplyChoice(Expr condition, bool holds, Expr kept, Product &product) {
+  if (depth >= kDepth)
+    return false;
+  ++depth;
+  Product own = this->product(kept);
+  --depth;
+  if (!own.isWeight())
+    return false;
+  product.times(own);
+  addPower(product.factors, {formulas.choice(condition, holds ? 1 : 0, holds ? 0 : 1), 1});
+  return true;
+}
+
+std::optional<std::pair<Expr, bool>> Normalizer::conditionOf(Expr e) {
+  e = definitionOf(stripped(e));
+  if (e->kind == Kind::Choice)
+    return std::pair(e->operands[0], numberOf(e->operands[1]) == 1.0);
+  if (is<arith::UIToFPOp>(e) && e->op->getOperand(0).getType().isInteger(1))
+    return std::pair(e->operands[0], true);
+  if (!is<arith::SelectOp>(e))
+    return std::nullopt;
+  std::optional<double> then = number(e->operands[1]), other = number(e->operands[2]);
+  bool isNumber = (then == 1.0 && other == 0.0) || (then == 0.0 && other == 1.0);
+  return isNumber ? std::optional(std::pair(e->operands[0], then == 1.0)) : std::nullopt;
 }
 
 /// The sums that one operation computes at once are one sum over several variables.

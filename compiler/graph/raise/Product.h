@@ -77,6 +77,8 @@ bool covers(llvm::ArrayRef<Inequality> a, llvm::ArrayRef<Inequality> b);
 std::optional<llvm::SmallVector<Power>> difference(llvm::ArrayRef<Power> list,
                                                    llvm::ArrayRef<Power> other);
 
+bool isSame(llvm::ArrayRef<Power> a, llvm::ArrayRef<Power> b);
+
 /// Brings formulas into the normal form. `rootVars`: the variables at which the
 /// result is read. `dropSmall`: a small number added to a
 /// denominator is left out.
@@ -93,6 +95,9 @@ public:
   /// What an element is computed as; where that is not known, itself.
   Expr definitionOf(Expr e);
   std::optional<double> number(Expr e) { return numberOf(definitionOf(e)); }
+  /// The condition of a number that is 1 where it holds, else 0, and that says nothing of
+  /// places; with whether it is to hold.
+  std::optional<std::pair<Expr, bool>> conditionOf(Expr e);
   /// What it says of places that a condition holds, or does not.
   std::optional<Mask> mask(Expr condition, bool holds = true);
   /// The same of a number that is surely 0 or 1: where it is 1, or 0.
@@ -106,6 +111,7 @@ private:
   void multiply(Expr e, int power, Product &product);
   void multiplyElement(Expr e, int power, Product &product);
   bool multiplySelect(Expr e, Product &product);
+  bool multiplyChoice(Expr condition, bool holds, Expr kept, Product &product);
   void multiplySum(Expr e, int power, Product &product);
   bool multiplySmallAdded(Expr e, Product &product);
   bool multiplyWindow(Expr e, int power, Product &product);

@@ -23,11 +23,6 @@ static Expr belowExponential(Normalizer &normalizer, Expr e) {
   return is<math::ExpOp>(power) ? power->operands[0] : nullptr;
 }
 
-static bool isSame(ArrayRef<Power> a, ArrayRef<Power> b) {
-  std::optional<SmallVector<Power>> rest = difference(a, b);
-  return rest && rest->empty();
-}
-
 /// The two sums, each with what stands before it, as one.
 std::optional<Product> Normalizer::windowed(const Product &window, const Product &all) {
   if (window.totals.size() != 1 || all.totals.size() != 1 || window.number != all.number ||

@@ -38,7 +38,9 @@ extern "C" {
 /*===--- Errors -----------------------------------------------------------===*/
 
 /* What a function returns. Anything but AFT_OK means that nothing was done
-   and that every output argument is as it was, unless its function says else. */
+   and that every output argument is as it was, unless its function says else.
+   NULL for a model or a session is an error of argument; what returns no status
+   gives 0 for it, or an empty text, and does nothing. */
 typedef enum aft_status {
   AFT_OK = 0,
   AFT_ERROR_ARGUMENT = 1, /* what was handed in: a count, a name, a dtype, a shape */
@@ -252,7 +254,8 @@ AFT_API size_t aft_session_state_count(const aft_session *session);
 AFT_API aft_status aft_session_state(const aft_session *session, size_t index, const char **name,
                                      aft_buffer *value);
 
-/* Steps done, which a checkpoint restores, too; and the seed of dropout (0). */
+/* Steps done, which a checkpoint restores, too, and which are never less than 0; and
+   the seed of dropout (0). */
 AFT_API int64_t aft_session_steps(const aft_session *session);
 AFT_API void aft_session_set_steps(aft_session *session, int64_t steps);
 AFT_API void aft_session_set_seed(aft_session *session, int64_t seed);

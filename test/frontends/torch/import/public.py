@@ -127,10 +127,9 @@ class Running(Layer):
 
 
 class Heads(Layer):
-    """A bias per head, values in heads, the gate over all channels. A mixer per head, whose channels
-    are those of the whole batch: its size would have to be known."""
+    """A bias per head, values in heads, the gate over all channels: a mixer for each head."""
 
-    raised = ""
+    raised = "full"
 
     def __init__(self, heads=4):
         super().__init__()
@@ -145,6 +144,34 @@ class Heads(Layer):
         k = k.exp()
         y = torch.einsum("hts,bhsd->bhtd", w, k * v) / torch.einsum("hts,bhsd->bhtd", w, k)
         return q.sigmoid() * y.transpose(1, 2).reshape(B, T, C)
+
+
+class RepeatedKeys(WithBias):
+    """Keys per head, repeated after the exponential; the bias softmaxed, padding hidden by a factor."""
+
+    def __init__(self, heads=4):
+        super().__init__()
+        self.each = DIM // heads
+        self.k = nn.Linear(DIM, heads)
+
+    def mix(self, q, k, v):
+        T = k.shape[1]
+        seen = q.abs().sum(-1, keepdim=True) > 0
+        k = torch.repeat_interleave(k.exp() * seen, self.each, dim=-1)
+        w = torch.softmax(self.bias[:T, :T], dim=-1)
+        return q.sigmoid() * torch.matmul(w, k * v) / torch.matmul(w, k)
+
+
+class Sliding(WithBias):
+    """Keys outside of the last few are hidden."""
+
+    def mix(self, q, k, v):
+        T = q.size(1)
+        at = torch.arange(T, device=q.device)
+        d = at[:, None] - at
+        w = self.bias[:T, :T].masked_fill((d < 0) | (d >= 4), -math.inf).exp()
+        k = k.exp()
+        return q.sigmoid() * (w @ (k * v)) / (w @ k)
 
 
 class Distances(Layer):
@@ -377,8 +404,8 @@ class PlainLoop(Loop):
         return torch.sigmoid(q) * torch.stack(rows, dim=1)
 
 
-FREE = [Products, Mean, TimeFirst, Broadcast, Softmaxed, Factors, Running, Heads, Distances,
-        RelativeHeads, Convolved, CausalConvolved, OnlyConvolved, TimeWeighting]
+FREE = [Products, Mean, TimeFirst, Broadcast, Softmaxed, Factors, Running, Heads, RepeatedKeys,
+        Sliding, Distances, RelativeHeads, Convolved, CausalConvolved, OnlyConvolved, TimeWeighting]
 FIXED = [Decay, CurveConvolved, Loop, PlainLoop]
 
 
