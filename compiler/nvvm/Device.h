@@ -4,6 +4,7 @@
 #define AFT_COMPILER_NVVM_DEVICE_H
 
 #include "compiler/binary/Target.h"
+#include "compiler/kernels/ProductForm.h"
 #include "mlir/IR/BuiltinOps.h"
 
 #include <string>
@@ -29,6 +30,7 @@ struct DeviceKernel {
   std::string name;
   int threads = 0, buffers = 0, extents = 0;
   int sharedBytes = 0; ///< static: no more is asked for at a launch
+  std::optional<ProductForm> product;
 };
 
 struct DeviceCode {

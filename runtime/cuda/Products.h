@@ -1,20 +1,23 @@
 //===- Products.h - Matrix products by cuBLASLt ---------------------------===//
-// Not used yet: programs compute products by kernels of their own.
+// Each is a kernel of the program, too, which runs where the library is missing or knows no
+// algorithm: see ProductCode.
 
 #ifndef AFT_RUNTIME_CUDA_PRODUCTS_H
 #define AFT_RUNTIME_CUDA_PRODUCTS_H
 
 #include "runtime/cuda/Allocator.h"
 #include "runtime/cuda/BlasApi.h"
+#include "runtime/cuda/DeviceCode.h"
 
 #include <compare>
 
 namespace aft::cuda {
 
 /// D = A B, all row-major and dense: A [batch,m,k], B [batch,k,n], D [batch,m,n], of f32,
-/// bf16 or f64; sums are in f32 (without TF32), of f64 in f64.
+/// bf16 or f64; sums are in f32 (without TF32), of f64 in f64, and rounded once.
 struct Product {
-  DType dtype = DType::f32;
+  DType dtype = DType::f32;  ///< of A and B
+  DType result = DType::f32; ///< of C, D and bias: the same, or f32 for products of bf16
   int64_t m = 0, n = 0, k = 0, batch = 1;
   bool transposedA = false, transposedB = false; ///< stored as [k,m], [n,k]
   /// What is done on the way out, in this order.
@@ -27,10 +30,14 @@ struct Product {
 
 struct ProductOperands {
   Address a = 0, b = 0, d = 0, c = 0, bias = 0;
-  /// Products::kWorkspaceBytes. 0: from the allocator, which cannot give any to a stream that
-  /// is recorded.
+  /// As much as Products::workspaceBytes(); 0: from the allocator, which cannot give any to
+  /// a stream that is recorded.
   Address workspace = 0;
 };
+
+/// A launch of a kernel as the product that it says to be.
+std::pair<Product, ProductOperands> productOf(const ProductCode &code, void *const *buffers,
+                                              const int64_t *dims);
 
 /// The library and the algorithms it has chosen, each once per product and alignment of
 /// its operands. Safe to use from several threads; calls are made within a Device::Scope.
@@ -45,15 +52,22 @@ public:
   /// The same from the first of some files that loads.
   static Status open(std::shared_ptr<Device> device, const std::vector<std::string> &paths,
                      std::shared_ptr<Products> &products);
+  /// Of the system's library for a GPU, opened once. Null where there is none, or where
+  /// AFT_CUDA_PRODUCTS is "kernels"; AFT_LOG=runtime tells why.
+  static std::shared_ptr<Products> shared(const std::shared_ptr<Device> &device);
   ~Products();
   Products(const Products &) = delete;
   Products &operator=(const Products &) = delete;
 
+  /// Whether there is an algorithm for a product, which is looked for the first time.
+  bool knows(const Product &product, const ProductOperands &operands);
   /// Puts a product on a stream.
   Status run(const Product &product, const ProductOperands &operands, Stream stream);
 
   /// Products that an algorithm has been chosen for.
   size_t planned() const;
+  /// The most that any of these algorithms uses.
+  int64_t workspaceBytes() const;
 
 private:
   struct Plan {
@@ -61,6 +75,7 @@ private:
     blas::Layout a = nullptr, b = nullptr, d = nullptr;
     blas::Algorithm algorithm{};
     int64_t workspaceBytes = 0;
+    Status refused = {}; ///< why there is no algorithm
   };
   /// The alignments of all operands, in bytes.
   struct Key {
@@ -71,7 +86,8 @@ private:
 
   explicit Products(std::shared_ptr<Device> device) : device(std::move(device)) {}
   Status load(const std::vector<std::string> &paths);
-  Status find(const Key &key, Plan *&plan);
+  static Key keyOf(const Product &product, const ProductOperands &operands);
+  Plan &find(const Key &key);
   blas::BlasResult describe(const Product &product, Plan &plan) const;
   blas::BlasResult choose(const Key &key, Plan &plan, int &found) const;
   void destroy(Plan &plan) const;

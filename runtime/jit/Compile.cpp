@@ -72,6 +72,21 @@ static LogicalResult describe(ModuleOp module, Package &package) {
   return success();
 }
 
+/// Products whose types the runtime does not know are left to their kernels.
+static std::optional<cuda::ProductCode> convert(const std::optional<ProductForm> &form) {
+  std::optional<DType> type = form ? dtypeOf(form->type) : std::nullopt,
+                       result = form ? dtypeOf(form->resultType) : std::nullopt;
+  if (!type || !result)
+    return std::nullopt;
+  cuda::ProductCode code{*type, *result, form->transposedA, form->transposedB};
+  auto number = [](int64_t value) { return static_cast<int>(value); };
+  code.a = number(form->a), code.b = number(form->b), code.d = number(form->d);
+  code.c = number(form->c), code.bias = number(form->bias);
+  code.m = number(form->m), code.n = number(form->n), code.k = number(form->k);
+  code.batch = number(form->batch);
+  return code;
+}
+
 static LogicalResult compileForGpu(ModuleOp module, const PipelineOptions &options,
                                    Package &package) {
   FailureOr<DeviceCode> code = compileDevice(module, options.target, options.dumpDir);
@@ -79,8 +94,9 @@ static LogicalResult compileForGpu(ModuleOp module, const PipelineOptions &optio
     return failure();
   package.device.ptx = {code->arch, std::move(code->ptx)};
   for (DeviceKernel &kernel : code->kernels)
-    package.device.kernels.push_back(
-        {std::move(kernel.name), kernel.threads, kernel.buffers, kernel.extents});
+    package.device.kernels.push_back({std::move(kernel.name), kernel.threads, kernel.buffers,
+                                      kernel.extents,
+                                      /*sharedBytes=*/0, /*places=*/{}, convert(kernel.product)});
   return success();
 }
 
