@@ -205,13 +205,15 @@ Products::Key Products::keyOf(const Product &product, const ProductOperands &ope
           alignmentOf(product.residual ? operands.c : operands.d), alignmentOf(operands.d)};
 }
 
-Products::Plan &Products::find(const Key &key) {
+Products::Plan &Products::find(const Key &key, Address bias) {
   auto [place, isNew] = plans.try_emplace(key);
   Plan &plan = place->second;
   if (!isNew)
     return plan;
   int found = 0;
   BlasResult result = describe(key.product, plan);
+  if (result == 0 && key.product.bias)
+    result = library.descSet(plan.desc, DescAttribute::BiasPointer, &bias, sizeof bias);
   if (result == 0)
     result = choose(key, plan, found);
   if (result == 0 && found >= 1)
@@ -227,7 +229,7 @@ Products::Plan &Products::find(const Key &key) {
 bool Products::knows(const Product &product, const ProductOperands &operands) {
   std::lock_guard<std::mutex> lock(mutex);
   size_t before = plans.size();
-  const Plan &plan = find(keyOf(product, operands));
+  const Plan &plan = find(keyOf(product, operands), operands.bias);
   if (plans.size() > before && !plan.refused.ok())
     log("runtime", plan.refused.message + "; it runs as a kernel of the program");
   return plan.refused.ok();
@@ -240,7 +242,7 @@ Status Products::run(const Product &product, const ProductOperands &operands, St
   // A plan's description holds the address of the bias of one call at a time.
   std::lock_guard<std::mutex> lock(mutex);
   Address c = product.residual ? operands.c : operands.d;
-  Plan *plan = &find(keyOf(product, operands));
+  Plan *plan = &find(keyOf(product, operands), operands.bias);
   if (!plan->refused.ok())
     return plan->refused;
   DeviceMemory own;

@@ -87,7 +87,8 @@ private:
   explicit Products(std::shared_ptr<Device> device) : device(std::move(device)) {}
   Status load(const std::vector<std::string> &paths);
   static Key keyOf(const Product &product, const ProductOperands &operands);
-  Plan &find(const Key &key);
+  /// `bias`: some address, which the library asks for before it has an algorithm.
+  Plan &find(const Key &key, Address bias);
   blas::BlasResult describe(const Product &product, Plan &plan) const;
   blas::BlasResult choose(const Key &key, Plan &plan, int &found) const;
   void destroy(Plan &plan) const;
