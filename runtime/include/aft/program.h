@@ -95,7 +95,7 @@ struct CompileOptions {
   int threads = 0;           ///< 0: AFT_NUM_THREADS, else all CPUs
   std::string cpu = "native";
   /// "cpu"; or "cuda-emulated": the kernels that an NVIDIA GPU would run, on the CPU, slowly:
-  /// a test aid. "cuda" and "cuda:sm_XX" compile for a GPU, on which nothing runs yet.
+  /// a test aid. "cuda" and "cuda:sm_XX" are for an NVIDIA GPU; not tried on one yet.
   std::string target = "cpu";
   std::string cacheDir = "default"; ///< "default": AFT_CACHE_DIR or the user's; "": none
   std::string dumpDir;       ///< one numbered file per phase

@@ -3,6 +3,7 @@
 #include "EmulatedKernels.h"
 #include "FakeBlas.h"
 #include "FakeCudaDevice.h"
+#include "aft/nn.h"
 #include "aft/torch.h"
 
 #include <gtest/gtest.h>
@@ -18,6 +19,12 @@ extern "C" cuda::Result cuDevicePrimaryCtxRetain(cuda::Context *context, int dev
 extern "C" cuda::Result cuStreamCreate(cuda::Stream *stream, unsigned flags);
 
 namespace {
+
+/// Kernels of programs have the same names: each test begins without any.
+class CudaTensors : public ::testing::Test {
+protected:
+  void SetUp() override { state().kernels.clear(); }
+};
 
 torch::nn::Sequential makeModel() {
   torch::manual_seed(3);
@@ -92,7 +99,7 @@ void *makeStream() {
   return stream;
 }
 
-TEST(CudaTensors, RunsWhereTheyAreOnTheCurrentStream) {
+TEST_F(CudaTensors, RunsWhereTheyAreOnTheCurrentStream) {
   torch::nn::Sequential model = makeModel();
   at::Tensor x = torch::randn({7, 8}), expected = model->forward(x).detach();
   model->to(at::kCUDA);
@@ -127,7 +134,19 @@ TEST(CudaTensors, RunsWhereTheyAreOnTheCurrentStream) {
   EXPECT_EQ(state().launches.back().stream, nullptr);
 }
 
-TEST(CudaTensors, TrainsParametersInPlace) {
+TEST_F(CudaTensors, RunsALanguageModel) {
+  torch::manual_seed(5);
+  nn::LanguageModel model(
+      nn::LanguageModelOptions().vocabulary(20).layers(1).dim(16).context(12).window(4).rank(4));
+  model->eval();
+  at::Tensor ids = torch::randint(20, {2, 9}), expected = model->forward(ids).detach();
+  model->to(at::kCUDA);
+  auto compiled = compile(model, {ids.to(at::kCUDA)}, uncached());
+  std::shared_ptr<Program> emulated = emulate(compiled.text(), "forward");
+  EXPECT_TRUE(at::allclose(compiled(ids.to(at::kCUDA)).cpu(), expected, 1e-4, 1e-5));
+}
+
+TEST_F(CudaTensors, TrainsParametersInPlace) {
   torch::nn::Sequential onHost = makeModel(), onGpu = makeModel();
   onGpu->to(at::kCUDA);
   at::Tensor x = torch::randn({6, 8}), wanted = torch::randn({6, 4});
@@ -161,7 +180,7 @@ TEST(CudaTensors, TrainsParametersInPlace) {
   EXPECT_EQ(gpuStep.steps(), 4);
 }
 
-TEST(CudaTensors, NamesTensorsThatAreElsewhere) {
+TEST_F(CudaTensors, NamesTensorsThatAreElsewhere) {
   at::Tensor x = torch::randn({7, 8});
   torch::nn::Sequential model = makeModel();
   auto compiled = compile(model, {x}, uncached());
@@ -184,7 +203,7 @@ TEST(CudaTensors, NamesTensorsThatAreElsewhere) {
                  "parameter '3.weight' must be on cuda:0");
 }
 
-TEST(CudaTensors, SaysWhereNoProgramRuns) {
+TEST_F(CudaTensors, SaysWhereNoProgramRuns) {
   torch::nn::Sequential model = makeModel();
   model->to(at::Device(at::kCUDA, 1));
   at::Tensor x = torch::randn({7, 8});
