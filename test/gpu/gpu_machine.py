@@ -37,6 +37,17 @@ def _output(command, env):
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+_FIND_CUBLASLT = """
+import ctypes
+for name in ("libcublasLt.so.13", "libcublasLt.so.12"):
+    try:
+        print(name, ctypes.CDLL(name).cublasLtGetVersion())
+        break
+    except OSError:
+        pass
+"""
+
+
 def _cpu():
     with open("/proc/cpuinfo") as lines:
         return next((line.split(":", 1)[1].strip() for line in lines if "model name" in line), "")
@@ -48,5 +59,6 @@ def describe(env):
     return {"gpu": gpu, "reason": reason, "cpu": _cpu(), "system": platform.platform(),
             "nvidia_smi": _output(["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"],
                                   env),
+            "cublaslt": _output([sys.executable, "-c", _FIND_CUBLASLT], env),
             "torch": _output([sys.executable, "-c", "import torch; print(torch.__version__, "
                               "torch.version.cuda, torch.cuda.is_available())"], env)}

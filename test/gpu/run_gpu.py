@@ -37,13 +37,14 @@ def arguments(argv):
 
 
 def environment():
-    """Our programs find their libraries beside them, and LibTorch where Python has it."""
+    """Our programs find their libraries beside them, LibTorch and CUDA's where Python has them."""
     folders = [ROOT / "lib"]
     found = subprocess.run([sys.executable, "-c", "import importlib.util as u;"
                             "print(u.find_spec('torch').submodule_search_locations[0])"],
                            capture_output=True, text=True)
     if found.returncode == 0:
-        folders.append(Path(found.stdout.strip()) / "lib")
+        torch = Path(found.stdout.strip())
+        folders += [torch / "lib", *sorted((torch.parent / "nvidia").glob("*/lib"))]
     paths = [str(f) for f in folders if f.is_dir()] + [os.environ.get("LD_LIBRARY_PATH", "")]
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(p for p in paths if p)}
 
@@ -72,11 +73,11 @@ class Run:
             print(f"{name} ({self.left() / 60:.0f} min left)", file=sys.stderr, flush=True)
         return reason is None
 
-    def call(self, command, seconds):
+    def call(self, command, seconds, **variables):
         """(exit status or None where it took too long, output, errors)"""
         try:
             done = subprocess.run([str(c) for c in command], capture_output=True, text=True,
-                                  env=self.env, timeout=max(1, min(seconds, self.left())))
+                                  env={**self.env, **variables}, timeout=max(1, min(seconds, self.left())))
             return done.returncode, done.stdout, done.stderr
         except subprocess.TimeoutExpired as late:
             text = late.stdout or b""
@@ -84,12 +85,12 @@ class Run:
         except OSError as error:
             return None, "", str(error)
 
-    def check(self, name, command, seconds):
+    def check(self, name, command, seconds, **variables):
         """A step whose lines "ok   NAME" and "FAIL NAME" are checks of their own."""
         if not self.wanted(name):
             return
         start = time.monotonic()
-        status, output, errors = self.call(command, seconds)
+        status, output, errors = self.call(command, seconds, **variables)
         lines = [line for line in output.splitlines() if line[:5] in ("ok   ", "FAIL ")]
         failed = [line[5:] for line in lines if line.startswith("FAIL")]
         good = status == 0 and not failed and bool(lines)
@@ -132,11 +133,13 @@ class Run:
     def steps(self):
         args = self.args
         small = ["--small"] if args.small else []
-        self.check("kernels, gradients and a training step against the reference",
-                   [sys.executable, TEST / "e2e" / "check_cuda.py", args.bin / "aft-run",
-                    args.bin / "aftc", args.bin / "aft-opt", f"--target={args.target}", *small],
-                   1800)
+        name = "kernels, gradients and a training step against the reference"
+        command = [sys.executable, TEST / "e2e" / "check_cuda.py", args.bin / "aft-run",
+                   args.bin / "aftc", args.bin / "aft-opt", f"--target={args.target}", *small]
+        self.check(name, command, 1800)
         if args.target != "cuda-emulated":
+            self.check(name + ", without cuBLASLt", command, 1800, AFT_CUDA_PRODUCTS="kernels")
+            self.check(name + ", every kernel waited for", command, 1800, CUDA_LAUNCH_BLOCKING="1")
             for case in gpu_cases.every_case():
                 self.benchmark(case)
 
