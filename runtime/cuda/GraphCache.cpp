@@ -84,7 +84,7 @@ Status GraphCache::capture(const EntryCall &call, const Instance &instance, Grap
                                "recording a graph cannot begin");
   if (status.ok()) {
     Launcher launcher(*module, stream, LaunchMode::Queued, /*kernels=*/nullptr,
-                      {products, instance.workspace.address()});
+                      {products, instance.workspace.address(), instance.workspaceBytes});
     call.entry->run(call.buffers.data(), call.dims.data(), instance.arena.pointer(),
                     launcher.runtime());
     Status ended =
@@ -103,13 +103,17 @@ Status GraphCache::instantiate(Instance &instance, Graph graph) {
                       "a graph cannot be made executable");
 }
 
-/// A recording cannot ask for memory. The call has run before, so that the algorithms of its
-/// products are chosen.
-Status GraphCache::allocate(const EntryCall &call, Stream stream, Instance &instance) const {
-  Allocator &allocator = module->device().allocator();
-  Status status = instance.arena.allocate(allocator, call.arenaBytes, stream);
+/// Makes room for what products need: a recording cannot ask for memory. The call has run
+/// before, so that their algorithms are chosen.
+Status GraphCache::growWorkspace(Stream stream, Instance &instance) const {
   int64_t bytes = products ? products->workspaceBytes() : 0;
-  return status.ok() && bytes > 0 ? instance.workspace.allocate(allocator, bytes, stream) : status;
+  if (bytes <= instance.workspaceBytes)
+    return {};
+  // The last launch of the graph may still use the old one.
+  if (instance.exec)
+    (void)module->device().driver().ctxSynchronize();
+  instance.workspaceBytes = bytes;
+  return instance.workspace.allocate(module->device().allocator(), bytes, stream);
 }
 
 /// Puts the call's graph in front.
@@ -128,13 +132,17 @@ Status GraphCache::make(const EntryCall &call, Stream stream) {
       ++counts.evictions;
     }
     place = instances.insert(instances.begin(), Instance{call.entry, call.buffers, call.dims});
-    if (Status status = allocate(call, stream, *place); !status.ok()) {
+    if (Status status =
+            place->arena.allocate(module->device().allocator(), call.arenaBytes, stream);
+        !status.ok()) {
       instances.erase(place);
       return status;
     }
   }
   Graph graph = nullptr;
-  Status status = capture(call, *place, graph);
+  Status status = growWorkspace(stream, *place);
+  if (status.ok())
+    status = capture(call, *place, graph);
   GraphUpdateInfo info{};
   if (status.ok() && place->exec) {
     if (driver.graphExecUpdate(place->exec, graph, &info) == Result::Success) {

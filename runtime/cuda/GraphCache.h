@@ -51,6 +51,7 @@ private:
     std::vector<void *> buffers;
     std::vector<int64_t> dims;
     DeviceMemory arena = {}, workspace = {};
+    int64_t workspaceBytes = 0;
     GraphExec exec = nullptr;
   };
   using Place = std::list<Instance>::iterator;
@@ -58,7 +59,7 @@ private:
   bool isKnown(const EntryCall &call);
   Place find(const EntryCall &call);
   Status make(const EntryCall &call, Stream stream);
-  Status allocate(const EntryCall &call, Stream stream, Instance &instance) const;
+  Status growWorkspace(Stream stream, Instance &instance) const;
   Status capture(const EntryCall &call, const Instance &instance, Graph &graph);
   Status instantiate(Instance &instance, Graph graph);
   void erase(Place place);

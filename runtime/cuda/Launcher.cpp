@@ -92,6 +92,7 @@ bool Launcher::enqueueProduct(const Module::Kernel &kernel, void *const *buffers
     return false;
   auto [product, operands] = productOf(*kernel.code.product, buffers, dims);
   operands.workspace = library.workspace;
+  operands.workspaceBytes = library.workspaceBytes;
   // A sum of nothing is no product of a library's.
   if (product.k == 0 || !library.products->knows(product, operands))
     return false;

@@ -23,6 +23,7 @@ enum class LaunchMode {
 struct Library {
   std::shared_ptr<Products> products; ///< null: kernels do
   Address workspace = 0;              ///< see ProductOperands
+  int64_t workspaceBytes = -1;
 };
 
 /// What an entry calls in place of a pool of threads. An entry cannot be stopped: after an

@@ -206,6 +206,11 @@ Products::Key Products::keyOf(const Product &product, const ProductOperands &ope
 }
 
 Products::Plan &Products::find(const Key &key, Address bias) {
+  if (plans.size() >= kMostPlans && !plans.count(key)) {
+    for (auto &[known, plan] : plans)
+      destroy(plan);
+    plans.clear();
+  }
   auto [place, isNew] = plans.try_emplace(key);
   Plan &plan = place->second;
   if (!isNew)
@@ -228,9 +233,10 @@ Products::Plan &Products::find(const Key &key, Address bias) {
 
 bool Products::knows(const Product &product, const ProductOperands &operands) {
   std::lock_guard<std::mutex> lock(mutex);
-  size_t before = plans.size();
-  const Plan &plan = find(keyOf(product, operands), operands.bias);
-  if (plans.size() > before && !plan.refused.ok())
+  Key key = keyOf(product, operands);
+  bool isNew = !plans.count(key);
+  const Plan &plan = find(key, operands.bias);
+  if (isNew && !plan.refused.ok())
     log("runtime", plan.refused.message + "; it runs as a kernel of the program");
   return plan.refused.ok();
 }
@@ -246,11 +252,16 @@ Status Products::run(const Product &product, const ProductOperands &operands, St
   if (!plan->refused.ok())
     return plan->refused;
   DeviceMemory own;
-  if (plan->workspaceBytes > 0 && !operands.workspace)
+  bool given = operands.workspaceBytes >= 0;
+  if (given && plan->workspaceBytes > operands.workspaceBytes)
+    return {device->properties().label() + ": " + textOf(product) + " needs a workspace of " +
+            std::to_string(plan->workspaceBytes) + " bytes, found " +
+            std::to_string(operands.workspaceBytes)};
+  if (plan->workspaceBytes > 0 && !given)
     if (Status status = own.allocate(device->allocator(), plan->workspaceBytes, stream);
         !status.ok())
       return status;
-  Address workspace = operands.workspace ? operands.workspace : own.address();
+  Address workspace = given ? operands.workspace : own.address();
   BlasResult result = 0;
   if (product.bias)
     result = library.descSet(plan->desc, DescAttribute::BiasPointer, &operands.bias,

@@ -23,16 +23,17 @@ struct Product {
   /// What is done on the way out, in this order.
   bool residual = false; ///< + C [batch,m,n]
   bool bias = false;     ///< + bias [n]
-  bool gelu = false;     ///< by tanh, as is cuBLASLt's: not GELU by erf
+  bool gelu = false;     ///< by tanh, as is cuBLASLt's: no program asks for it (see README.md)
 
   auto operator<=>(const Product &) const = default;
 };
 
 struct ProductOperands {
   Address a = 0, b = 0, d = 0, c = 0, bias = 0;
-  /// As much as Products::workspaceBytes(); 0: from the allocator, which cannot give any to
-  /// a stream that is recorded.
+  /// Memory and its size; -1: from the allocator, which cannot give any to a stream that is
+  /// recorded.
   Address workspace = 0;
+  int64_t workspaceBytes = -1;
 };
 
 /// A launch of a kernel as the product that it says to be.
@@ -45,6 +46,8 @@ class Products {
 public:
   /// What a product may use besides its operands.
   static constexpr int64_t kWorkspaceBytes = 32 << 20;
+  /// Products that are remembered; then all are forgotten.
+  static constexpr size_t kMostPlans = 4096;
 
   /// libcublasLt.so.13 or .12: the one that is in the process, else the newest that the
   /// driver bears.

@@ -87,13 +87,14 @@ Status Runner::launchAll(const EntryCall &call, const KernelTable &kernels, Stre
   if (Status status = allocate(call.arenaBytes, stream, arena, error); !status.ok())
     return status;
   // What is recorded needs it later; else products ask for what each of them uses.
-  if (int64_t bytes = manner.recorded && options.products ? options.products->workspaceBytes() : 0)
+  int64_t bytes = !manner.recorded ? -1 : options.products ? options.products->workspaceBytes() : 0;
+  if (bytes > 0)
     if (Status status = allocate(bytes, stream, workspace, error); !status.ok())
       return status;
   RunRecord record(call.entry->info.name, call.inputExtents(), call.arenaBytes, /*threads=*/0,
                    kernels, /*inner=*/nullptr);
   Launcher launcher(*module, stream, manner.mode, &kernels,
-                    {options.products, workspace.address()});
+                    {options.products, workspace.address(), bytes});
   call.entry->run(call.buffers.data(), call.dims.data(), arena.pointer(), launcher.runtime());
   if (!launcher.status().ok()) {
     error = CallError::Device;

@@ -116,14 +116,30 @@ TEST_F(ProductsTest, GivesAlgorithmsTheirWorkspace) {
   auto base = reinterpret_cast<Address>(memory);
   ProductOperands operands{base, base, base + 32};
   operands.workspace = reinterpret_cast<Address>(own);
+  operands.workspaceBytes = 1000;
   EXPECT_TRUE(products->run({DType::f32, DType::f32, 2, 2, 2}, operands, nullptr).ok());
   EXPECT_EQ(blasState().workspace, own);
   state().failures["cuMemAlloc_v2"] = {Result::OutOfMemory, 0, true};
   device->allocator().trim();
-  operands.workspace = 0;
+  operands.workspaceBytes = 999;
+  EXPECT_EQ(products->run({DType::f32, DType::f32, 2, 2, 2}, operands, nullptr).message,
+            "GPU 0 (Fake GPU): the product [2, 2] x [2, 2] of f32 needs a workspace of 1000 bytes, "
+            "found 999");
+  operands.workspaceBytes = -1;
   EXPECT_NE(products->run({DType::f32, DType::f32, 2, 2, 2}, operands, nullptr)
                 .message.find("out of memory"),
             std::string::npos);
+}
+
+TEST_F(ProductsTest, ForgetsProductsBeforeThereAreTooMany) {
+  Device::Scope scope(*device);
+  float memory[16] = {};
+  auto base = reinterpret_cast<Address>(memory);
+  for (size_t rows = 1; rows <= Products::kMostPlans + 2; ++rows)
+    EXPECT_TRUE(products->knows({DType::f32, DType::f32, static_cast<int64_t>(rows), 2, 2},
+                                {base, base, base}));
+  EXPECT_EQ(products->planned(), 2u);
+  EXPECT_LE(blasState().objects, 20);
 }
 
 TEST_F(ProductsTest, SaysWhatIsWrong) {
