@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 
-.PHONY: all setup setup-tests configure demo test install package bench fuzz docs format clean
+.PHONY: all setup setup-tests configure demo test install package gpu-package bench fuzz docs format clean
 # What is installed; `make test` builds the tests, too.
 all: configure
 	cmake --build --preset $(PRESET) --target products
@@ -28,6 +28,10 @@ install: all
 package: all
 	@.ci/setup package
 	cpack --config $(BUILD)/CPackConfig.cmake
+
+# What all checks and benchmarks on a GPU need: see test/gpu/README.md.
+gpu-package: configure
+	cmake --build --preset $(PRESET) --target gpu-package
 
 demo: configure
 	cmake --build --preset $(PRESET) --target demo

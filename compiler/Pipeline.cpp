@@ -85,7 +85,7 @@ static void buildGraph(OpPassManager &passes, const PipelineOptions &options) {
 }
 
 static void buildKernels(OpPassManager &passes, const PipelineOptions &options) {
-  buildKernelsPipeline(passes, options.lowMemory, options.report);
+  buildKernelsPipeline(passes, options.lowMemory, options.target.threadBlocks(), options.report);
 }
 
 static void buildTile(OpPassManager &passes, const PipelineOptions &options) {

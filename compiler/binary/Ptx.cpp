@@ -115,6 +115,7 @@ static std::vector<DeviceKernel> describeKernels(ModuleOp device) {
         static_cast<int>(function->getAttrOfType<IntegerAttr>(sharedAttrName).getInt());
     for (Type type : function.getArgumentTypes())
       ++(isa<LLVM::LLVMPointerType>(type) ? kernel.buffers : kernel.extents);
+    kernel.product = productOf(function);
     kernels.push_back(std::move(kernel));
   }
   return kernels;

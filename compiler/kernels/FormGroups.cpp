@@ -5,6 +5,7 @@
 // where that operation stood.
 
 #include "compiler/kernels/Groups.h"
+#include "compiler/kernels/ProductForm.h"
 #include "compiler/kernels/Remarks.h"
 #include "compiler/kernels/decompose/Decompose.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
@@ -71,8 +72,8 @@ namespace {
 
 class GroupBuilder {
 public:
-  GroupBuilder(Operation *last, const llvm::DenseSet<Operation *> &claimed)
-      : last(last), claimed(claimed) {
+  GroupBuilder(Operation *last, const llvm::DenseSet<Operation *> &claimed, bool libraryProducts)
+      : last(last), claimed(claimed), libraryProducts(libraryProducts) {
     members.insert(last);
   }
 
@@ -88,10 +89,21 @@ private:
 
   Operation *last;
   const llvm::DenseSet<Operation *> &claimed;
+  bool libraryProducts;
   llvm::SetVector<Operation *> members;
 };
 
 } // namespace
+
+/// Whether an operation is what a library does on the way out of a product.
+static bool isEpilogue(Operation *op) {
+  auto generic = dyn_cast<linalg::GenericOp>(op);
+  return generic && llvm::any_of(generic.getDpsInputs(), [&](Value input) {
+           Operation *product = input.getDefiningOp();
+           return product && isMatmul(product) && input.hasOneUse() &&
+                  matchEpilogue(generic, input);
+         });
+}
 
 /// The only consumer is the elementwise last operation, which reads the matmul
 /// element by element.
@@ -104,7 +116,11 @@ StringRef GroupBuilder::obstacleOfMatmul(Operation *producer) {
   bool elementByElement = llvm::all_of(producer->getUses(), [&](OpOperand &use) {
     return use.getOwner() == last && consumer.getMatchingIndexingMap(&use).isIdentity();
   });
-  return elementByElement ? "" : "the matmul's result is not read element by element";
+  if (!elementByElement)
+    return "the matmul's result is not read element by element";
+  return libraryProducts && !matchEpilogue(consumer, producer->getResult(0))
+             ? "a library's product adds a tensor and a bias, and does nothing else"
+             : "";
 }
 
 StringRef GroupBuilder::obstacle(Operation *producer) {
@@ -126,6 +142,8 @@ StringRef GroupBuilder::obstacle(Operation *producer) {
     return "belongs to another kernel already";
   if (isMatmul(producer))
     return obstacleOfMatmul(producer);
+  if (libraryProducts && isEpilogue(producer))
+    return "belongs to the matmul before it, which a library may compute";
   if (!llvm::all_of(members, isRowwise) || !isRowwise(producer))
     return "not all operations run over rows";
   if (!llvm::all_of(producer->getUses(), followsRows))
@@ -186,7 +204,8 @@ KernelGroup GroupBuilder::build() {
   return group;
 }
 
-SmallVector<KernelGroup> aft::formGroups(func::FuncOp function, CompileReport *report) {
+SmallVector<KernelGroup> aft::formGroups(func::FuncOp function, bool libraryProducts,
+                                         CompileReport *report) {
   SmallVector<Operation *> ops;
   for (Operation &op : function.front())
     if (isComputeOp(&op))
@@ -196,7 +215,7 @@ SmallVector<KernelGroup> aft::formGroups(func::FuncOp function, CompileReport *r
   for (Operation *op : llvm::reverse(ops)) {
     if (claimed.contains(op))
       continue;
-    GroupBuilder builder(op, claimed);
+    GroupBuilder builder(op, claimed, libraryProducts);
     groups.push_back(builder.build());
     if (report)
       builder.explain(*report);

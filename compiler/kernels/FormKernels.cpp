@@ -20,7 +20,10 @@ using namespace aft;
 namespace {
 
 struct FormKernels : aft::impl::FormKernelsBase<FormKernels> {
-  explicit FormKernels(CompileReport *report = nullptr) : report(report) {}
+  using FormKernelsBase::FormKernelsBase;
+  FormKernels(bool forLibrary, CompileReport *report) : report(report) {
+    libraryProducts = forLibrary;
+  }
 
   void runOnOperation() override {
     SmallVector<func::FuncOp> functions;
@@ -49,7 +52,7 @@ struct FormKernels : aft::impl::FormKernelsBase<FormKernels> {
     if (failed(shapes.run()))
       return failure();
     SymbolTable symbols(function->getParentOfType<ModuleOp>());
-    for (const KernelGroup &group : formGroups(function, report))
+    for (const KernelGroup &group : formGroups(function, libraryProducts, report))
       if (failed(outline(group, shapes, function, symbols)))
         return failure();
     eraseDead(function);
@@ -116,11 +119,11 @@ struct FormKernels : aft::impl::FormKernelsBase<FormKernels> {
         op->erase();
   }
 
-  CompileReport *report;
+  CompileReport *report = nullptr;
 };
 
 } // namespace
 
-std::unique_ptr<Pass> aft::createFormKernels(CompileReport *report) {
-  return std::make_unique<FormKernels>(report);
+std::unique_ptr<Pass> aft::createFormKernels(bool libraryProducts, CompileReport *report) {
+  return std::make_unique<FormKernels>(libraryProducts, report);
 }

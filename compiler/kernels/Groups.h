@@ -41,8 +41,9 @@ bool isHostView(mlir::tensor::ExtractSliceOp slice, ShapeAnalysis &shapes);
 mlir::Value viewedTensor(mlir::Value value);
 
 /// Partitions the compute operations of a function; tells the report, if there
-/// is one, what joined and what kept the others apart.
-llvm::SmallVector<KernelGroup> formGroups(mlir::func::FuncOp function,
+/// is one, what joined and what kept the others apart. `libraryProducts`: a matmul
+/// takes in only what a library's product does, too (see ProductForm.h).
+llvm::SmallVector<KernelGroup> formGroups(mlir::func::FuncOp function, bool libraryProducts,
                                           CompileReport *report = nullptr);
 
 } // namespace aft

@@ -21,7 +21,7 @@ struct CompileReport;
 
 /// With a report that the pass tells of its decisions; null: none.
 std::unique_ptr<mlir::Pass> createFuseElementwise(CompileReport *report);
-std::unique_ptr<mlir::Pass> createFormKernels(CompileReport *report);
+std::unique_ptr<mlir::Pass> createFormKernels(bool libraryProducts, CompileReport *report);
 std::unique_ptr<mlir::Pass> createPlanMemory(CompileReport *report);
 
 #define GEN_PASS_REGISTRATION

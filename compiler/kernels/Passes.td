@@ -104,10 +104,35 @@ def FormKernels : Pass<"aft-form-kernels", "::mlir::ModuleOp"> {
     results, nothing else. A kernel is a private function on tensors in
     destination form with one root operation, whose last operation is what the
     tile phase tiles; the others are fused into its tiles.
+
+    With `library-products` a matmul takes in only what a library's product does, too:
+    the sum with a tensor and a bias.
   }];
+  let options = [Option<"libraryProducts", "library-products", "bool", /*default=*/"false",
+                        "Keeps products such that a library can compute them">];
   let dependentDialects = ["::aft::AFTDialect", "::mlir::arith::ArithDialect",
     "::mlir::func::FuncDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::tensor::TensorDialect"];
+}
+
+def RoundProducts : Pass<"aft-round-products", "::mlir::func::FuncOp"> {
+  let summary = "rounds matrix products where they are computed";
+  let description = [{
+    A product in f32 whose readers all begin by rounding it to the same type is
+    rounded right after it, once, where a library does not do all that its only reader
+    does: what is written and read is half as large, and the numbers are the same.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
+def MarkProducts : Pass<"aft-mark-products", "::mlir::ModuleOp"> {
+  let summary = "says which kernels a library's matrix product can stand in for";
+  let description = [{
+    A kernel that is one matmul from zeros, perhaps with a tensor and a bias added, gets
+    the attribute `aft.product`: its operands and extents by number, and their types.
+    What launches it may call a library instead.
+  }];
 }
 
 def PlanMemory : Pass<"aft-plan-memory", "::mlir::ModuleOp"> {

@@ -11,7 +11,8 @@
 
 using namespace mlir;
 
-void aft::buildKernelsPipeline(OpPassManager &passes, bool lowMemory, CompileReport *report) {
+void aft::buildKernelsPipeline(OpPassManager &passes, bool lowMemory, bool libraryProducts,
+                               CompileReport *report) {
   auto clean = [&](bool keepCopies = false) {
     passes.addNestedPass<func::FuncOp>(createCanonicalize({keepCopies}));
     passes.addNestedPass<func::FuncOp>(createCSEPass());
@@ -36,10 +37,16 @@ void aft::buildKernelsPipeline(OpPassManager &passes, bool lowMemory, CompileRep
   if (lowMemory)
     passes.addNestedPass<func::FuncOp>(createRecomputeBlocks());
   passes.addNestedPass<func::FuncOp>(createRecomputeValues());
-  passes.addNestedPass<func::FuncOp>(createFuseSiblings());
-  passes.addPass(createFormKernels(report));
+  // A kernel whose product a library may compute has one result.
+  if (libraryProducts)
+    passes.addNestedPass<func::FuncOp>(createRoundProducts());
+  else
+    passes.addNestedPass<func::FuncOp>(createFuseSiblings());
+  passes.addPass(createFormKernels(libraryProducts, report));
   clean(/*keepCopies=*/true);
   passes.addPass(createDedupKernels());
+  if (libraryProducts)
+    passes.addPass(createMarkProducts());
   passes.addNestedPass<func::FuncOp>(createOrderLaunches());
   passes.addPass(createPlanMemory(report));
   passes.addNestedPass<func::FuncOp>(createLowerAffinePass());

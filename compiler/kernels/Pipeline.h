@@ -13,9 +13,10 @@ struct CompileReport;
 
 /// From functions on tensors to entries on memrefs, kernels and plans.
 /// `lowMemory`: blocks are computed again instead of kept for the reverse pass.
+/// `libraryProducts`: matrix products are formed such that cuBLASLt can compute them.
 /// Where there is a report, it learns what was fused and why not, and where in
 /// the arena everything lies.
-void buildKernelsPipeline(mlir::OpPassManager &passes, bool lowMemory,
+void buildKernelsPipeline(mlir::OpPassManager &passes, bool lowMemory, bool libraryProducts,
                           CompileReport *report = nullptr);
 
 } // namespace aft

@@ -4,6 +4,7 @@
 #define AFT_COMPILER_NVVM_DEVICE_H
 
 #include "compiler/binary/Target.h"
+#include "compiler/kernels/ProductForm.h"
 #include "mlir/IR/BuiltinOps.h"
 
 #include <string>
@@ -33,6 +34,7 @@ struct DeviceKernel {
   int threads = 0, buffers = 0, extents = 0;
   int sharedBytes = 0; ///< static: no more is asked for at a launch
   int registers = 0;   ///< of a thread; 0: not known
+  std::optional<ProductForm> product;
 };
 
 struct DeviceCode {

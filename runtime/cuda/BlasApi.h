@@ -27,6 +27,7 @@ enum class LayoutAttribute : int { BatchCount = 5, BatchStride = 6 };
 /// cublasLtMatmulPreferenceAttributes_t; alignments are those of the operands.
 enum class PreferenceAttribute : int {
   MaxWorkspaceBytes = 1,
+  ReductionSchemes = 3,
   AlignmentA = 5,
   AlignmentB = 6,
   AlignmentC = 7,
@@ -34,6 +35,8 @@ enum class PreferenceAttribute : int {
 };
 /// cublasOperation_t.
 constexpr int32_t kPlain = 0, kTransposed = 1;
+/// cublasLtReductionScheme_t, bits of which may be joined.
+constexpr uint32_t kReduceInComputeType = 2;
 /// cublasLtEpilogue_t, bits of which may be joined.
 constexpr uint32_t kNoEpilogue = 1, kBias = 4, kGelu = 32;
 

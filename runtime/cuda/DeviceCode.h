@@ -3,7 +3,10 @@
 #ifndef AFT_RUNTIME_CUDA_DEVICECODE_H
 #define AFT_RUNTIME_CUDA_DEVICECODE_H
 
+#include "aft/program.h"
+
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +14,17 @@ namespace aft::cuda {
 
 /// Buffers of callers begin at a multiple of so many bytes; scratch memory does.
 inline constexpr uint64_t kBufferAlignment = 16;
+
+/// That a kernel is the product D = A B + C + bias, which a library may compute in its
+/// place. All row-major and dense: A [batch,m,k], B [batch,k,n], C and D [batch,m,n],
+/// bias [n]. Numbers of -1: there is none.
+struct ProductCode {
+  DType type = DType::f32;                       ///< of A and B
+  DType result = DType::f32;                     ///< of C, D and bias
+  bool transposedA = false, transposedB = false; ///< stored as [k,m], [n,k]
+  int a = 0, b = 0, d = 0, c = -1, bias = -1;    ///< among the kernel's buffers
+  int m = 0, n = 0, k = 0, batch = -1;           ///< among its extents
+};
 
 /// A kernel as it is launched: a grid of as many blocks, in one dimension, as the host's
 /// function of the same name returns for an empty range. Its parameters take 8 bytes
@@ -22,6 +36,7 @@ struct KernelCode {
   int buffers = 0, extents = 0;
   int sharedBytes = 0; ///< asked for at a launch, besides what the code declares itself
   std::vector<std::string> places = {}; ///< modules or lines that it serves, for messages
+  std::optional<ProductCode> product = std::nullopt;
   int staticSharedBytes = 0;            ///< that the code declares itself
   int registers = 0;                    ///< of a thread; 0: not known
 };

@@ -72,7 +72,7 @@ GraphCache::Place GraphCache::find(const EntryCall &call) {
 
 /// Records what the entry launches, on a stream of its own: the default stream cannot be
 /// recorded. Other threads may do meanwhile what they like.
-Status GraphCache::capture(const EntryCall &call, const DeviceMemory &arena, Graph &graph) {
+Status GraphCache::capture(const EntryCall &call, const Instance &instance, Graph &graph) {
   const Device &device = module->device();
   const Driver &driver = device.driver();
   Stream stream = nullptr;
@@ -83,8 +83,10 @@ Status GraphCache::capture(const EntryCall &call, const DeviceMemory &arena, Gra
   Status status = device.check(driver.streamBeginCapture(stream, CaptureMode::ThreadLocal),
                                "recording a graph cannot begin");
   if (status.ok()) {
-    Launcher launcher(*module, stream);
-    call.entry->run(call.buffers.data(), call.dims.data(), arena.pointer(), launcher.runtime());
+    Launcher launcher(*module, stream, LaunchMode::Queued, /*kernels=*/nullptr,
+                      {products, instance.workspace.address(), instance.workspaceBytes});
+    call.entry->run(call.buffers.data(), call.dims.data(), instance.arena.pointer(),
+                    launcher.runtime());
     Status ended =
         device.check(driver.streamEndCapture(stream, &graph), "recording a graph failed");
     status = launcher.status().ok() ? ended : launcher.status();
@@ -99,6 +101,19 @@ Status GraphCache::instantiate(Instance &instance, Graph graph) {
   ++counts.instantiations;
   return device.check(device.driver().graphInstantiate(&instance.exec, graph, 0),
                       "a graph cannot be made executable");
+}
+
+/// Makes room for what products need: a recording cannot ask for memory. The call has run
+/// before, so that their algorithms are chosen.
+Status GraphCache::growWorkspace(Stream stream, Instance &instance) const {
+  int64_t bytes = products ? products->workspaceBytes() : 0;
+  if (bytes <= instance.workspaceBytes)
+    return {};
+  // The last launch of the graph may still use the old one.
+  if (instance.exec)
+    (void)module->device().driver().ctxSynchronize();
+  instance.workspaceBytes = bytes;
+  return instance.workspace.allocate(module->device().allocator(), bytes, stream);
 }
 
 /// Puts the call's graph in front.
@@ -125,7 +140,9 @@ Status GraphCache::make(const EntryCall &call, Stream stream) {
     }
   }
   Graph graph = nullptr;
-  Status status = capture(call, place->arena, graph);
+  Status status = growWorkspace(stream, *place);
+  if (status.ok())
+    status = capture(call, *place, graph);
   GraphUpdateInfo info{};
   if (status.ok() && place->exec) {
     if (driver.graphExecUpdate(place->exec, graph, &info) == Result::Success) {

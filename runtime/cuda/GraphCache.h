@@ -11,6 +11,7 @@
 #include "runtime/core/CallRunner.h"
 #include "runtime/cuda/Allocator.h"
 #include "runtime/cuda/Module.h"
+#include "runtime/cuda/Products.h"
 
 #include <deque>
 #include <list>
@@ -28,7 +29,9 @@ public:
   /// Graphs of all entries that are kept, and of one entry with the same extents.
   static constexpr size_t kMost = 16, kMostAlike = 2;
 
-  explicit GraphCache(std::shared_ptr<const Module> module) : module(std::move(module)) {}
+  /// `products`: null where kernels compute them.
+  GraphCache(std::shared_ptr<const Module> module, std::shared_ptr<Products> products)
+      : module(std::move(module)), products(std::move(products)) {}
   ~GraphCache();
   GraphCache(const GraphCache &) = delete;
   GraphCache &operator=(const GraphCache &) = delete;
@@ -47,7 +50,8 @@ private:
     const CompiledEntry *entry;
     std::vector<void *> buffers;
     std::vector<int64_t> dims;
-    DeviceMemory arena = {};
+    DeviceMemory arena = {}, workspace = {};
+    int64_t workspaceBytes = 0;
     GraphExec exec = nullptr;
   };
   using Place = std::list<Instance>::iterator;
@@ -55,11 +59,13 @@ private:
   bool isKnown(const EntryCall &call);
   Place find(const EntryCall &call);
   Status make(const EntryCall &call, Stream stream);
-  Status capture(const EntryCall &call, const DeviceMemory &arena, Graph &graph);
+  Status growWorkspace(Stream stream, Instance &instance) const;
+  Status capture(const EntryCall &call, const Instance &instance, Graph &graph);
   Status instantiate(Instance &instance, Graph graph);
   void erase(Place place);
 
   const std::shared_ptr<const Module> module;
+  const std::shared_ptr<Products> products;
   mutable std::mutex mutex;      ///< guards everything below
   std::list<Instance> instances; ///< the last used first
   std::deque<size_t> known;      ///< hashes of the last calls without a graph

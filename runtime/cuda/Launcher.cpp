@@ -12,9 +12,10 @@ bool cuda::isKernelFault(Result result) {
          result != Result::LaunchOutOfResources;
 }
 
-Launcher::Launcher(const Module &module, Stream stream, LaunchMode mode, const KernelTable *kernels)
+Launcher::Launcher(const Module &module, Stream stream, LaunchMode mode, const KernelTable *kernels,
+                   Library library)
     : module(module), driver(module.device().driver()), stream(stream), mode(mode),
-      kernels(kernels) {
+      kernels(kernels), library(std::move(library)) {
   callbacks.self = this;
   callbacks.parallel_for = [](void *self, aft_kernel_t kernel, void *const *buffers,
                               const int64_t *dims, const char *name) {
@@ -85,6 +86,21 @@ void Launcher::enqueue(const Module::Kernel &kernel, int64_t blocks, void *const
             kernel);
 }
 
+bool Launcher::enqueueProduct(const Module::Kernel &kernel, void *const *buffers,
+                              const int64_t *dims) {
+  if (!library.products || !kernel.code.product)
+    return false;
+  auto [product, operands] = productOf(*kernel.code.product, buffers, dims);
+  operands.workspace = library.workspace;
+  operands.workspaceBytes = library.workspaceBytes;
+  // A sum of nothing is no product of a library's.
+  if (product.k == 0 || !library.products->knows(product, operands))
+    return false;
+  if (Status status = library.products->run(product, operands, stream); !status.ok() && error.ok())
+    error = {labelOf(kernel.code) + ": " + status.message};
+  return true;
+}
+
 /// Waits for a launch whose events have been recorded, if there are any.
 void Launcher::wait(const Module::Kernel &kernel, int64_t blocks, const int64_t *dims) {
   if (mode == LaunchMode::Synchronous) {
@@ -119,7 +135,8 @@ void Launcher::launch(aft_kernel_t stub, void *const *buffers, const int64_t *di
     return;
   if (mode == LaunchMode::Timed && !succeeded(driver.eventRecord(before, stream), *kernel))
     return;
-  enqueue(*kernel, blocks, buffers, dims);
+  if (!enqueueProduct(*kernel, buffers, dims))
+    enqueue(*kernel, blocks, buffers, dims);
   if (mode == LaunchMode::Queued || !error.ok())
     return;
   if (mode == LaunchMode::Timed && !succeeded(driver.eventRecord(after, stream), *kernel))

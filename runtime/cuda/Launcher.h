@@ -6,6 +6,7 @@
 #include "aft/abi.h"
 #include "runtime/core/RunRecord.h"
 #include "runtime/cuda/Module.h"
+#include "runtime/cuda/Products.h"
 
 #include <string>
 #include <vector>
@@ -18,6 +19,13 @@ enum class LaunchMode {
   Timed,       ///< as Synchronous, with times
 };
 
+/// What computes matrix products in place of kernels.
+struct Library {
+  std::shared_ptr<Products> products; ///< null: kernels do
+  Address workspace = 0;              ///< see ProductOperands
+  int64_t workspaceBytes = -1;
+};
+
 /// What an entry calls in place of a pool of threads. An entry cannot be stopped: after an
 /// error nothing is launched any more, and the error is kept. Used by one thread, within a
 /// Device::Scope.
@@ -25,7 +33,7 @@ class Launcher {
 public:
   /// `kernels`: what the compiler says of them, for the times; may be null.
   Launcher(const Module &module, Stream stream, LaunchMode mode = LaunchMode::Queued,
-           const KernelTable *kernels = nullptr);
+           const KernelTable *kernels = nullptr, Library library = {});
   ~Launcher();
   Launcher(const Launcher &) = delete;
   Launcher &operator=(const Launcher &) = delete;
@@ -45,6 +53,8 @@ private:
                    const int64_t *dims);
   void enqueue(const Module::Kernel &kernel, int64_t blocks, void *const *buffers,
                const int64_t *dims);
+  /// Whether the library takes the kernel's place.
+  bool enqueueProduct(const Module::Kernel &kernel, void *const *buffers, const int64_t *dims);
   void wait(const Module::Kernel &kernel, int64_t blocks, const int64_t *dims);
   void fail(std::string message);
   bool succeeded(Result result, const Module::Kernel &kernel);
@@ -54,6 +64,7 @@ private:
   const Stream stream;
   const LaunchMode mode;
   const KernelTable *kernels;
+  const Library library;
   aft_runtime_t callbacks;
   Status error;
   std::vector<uint64_t> parameters; ///< of the launch at work

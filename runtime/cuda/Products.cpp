@@ -2,7 +2,11 @@
 
 #include "runtime/cuda/Products.h"
 
+#include "runtime/core/Log.h"
+
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 #include <dlfcn.h>
 
 using namespace aft;
@@ -92,9 +96,33 @@ Products::~Products() {
   (void)library.destroy(handle);
 }
 
+std::shared_ptr<Products> Products::shared(const std::shared_ptr<Device> &device) {
+  const char *wanted = std::getenv("AFT_CUDA_PRODUCTS");
+  if (wanted && std::strcmp(wanted, "kernels") == 0)
+    return nullptr;
+  static std::mutex mutex;
+  // They keep the device, so that its address is nobody else's.
+  static auto &known = *new std::map<const Device *, std::shared_ptr<Products>>();
+  std::lock_guard<std::mutex> lock(mutex);
+  auto [place, isNew] = known.try_emplace(device.get());
+  if (!isNew)
+    return place->second;
+  if (Status status = open(device, place->second); !status.ok())
+    log("runtime", status.message + "; matrix products run as kernels of the program");
+  return place->second;
+}
+
 size_t Products::planned() const {
   std::lock_guard<std::mutex> lock(mutex);
   return plans.size();
+}
+
+int64_t Products::workspaceBytes() const {
+  std::lock_guard<std::mutex> lock(mutex);
+  int64_t most = 0;
+  for (const auto &[key, plan] : plans)
+    most = std::max(most, plan.workspaceBytes);
+  return most;
 }
 
 //===----------------------------------------------------------------------===//
@@ -110,24 +138,25 @@ void Products::destroy(Plan &plan) const {
   plan = {};
 }
 
+static DataType dataTypeOf(DType type) {
+  return type == DType::f64 ? DataType::F64 : type == DType::bf16 ? DataType::BF16 : DataType::F32;
+}
+
 /// cuBLASLt reads matrices column by column: what it sees are transposes, and it computes
 /// D^T = B^T A^T.
 BlasResult Products::describe(const Product &product, Plan &plan) const {
   bool isDouble = product.dtype == DType::f64;
-  DataType type = isDouble                       ? DataType::F64
-                  : product.dtype == DType::bf16 ? DataType::BF16
-                                                 : DataType::F32;
   BlasResult result = library.descCreate(&plan.desc, isDouble ? ComputeType::F64 : ComputeType::F32,
                                          isDouble ? DataType::F64 : DataType::F32);
   auto set = [&](DescAttribute attribute, auto value) {
     if (result == 0)
       result = library.descSet(plan.desc, attribute, &value, sizeof value);
   };
-  auto layOut = [&](Layout &layout, int64_t rows, int64_t columns) {
+  auto layOut = [&](Layout &layout, DType type, int64_t rows, int64_t columns) {
     int64_t stride = rows * columns;
     auto batch = static_cast<int32_t>(product.batch);
     if (result == 0)
-      result = library.layoutCreate(&layout, type, static_cast<uint64_t>(columns),
+      result = library.layoutCreate(&layout, dataTypeOf(type), static_cast<uint64_t>(columns),
                                     static_cast<uint64_t>(rows), columns);
     if (result == 0)
       result = library.layoutSet(layout, LayoutAttribute::BatchCount, &batch, sizeof batch);
@@ -139,9 +168,9 @@ BlasResult Products::describe(const Product &product, Plan &plan) const {
   uint32_t epilogue = (product.bias ? kBias : 0) | (product.gelu ? kGelu : 0);
   set(DescAttribute::Epilogue, epilogue ? epilogue : kNoEpilogue);
   const int64_t m = product.m, n = product.n, k = product.k;
-  layOut(plan.a, product.transposedA ? k : m, product.transposedA ? m : k);
-  layOut(plan.b, product.transposedB ? n : k, product.transposedB ? k : n);
-  layOut(plan.d, m, n);
+  layOut(plan.a, product.dtype, product.transposedA ? k : m, product.transposedA ? m : k);
+  layOut(plan.b, product.dtype, product.transposedB ? n : k, product.transposedB ? k : n);
+  layOut(plan.d, product.result, m, n);
   return result;
 }
 
@@ -154,6 +183,8 @@ BlasResult Products::choose(const Key &key, Plan &plan, int &found) const {
       result = library.preferenceSet(preference, attribute, &value, sizeof value);
   };
   set(PreferenceAttribute::MaxWorkspaceBytes, static_cast<uint64_t>(kWorkspaceBytes));
+  // Parts of a sum are added up before it is rounded.
+  set(PreferenceAttribute::ReductionSchemes, kReduceInComputeType);
   set(PreferenceAttribute::AlignmentA, key.b);
   set(PreferenceAttribute::AlignmentB, key.a);
   set(PreferenceAttribute::AlignmentC, key.c);
@@ -169,44 +200,68 @@ BlasResult Products::choose(const Key &key, Plan &plan, int &found) const {
   return result;
 }
 
-Status Products::find(const Key &key, Plan *&plan) {
-  if (auto known = plans.find(key); known != plans.end()) {
-    plan = &known->second;
-    return {};
+Products::Key Products::keyOf(const Product &product, const ProductOperands &operands) {
+  return {product, alignmentOf(operands.a), alignmentOf(operands.b),
+          alignmentOf(product.residual ? operands.c : operands.d), alignmentOf(operands.d)};
+}
+
+Products::Plan &Products::find(const Key &key, Address bias) {
+  if (plans.size() >= kMostPlans && !plans.count(key)) {
+    for (auto &[known, plan] : plans)
+      destroy(plan);
+    plans.clear();
   }
-  Plan made;
+  auto [place, isNew] = plans.try_emplace(key);
+  Plan &plan = place->second;
+  if (!isNew)
+    return plan;
   int found = 0;
-  BlasResult result = describe(key.product, made);
+  BlasResult result = describe(key.product, plan);
+  if (result == 0 && key.product.bias)
+    result = library.descSet(plan.desc, DescAttribute::BiasPointer, &bias, sizeof bias);
   if (result == 0)
-    result = choose(key, made, found);
-  if (result != 0 || found < 1) {
-    destroy(made);
-    if (result != 0)
-      return refuse(*device, key.product, result);
-    return {device->properties().label() + ": cuBLASLt has no algorithm for " +
-            textOf(key.product)};
-  }
-  plan = &plans.emplace(key, made).first->second;
-  return {};
+    result = choose(key, plan, found);
+  if (result == 0 && found >= 1)
+    return plan;
+  destroy(plan);
+  plan.refused = refuse(*device, key.product, result);
+  if (result == 0)
+    plan.refused = {device->properties().label() + ": cuBLASLt has no algorithm for " +
+                    textOf(key.product)};
+  return plan;
+}
+
+bool Products::knows(const Product &product, const ProductOperands &operands) {
+  std::lock_guard<std::mutex> lock(mutex);
+  Key key = keyOf(product, operands);
+  bool isNew = !plans.count(key);
+  const Plan &plan = find(key, operands.bias);
+  if (isNew && !plan.refused.ok())
+    log("runtime", plan.refused.message + "; it runs as a kernel of the program");
+  return plan.refused.ok();
 }
 
 Status Products::run(const Product &product, const ProductOperands &operands, Stream stream) {
-  if (product.dtype != DType::f32 && product.dtype != DType::bf16 && product.dtype != DType::f64)
-    return {"a product is of f32, bf16 or f64, found " + std::string(nameOf(product.dtype))};
+  for (DType type : {product.dtype, product.result})
+    if (type != DType::f32 && type != DType::bf16 && type != DType::f64)
+      return {"a product is of f32, bf16 or f64, found " + std::string(nameOf(type))};
   // A plan's description holds the address of the bias of one call at a time.
   std::lock_guard<std::mutex> lock(mutex);
   Address c = product.residual ? operands.c : operands.d;
-  Plan *plan = nullptr;
-  Key key{product, alignmentOf(operands.a), alignmentOf(operands.b), alignmentOf(c),
-          alignmentOf(operands.d)};
-  if (Status status = find(key, plan); !status.ok())
-    return status;
+  Plan *plan = &find(keyOf(product, operands), operands.bias);
+  if (!plan->refused.ok())
+    return plan->refused;
   DeviceMemory own;
-  if (plan->workspaceBytes > 0 && !operands.workspace)
+  bool given = operands.workspaceBytes >= 0;
+  if (given && plan->workspaceBytes > operands.workspaceBytes)
+    return {device->properties().label() + ": " + textOf(product) + " needs a workspace of " +
+            std::to_string(plan->workspaceBytes) + " bytes, found " +
+            std::to_string(operands.workspaceBytes)};
+  if (plan->workspaceBytes > 0 && !given)
     if (Status status = own.allocate(device->allocator(), plan->workspaceBytes, stream);
         !status.ok())
       return status;
-  Address workspace = operands.workspace ? operands.workspace : own.address();
+  Address workspace = given ? operands.workspace : own.address();
   BlasResult result = 0;
   if (product.bias)
     result = library.descSet(plan->desc, DescAttribute::BiasPointer, &operands.bias,
@@ -222,4 +277,19 @@ Status Products::run(const Product &product, const ProductOperands &operands, St
                             pointer(operands.d), plan->d, &plan->algorithm, pointer(workspace),
                             static_cast<size_t>(plan->workspaceBytes), stream);
   return refuse(*device, product, result);
+}
+
+std::pair<Product, ProductOperands> cuda::productOf(const ProductCode &code, void *const *buffers,
+                                                    const int64_t *dims) {
+  Product product{code.type,    code.result,  dims[code.m],
+                  dims[code.n], dims[code.k], code.batch < 0 ? 1 : dims[code.batch]};
+  product.transposedA = code.transposedA;
+  product.transposedB = code.transposedB;
+  product.residual = code.c >= 0;
+  product.bias = code.bias >= 0;
+  auto address = [&](int number) {
+    return number < 0 ? 0 : reinterpret_cast<Address>(buffers[number]);
+  };
+  return {product,
+          {address(code.a), address(code.b), address(code.d), address(code.c), address(code.bias)}};
 }

@@ -1,36 +1,44 @@
 //===- Products.h - Matrix products by cuBLASLt ---------------------------===//
-// Not used yet: programs compute products by kernels of their own.
+// Each is a kernel of the program, too, which runs where the library is missing or knows no
+// algorithm: see ProductCode.
 
 #ifndef AFT_RUNTIME_CUDA_PRODUCTS_H
 #define AFT_RUNTIME_CUDA_PRODUCTS_H
 
 #include "runtime/cuda/Allocator.h"
 #include "runtime/cuda/BlasApi.h"
+#include "runtime/cuda/DeviceCode.h"
 
 #include <compare>
 
 namespace aft::cuda {
 
 /// D = A B, all row-major and dense: A [batch,m,k], B [batch,k,n], D [batch,m,n], of f32,
-/// bf16 or f64; sums are in f32 (without TF32), of f64 in f64.
+/// bf16 or f64; sums are in f32 (without TF32), of f64 in f64, and rounded once.
 struct Product {
-  DType dtype = DType::f32;
+  DType dtype = DType::f32;  ///< of A and B
+  DType result = DType::f32; ///< of C, D and bias: the same, or f32 for products of bf16
   int64_t m = 0, n = 0, k = 0, batch = 1;
   bool transposedA = false, transposedB = false; ///< stored as [k,m], [n,k]
   /// What is done on the way out, in this order.
   bool residual = false; ///< + C [batch,m,n]
   bool bias = false;     ///< + bias [n]
-  bool gelu = false;     ///< by tanh, as is cuBLASLt's: not GELU by erf
+  bool gelu = false;     ///< by tanh, as is cuBLASLt's: no program asks for it (see README.md)
 
   auto operator<=>(const Product &) const = default;
 };
 
 struct ProductOperands {
   Address a = 0, b = 0, d = 0, c = 0, bias = 0;
-  /// Products::kWorkspaceBytes. 0: from the allocator, which cannot give any to a stream that
-  /// is recorded.
+  /// Memory and its size; -1: from the allocator, which cannot give any to a stream that is
+  /// recorded.
   Address workspace = 0;
+  int64_t workspaceBytes = -1;
 };
+
+/// A launch of a kernel as the product that it says to be.
+std::pair<Product, ProductOperands> productOf(const ProductCode &code, void *const *buffers,
+                                              const int64_t *dims);
 
 /// The library and the algorithms it has chosen, each once per product and alignment of
 /// its operands. Safe to use from several threads; calls are made within a Device::Scope.
@@ -38,6 +46,8 @@ class Products {
 public:
   /// What a product may use besides its operands.
   static constexpr int64_t kWorkspaceBytes = 32 << 20;
+  /// Products that are remembered; then all are forgotten.
+  static constexpr size_t kMostPlans = 4096;
 
   /// libcublasLt.so.13 or .12: the one that is in the process, else the newest that the
   /// driver bears.
@@ -45,15 +55,22 @@ public:
   /// The same from the first of some files that loads.
   static Status open(std::shared_ptr<Device> device, const std::vector<std::string> &paths,
                      std::shared_ptr<Products> &products);
+  /// Of the system's library for a GPU, opened once. Null where there is none, or where
+  /// AFT_CUDA_PRODUCTS is "kernels"; AFT_LOG=runtime tells why.
+  static std::shared_ptr<Products> shared(const std::shared_ptr<Device> &device);
   ~Products();
   Products(const Products &) = delete;
   Products &operator=(const Products &) = delete;
 
+  /// Whether there is an algorithm for a product, which is looked for the first time.
+  bool knows(const Product &product, const ProductOperands &operands);
   /// Puts a product on a stream.
   Status run(const Product &product, const ProductOperands &operands, Stream stream);
 
   /// Products that an algorithm has been chosen for.
   size_t planned() const;
+  /// The most that any of these algorithms uses.
+  int64_t workspaceBytes() const;
 
 private:
   struct Plan {
@@ -61,6 +78,7 @@ private:
     blas::Layout a = nullptr, b = nullptr, d = nullptr;
     blas::Algorithm algorithm{};
     int64_t workspaceBytes = 0;
+    Status refused = {}; ///< why there is no algorithm
   };
   /// The alignments of all operands, in bytes.
   struct Key {
@@ -71,7 +89,9 @@ private:
 
   explicit Products(std::shared_ptr<Device> device) : device(std::move(device)) {}
   Status load(const std::vector<std::string> &paths);
-  Status find(const Key &key, Plan *&plan);
+  static Key keyOf(const Product &product, const ProductOperands &operands);
+  /// `bias`: some address, which the library asks for before it has an algorithm.
+  Plan &find(const Key &key, Address bias);
   blas::BlasResult describe(const Product &product, Plan &plan) const;
   blas::BlasResult choose(const Key &key, Plan &plan, int &found) const;
   void destroy(Plan &plan) const;

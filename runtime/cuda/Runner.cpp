@@ -6,6 +6,7 @@
 #include "runtime/core/Log.h"
 #include "runtime/cuda/Staging.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -21,7 +22,7 @@ RunnerOptions RunnerOptions::fromEnvironment() {
 
 Runner::Runner(std::shared_ptr<const Module> loaded, const RunnerOptions &options)
     : module(std::move(loaded)), device(module->device()), options(options),
-      graphCache(std::make_unique<GraphCache>(module)) {}
+      graphCache(std::make_unique<GraphCache>(module, options.products)) {}
 
 Runner::~Runner() {
   Device::Scope scope(device);
@@ -43,8 +44,12 @@ Status Runner::create(int ordinal, const DeviceCode &code, std::shared_ptr<CallR
   std::shared_ptr<Device> device;
   std::shared_ptr<Runner> made;
   Status status = Device::shared(ordinal, device);
+  RunnerOptions options = RunnerOptions::fromEnvironment();
+  if (status.ok() && std::any_of(code.kernels.begin(), code.kernels.end(),
+                                 [](const KernelCode &kernel) { return kernel.product; }))
+    options.products = Products::shared(device);
   if (status.ok())
-    status = create(std::move(device), code, RunnerOptions::fromEnvironment(), made);
+    status = create(std::move(device), code, options, made);
   if (status.ok())
     runner = std::move(made);
   return status;
@@ -78,12 +83,18 @@ Status Runner::allocate(int64_t bytes, Stream stream, DeviceMemory &memory, Call
 
 Status Runner::launchAll(const EntryCall &call, const KernelTable &kernels, Stream stream,
                          const Manner &manner, CallError &error) {
-  DeviceMemory arena;
+  DeviceMemory arena, workspace;
   if (Status status = allocate(call.arenaBytes, stream, arena, error); !status.ok())
     return status;
+  // What is recorded needs it later; else products ask for what each of them uses.
+  int64_t bytes = !manner.recorded ? -1 : options.products ? options.products->workspaceBytes() : 0;
+  if (bytes > 0)
+    if (Status status = allocate(bytes, stream, workspace, error); !status.ok())
+      return status;
   RunRecord record(call.entry->info.name, call.inputExtents(), call.arenaBytes, /*threads=*/0,
                    kernels, /*inner=*/nullptr);
-  Launcher launcher(*module, stream, manner.mode, &kernels);
+  Launcher launcher(*module, stream, manner.mode, &kernels,
+                    {options.products, workspace.address(), bytes});
   call.entry->run(call.buffers.data(), call.dims.data(), arena.pointer(), launcher.runtime());
   if (!launcher.status().ok()) {
     error = CallError::Device;
@@ -97,6 +108,7 @@ Status Runner::launchAll(const EntryCall &call, const KernelTable &kernels, Stre
   if (manner.recorded) {
     std::lock_guard<std::mutex> lock(mutex);
     kept.push_back(std::move(arena));
+    kept.push_back(std::move(workspace));
   }
   return {};
 }

@@ -13,6 +13,8 @@ struct RunnerOptions {
   bool graphs = true;
   /// Every kernel is waited for, so that an error names it; no graphs.
   bool synchronous = false;
+  /// Compute matrix products; null: kernels do.
+  std::shared_ptr<Products> products = nullptr;
 
   /// Synchronous where CUDA_LAUNCH_BLOCKING is 1, as the driver itself.
   static RunnerOptions fromEnvironment();

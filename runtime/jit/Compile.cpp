@@ -90,6 +90,21 @@ static llvm::StringMap<std::vector<std::string>> placesOfKernels(ModuleOp module
   return places;
 }
 
+/// Products whose types the runtime does not know are left to their kernels.
+static std::optional<cuda::ProductCode> convert(const std::optional<ProductForm> &form) {
+  std::optional<DType> type = form ? dtypeOf(form->type) : std::nullopt,
+                       result = form ? dtypeOf(form->resultType) : std::nullopt;
+  if (!type || !result)
+    return std::nullopt;
+  cuda::ProductCode code{*type, *result, form->transposedA, form->transposedB};
+  auto number = [](int64_t value) { return static_cast<int>(value); };
+  code.a = number(form->a), code.b = number(form->b), code.d = number(form->d);
+  code.c = number(form->c), code.bias = number(form->bias);
+  code.m = number(form->m), code.n = number(form->n), code.k = number(form->k);
+  code.batch = number(form->batch);
+  return code;
+}
+
 static LogicalResult compileForGpu(ModuleOp module, const PipelineOptions &options,
                                    Package &package) {
   PhaseTimer timer(options.report, deviceModuleName);
@@ -110,6 +125,7 @@ static LogicalResult compileForGpu(ModuleOp module, const PipelineOptions &optio
         {std::move(kernel.name), kernel.threads, kernel.buffers, kernel.extents});
     package.device.kernels.back().staticSharedBytes = kernel.sharedBytes;
     package.device.kernels.back().registers = kernel.registers;
+    package.device.kernels.back().product = convert(kernel.product);
   }
   return success();
 }

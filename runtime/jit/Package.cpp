@@ -73,13 +73,17 @@ static void writeValues(Writer &writer, const std::vector<ValueInfo> &values) {
   }
 }
 
+static DType readType(Reader &reader) {
+  int64_t dtype = reader.number();
+  reader.good &= dtype >= 0 && dtype <= static_cast<int64_t>(DType::i64);
+  return static_cast<DType>(dtype);
+}
+
 static std::vector<ValueInfo> readValues(Reader &reader) {
   std::vector<ValueInfo> values(reader.count());
   for (ValueInfo &value : values) {
     value.name = reader.text();
-    int64_t dtype = reader.number();
-    reader.good &= dtype >= 0 && dtype <= static_cast<int64_t>(DType::i64);
-    value.type.dtype = static_cast<DType>(dtype);
+    value.type.dtype = readType(reader);
     value.alias = reader.integer();
     value.type.shape.resize(reader.count());
     for (int64_t &extent : value.type.shape)
@@ -92,6 +96,42 @@ static std::vector<ValueInfo> readValues(Reader &reader) {
     reader.good &= value.limits.empty() || value.limits.size() == value.type.shape.size();
   }
   return values;
+}
+
+static void writeProduct(Writer &writer, const std::optional<cuda::ProductCode> &product) {
+  writer.number(product.has_value());
+  if (!product)
+    return;
+  const cuda::ProductCode &p = *product;
+  writer.number(static_cast<int64_t>(p.type));
+  writer.number(static_cast<int64_t>(p.result));
+  for (int number :
+       {int(p.transposedA), int(p.transposedB), p.a, p.b, p.d, p.c, p.bias, p.m, p.n, p.k, p.batch})
+    writer.number(number);
+}
+
+/// Its operands and extents must be those of the kernel.
+static std::optional<cuda::ProductCode> readProduct(Reader &reader,
+                                                    const cuda::KernelCode &kernel) {
+  if (reader.number() == 0)
+    return std::nullopt;
+  cuda::ProductCode p;
+  p.type = readType(reader);
+  p.result = readType(reader);
+  p.transposedA = reader.number() != 0;
+  p.transposedB = reader.number() != 0;
+  auto read = [&](int &number, int least, int end) {
+    number = reader.integer();
+    reader.good &= number >= least && number < end;
+  };
+  for (int *number : {&p.a, &p.b, &p.d})
+    read(*number, 0, kernel.buffers);
+  for (int *number : {&p.c, &p.bias})
+    read(*number, -1, kernel.buffers);
+  for (int *number : {&p.m, &p.n, &p.k})
+    read(*number, 0, kernel.extents);
+  read(p.batch, -1, kernel.extents);
+  return p;
 }
 
 static void writeDevice(Writer &writer, const cuda::DeviceCode &device) {
@@ -111,6 +151,7 @@ static void writeDevice(Writer &writer, const cuda::DeviceCode &device) {
     writer.number(kernel.places.size());
     for (const std::string &place : kernel.places)
       writer.text(place);
+    writeProduct(writer, kernel.product);
   }
 }
 
@@ -132,6 +173,7 @@ static cuda::DeviceCode readDevice(Reader &reader) {
     kernel.places.resize(reader.count());
     for (std::string &place : kernel.places)
       place = reader.text();
+    kernel.product = readProduct(reader, kernel);
   }
   return device;
 }

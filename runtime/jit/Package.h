@@ -5,7 +5,7 @@
 
 #include "aft/program.h"
 #include "compiler/binary/NamedObject.h"
-#include "runtime/core/RunRecord.h"
+#include "runtime/core/CallRunner.h"
 #include "runtime/cuda/DeviceCode.h"
 
 #include <optional>
@@ -28,8 +28,10 @@ struct Package {
   static std::optional<Package> deserialize(const std::string &bytes);
 };
 
-/// Links a package's code into the process, for `threads` (0: the default).
-Status loadPackage(Package package, int threads, std::shared_ptr<Program> &program);
+/// Links a package's code into the process, for `threads` (0: the default). `runner`: what
+/// its entries run on; null: this CPU, or the system's first GPU where it is for one.
+Status loadPackage(Package package, int threads, std::shared_ptr<Program> &program,
+                   std::shared_ptr<CallRunner> runner = nullptr);
 
 } // namespace aft
 

@@ -48,7 +48,8 @@ public:
     this->options.report = nullptr;
   }
   static Status create(Package package, const PipelineOptions &options, const CompileStats &stats,
-                       Compilation compilation, int threads, std::shared_ptr<Program> &program);
+                       Compilation compilation, int threads, std::shared_ptr<CallRunner> runner,
+                       std::shared_ptr<Program> &program);
 
   const CompileStats &stats() const override { return compileStats; }
   std::string report() const override {
@@ -105,11 +106,12 @@ static Status linkObjects(const Package &package, ProgramCode &code) {
 
 Status JITProgram::create(Package package, const PipelineOptions &options,
                           const CompileStats &stats, Compilation compilation, int threads,
-                          std::shared_ptr<Program> &result) {
+                          std::shared_ptr<CallRunner> runner, std::shared_ptr<Program> &result) {
   ProgramCode code;
   if (Status status = linkObjects(package, code); !status.ok())
     return status;
-  if (!package.device.kernels.empty())
+  code.runner = std::move(runner);
+  if (!code.runner && !package.device.kernels.empty())
     if (Status status = cuda::Runner::create(/*ordinal=*/0, package.device, code.runner);
         !status.ok())
       return status;
@@ -118,8 +120,9 @@ Status JITProgram::create(Package package, const PipelineOptions &options,
   return {};
 }
 
-Status aft::loadPackage(Package package, int threads, std::shared_ptr<Program> &program) {
-  return JITProgram::create(std::move(package), {}, {}, {}, threads, program);
+Status aft::loadPackage(Package package, int threads, std::shared_ptr<Program> &program,
+                        std::shared_ptr<CallRunner> runner) {
+  return JITProgram::create(std::move(package), {}, {}, {}, threads, std::move(runner), program);
 }
 
 /// Everything that the generated code depends on.
@@ -200,7 +203,8 @@ Status Program::compile(const std::string &text, const std::string &name,
   stats.launches = package->launches;
   std::shared_ptr<Program> created;
   if (Status status = JITProgram::create(std::move(*package), pipeline, stats,
-                                         std::move(compilation), options.threads, created);
+                                         std::move(compilation), options.threads,
+                                         /*runner=*/nullptr, created);
       !status.ok())
     return {name + ": loading the generated code failed: " + status.message};
   clock.finished("link");

@@ -12,13 +12,14 @@ DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f64": torch.float64}
 
 
 def load(folder, name, dtype):
-    return torch.from_numpy(np.load(Path(folder) / f"{name}.npy")).to(dtype)
+    array = torch.from_numpy(np.load(Path(folder) / f"{name}.npy"))
+    return array.to(torch.get_default_device(), dtype)
 
 
 def plain(tensor):
     """As NumPy's, bf16 as f32."""
     dtype = torch.float32 if tensor.dtype == torch.bfloat16 else tensor.dtype
-    return tensor.detach().to(dtype).numpy()
+    return tensor.detach().to(dtype).cpu().numpy()
 
 
 def compiled(function):

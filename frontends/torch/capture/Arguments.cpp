@@ -6,12 +6,14 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <set>
 
 using namespace aft;
 using namespace aft::capture;
 
-InputCheck::InputCheck(const Capture &capture) : extents(capture.extents()) {
+InputCheck::InputCheck(const Capture &capture, ops::Placement placement)
+    : placement(std::move(placement)), extents(capture.extents()) {
   for (int input = 0; input < capture.trace().inputs; ++input) {
     types.push_back(typeOf(capture.trace().values[input].tensor));
     whyFixed.emplace_back();
@@ -81,8 +83,7 @@ static std::string textOf(const TensorType &type) {
 void InputCheck::checkOne(size_t index, const at::Tensor &found) const {
   const TensorType &expected = types[index];
   TORCH_CHECK(found.defined(), "input ", index, " is undefined, expected ", textOf(expected));
-  TORCH_CHECK(found.device().is_cpu(), "input ", index, " must be on the CPU, found ",
-              found.device());
+  placement.check(found, "input " + std::to_string(index));
   TORCH_CHECK(found.layout() == at::kStrided, "input ", index, " must be a dense tensor, found ",
               found.layout());
   TensorType type = typeOf(found);
@@ -150,7 +151,7 @@ Tensors InputCheck::operator()(const Tensors &inputs) const {
 }
 
 void Weights::add(const std::string &name, const at::Tensor &tensor) {
-  kept.push_back(ops::inMemory(tensor.detach()));
+  kept.push_back(ops::inMemory(tensor.detach().cpu()));
   options.weights.push_back({name, ops::bufferOf(kept.back())});
 }
 
@@ -161,8 +162,35 @@ std::vector<Buffer> capture::buffersOf(const Tensors &tensors) {
   return buffers;
 }
 
-CompileOptions capture::programOptions(const CompileOptions &options, const Tensors &examples) {
+std::string capture::labelOf(const TracedState &state) {
+  return (state.isParameter ? "parameter '" : "buffer '") + state.name + "'";
+}
+
+ops::Placement capture::placementOf(const Capture &capture,
+                                    const std::vector<TracedState> &states) {
+  ops::Placement placement;
+  auto isTensor = [](const TracedState &state) { return state.tensor.defined(); };
+  auto first = std::find_if(states.begin(), states.end(), [&](const TracedState &state) {
+    return isTensor(state) && state.isParameter;
+  });
+  if (first == states.end())
+    first = std::find_if(states.begin(), states.end(), isTensor);
+  if (first != states.end())
+    placement = ops::Placement(first->tensor, labelOf(*first));
+  else if (capture.trace().inputs > 0)
+    placement = ops::Placement(capture.trace().values[0].tensor, "input 0");
+  for (const TracedState &state : states)
+    if (isTensor(state))
+      placement.check(state.tensor, labelOf(state));
+  for (int input = 0; input < capture.trace().inputs; ++input)
+    placement.check(capture.trace().values[input].tensor, "input " + std::to_string(input));
+  return placement;
+}
+
+CompileOptions capture::programOptions(const CompileOptions &options,
+                                       const ops::Placement &placement, const Tensors &examples) {
   CompileOptions result = options;
+  result.target = placement.target(options.target);
   if (result.threads == 0)
     result.threads = ops::threads();
   if (result.tune && result.tuneShapes.empty())

@@ -4,6 +4,7 @@
 #define AFT_TORCH_CAPTURE_ARGUMENTS_H
 
 #include "frontends/torch/capture/Translation.h"
+#include "frontends/torch/ops/Placement.h"
 #include "runtime/core/InternalApi.h"
 
 namespace aft::capture {
@@ -11,11 +12,10 @@ namespace aft::capture {
 /// The inputs of a captured module, as it expects them.
 class InputCheck {
 public:
-  explicit InputCheck(const Capture &capture);
+  InputCheck(const Capture &capture, ops::Placement placement);
   /// The inputs, contiguous. Throws c10::Error with the input, what was expected
   /// and found.
   Tensors operator()(const Tensors &inputs) const;
-
 
 private:
   /// An input that an operator takes for places in a dimension of a tensor.
@@ -30,7 +30,8 @@ private:
   void checkOne(size_t index, const at::Tensor &found) const;
   void checkIndices(const Tensors &inputs) const;
 
-  std::vector<TensorType> types; ///< kDynamic where a size may change
+  ops::Placement placement;
+  std::vector<TensorType> types;                  ///< kDynamic where a size may change
   std::vector<std::vector<std::string>> whyFixed; ///< per input and dimension
   std::vector<DynamicExtent> extents;
   std::vector<Indices> indices;
@@ -48,9 +49,15 @@ private:
 
 /// The memory of tensors, which must stay alive meanwhile.
 AFT_INTERNAL std::vector<Buffer> buffersOf(const Tensors &tensors);
-/// The program's options, with LibTorch's number of threads and the examples' shapes
-/// where nothing else is said.
-CompileOptions programOptions(const CompileOptions &options, const Tensors &examples);
+/// Where a captured module computes: where its parameters are, else its buffers, else its
+/// inputs. Throws c10::Error with the first tensor that is elsewhere.
+ops::Placement placementOf(const Capture &capture, const std::vector<TracedState> &states);
+/// A parameter or buffer in messages.
+std::string labelOf(const TracedState &state);
+/// The program's options, with the target that follows from the place, and LibTorch's
+/// number of threads and the examples' shapes where nothing else is said.
+CompileOptions programOptions(const CompileOptions &options, const ops::Placement &placement,
+                              const Tensors &examples);
 /// The program's name: what the options say, else the module's class.
 std::string programName(const torch::nn::Module &module, const CompileModuleOptions &options);
 /// Builds and compiles; throws c10::Error.

@@ -12,9 +12,9 @@ using namespace aft::capture;
 static constexpr const char *kEntry = "forward";
 
 struct CompiledModule::Impl {
+  ops::Placement placement;
   InputCheck check;
-  Tensors states; ///< parameters and buffers, after the inputs
-  std::vector<std::string> stateNames;
+  std::vector<TracedState> states; ///< parameters and buffers, after the inputs
   std::vector<KnownBuffer> known;
   std::vector<std::string> carried; ///< inputs that results replace
   std::shared_ptr<Program> program;
@@ -27,15 +27,18 @@ CompiledModule capture::compileCapture(const Capture &capture, const Tensors &ex
   Translation translation(capture, graph, kEntry, /*training=*/false);
   translation.setNames(options);
   translation.run();
-  auto impl = std::make_shared<CompiledModule::Impl>(
-      CompiledModule::Impl{InputCheck(capture), {}, {}, translation.knownBuffers(), {}, nullptr, graph.text()});
-  for (const TracedState &state : translation.states()) {
-    impl->states.push_back(state.tensor);
-    impl->stateNames.push_back(state.name);
-  }
+  ops::Placement placement = placementOf(capture, translation.states());
+  auto impl =
+      std::make_shared<CompiledModule::Impl>(CompiledModule::Impl{placement,
+                                                                  InputCheck(capture, placement),
+                                                                  translation.states(),
+                                                                  translation.knownBuffers(),
+                                                                  {},
+                                                                  nullptr,
+                                                                  graph.text()});
   for (auto [result, input] : options.state)
     impl->carried.push_back(translation.inputName(input));
-  impl->program = compileGraph(graph, programOptions(options.compile, examples));
+  impl->program = compileGraph(graph, programOptions(options.compile, placement, examples));
   return CompiledModule(std::move(impl));
 }
 
@@ -53,8 +56,10 @@ static Tensors argumentsOf(const CompiledModule::Impl &impl, const Tensors &inpu
   for (const KnownBuffer &buffer : impl.known)
     buffer.check();
   Tensors arguments = impl.check(inputs);
-  for (const at::Tensor &state : impl.states)
-    arguments.push_back(ops::inMemory(state));
+  for (const TracedState &state : impl.states) {
+    impl.placement.check(state.tensor, labelOf(state));
+    arguments.push_back(ops::inMemory(state.tensor));
+  }
   return arguments;
 }
 
@@ -78,10 +83,8 @@ Tensors CompiledModule::run(const Tensors &inputs) const {
   Tensors results;
   const EntryInfo &entry = *impl->program->entry(kEntry);
   for (size_t i = 0; i < shapes.size(); ++i)
-    results.push_back(
-        at::empty(shapes[i], at::TensorOptions().dtype(
-                                 ops::scalarTypeOf(entry.outputs[i].type.dtype))));
-  status = impl->program->run(kEntry, in, buffersOf(results));
+    results.push_back(impl->placement.empty(entry.outputs[i].type.dtype, shapes[i]));
+  status = impl->placement.run(*impl->program, kEntry, in, buffersOf(results));
   TORCH_CHECK(status.ok(), status.message);
   return results;
 }
@@ -94,8 +97,8 @@ void CompiledModule::save(const std::string &path, const SaveModuleOptions &opti
               "expected ", carried.size(), " tensors of the initial state, found ",
               options.initialState.size());
   Weights weights;
-  for (size_t i = 0; i < impl->states.size(); ++i)
-    weights.add(impl->stateNames[i], impl->states[i]);
+  for (const TracedState &state : impl->states)
+    weights.add(state.name, state.tensor);
   for (size_t i = 0; i < options.initialState.size(); ++i)
     weights.add(carried[i], options.initialState[i]);
   weights.options.weightsBeside = options.weightsBeside;

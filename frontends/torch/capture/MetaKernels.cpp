@@ -75,7 +75,11 @@ static void runLayerNorm(const c10::OperatorHandle &op, size_t count, torch::jit
   std::vector<int64_t> row = input.sizes().vec();
   for (int64_t dim = 0; dim < input.dim() - normalized; ++dim)
     row[dim] = 1;
-  (*stack)[stack->size() - count] = at::zeros(row, input.options());
+  // All on the CPU, where the results of calls are meanwhile.
+  for (size_t i = stack->size() - count; i < stack->size(); ++i)
+    if (IValue &value = (*stack)[i]; value.isTensor() && value.toTensor().defined())
+      value = at::zeros_like(value.toTensor(), at::TensorOptions().device(at::kCPU));
+  (*stack)[stack->size() - count] = at::zeros(row, input.options().device(at::kCPU));
   op.callBoxed(stack);
   Tensor result = torch::jit::pop(*stack).toTensor();
   torch::jit::push(*stack, at::empty(input.sizes(), result.options()));

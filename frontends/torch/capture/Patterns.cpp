@@ -19,9 +19,9 @@ static constexpr int64_t kFew = 4;
 
 /// The numbers as doubles, in rows; undefined where it is no matrix.
 static Tensor matrixOf(const Tensor &tensor) {
-  if (!tensor.is_cpu() || tensor.is_complex() || tensor.numel() <= kFew)
+  if (tensor.is_meta() || tensor.is_complex() || tensor.numel() <= kFew)
     return {};
-  Tensor wide = tensor.detach().squeeze();
+  Tensor wide = tensor.detach().cpu().squeeze();
   if (wide.dim() > 2)
     return {};
   return (wide.dim() == 1 ? wide.unsqueeze(0) : wide).to(at::kDouble).contiguous();

@@ -345,12 +345,15 @@ void Recorder::keepNumbers(const std::vector<int> &values) {
     if (id < 0 || !trace.values[id].isConstant || trace.values[id].numbers.defined())
       continue;
     if (trace.values[id].tensor.numel() <= kSmallResult)
-      trace.values[id].numbers = trace.values[id].tensor.detach().clone();
+      trace.values[id].numbers = trace.values[id].tensor.detach().to(
+          at::kCPU, /*non_blocking=*/false, /*copy=*/true);
   }
 }
 
+/// On the CPU, where the results of all calls are meanwhile.
 static Tensor zeroed(const Tensor &tensor) {
-  return at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options()).zero_();
+  return at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options().device(at::kCPU))
+      .zero_();
 }
 
 /// Runs the operator: with its meta kernel where that is enough.

@@ -19,23 +19,29 @@ static constexpr const char *kLoss = "loss", *kStep = "train_step";
 /// learning rate, inputs, what else it uses) and returns
 /// (loss, parameters, moments, other results).
 struct TrainingModule::Impl {
-  explicit Impl(const Capture &capture) : check(capture) {}
+  Impl(const Capture &capture, const ops::Placement &placement)
+      : placement(placement), check(capture, placement) {}
+  ops::Placement placement;
   InputCheck check;
   std::vector<TracedState> parameters;
-  Tensors first, second; ///< moments
+  Tensors first, second;          ///< moments
   std::vector<TracedState> fixed; ///< what is not trained; undefined: the seed
   std::vector<KnownBuffer> known;
   std::shared_ptr<Program> program;
   std::string text;
   int64_t steps = 0, seed = 0;
   double learningRate = 0;
+  /// Arguments that are numbers, and results. They keep their places: a GPU repeats a call
+  /// as a whole where nothing has moved.
+  at::Tensor stepNumber, rate, seedNumber;
+  Tensors results;
 
   Tensors arguments(const Tensors &inputs) const;
 };
 
 static void checkParameter(const TracedState &state) {
-  TORCH_CHECK(state.tensor.is_contiguous() && state.tensor.device().is_cpu(), "parameter '",
-              state.name, "' must be contiguous and on the CPU to be trained in place");
+  TORCH_CHECK(state.tensor.is_contiguous(), "parameter '", state.name,
+              "' must be contiguous to be trained in place");
 }
 
 static void checkLearningRate(double lr) {
@@ -64,10 +70,6 @@ static std::shared_ptr<TrainingOptions> trainingOptions(const OptimizerOptions &
   return options;
 }
 
-static at::Tensor zeros(const TensorType &type) {
-  return at::zeros(type.shape, at::TensorOptions().dtype(ops::scalarTypeOf(type.dtype)));
-}
-
 TrainingModule aft::compileTrainingComputation(torch::nn::Module &module, const Computation &loss,
                                                const OptimizerOptions &optimizer,
                                                const Tensors &examples,
@@ -79,7 +81,8 @@ TrainingModule aft::compileTrainingComputation(torch::nn::Module &module, const 
   Translation translation(capture, graph, kLoss, /*training=*/true);
   translation.setNames(options);
   translation.run();
-  auto impl = std::make_shared<TrainingModule::Impl>(capture);
+  ops::Placement placement = placementOf(capture, translation.states());
+  auto impl = std::make_shared<TrainingModule::Impl>(capture, placement);
   for (const TracedState &state : translation.states()) {
     if (!state.isParameter || !state.tensor.requires_grad()) {
       impl->fixed.push_back(state);
@@ -93,15 +96,21 @@ TrainingModule aft::compileTrainingComputation(torch::nn::Module &module, const 
   impl->known = translation.knownBuffers();
   impl->learningRate = optimizer.lr;
   impl->text = graph.text();
-  CompileOptions program = programOptions(options.compile, examples);
+  CompileOptions program = programOptions(options.compile, placement, examples);
   program.training = trainingOptions(optimizer);
   impl->program = compileGraph(graph, program);
   const EntryInfo &entry = *impl->program->entry(kStep);
   size_t count = impl->parameters.size();
+  auto zeros = [&](const TensorType &type) {
+    return placement.empty(type.dtype, type.shape).zero_();
+  };
   for (size_t i = 0; i < count; ++i) {
     impl->first.push_back(zeros(entry.inputs[count + i].type));
     impl->second.push_back(zeros(entry.inputs[2 * count + i].type));
   }
+  impl->stepNumber = zeros({DType::i64, {}});
+  impl->rate = zeros({DType::f32, {}});
+  impl->seedNumber = zeros({DType::i64, {}});
   return TrainingModule(std::move(impl));
 }
 
@@ -113,16 +122,26 @@ Tensors TrainingModule::Impl::arguments(const Tensors &inputs) const {
   Tensors all;
   for (const KnownBuffer &buffer : known)
     buffer.check();
-  for (const TracedState &parameter : parameters)
+  for (const TracedState &parameter : parameters) {
+    placement.check(parameter.tensor, labelOf(parameter));
     all.push_back(parameter.tensor);
+  }
   all.insert(all.end(), first.begin(), first.end());
   all.insert(all.end(), second.begin(), second.end());
-  all.push_back(at::scalar_tensor(steps + 1, at::kLong));
-  all.push_back(at::scalar_tensor(learningRate, at::kFloat));
+  stepNumber.fill_(steps + 1);
+  rate.fill_(learningRate);
+  all.push_back(stepNumber);
+  all.push_back(rate);
   all.insert(all.end(), inputs.begin(), inputs.end());
-  for (const TracedState &state : fixed)
-    all.push_back(state.tensor.defined() ? ops::inMemory(state.tensor)
-                                   : at::scalar_tensor(stepSeed(seed, steps), at::kLong));
+  for (const TracedState &state : fixed) {
+    if (state.tensor.defined()) {
+      placement.check(state.tensor, labelOf(state));
+      all.push_back(ops::inMemory(state.tensor));
+    } else {
+      seedNumber.fill_(stepSeed(seed, steps));
+      all.push_back(seedNumber);
+    }
+  }
   return all;
 }
 
@@ -144,19 +163,20 @@ at::Tensor TrainingModule::run(const Tensors &inputs) const {
   Status status = impl->program->outputShapes(kStep, in, shapes);
   TORCH_CHECK(status.ok(), status.message);
   const EntryInfo &entry = *impl->program->entry(kStep);
-  Tensors results;
+  Tensors &results = impl->results;
+  results.resize(shapes.size());
   for (size_t i = 0; i < shapes.size(); ++i) {
     int alias = entry.outputs[i].alias;
-    if (alias < 0)
-      results.push_back(zeros({entry.outputs[i].type.dtype, shapes[i]}));
-    out.push_back(alias < 0 ? ops::bufferOf(results.back()) : in[alias]);
+    if (alias < 0 && !(results[i].defined() && results[i].sizes() == at::IntArrayRef(shapes[i])))
+      results[i] = impl->placement.empty(entry.outputs[i].type.dtype, shapes[i]);
+    out.push_back(alias < 0 ? ops::bufferOf(results[i]) : in[alias]);
   }
-  status = impl->program->run(kStep, in, out);
+  status = impl->placement.run(*impl->program, kStep, in, out);
   TORCH_CHECK(status.ok(), status.message);
   for (const TracedState &parameter : impl->parameters)
     parameter.tensor.unsafeGetTensorImpl()->bump_version();
   ++impl->steps;
-  return results[0];
+  return results[0].clone();
 }
 
 //===----------------------------------------------------------------------===//
@@ -204,8 +224,7 @@ std::vector<std::pair<std::string, at::Tensor>> TrainingModule::state() const {
   return all;
 }
 
-void TrainingModule::loadState(
-    const std::vector<std::pair<std::string, at::Tensor>> &state) const {
+void TrainingModule::loadState(const std::vector<std::pair<std::string, at::Tensor>> &state) const {
   std::map<std::string, at::Tensor> found(state.begin(), state.end());
   auto take = [&](const std::string &name, const at::Tensor &like) {
     auto entry = found.find(name);
@@ -214,7 +233,7 @@ void TrainingModule::loadState(
                     entry->second.scalar_type() == like.scalar_type(),
                 "the state's '", name, "' must be ", like.scalar_type(), " ", like.sizes(),
                 ", found ", entry->second.scalar_type(), " ", entry->second.sizes());
-    return entry->second.clone();
+    return at::empty_like(like, at::MemoryFormat::Contiguous).copy_(entry->second);
   };
   Tensors first, second;
   for (size_t i = 0; i < impl->parameters.size(); ++i) {

@@ -91,7 +91,7 @@ Value Translation::declareState(int number) {
   const TracedState &state = capture.trace().states[number];
   TensorType type = typeOf(state.tensor);
   if (state.isConstant) {
-    at::Tensor numbers = state.tensor.contiguous();
+    at::Tensor numbers = state.tensor.cpu().contiguous();
     return value = function.constant(type, numbers.data_ptr());
   }
   if (std::optional<Pattern> pattern = knownPattern(state)) {

@@ -54,7 +54,7 @@ Tensor aft::ops::inMemory(const Tensor &tensor) {
 }
 
 Buffer aft::ops::bufferOf(const Tensor &tensor) {
-  TORCH_INTERNAL_ASSERT(tensor.is_contiguous() && tensor.device().is_cpu());
+  TORCH_INTERNAL_ASSERT(tensor.is_contiguous());
   return {tensor.data_ptr(), dtypeOf(tensor.scalar_type()), tensor.sizes().vec()};
 }
 

@@ -23,7 +23,7 @@ at::ScalarType accumulationOf(at::ScalarType type);
 /// The tensor with its numbers in memory, one after the other: not as a view that changes
 /// their order or their sign when they are read.
 AFT_INTERNAL Tensor inMemory(const Tensor &tensor);
-/// The memory of such a tensor on the CPU.
+/// The memory of such a tensor.
 AFT_INTERNAL Buffer bufferOf(const Tensor &tensor);
 /// LibTorch's number of threads; 0, our own default, where AFT_NUM_THREADS was
 /// set on purpose.

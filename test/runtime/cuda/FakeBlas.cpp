@@ -1,7 +1,9 @@
 //===- FakeBlas.cpp - cuBLASLt without a GPU, for tests -------------------===//
 
 #include "FakeBlas.h"
+#include "FakeDriver.h"
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -59,33 +61,55 @@ template <typename T> BlasResult read(T &target, const void *value, size_t bytes
   return 0;
 }
 
-template <typename T> struct Matrix {
-  const FakeLayout &layout;
-  T *data;
+/// Numbers of a type in memory, as numbers that sums are taken in.
+template <typename T> T load(DataType type, const void *data, int64_t place) {
+  if (type == DataType::F64)
+    return static_cast<T>(static_cast<const double *>(data)[place]);
+  if (type == DataType::F32)
+    return static_cast<T>(static_cast<const float *>(data)[place]);
+  return std::bit_cast<float>(uint32_t(static_cast<const uint16_t *>(data)[place]) << 16);
+}
+
+template <typename T> void store(DataType type, void *data, int64_t place, T value) {
+  if (type == DataType::F64) {
+    static_cast<double *>(data)[place] = value;
+  } else if (type == DataType::F32) {
+    static_cast<float *>(data)[place] = static_cast<float>(value);
+  } else {
+    auto bits = std::bit_cast<uint32_t>(static_cast<float>(value));
+    static_cast<uint16_t *>(data)[place] = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+  }
+}
+
+struct Matrix {
+  FakeLayout layout;
+  void *data;
   bool transposed = false;
-  T &at(int64_t batch, int64_t row, int64_t column) const {
+  int64_t place(int64_t batch, int64_t row, int64_t column) const {
     if (transposed)
       std::swap(row, column);
-    return data[batch * layout.batchStride + row + column * layout.stride];
+    return batch * layout.batchStride + row + column * layout.stride;
+  }
+  template <typename T> T at(int64_t batch, int64_t row, int64_t column) const {
+    return load<T>(layout.type, data, place(batch, row, column));
   }
 };
 
 template <typename T>
-void multiply(const FakeDesc &desc, T alpha, Matrix<const T> a, Matrix<const T> b, T beta,
-              Matrix<const T> c, Matrix<T> d) {
-  const auto *bias = static_cast<const T *>(desc.bias);
+void multiply(const FakeDesc &desc, T alpha, const Matrix &a, const Matrix &b, T beta,
+              const Matrix &c, const Matrix &d) {
   auto depth = static_cast<int64_t>(a.transposed ? a.layout.rows : a.layout.columns);
   for (int64_t batch = 0; batch < d.layout.batch; ++batch)
     for (int64_t row = 0; row < static_cast<int64_t>(d.layout.rows); ++row)
       for (int64_t column = 0; column < static_cast<int64_t>(d.layout.columns); ++column) {
-        T sum = beta == 0 ? 0 : beta * c.at(batch, row, column);
+        T sum = beta == 0 ? 0 : beta * c.at<T>(batch, row, column);
         for (int64_t k = 0; k < depth; ++k)
-          sum += alpha * a.at(batch, row, k) * b.at(batch, k, column);
+          sum += alpha * a.at<T>(batch, row, k) * b.at<T>(batch, k, column);
         if (desc.epilogue & kBias)
-          sum += bias[row];
+          sum += load<T>(d.layout.type, desc.bias, row);
         if (desc.epilogue & kGelu)
           sum = sum / 2 * (1 + std::tanh(T(0.7978845608) * (sum + T(0.044715) * sum * sum * sum)));
-        d.at(batch, row, column) = sum;
+        store(d.layout.type, d.data, d.place(batch, row, column), sum);
       }
 }
 
@@ -141,9 +165,10 @@ BlasResult cublasLtMatmulPreferenceSetAttribute(Preference, PreferenceAttribute 
   uint32_t other;
   if (attribute == PreferenceAttribute::MaxWorkspaceBytes)
     return read(most, value, bytes);
-  return read(attribute == PreferenceAttribute::AlignmentA   ? current.alignmentA
-              : attribute == PreferenceAttribute::AlignmentD ? current.alignmentD
-                                                             : other,
+  return read(attribute == PreferenceAttribute::AlignmentA         ? current.alignmentA
+              : attribute == PreferenceAttribute::AlignmentD       ? current.alignmentD
+              : attribute == PreferenceAttribute::ReductionSchemes ? current.reductionSchemes
+                                                                   : other,
               value, bytes);
 }
 
@@ -160,19 +185,24 @@ BlasResult cublasLtMatmulAlgoGetHeuristic(Handle, MatmulDesc, Layout, Layout, La
 BlasResult cublasLtMatmul(Handle, MatmulDesc desc, const void *alpha, const void *a, Layout aLayout,
                           const void *b, Layout bLayout, const void *beta, const void *c,
                           Layout cLayout, void *d, Layout dLayout, const Algorithm *algorithm,
-                          void *workspace, size_t workspaceBytes, aft::cuda::Stream) {
+                          void *workspace, size_t workspaceBytes, aft::cuda::Stream stream) {
   if (int status = begin("cublasLtMatmul"))
     return status;
   current.workspace = workspace;
   if (algorithm->data[0] != 42 || workspaceBytes < current.workspaceBytes)
     return 7;
+  auto matrix = [](Layout layout, const void *data, bool transposed = false) {
+    return Matrix{*of(layout), const_cast<void *>(data), transposed};
+  };
   auto run = [&](auto number) {
     using T = decltype(number);
-    multiply<T>(*of(desc), *static_cast<const T *>(alpha),
-                {*of(aLayout), static_cast<const T *>(a), of(desc)->transposed[0] != 0},
-                {*of(bLayout), static_cast<const T *>(b), of(desc)->transposed[1] != 0},
-                *static_cast<const T *>(beta), {*of(cLayout), static_cast<const T *>(c)},
-                {*of(dLayout), static_cast<T *>(d)});
+    // All by value: descriptions may change before what is recorded is launched.
+    enqueue(stream, "cublasLtMatmul",
+            [desc = *of(desc), alpha = *static_cast<const T *>(alpha),
+             a = matrix(aLayout, a, of(desc)->transposed[0] != 0),
+             b = matrix(bLayout, b, of(desc)->transposed[1] != 0),
+             beta = *static_cast<const T *>(beta), c = matrix(cLayout, c),
+             d = matrix(dLayout, d)] { multiply<T>(desc, alpha, a, b, beta, c, d); });
     return 0;
   };
   return of(desc)->compute == ComputeType::F64 ? run(0.0) : run(0.0f);

@@ -1,5 +1,6 @@
 //===- FakeBlas.h - cuBLASLt without a GPU, for tests ---------------------===//
-// A library with the functions of cuBLASLt that the runtime uses, for f32 and f64.
+// A library with the functions of cuBLASLt that the runtime uses, for f32, bf16 and f64, on
+// streams of the driver for tests.
 
 #ifndef AFT_TEST_RUNTIME_CUDA_FAKEBLAS_H
 #define AFT_TEST_RUNTIME_CUDA_FAKEBLAS_H
@@ -18,6 +19,7 @@ struct BlasState {
   std::map<std::string, int> calls;
   int objects = 0;                         ///< handles and descriptors that live
   uint32_t alignmentA = 0, alignmentD = 0; ///< last asked for
+  uint32_t reductionSchemes = ~0u;         ///< last allowed
   void *workspace = nullptr;               ///< of the last product
 };
 

@@ -73,6 +73,11 @@ struct Call {
 
 void execute(const Launch &launch) {
   current.launches.push_back(launch);
+  if (launch.work) {
+    if (current.fault == Result::Success)
+      launch.work();
+    return;
+  }
   const Kernel &kernel = current.kernels.at(launch.kernel);
   if (!kernel.body || current.fault != Result::Success)
     return;
@@ -92,6 +97,15 @@ bool inMemory(Address address, size_t bytes) {
 
 State &fake::state() { return current; }
 size_t fake::depth() { return stack.size(); }
+
+void fake::enqueue(void *stream, const std::string &name, std::function<void()> work) {
+  Launch launch{name, 1, 1, 0, stream, {}, std::move(work)};
+  FakeGraph *recording = stream ? of(static_cast<Stream>(stream))->recording : nullptr;
+  if (recording)
+    recording->nodes.push_back(std::move(launch));
+  else
+    execute(launch);
+}
 
 void fake::reset() {
   std::lock_guard<std::recursive_mutex> lock(mutex);
@@ -408,6 +422,19 @@ Result cuEventElapsedTime(float *milliseconds, Event from, Event to) {
 // Modules and kernels
 //===----------------------------------------------------------------------===//
 
+/// Kernels that PTX declares, with as many parameters, where the test has none of that name.
+static void declareKernels(const std::string &ptx) {
+  static const std::string kEntry = ".entry ";
+  for (size_t at = ptx.find(kEntry); at != std::string::npos; at = ptx.find(kEntry, at)) {
+    size_t name = at + kEntry.size(), open = ptx.find('(', name), close = ptx.find(')', open);
+    Kernel &kernel = current.kernels[ptx.substr(name, open - name)];
+    if (kernel.parameters == 0)
+      for (size_t i = ptx.find(".param", open); i < close; i = ptx.find(".param", i + 1))
+        ++kernel.parameters;
+    at = close;
+  }
+}
+
 Result cuModuleLoadDataEx(ModuleHandle *module, const void *image, unsigned count,
                           JitOption *options, void **values) {
   Call call("cuModuleLoadDataEx", Needs::Idle);
@@ -420,6 +447,7 @@ Result cuModuleLoadDataEx(ModuleHandle *module, const void *image, unsigned coun
   if (call.fails())
     return call.result;
   current.images.emplace_back(static_cast<const char *>(image));
+  declareKernels(current.images.back());
   auto *made = new FakeModule;
   current.modules.insert(made);
   *module = reinterpret_cast<ModuleHandle>(made);
@@ -479,7 +507,8 @@ Result cuLaunchKernel(Function function, unsigned gridX, unsigned gridY, unsigne
   if (gridX == 0 || gridY != 1 || gridZ != 1 || blockX == 0 || blockY != 1 || blockZ != 1 ||
       extra || sharedBytes > static_cast<unsigned>(kernel.dynamicSharedBytes))
     return Result::InvalidValue;
-  Launch launch{*reinterpret_cast<std::string *>(function), gridX, blockX, sharedBytes, stream, {}};
+  Launch launch{
+      *reinterpret_cast<std::string *>(function), gridX, blockX, sharedBytes, stream, {}, {}};
   for (size_t i = 0; i < kernel.parameters; ++i)
     launch.parameters.push_back(*static_cast<uint64_t *>(parameters[i]));
   if (stream && of(stream)->recording)

@@ -1,6 +1,7 @@
 //===- FakeDriver.h - A CUDA driver without a GPU, for tests --------------===//
 // A library with the functions of CUDA's driver that the runtime uses. Memory of the GPU
-// is that of the host; kernels are functions that a test registers. They run when they are
+// is that of the host; kernels are functions that a test registers, before or after PTX that
+// declares them is loaded. They run when they are
 // launched, so that orders between streams are not tested. What a real driver refuses is
 // refused: calls without a current context, or memory asked for while recording.
 
@@ -34,6 +35,7 @@ struct Launch {
   unsigned blocks, threads, sharedBytes;
   void *stream;
   std::vector<uint64_t> parameters;
+  std::function<void()> work = {}; ///< of a library, in place of a kernel
 };
 
 /// A function's call that fails: the first after so many that work.
@@ -68,6 +70,8 @@ struct State {
 State &state();
 /// As new; frees what is left.
 void reset();
+/// What a library puts on a stream: done now, or whenever what is recorded is launched.
+void enqueue(void *stream, const std::string &name, std::function<void()> work);
 /// Contexts on the stack of this thread.
 size_t depth();
 

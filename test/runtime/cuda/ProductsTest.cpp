@@ -70,7 +70,7 @@ protected:
 
 TEST_F(ProductsTest, ComputesWhatTheDefinitionSays) {
   for (int bits = 0; bits < 32; ++bits) {
-    Product product{DType::f32, 3, 5, 4};
+    Product product{DType::f32, DType::f32, 3, 5, 4};
     product.transposedA = bits & 1;
     product.transposedB = bits & 2;
     product.residual = bits & 4;
@@ -79,7 +79,7 @@ TEST_F(ProductsTest, ComputesWhatTheDefinitionSays) {
     SCOPED_TRACE(bits);
     check<float>(product);
     product.batch = 2;
-    product.dtype = DType::f64;
+    product.dtype = product.result = DType::f64;
     check<double>(product);
   }
 }
@@ -88,7 +88,7 @@ TEST_F(ProductsTest, ChoosesOncePerProductAndAlignment) {
   Device::Scope scope(*device);
   alignas(256) float memory[64] = {};
   auto base = reinterpret_cast<Address>(memory);
-  Product product{DType::f32, 2, 2, 2};
+  Product product{DType::f32, DType::f32, 2, 2, 2};
   auto run = [&](Address a) {
     EXPECT_TRUE(products->run(product, {a, base + 64, base + 128}, nullptr).ok());
   };
@@ -107,7 +107,7 @@ TEST_F(ProductsTest, ChoosesOncePerProductAndAlignment) {
 
 TEST_F(ProductsTest, GivesAlgorithmsTheirWorkspace) {
   blasState().workspaceBytes = 1000;
-  check<float>({DType::f32, 2, 2, 2});
+  check<float>({DType::f32, DType::f32, 2, 2, 2});
   EXPECT_NE(blasState().workspace, nullptr);
   EXPECT_EQ(device->allocator().stats().mostUsed, 1024);
   EXPECT_EQ(device->allocator().stats().used, 0);
@@ -116,13 +116,30 @@ TEST_F(ProductsTest, GivesAlgorithmsTheirWorkspace) {
   auto base = reinterpret_cast<Address>(memory);
   ProductOperands operands{base, base, base + 32};
   operands.workspace = reinterpret_cast<Address>(own);
-  EXPECT_TRUE(products->run({DType::f32, 2, 2, 2}, operands, nullptr).ok());
+  operands.workspaceBytes = 1000;
+  EXPECT_TRUE(products->run({DType::f32, DType::f32, 2, 2, 2}, operands, nullptr).ok());
   EXPECT_EQ(blasState().workspace, own);
   state().failures["cuMemAlloc_v2"] = {Result::OutOfMemory, 0, true};
   device->allocator().trim();
-  operands.workspace = 0;
-  EXPECT_NE(products->run({DType::f32, 2, 2, 2}, operands, nullptr).message.find("out of memory"),
+  operands.workspaceBytes = 999;
+  EXPECT_EQ(products->run({DType::f32, DType::f32, 2, 2, 2}, operands, nullptr).message,
+            "GPU 0 (Fake GPU): the product [2, 2] x [2, 2] of f32 needs a workspace of 1000 bytes, "
+            "found 999");
+  operands.workspaceBytes = -1;
+  EXPECT_NE(products->run({DType::f32, DType::f32, 2, 2, 2}, operands, nullptr)
+                .message.find("out of memory"),
             std::string::npos);
+}
+
+TEST_F(ProductsTest, ForgetsProductsBeforeThereAreTooMany) {
+  Device::Scope scope(*device);
+  float memory[16] = {};
+  auto base = reinterpret_cast<Address>(memory);
+  for (size_t rows = 1; rows <= Products::kMostPlans + 2; ++rows)
+    EXPECT_TRUE(products->knows({DType::f32, DType::f32, static_cast<int64_t>(rows), 2, 2},
+                                {base, base, base}));
+  EXPECT_EQ(products->planned(), 2u);
+  EXPECT_LE(blasState().objects, 20);
 }
 
 TEST_F(ProductsTest, SaysWhatIsWrong) {
@@ -130,21 +147,25 @@ TEST_F(ProductsTest, SaysWhatIsWrong) {
   float memory[16] = {};
   auto base = reinterpret_cast<Address>(memory);
   ProductOperands operands{base, base, base + 32};
-  EXPECT_EQ(products->run({DType::i32, 2, 2, 2}, operands, nullptr).message,
+  EXPECT_EQ(products->run({DType::i32, DType::i32, 2, 2, 2}, operands, nullptr).message,
             "a product is of f32, bf16 or f64, found i32");
   blasState().knowsAlgorithms = false;
-  EXPECT_EQ(products->run({DType::bf16, 2, 3, 4}, operands, nullptr).message,
+  EXPECT_EQ(products->run({DType::bf16, DType::bf16, 2, 3, 4}, operands, nullptr).message,
             "GPU 0 (Fake GPU): cuBLASLt has no algorithm for the product [2, 4] x [4, 3] of bf16");
   blasState().knowsAlgorithms = true;
+  int64_t rows = 2; // what was refused once is not asked for again
   for (const char *function :
        {"cublasLtMatmulDescCreate", "cublasLtMatrixLayoutCreate", "cublasLtMatmulPreferenceCreate",
         "cublasLtMatmulAlgoGetHeuristic", "cublasLtMatmul"}) {
     blasState().failures = {{function, 14}};
-    EXPECT_EQ(products->run({DType::f32, 2, 2, 2, 2}, operands, nullptr).message,
-              "GPU 0 (Fake GPU): cuBLASLt cannot compute the product [2, 2, 2] x [2, 2, 2] of f32: "
-              "status 14")
+    EXPECT_EQ(products->run({DType::f32, DType::f32, ++rows, 2, 2, 2}, operands, nullptr).message,
+              "GPU 0 (Fake GPU): cuBLASLt cannot compute the product [2, " + std::to_string(rows) +
+                  ", 2] x [2, 2, 2] of f32: status 14")
         << function;
   }
+  blasState().failures.clear();
+  EXPECT_FALSE(products->knows({DType::f32, DType::f32, 3, 2, 2, 2}, operands));
+  EXPECT_TRUE(products->knows({DType::f32, DType::f32, rows, 2, 2, 2}, operands));
 }
 
 TEST_F(ProductsTest, SaysWhyTheLibraryIsNotUsed) {

@@ -1,8 +1,8 @@
 //===- torch.h - Compile LibTorch modules, for inference and training -----===//
-// aft::compile captures what a C++ module computes on example inputs, at the
-// level of the operators its author called, and compiles it. The result takes
-// inputs of any batch size and length (see CompileModuleOptions::dynamic) and
-// reads the module's own parameters at every call. Errors are c10::Error.
+// aft::compile captures what a C++ module computes on example inputs, at the level of the operators
+// its author called, and compiles it. The result takes inputs of any batch size and length (see
+// CompileModuleOptions::dynamic), reads the module's own parameters at every call, and runs where
+// these are: on the CPU or the GPU cuda:0, where all inputs must be, too. Errors are c10::Error.
 //
 //   auto model = aft::nn::LanguageModel();
 //   auto compiled = aft::compile(model, {ids});

@@ -1,0 +1,53 @@
+//===- ProductForm.h - Kernels that a library's product can stand in for --===//
+// On a GPU a matrix product with little after it is also what cuBLASLt computes, faster.
+// Such a kernel says so in an attribute, with the numbers of its operands:
+//
+//   func.func private @kernel_5(%a, %b, %bias, %d) attributes {aft.kernel, aft.product = {
+//     operands = array<i64: 0, 1, 3, -1, 2>, extents = array<i64: 5, 6, 1, -1>,
+//     transposed = array<i1: false, true>, type = bf16, result_type = bf16}}
+//
+// It stays a kernel: where the library is missing or refuses, it runs.
+
+#ifndef AFT_COMPILER_KERNELS_PRODUCTFORM_H
+#define AFT_COMPILER_KERNELS_PRODUCTFORM_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+#include <optional>
+
+namespace aft {
+
+inline constexpr llvm::StringLiteral productAttrName = "aft.product";
+
+/// D = A B + C + bias, without C and bias where they are -1. All row-major and dense:
+/// A [batch,m,k], B [batch,k,n], C and D [batch,m,n], bias [n].
+struct ProductForm {
+  /// Operands of the kernel.
+  int64_t a = 0, b = 0, d = 0, c = -1, bias = -1;
+  /// Where these stand among the extents of all operands; the batch: -1 where there is none.
+  int64_t m = 0, n = 0, k = 0, batch = -1;
+  bool transposedA = false, transposedB = false; ///< stored as [k,m], [n,k]
+  mlir::Type type;                               ///< of A and B
+  mlir::Type resultType;                         ///< of C, D and bias
+};
+
+/// What a library adds to a product on the way out: operands of a generic.
+struct ProductEpilogue {
+  mlir::OpOperand *c = nullptr, *bias = nullptr;
+};
+
+/// Reads an elementwise operation as D = product + C + bias, in any order; roundings of
+/// partial sums to the type of D may be left out.
+std::optional<ProductEpilogue> matchEpilogue(mlir::linalg::GenericOp op, mlir::Value product);
+
+/// Reads a kernel on tensors as a product; nothing where it is more or another.
+std::optional<ProductForm> matchProduct(mlir::func::FuncOp kernel);
+
+/// As an attribute and back; nothing where the operation has none.
+mlir::DictionaryAttr attributeOf(const ProductForm &form, mlir::MLIRContext *context);
+std::optional<ProductForm> productOf(mlir::Operation *kernel);
+
+} // namespace aft
+
+#endif // AFT_COMPILER_KERNELS_PRODUCTFORM_H

@@ -1,0 +1,81 @@
+"""Tests run_gpu.py without a GPU: check_run_gpu.py FOLDER-OF-PROGRAMS"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PROGRAMS = sys.argv.pop(1)
+
+
+def run(*options, **variables):
+    done = subprocess.run([sys.executable, HERE / "run_gpu.py", f"--bin={PROGRAMS}", *options],
+                          capture_output=True, text=True,
+                          env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **variables})
+    return done.returncode, json.loads(done.stdout), done.stderr
+
+
+class WithoutGpu(unittest.TestCase):
+    def test_says_that_there_is_none(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "result.json"
+            status, result, errors = run(f"--out={file}")
+            self.assertEqual(json.loads(file.read_text()), result)
+        self.assertEqual(status, 1)
+        self.assertFalse(result["gpu"])
+        self.assertTrue(result["machine"]["reason"])
+        self.assertIn("no GPU", errors)
+        self.assertEqual((result["checks"], result["benchmarks"]), ([], []))
+        self.assertEqual({step["reason"] for step in result["left_out"]}, {"no GPU"})
+
+    def test_dry_run_lists_all_steps(self):
+        status, result, _ = run("--dry-run")
+        names = " ".join(step["name"] for step in result["left_out"])
+        self.assertEqual(status, 1)
+        for part in ("training step against the reference", "full fwdbwd", "simple fwdbwd",
+                     "local-32 fwdbwd", "train local-32 12 x d512 B32 T1024 bf16",
+                     "24 x d256 B8 T3072", "decode simple"):
+            self.assertIn(part, names)
+        self.assertEqual({step["reason"] for step in result["left_out"]}, {"dry run"})
+
+    def test_runs_checks_on_the_cpu(self):
+        status, result, errors = run("--target=cuda-emulated", "--small")
+        self.assertEqual(status, 0, errors)
+        [check] = result["checks"]
+        self.assertTrue(check["ok"])
+        self.assertGreater(check["passed"], 3)
+
+    def test_goes_on_after_failures(self):
+        status, result, _ = run("--target=cuda-emulated", "--small", "--bin=/nowhere")
+        self.assertEqual(status, 1)
+        self.assertFalse(result["checks"][0]["ok"])
+        self.assertIn("/nowhere", result["checks"][0]["message"])
+
+    def test_ends_in_time(self):
+        status, result, _ = run("--target=cuda-emulated", "--minutes=0.01")
+        self.assertEqual(status, 1)
+        self.assertEqual(result["checks"][0]["message"], "timeout")
+
+
+class Judging(unittest.TestCase):
+    def test_compares_with_what_computes_the_same(self):
+        sys.path[:0] = [str(HERE), str(HERE.parent / "bench")]
+        import gpu_cases
+        case = gpu_cases.every_case()[0]
+        row = {"ours": {"ms": 2.0}, "peers": {"eager": {"ms": 8.0}, "inductor": {"ms": 5.0},
+                                              "sdpa": {"ms": 1.0}}}
+        gpu_cases.judge(case, row)
+        self.assertEqual((row["best_peer"], row["ratio"], row["ratio_to_sdpa"]),
+                         ("inductor", 2.5, 0.5))
+        self.assertTrue(row["ok"] and row["met"])
+        row = {"ours": {"error": "refused"}, "peers": {"eager": {"error": "no form runs"}}}
+        gpu_cases.judge(case, row)
+        self.assertFalse(row["ok"] or row["met"])
+        self.assertIsNone(row["ratio"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,87 @@
+// RUN: aft-opt %s -split-input-file -pass-pipeline='builtin.module(func.func(aft-round-products),aft-form-kernels{library-products=true},aft-mark-products)' | FileCheck %s
+// RUN: aft-opt %s -split-input-file -pass-pipeline='builtin.module(aft-form-kernels)' | FileCheck %s --check-prefix=FUSED
+
+// A library adds the bias and another tensor; rounding in between may be left out.
+// CHECK-LABEL: func.func private @{{.*}}(%{{.*}}: tensor<?x8xbf16>, %{{.*}}: tensor<4x8xbf16>, %{{.*}}: tensor<?x4xbf16>, %{{.*}}: tensor<4xbf16>, %{{.*}}: tensor<?x4xbf16>)
+// CHECK-SAME: aft.product = {extents = array<i64: 7, 8, 1, -1>, operands = array<i64: 0, 1, 4, 2, 3>, result_type = bf16, transposed = array<i1: false, true>, type = bf16}
+// CHECK: linalg.matmul_transpose_b
+// CHECK: linalg.generic
+#rows = affine_map<(i, c) -> (i, c)>
+#row = affine_map<(i, c) -> (c)>
+func.func @sum(%x: tensor<?x8xbf16>, %w: tensor<4x8xbf16>, %r: tensor<?x4xbf16>, %b: tensor<4xbf16>) -> tensor<?x4xbf16> {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %n = tensor.dim %x, %c0 : tensor<?x8xbf16>
+  %e = tensor.empty(%n) : tensor<?x4xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<?x4xf32>) -> tensor<?x4xf32>
+  %p = linalg.matmul_transpose_b ins(%x, %w : tensor<?x8xbf16>, tensor<4x8xbf16>) outs(%z : tensor<?x4xf32>) -> tensor<?x4xf32>
+  %o = tensor.empty(%n) : tensor<?x4xbf16>
+  %y = linalg.generic {indexing_maps = [#rows, #rows, #row, #rows], iterator_types = ["parallel", "parallel"]} ins(%r, %p, %b : tensor<?x4xbf16>, tensor<?x4xf32>, tensor<4xbf16>) outs(%o : tensor<?x4xbf16>) {
+  ^bb0(%rr: bf16, %pp: f32, %bb: bf16, %oo: bf16):
+    %p16 = arith.truncf %pp : f32 to bf16
+    %s = arith.addf %p16, %bb : bf16
+    %t = arith.addf %rr, %s : bf16
+    linalg.yield %t : bf16
+  } -> tensor<?x4xbf16>
+  return %y : tensor<?x4xbf16>
+}
+
+// -----
+
+// A library's GELU is another one: only the product is left to it, in the type to which
+// its reader rounds it. On a CPU both are one kernel.
+// CHECK-LABEL: func.func private @{{.*}}matmul
+// CHECK-SAME: aft.product = {extents = array<i64: 4, 5, 1, -1>, operands = array<i64: 0, 1, 2, -1, -1>, result_type = bf16
+// CHECK-LABEL: func.func private @{{.*}}elementwise
+// CHECK-NOT: aft.product
+// CHECK: ^bb0(%[[X:.*]]: bf16, %{{.*}}: bf16):
+// CHECK-NEXT: arith.extf %[[X]]
+// CHECK-NEXT: math.erf
+// FUSED-LABEL: aft.kind = "matmul"
+// FUSED-NOT: aft.product
+// FUSED: linalg.matmul
+// FUSED: math.erf
+// FUSED-LABEL: func.func @gelu
+#rows = affine_map<(i, c) -> (i, c)>
+func.func @gelu(%x: tensor<5x8xbf16>, %w: tensor<8x4xbf16>) -> tensor<5x4xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<5x4xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<5x4xf32>) -> tensor<5x4xf32>
+  %p = linalg.matmul ins(%x, %w : tensor<5x8xbf16>, tensor<8x4xbf16>) outs(%z : tensor<5x4xf32>) -> tensor<5x4xf32>
+  %o = tensor.empty() : tensor<5x4xbf16>
+  %y = linalg.generic {indexing_maps = [#rows, #rows], iterator_types = ["parallel", "parallel"]} ins(%p : tensor<5x4xf32>) outs(%o : tensor<5x4xbf16>) {
+  ^bb0(%pp: f32, %oo: bf16):
+    %p16 = arith.truncf %pp : f32 to bf16
+    %p32 = arith.extf %p16 : bf16 to f32
+    %g = math.erf %p32 : f32
+    %g16 = arith.truncf %g : f32 to bf16
+    linalg.yield %g16 : bf16
+  } -> tensor<5x4xbf16>
+  return %y : tensor<5x4xbf16>
+}
+
+// -----
+
+// Two tensors to add are one too many; what starts from another tensor is a kernel only.
+// CHECK-LABEL: func.func private @{{.*}}matmul
+// CHECK-SAME: aft.product = {{.*}}result_type = f32
+// CHECK-LABEL: func.func private @{{.*}}elementwise
+// CHECK: arith.addf
+// CHECK-LABEL: func.func private @{{.*}}matmul
+// CHECK-NOT: aft.product
+// CHECK-LABEL: func.func @others
+#rows = affine_map<(i, c) -> (i, c)>
+func.func @others(%x: tensor<5x8xf32>, %w: tensor<8x4xf32>, %r: tensor<5x4xf32>, %s: tensor<5x4xf32>) -> (tensor<5x4xf32>, tensor<5x4xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<5x4xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<5x4xf32>) -> tensor<5x4xf32>
+  %p = linalg.matmul ins(%x, %w : tensor<5x8xf32>, tensor<8x4xf32>) outs(%z : tensor<5x4xf32>) -> tensor<5x4xf32>
+  %y = linalg.generic {indexing_maps = [#rows, #rows, #rows, #rows], iterator_types = ["parallel", "parallel"]} ins(%p, %r, %s : tensor<5x4xf32>, tensor<5x4xf32>, tensor<5x4xf32>) outs(%e : tensor<5x4xf32>) {
+  ^bb0(%pp: f32, %rr: f32, %ss: f32, %oo: f32):
+    %t = arith.addf %pp, %rr : f32
+    %u = arith.addf %t, %ss : f32
+    linalg.yield %u : f32
+  } -> tensor<5x4xf32>
+  %q = linalg.matmul ins(%x, %w : tensor<5x8xf32>, tensor<8x4xf32>) outs(%s : tensor<5x4xf32>) -> tensor<5x4xf32>
+  return %y, %q : tensor<5x4xf32>, tensor<5x4xf32>
+}
