@@ -376,8 +376,8 @@ aft_status aft_run_resident(const aft_model *model, size_t entry, const aft_buff
     CallBuffers buffers;
     if (Failure failure = checkEntry(model, entry); !failure.ok())
       return failure;
-    if (Failure failure =
-            buffers.take(arguments, argument_count, results, result_count, /*host=*/nullptr);
+    if (Failure failure = buffers.take(model->artifact->signature(entry), arguments, argument_count,
+                                       results, result_count, /*host=*/nullptr);
         !failure.ok())
       return failure;
     CallError error;
