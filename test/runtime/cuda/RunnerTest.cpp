@@ -269,13 +269,13 @@ TEST_F(ResidentTest, CopiesWhatIsBound) {
 TEST_F(ResidentTest, RefusesBuffersThatAreNotAligned) {
   prepare();
   float *gx = onGpu({0, 1, 2, 3, 4, 5, 6}), *gw = onGpu(w), *gy = onGpu(y);
-  std::string address = std::to_string(reinterpret_cast<uintptr_t>(gx + 1));
+  auto text = [](float *pointer) { return std::to_string(reinterpret_cast<uintptr_t>(pointer)); };
   EXPECT_EQ(runResident(gx + 1, gw, gy), "entry 'main': input 0 ('x') must begin at a multiple of "
                                          "16 bytes, found address " +
-                                             address);
-  EXPECT_EQ(runResident(gx, gw, gx + 1), "entry 'main': output 0 ('y') must begin at a multiple of "
+                                             text(gx + 1));
+  EXPECT_EQ(runResident(gx, gw, gy + 1), "entry 'main': output 0 ('y') must begin at a multiple of "
                                          "16 bytes, found address " +
-                                             address);
+                                             text(gy + 1));
   EXPECT_EQ(state().launches.size(), 0u);
 }
 
