@@ -36,7 +36,6 @@ void aft::buildKernelsPipeline(OpPassManager &passes, bool lowMemory, CompileRep
   if (lowMemory)
     passes.addNestedPass<func::FuncOp>(createRecomputeBlocks());
   passes.addNestedPass<func::FuncOp>(createRecomputeValues());
-  passes.addNestedPass<func::FuncOp>(createFuseSiblings());
   passes.addPass(createFormKernels(report));
   clean(/*keepCopies=*/true);
   passes.addPass(createDedupKernels());
