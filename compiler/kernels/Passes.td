@@ -76,17 +76,6 @@ def RecomputeValues : Pass<"aft-recompute-values", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::aft::AFTDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
 }
 
-def FuseSiblings : Pass<"aft-fuse-siblings", "::mlir::func::FuncOp"> {
-  let summary = "merges an activation into the generic that follows a product";
-  let description = [{
-    An elementwise generic with expensive work that reads only what a generic after a
-    matrix product makes or reads itself becomes a second result of that one, where they
-    are near each other: the activation that follows a product whose result is kept, and
-    in the reverse pass the activation beside its derivative.
-  }];
-  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect"];
-}
-
 def OrderLaunches : Pass<"aft-order-launches", "::mlir::func::FuncOp"> {
   let summary = "lets launches whose results only leave the entry run early";
   let description = [{

@@ -37,11 +37,8 @@ void aft::buildKernelsPipeline(OpPassManager &passes, bool lowMemory, bool libra
   if (lowMemory)
     passes.addNestedPass<func::FuncOp>(createRecomputeBlocks());
   passes.addNestedPass<func::FuncOp>(createRecomputeValues());
-  // A kernel whose product a library may compute has one result.
   if (libraryProducts)
     passes.addNestedPass<func::FuncOp>(createRoundProducts());
-  else
-    passes.addNestedPass<func::FuncOp>(createFuseSiblings());
   passes.addPass(createFormKernels(libraryProducts, report));
   clean(/*keepCopies=*/true);
   passes.addPass(createDedupKernels());
