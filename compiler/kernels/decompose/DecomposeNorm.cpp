@@ -38,6 +38,15 @@ template <typename OpT> struct FlattenRows : OpRewritePattern<OpT> {
 
 int64_t rowExtent(Value x) { return cast<ShapedType>(x.getType()).getShape().back(); }
 
+/// What layer_norm and its derivative ask of x.
+template <typename Op> LogicalResult checkRows(Op op, PatternRewriter &rewriter) {
+  if (!op.getInits().empty() || rankOf(op.getX()) > 2)
+    return rewriter.notifyMatchFailure(op, "has destinations or is not flat");
+  if (ShapedType::isDynamic(rowExtent(op.getX())))
+    return rewriter.notifyMatchFailure(op, "the last extent is dynamic");
+  return success();
+}
+
 /// What both patterns know about x.
 struct Rows {
   Rows(Generic &g, Value x)
@@ -72,10 +81,8 @@ struct DecomposeLayerNorm : OpRewritePattern<LayerNormOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(LayerNormOp op, PatternRewriter &rewriter) const override {
-    if (!op.getInits().empty() || rankOf(op.getX()) > 2)
-      return rewriter.notifyMatchFailure(op, "has destinations or is not flat");
-    if (ShapedType::isDynamic(rowExtent(op.getX())))
-      return rewriter.notifyMatchFailure(op, "the last extent is dynamic");
+    if (failed(checkRows(op, rewriter)))
+      return failure();
     Generic g(rewriter, op.getLoc());
     Rows rows(g, op.getX());
     double share = 1.0 / rows.extent;
@@ -132,10 +139,8 @@ struct DecomposeLayerNormGrad : OpRewritePattern<LayerNormGradOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(LayerNormGradOp op, PatternRewriter &rewriter) const override {
-    if (!op.getInits().empty() || rankOf(op.getX()) > 2)
-      return rewriter.notifyMatchFailure(op, "has destinations or is not flat");
-    if (ShapedType::isDynamic(rowExtent(op.getX())))
-      return rewriter.notifyMatchFailure(op, "the last extent is dynamic");
+    if (failed(checkRows(op, rewriter)))
+      return failure();
     Generic g(rewriter, op.getLoc());
     Rows rows(g, op.getX());
     replaceWithCasts(
