@@ -90,7 +90,8 @@ static void buildKernels(OpPassManager &passes, const PipelineOptions &options) 
 
 static void buildTile(OpPassManager &passes, const PipelineOptions &options) {
   passes.addNestedPass<func::FuncOp>(
-      createTileKernels({options.target.vectorBits, options.threads, options.target.threadBlocks()}));
+      createTileKernels({options.target.vectorBits, options.threads, options.target.tiles,
+                         options.target.threadBlocks()}));
   passes.addPass(createCanonicalize({/*keepCopies=*/true}));
   passes.addPass(createCSEPass());
 }
@@ -107,7 +108,8 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
     functions.addPass(createMapToThreads());
   } else {
     functions.addPass(createVectorizeMixers({bits, options.target.pairDots}));
-    functions.addPass(createVectorizeLinalg({bits, options.target.pairDots, options.training.has_value()}));
+    functions.addPass(
+        createVectorizeLinalg({bits, options.target.productDots(), options.training.has_value()}));
     functions.addPass(createGridToRange());
   }
   // Arithmetic of bf16 is that of f32, rounded: LLVM would call a function for

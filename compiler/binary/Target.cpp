@@ -2,6 +2,7 @@
 
 #include "compiler/binary/Target.h"
 
+#include "runtime/artifact/CpuFeatures.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/MC/MCSubtargetInfo.h"
@@ -19,6 +20,13 @@ static const llvm::Target *lookupTarget(std::string &error) {
   return llvm::TargetRegistry::lookupTarget(llvm::sys::getDefaultTargetTriple(), error);
 }
 
+/// Whether this process may use a feature of which LLVM says that the CPU has it or not:
+/// tiles have to be asked for.
+static bool hasHere(const llvm::StringMapEntry<bool> &feature) {
+  llvm::StringRef name = feature.first();
+  return name.starts_with("amx-") ? cpuHas(name.str()) : feature.second;
+}
+
 template <typename Has> static void deduce(Target &target, Has has) {
   if (has("avx512f") && has("avx512vl") && has("avx512bw") && has("avx512dq"))
     target.vectorBits = 512;
@@ -27,12 +35,15 @@ template <typename Has> static void deduce(Target &target, Has has) {
   target.bf16 = has("avx512bf16") && has("avx512vl");
   if (target.bf16 && target.vectorBits == 512)
     target.pairDots = PairDots::Hardware;
+  target.tiles = target.pairDots == PairDots::Hardware && has("amx-tile") && has("amx-bf16");
 }
 
 Target Target::host() {
   Target target;
   target.cpu = llvm::sys::getHostCPUName().str();
   llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+  for (auto &feature : features)
+    feature.second = hasHere(feature);
   llvm::SmallVector<llvm::StringRef> names(features.keys().begin(), features.keys().end());
   llvm::sort(names);
   for (llvm::StringRef name : names)
@@ -107,7 +118,7 @@ std::string Target::missingHere() const {
   std::unique_ptr<llvm::MCSubtargetInfo> info(
       backend->createMCSubtargetInfo(llvm::sys::getDefaultTargetTriple(), cpu, features));
   for (const auto &feature : llvm::sys::getHostCPUFeatures())
-    if (!feature.second && info->checkFeatures(("+" + feature.first()).str()))
+    if (!hasHere(feature) && info->checkFeatures(("+" + feature.first()).str()))
       missing += (missing.empty() ? "" : ",") + feature.first().str();
   return missing;
 }

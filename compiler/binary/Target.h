@@ -15,6 +15,7 @@ enum class PairDots {
   None,     ///< as f32
   Expanded, ///< in pairs along K by f32 arithmetic: what Hardware does, on any CPU
   Hardware, ///< in pairs along K by vdpbf16ps, which needs AVX512-BF16
+  Tiles,    ///< matrix products alone: in pairs along K by tdpbf16ps, which needs AMX
 };
 
 /// Where kernels run. The functions that launch them run on the CPU in any case.
@@ -33,6 +34,10 @@ struct AFT_INTERNAL Target {
   unsigned vectorBits = 128;   ///< of the widest vector worth using
   bool bf16 = false;           ///< converts to bf16 in hardware
   PairDots pairDots = PairDots::None;
+  bool tiles = false; ///< multiplies tiles of bf16 in hardware (AMX)
+
+  /// How matrix products of bf16 are computed; mixers and all else go by `pairDots`.
+  PairDots productDots() const { return tiles ? PairDots::Tiles : pairDots; }
 
   /// The CPU this process runs on.
   static Target host();

@@ -19,6 +19,8 @@ def TileKernels : Pass<"aft-tile-kernels", "::mlir::func::FuncOp"> {
            "Width of a vector register in bits">,
     Option<"threads", "threads", "unsigned", /*default=*/"0",
            "Threads to keep busy; 0: unknown">,
+    Option<"bf16Tiles", "bf16-tiles", "bool", /*default=*/"false",
+           "Whether products of bf16 are computed in tiles (AMX)">,
     Option<"threadBlocks", "thread-blocks", "bool", /*default=*/"false",
            "Tiles for blocks of threads on a GPU">
   ];

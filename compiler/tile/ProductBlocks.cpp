@@ -24,12 +24,12 @@ static constexpr int64_t kTypicalColumns = 1024;
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static int64_t roundUp(int64_t a, int64_t b) { return ceilDiv(a, b) * b; }
 
-ProductBlocks aft::productBlocks(int64_t bytes, unsigned vectorBits) {
+ProductBlocks aft::productBlocks(int64_t bytes, unsigned vectorBits, bool tiles) {
   int64_t lanes = std::max<int64_t>(1, vectorBits / 8 / bytes);
   // Registers: 32 with AVX-512, else 16; two hold the panel, one a number of A. Twelve
   // rows would fit into AVX-512, but are no faster on any model of llvm-mca by more than
   // the rows that they waste at the end.
-  int64_t strip = vectorBits >= 512 ? 8 : vectorBits >= 256 ? 6 : 4;
+  int64_t strip = tiles ? 2 * kTileRows : vectorBits >= 512 ? 8 : vectorBits >= 256 ? 6 : 4;
   // CPUs with AVX-512 have at least 1 MiB of L2 cache, others often 512 KiB.
   int64_t cache = vectorBits >= 512 ? 1 << 20 : 512 << 10;
   ProductBlocks blocks;

@@ -20,8 +20,12 @@ struct ProductBlocks {
 };
 
 /// The blocks for sums of `bytes` each in vectors of `vectorBits`. A step of K
-/// takes as many bytes: it is one number, or a pair of bf16.
-ProductBlocks productBlocks(int64_t bytes, unsigned vectorBits);
+/// takes as many bytes: it is one number, or a pair of bf16. `tiles`: for tiles of bf16
+/// (AMX), two times two of which, 16 x 16 sums each, take the place of vectors.
+ProductBlocks productBlocks(int64_t bytes, unsigned vectorBits, bool tiles = false);
+
+/// Rows of a tile register, and steps of K in one.
+inline constexpr int64_t kTileRows = 16;
 
 /// The groups of a product's grid. Where the number of rows is known at run time
 /// only, so are they: both extents are

@@ -105,7 +105,7 @@ static OpFoldResult emitCut(OpBuilder &builder, Location loc, const ProductTiles
 /// The two innermost parallel loops are the rows and columns, those around them
 /// products of their own.
 static SmallVector<OpFoldResult> productSizes(linalg::LinalgOp root, linalg::LinalgOp product,
-                                              unsigned vectorBits, int64_t threads,
+                                              unsigned vectorBits, bool tiles, int64_t threads,
                                               const TileScale &scale) {
   OpBuilder builder(root);
   Type element = getElementTypeOrSelf(product->getResult(0).getType());
@@ -121,8 +121,10 @@ static SmallVector<OpFoldResult> productSizes(linalg::LinalgOp root, linalg::Lin
     sizes[loop] = builder.getIndexAttr(1);
     batch *= ShapedType::isDynamic(extents[loop]) ? 1 : extents[loop];
   }
-  ProductBlocks blocks = scaled(productBlocks(bytes, vectorBits), scale);
-  ProductTiles tiles =
+  tiles &= llvm::all_of(product->getOperands().take_front(2),
+                        [](Value factor) { return getElementTypeOrSelf(factor).isBF16(); });
+  ProductBlocks blocks = scaled(productBlocks(bytes, vectorBits, tiles), scale);
+  ProductTiles cuts =
       scaled(productTiles(blocks, ShapedType::isDynamic(extents[column]) ? -1 : extents[column],
                           batch, threads, /*alone=*/root == product),
              blocks, scale);
@@ -133,8 +135,8 @@ static SmallVector<OpFoldResult> productSizes(linalg::LinalgOp root, linalg::Lin
     unsigned dim = *map.getResultPosition(builder.getAffineDimExpr(row));
     rows = tensor::getMixedSize(builder, root.getLoc(), root->getOperands().back(), dim);
   }
-  sizes[row] = emitCut(builder, root.getLoc(), tiles.rows, rows);
-  sizes[column] = emitCut(builder, root.getLoc(), tiles.columns, rows);
+  sizes[row] = emitCut(builder, root.getLoc(), cuts.rows, rows);
+  sizes[column] = emitCut(builder, root.getLoc(), cuts.columns, rows);
   return sizes;
 }
 
@@ -227,7 +229,7 @@ struct TileKernels : aft::impl::TileKernelsBase<TileKernels> {
     else if (threadBlocks)
       sizes = getAsIndexOpFoldResult(&getContext(), blockProductSizes(root, /*alone=*/root == product));
     else
-      sizes = productSizes(root, product, vectorBits, threads, scale);
+      sizes = productSizes(root, product, vectorBits, bf16Tiles, threads, scale);
     if (!llvm::all_of(sizes, isZeroIndex) && failed(tileRoot(root, sizes)))
       return signalPassFailure();
     shrinkTemporaries(kernel);

@@ -42,8 +42,8 @@ static cl::opt<bool> fast("fast",
 static cl::opt<std::string> bf16Products(
     "bf16-products",
     cl::desc("How products of bf16 are computed: auto (what is faster on this machine, or what "
-             "--mcpu has), f32, or pairs"),
-    cl::init("auto"), cl::value_desc("auto|f32|pairs"), cl::cat(category));
+             "--mcpu has), f32, pairs, or tiles (AMX)"),
+    cl::init("auto"), cl::value_desc("auto|f32|pairs|tiles"), cl::cat(category));
 static cl::opt<bool> tune("tune",
                           cl::desc("Measures tile sizes on this machine (B = 1, T = 1024) and "
                                    "takes the fastest, which the cache keeps"),
@@ -103,6 +103,7 @@ static std::optional<aft::Bf16Products> bf16ProductsNamed(llvm::StringRef name) 
       .Case("auto", aft::Bf16Products::automatic)
       .Case("f32", aft::Bf16Products::f32)
       .Case("pairs", aft::Bf16Products::pairs)
+      .Case("tiles", aft::Bf16Products::tiles)
       .Default(std::nullopt);
 }
 
@@ -115,7 +116,8 @@ static std::string checkOptions() {
   if (memory != "normal" && memory != "low")
     return "unknown value '" + memory + "' of --memory, expected normal or low";
   if (!bf16ProductsNamed(bf16Products))
-    return "unknown value '" + bf16Products + "' of --bf16-products, expected auto, f32 or pairs";
+    return "unknown value '" + bf16Products +
+           "' of --bf16-products, expected auto, f32, pairs or tiles";
   aft::Target target;
   if (std::string error = target.setDevice(targetName); !error.empty())
     return "--target: " + error;

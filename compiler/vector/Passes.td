@@ -15,7 +15,9 @@ def Bf16PairDots : Option<"pairDots", "pair-dots", "::aft::PairDots",
                             clEnumValN(::aft::PairDots::Expanded, "expanded",
                                        "in pairs along K, by f32 arithmetic"),
                             clEnumValN(::aft::PairDots::Hardware, "hardware",
-                                       "in pairs along K, by AVX512-BF16"))}]>;
+                                       "in pairs along K, by AVX512-BF16"),
+                            clEnumValN(::aft::PairDots::Tiles, "tiles",
+                                       "matrix products in tiles of pairs, by AMX"))}]>;
 
 def BufferizeKernels : Pass<"aft-bufferize-kernels", "::mlir::ModuleOp"> {
   let summary = "Puts kernel functions on memrefs";

@@ -3,9 +3,14 @@
 #include "runtime/artifact/CpuFeatures.h"
 
 #include <cstdint>
+#include <cstdlib>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#endif
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 using namespace aft;
@@ -103,15 +108,37 @@ static uint64_t savedRegisters() {
   return uint64_t(high) << 32 | low;
 }
 
+/// Linux gives the registers of tiles only to a process that asks for them.
+static bool mayUseTiles() {
+#ifdef __linux__
+  constexpr long kRequestPermission = 0x1023,
+                 kTileData = 18; // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA
+  static const bool granted = syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return granted;
+#else
+  return false;
+#endif
+}
+
+/// Whether AFT_ASSUME_CPU names a feature: a test aid, for features that whoever sets it
+/// emulates.
+static bool isAssumed(const std::string &name) {
+  const char *assumed = std::getenv("AFT_ASSUME_CPU");
+  return assumed && ("," + std::string(assumed) + ",").find("," + name + ",") != std::string::npos;
+}
+
 bool aft::cpuHas(const std::string &name) {
   static const uint64_t saved = savedRegisters();
   for (const Feature &feature : kFeatures) {
     if (name != feature.name)
       continue;
+    if (isAssumed(name))
+      return true;
     unsigned registers[4] = {};
     return __get_cpuid_count(feature.leaf, feature.subleaf, &registers[EAX], &registers[EBX],
                              &registers[ECX], &registers[EDX]) &&
-           (registers[feature.where] >> feature.bit & 1) && (saved & feature.saved) == feature.saved;
+           (registers[feature.where] >> feature.bit & 1) &&
+           (saved & feature.saved) == feature.saved && (feature.saved != Tiles || mayUseTiles());
   }
   return false;
 }

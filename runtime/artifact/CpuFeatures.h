@@ -18,8 +18,9 @@ AFT_INTERNAL std::string cpuArchitecture();
 AFT_INTERNAL const std::vector<std::string> &knownCpuFeatures();
 
 /// Whether the CPU has a feature and the system lets it be used; false for names that
-/// are unknown here.
-bool cpuHas(const std::string &feature);
+/// are unknown here. Of features with tiles (AMX) the first question asks the system for
+/// them, for all of the process.
+AFT_INTERNAL bool cpuHas(const std::string &feature);
 
 } // namespace aft
 

@@ -191,19 +191,22 @@ Status aft::compileToText(const std::string &text, const std::string &name, Phas
   return messages.status(good);
 }
 
+/// Makes the target compute products of bf16 as the options say, or says why it cannot.
 /// Code for another CPU goes by its features: its speed is not known here.
-static PairDots pairDotsFor(const CompileOptions &options, PairDots best) {
+static std::string chooseProducts(const CompileOptions &options, Target &target) {
   bool native = options.cpu.empty() || options.cpu == "native";
-  switch (options.bf16Products) {
-  case Bf16Products::automatic:
-    return native && best == PairDots::Hardware && !pairDotsPay(pairDotCost()) ? PairDots::None
-                                                                               : best;
-  case Bf16Products::f32:
-    return PairDots::None;
-  case Bf16Products::pairs:
-    return best == PairDots::None ? PairDots::Expanded : best;
-  }
-  return best;
+  Bf16Products wanted = options.bf16Products;
+  if (wanted == Bf16Products::tiles && !target.tiles)
+    return "products of bf16 in tiles need a CPU with amx-tile, amx-bf16 and avx512bf16, found '" +
+           target.cpu + "'";
+  bool best = wanted == Bf16Products::automatic || wanted == Bf16Products::tiles;
+  target.tiles &= best;
+  if (wanted == Bf16Products::f32 ||
+      (best && native && target.pairDots == PairDots::Hardware && !pairDotsPay(pairDotCost())))
+    target.pairDots = PairDots::None;
+  if (wanted == Bf16Products::pairs && target.pairDots == PairDots::None)
+    target.pairDots = PairDots::Expanded;
+  return "";
 }
 
 std::string aft::makeDumpFolder(const std::string &path) {
@@ -277,7 +280,8 @@ Status aft::pipelineOptions(const CompileOptions &options, PipelineOptions &resu
     return {error};
   if (options.tune && result.target.threadBlocks())
     return {"tile sizes are measured for target cpu alone, found target '" + options.target + "'"};
-  result.target.pairDots = pairDotsFor(options, result.target.pairDots);
+  if (std::string problem = chooseProducts(options, result.target); !problem.empty())
+    return {problem};
   result.dumpDir = options.dumpDir;
   if (result.dumpDir.empty())
     result.dumpDir = nextDumpFolder();

@@ -142,7 +142,8 @@ static std::string cacheKey(const std::string &text, const CompileOptions &wante
     all += "target " + wanted.target + " " + options.target.gpu + "\n";
   if (options.target.device == Device::Cuda)
     all += "ptxas " + ptxasIdentity() + "\n";
-  all += "pairs " + std::to_string(static_cast<int>(options.target.pairDots)) + "\n";
+  all += "pairs " + std::to_string(static_cast<int>(options.target.pairDots)) +
+         (options.target.tiles ? " tiles\n" : "\n");
   if (wanted.tune)
     all += "tuned for " + processorName() + shapesText(wanted.tuneShapes) + "\n";
   return hashOf(all + text);

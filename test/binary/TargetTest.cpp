@@ -54,6 +54,11 @@ TEST(TargetTest, VectorsFollowFeatures) {
   EXPECT_EQ(named("x86-64-v4").vectorBits, 512u);
   EXPECT_FALSE(named("x86-64-v4").bf16);
   EXPECT_TRUE(named("sapphirerapids").bf16);
+  // Matrix products in tiles where there are any.
+  EXPECT_EQ(named("sapphirerapids").productDots(), PairDots::Tiles);
+  EXPECT_EQ(named("sapphirerapids").pairDots, PairDots::Hardware);
+  EXPECT_EQ(named("znver4").productDots(), PairDots::Hardware);
+  EXPECT_EQ(named("x86-64-v4").productDots(), PairDots::None);
 }
 
 TEST(TargetTest, NativeRunsHere) {

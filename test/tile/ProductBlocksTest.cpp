@@ -33,6 +33,18 @@ TEST(ProductBlocks, StayInRegistersAndCaches) {
   }
 }
 
+TEST(ProductBlocks, AreWholeTileRegisters) {
+  ProductBlocks blocks = productBlocks(4, 512, /*tiles=*/true);
+  EXPECT_EQ(blocks.strip, 2 * kTileRows);
+  EXPECT_EQ(blocks.panel, 2 * kTileRows);
+  EXPECT_EQ(blocks.depth % kTileRows, 0);
+  EXPECT_EQ(blocks.rows % blocks.strip, 0);
+  EXPECT_EQ(blocks.columns % blocks.panel, 0);
+  // A strip in the L1 cache (48 KiB where there are tiles) with a tile of C, B in L2.
+  EXPECT_LE(blocks.strip * blocks.depth * 4 + blocks.strip * blocks.panel * 4, 40 << 10);
+  EXPECT_LE(blocks.columns * blocks.depth * 4, 1 << 20);
+}
+
 TEST(ProductTiles, AreWholeStripsAndPanels) {
   for (Width width : kWidths)
     for (int64_t threads : {0, 1, 2, 16})

@@ -14,6 +14,7 @@
 #include "compiler/vector/product/FewRows.h"
 #include "compiler/vector/product/PackedProduct.h"
 #include "compiler/vector/product/ProductPacking.h"
+#include "compiler/vector/product/TileProduct.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 using namespace mlir;
@@ -52,9 +53,12 @@ private:
   void prefetchRows(Value row, Value column, Value firstStep);
   void prefetchStrip(Value row, Value firstStep, Value step);
   SmallVector<Value> products(Value row, Value column, const FactorBlock &columns);
+  void productsToCorner(Value row, Value column, const FactorBlock &columns);
+  bool inTiles() const { return form.dots == PairDots::Tiles; }
   void store(ArrayRef<Value> sums, const TileBounds &tile, Value isWhole);
   void storeWhole(ArrayRef<Value> sums, Value row, Value column);
-  void storeCorner(ArrayRef<Value> sums, Value row, Value column, Value rows, Value columns);
+  void storeCorner(Value row, Value column, Value rows, Value columns);
+  void storeWholeCorner(Value row, Value column);
   void storeAdded(Value value, Value row, Value column, int64_t lanes);
   void storeTurned(const Matrix &turned);
 
@@ -81,6 +85,8 @@ LogicalResult MatmulEmitter::run() {
   packedA = form.rowsScratch(e);
   packedB = form.panelsScratch(e);
   corner = e.scratch({blocks.strip, blocks.panel}, type);
+  if (inTiles())
+    beginTiles(e);
   Value zero = e.index(0), steps = form.steps(e, a.columns(e));
   // Without any K the product is zero, which has to be stored too.
   Value end = overwrites || epilogue ? e.max(steps, e.index(1)) : steps;
@@ -96,6 +102,8 @@ LogicalResult MatmulEmitter::run() {
       block({firstStep, count, firstColumn, columns});
     });
   });
+  if (inTiles())
+    endTiles(e);
   return emitted;
 }
 
@@ -150,7 +158,11 @@ void MatmulEmitter::tile(Value row, Value column, Value firstRow, Value rows,
     e.when(completes, [&] {
       prefetchEpilogue(e, epilogue, c.memref, toRow, toColumn, blocks.strip, blocks.panel);
     });
-  SmallVector<Value> sums = products(row, column, columns);
+  SmallVector<Value> sums;
+  if (inTiles())
+    productsToCorner(row, column, columns);
+  else
+    sums = products(row, column, columns);
   if (hasRoom)
     return storeWhole(sums, toRow, toColumn);
   Value rowsLeft = e.sub(rows, row), columnsLeft = e.sub(columns.count, column);
@@ -211,6 +223,16 @@ SmallVector<Value> MatmulEmitter::products(Value row, Value column, const Factor
       [&](Value l, Value r, Value sum) { return form.addProduct(e, l, r, sum); });
 }
 
+void MatmulEmitter::productsToCorner(Value row, Value column, const FactorBlock &columns) {
+  Value zero = e.index(0), panel = e.div(column, blocks.panel);
+  auto strideOf = [](Value packed) {
+    auto [strides, offset] = getStridesAndOffset(cast<MemRefType>(packed.getType()));
+    return strides[strides.size() == 3 ? 1 : 0] * int64_t(sizeof(int32_t));
+  };
+  emitTileProduct(e, {packedA, {row, zero}, strideOf(packedA)},
+                  {packedB, {panel, zero, zero}, strideOf(packedB)}, columns.steps, corner);
+}
+
 //===----------------------------------------------------------------------===//
 // Storing
 //===----------------------------------------------------------------------===//
@@ -223,12 +245,17 @@ void MatmulEmitter::store(ArrayRef<Value> sums, const TileBounds &tile, Value is
         return Emitter::Values{};
       },
       [&] {
-        storeCorner(sums, tile.row, tile.column, tile.rows, tile.columns);
+        int64_t parts = blocks.panel / form.lanes;
+        for (auto [i, sum] : llvm::enumerate(sums))
+          e.store(sum, corner, {e.index(i / parts), e.index(i % parts * form.lanes)});
+        storeCorner(tile.row, tile.column, tile.rows, tile.columns);
         return Emitter::Values{};
       });
 }
 
 void MatmulEmitter::storeWhole(ArrayRef<Value> sums, Value row, Value column) {
+  if (inTiles())
+    return storeWholeCorner(row, column);
   int64_t parts = blocks.panel / form.lanes;
   SmallVector<Type> types(sums.size(), sums[0].getType());
   auto place = [&](int64_t i) {
@@ -247,12 +274,23 @@ void MatmulEmitter::storeWhole(ArrayRef<Value> sums, Value row, Value column) {
     e.store(total, c.memref, place(i));
 }
 
+/// A whole tile by way of memory.
+void MatmulEmitter::storeWholeCorner(Value row, Value column) {
+  auto rows = [&](bool adds) {
+    e.loop(e.index(0), e.index(blocks.strip), e.index(1), [&](Value i) {
+      for (int64_t part = 0; part < blocks.panel; part += form.lanes) {
+        SmallVector<Value> place = c.at(e.add(row, i), e.add(column, part));
+        Value sum = e.load(corner, {i, e.index(part)}, form.lanes);
+        e.store(adds ? e.fadd(e.load(c.memref, place, form.lanes), sum) : sum, c.memref, place);
+      }
+    });
+    return Emitter::Values{};
+  };
+  e.branch(keeps, {}, [&] { return rows(true); }, [&] { return rows(false); });
+}
+
 /// A tile that reaches beyond C: by way of memory, row by row.
-void MatmulEmitter::storeCorner(ArrayRef<Value> sums, Value row, Value column, Value rows,
-                                Value columns) {
-  int64_t parts = blocks.panel / form.lanes;
-  for (auto [i, sum] : llvm::enumerate(sums))
-    e.store(sum, corner, {e.index(i / parts), e.index(i % parts * form.lanes)});
+void MatmulEmitter::storeCorner(Value row, Value column, Value rows, Value columns) {
   Value whole = e.roundDown(columns, form.lanes);
   e.loop(e.index(0), rows, e.index(1), [&](Value i) {
     auto move = [&](Value j, int64_t lanes) {

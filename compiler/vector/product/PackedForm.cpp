@@ -14,7 +14,8 @@ static constexpr int64_t kRowPadding = 16;
 PackedForm::PackedForm(Type sums, PairDots dots, unsigned vectorBits)
     : unit(dots != PairDots::None ? IntegerType::get(sums.getContext(), 32) : sums), dots(dots),
       pairs(dots != PairDots::None), lanes(lanesFor(sums, vectorBits)),
-      blocks(productBlocks(sums.getIntOrFloatBitWidth() / 8, vectorBits)) {}
+      blocks(productBlocks(sums.getIntOrFloatBitWidth() / 8, vectorBits, dots == PairDots::Tiles)) {
+}
 
 Value PackedForm::steps(Emitter &e, Value extent) const {
   return pairs ? e.ceilDiv(extent, 2) : extent;
@@ -47,7 +48,7 @@ Value PackedForm::unitsOf(Emitter &e, Value first, Value second) const {
   if (!pairs)
     return first;
   auto vector = dyn_cast<VectorType>(first.getType());
-  if (vector && dots == PairDots::Hardware)
+  if (vector && dots != PairDots::Expanded)
     return unitsOfRun(e, e.builder.create<vector::InterleaveOp>(e.loc, first, second));
   // Without shuffles of bf16, which LLVM takes apart where the CPU has no bf16, and then
   // calls a conversion that libgcc lacks.

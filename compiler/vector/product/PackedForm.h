@@ -16,6 +16,8 @@ struct PackedForm {
   mlir::Type unit;
   PairDots dots; ///< None: no pairs
   bool pairs;
+  /// Steps of K that are multiplied at once: factors are packed up to whole ones.
+  int64_t stepsAtOnce() const { return dots == PairDots::Tiles ? kTileRows : 1; }
   int64_t lanes; ///< units in a vector register
   ProductBlocks blocks;
 

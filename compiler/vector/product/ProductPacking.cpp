@@ -197,6 +197,10 @@ void aft::packRows(Emitter &e, const PackedForm &form, const Matrix &a, const Fa
     e.loop(zero, squares, one, [&](Value row) { single(row, wholeSteps); });
     e.loop(squares, block.count, one, [&](Value row) { single(row, zero); });
   }
+  // Behind the last step a row has room for a vector.
+  if (form.stepsAtOnce() > 1)
+    e.loop(zero, block.count, one,
+           [&](Value row) { e.store(form.zeros(e, lanes), packed, {row, block.steps}); });
   Value padded = e.mul(e.ceilDiv(block.count, form.blocks.strip), form.blocks.strip);
   e.loop(block.count, padded, one, [&](Value row) {
     e.loop(zero, block.steps, width,
@@ -279,4 +283,12 @@ void aft::packPanels(Emitter &e, const PackedForm &form, const Matrix &b, const 
            [&](Value column) { copyPanels(e, form, factor, block, packed, column, 1); });
   }
   e.when(e.less(whole, block.count), [&] { padPanel(e, form, factor, block, packed, whole); });
+  Value steps = e.mul(e.ceilDiv(block.steps, form.stepsAtOnce()), form.stepsAtOnce());
+  if (form.stepsAtOnce() > 1)
+    e.loop(zero, e.ceilDiv(block.count, panel), e.index(1), [&](Value i) {
+      e.loop(block.steps, steps, e.index(1), [&](Value step) {
+        for (int64_t part = 0; part < panel; part += form.lanes)
+          e.store(form.zeros(e, form.lanes), packed, {i, step, e.index(part)});
+      });
+    });
 }

@@ -86,9 +86,11 @@ enum class Memory : uint8_t {
 /// How products of bf16 are computed, always summed in f32. Each choice gives the same
 /// numbers on all machines with the same width of vectors.
 enum class Bf16Products : uint8_t {
-  automatic, ///< pairs where this machine is faster at them, as measured; else f32
+  automatic, ///< tiles where there are any; pairs where this machine is faster at them, as
+             ///< measured; else f32
   f32,       ///< as products of f32
   pairs,     ///< in pairs along K, by AVX512-BF16 or (slowly) the same in f32 arithmetic
+  tiles,     ///< in tiles of pairs, by AMX, which the CPU must have; mixers as by `automatic`
 };
 
 struct CompileOptions {
