@@ -37,6 +37,8 @@ function(aft_install_targets component names)
           INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   install(EXPORT AFT-${component} NAMESPACE AFT:: DESTINATION ${aftPackage}
           COMPONENT ${arg_DEVELOPMENT})
+  # The build tree is found, too: -DAFT_DIR=build.
+  export(EXPORT AFT-${component} NAMESPACE AFT:: FILE ${CMAKE_BINARY_DIR}/AFT-${component}.cmake)
 endfunction()
 aft_install_targets(runtime aft_runtime PACKAGE runtime DEVELOPMENT development)
 aft_install_targets(compiler "aft_compiler;${aftPrograms}" PACKAGE compiler DEVELOPMENT compiler)
@@ -58,7 +60,9 @@ if(AFT_ENABLE_TORCH)
 endif()
 # The dialect, for passes of one's own, with what TableGen made of it.
 set(aftMlirHeaders ${CMAKE_INSTALL_INCLUDEDIR}/aft-mlir)
-target_include_directories(aft_dialect INTERFACE $<INSTALL_INTERFACE:${aftMlirHeaders}>)
+target_include_directories(aft_dialect INTERFACE
+                           $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}> $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}>
+                           $<INSTALL_INTERFACE:${aftMlirHeaders}>)
 foreach(folder ir derivative)
   set(destination ${aftMlirHeaders}/dialect/${folder})
   install(DIRECTORY dialect/${folder}/ DESTINATION ${destination} COMPONENT compiler

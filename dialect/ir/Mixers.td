@@ -51,7 +51,7 @@ def AFT_FullOp : AFT_MixerBase<"full",
     the keys t' < lengths[b] are visible. A query that sees no key gives 0.
 
     Constraints:
-    - C1: the shapes agree as written above.
+    - C1: the shapes agree as written above; d is static and at least 1.
     - C2: q, k, v and y share an element type, f32, f64 or bf16; w has the same
       or the accumulation type (f32 for bf16).
     - C3: lengths are i32.

@@ -32,7 +32,7 @@ def AFT_FullOnlineOp : AFT_Op<"full_online"> {
     Shapes: k, v [B,S,d]; w [T,S] or [B,T,S]; m, n, z and the results [B,T,d].
 
     Constraints:
-    - C1: the shapes agree as written above.
+    - C1: the shapes agree as written above; d is static and at least 1.
     - C2: k and v share an element type, f32, f64 or bf16; w has the same or the
       accumulation type (f32 for bf16).
     - C3: the state is in the accumulation type, before and after.
@@ -57,7 +57,7 @@ def AFT_FinishOp : AFT_Op<"finish"> {
     Shapes: q, n, z, y [B,T,d].
 
     Constraints:
-    - C1: the shapes agree as written above.
+    - C1: the shapes agree as written above; d is static and at least 1.
     - C2: q and y have the same element type, f32, f64 or bf16.
     - C3: n and z are in the accumulation type (f32 for bf16).
 
@@ -83,7 +83,7 @@ def AFT_SimpleOnlineOp : AFT_Op<"simple_online"> {
     Shapes: q, k, v, y [B,C,d]; m, n, z and their new values [B,d].
 
     Constraints:
-    - C1: the shapes agree as written above.
+    - C1: the shapes agree as written above; d is static and at least 1.
     - C2: q, k, v and y share an element type, f32, f64 or bf16.
     - C3: the state is in the accumulation type (f32 for bf16), before and after.
 
@@ -112,7 +112,7 @@ def AFT_LocalOnlineOp : AFT_Op<"local_online"> {
     [B,s-1,d]; the new state like the old one.
 
     Constraints:
-    - C1: the shapes agree as written above.
+    - C1: the shapes agree as written above; d is static and at least 1.
     - C2: q, k, v, recent_k, recent_v and y share an element type, f32, f64 or
       bf16; the band has the same or the accumulation type.
     - C3: m, n and z are in the accumulation type (f32 for bf16), before and
@@ -144,7 +144,7 @@ def AFT_ConvOnlineOp : AFT_Op<"conv_online"> {
     recent_k [B,s-1,h]; recent_v [B,s-1,d]; the new state like the old one.
 
     Constraints:
-    - C1: the shapes agree as written above.
+    - C1: the shapes agree as written above; d is static and at least 1.
     - C2: q, k, v, recent_k, recent_v and y share an element type, f32, f64 or
       bf16; the filter has the same or the accumulation type.
     - C3: m, n and z are in the accumulation type (f32 for bf16), before and

@@ -24,21 +24,24 @@ int64_t ShapeCheck::extent(char letter) const {
 LogicalResult ShapeCheck::shape(StringRef name, Value value, StringRef dims) {
   auto type = cast<ShapedType>(value.getType());
   if (type.getRank() != static_cast<int64_t>(dims.size()))
-    return op->emitOpError() << "'" << name << "' must have rank " << dims.size() << " ["
-                             << llvm::join(llvm::map_range(dims, [](char c) {
-                                             return std::string(1, c);
-                                           }), ", ")
-                             << "], found rank " << type.getRank() << " (" << value.getType()
-                             << ")";
+    return op->emitOpError()
+           << "'" << name << "' must have rank " << dims.size() << " ["
+           << llvm::join(llvm::map_range(dims, [](char c) { return std::string(1, c); }), ", ")
+           << "], found rank " << type.getRank() << " (" << value.getType() << ")";
   for (auto [index, letter] : llvm::enumerate(dims)) {
     int64_t found = type.getDimSize(index);
-    if (ShapedType::isDynamic(found))
+    bool isDynamic = ShapedType::isDynamic(found);
+    if (llvm::is_contained(fixed, letter) && (isDynamic || found == 0))
+      return op->emitOpError() << "'" << name << "' dimension " << index << " (" << letter
+                               << ") must be static and at least 1, found "
+                               << (isDynamic ? "?" : "0");
+    if (isDynamic)
       continue;
     auto [it, isNew] = bound.try_emplace(letter, found, ("'" + name + "'").str());
     if (!isNew && it->second.first != found)
       return op->emitOpError() << "'" << name << "' dimension " << index << " (" << letter
-                               << ") must be " << it->second.first << " as in "
-                               << it->second.second << ", found " << found;
+                               << ") must be " << it->second.first << " as in " << it->second.second
+                               << ", found " << found;
   }
   return success();
 }
@@ -61,8 +64,8 @@ LogicalResult ShapeCheck::results(ArrayRef<std::pair<StringRef, StringRef>> shap
                              << " results, found " << inits.size();
   for (auto [index, init, value] : llvm::enumerate(inits, values))
     if (init.getType() != value.getType())
-      return op->emitOpError() << "destination " << index << " must have type "
-                               << value.getType() << ", found " << init.getType();
+      return op->emitOpError() << "destination " << index << " must have type " << value.getType()
+                               << ", found " << init.getType();
   return success();
 }
 
@@ -74,9 +77,8 @@ LogicalResult ShapeCheck::sameElement(ArrayRef<std::pair<StringRef, Value>> valu
   Type first = elementOf(values.front().second);
   for (auto [name, value] : values.drop_front())
     if (elementOf(value) != first)
-      return op->emitOpError() << "'" << name << "' must have element type " << first
-                               << " as '" << values.front().first << "', found "
-                               << elementOf(value);
+      return op->emitOpError() << "'" << name << "' must have element type " << first << " as '"
+                               << values.front().first << "', found " << elementOf(value);
   return success();
 }
 
@@ -84,8 +86,8 @@ LogicalResult ShapeCheck::floating(StringRef name, Value value) {
   Type element = elementOf(value);
   if (element.isF32() || element.isF64() || element.isBF16())
     return success();
-  return op->emitOpError() << "'" << name
-                           << "' must have element type f32, f64 or bf16, found " << element;
+  return op->emitOpError() << "'" << name << "' must have element type f32, f64 or bf16, found "
+                           << element;
 }
 
 LogicalResult ShapeCheck::accumulation(StringRef name, Value value, Value like) {
@@ -100,8 +102,8 @@ LogicalResult ShapeCheck::bias(StringRef name, Value bias, Value like) {
   Type element = elementOf(bias), first = elementOf(like);
   if (element == first || element == accumulationType(first))
     return success();
-  InFlightDiagnostic diag = op->emitOpError() << "'" << name << "' must have element type "
-                                              << first;
+  InFlightDiagnostic diag = op->emitOpError()
+                            << "'" << name << "' must have element type " << first;
   if (first != accumulationType(first))
     diag << " or " << accumulationType(first);
   return diag << ", found " << element;
@@ -121,7 +123,6 @@ LogicalResult ShapeCheck::integer(StringRef name, Value value, ArrayRef<unsigned
     if (element.isSignlessInteger(width))
       return success();
   InFlightDiagnostic diag = op->emitOpError() << "'" << name << "' must have element type ";
-  llvm::interleave(widths, [&](unsigned width) { diag << "i" << width; },
-                   [&] { diag << " or "; });
+  llvm::interleave(widths, [&](unsigned width) { diag << "i" << width; }, [&] { diag << " or "; });
   return diag << ", found " << element;
 }

@@ -54,6 +54,9 @@ public:
   /// Binds a letter to an extent that an attribute demands.
   void bind(char letter, int64_t extent, llvm::StringRef source);
 
+  /// From here on extents of this letter must be static and at least 1.
+  void fix(char letter) { fixed.push_back(letter); }
+
   /// The extent bound to a letter, or ShapedType::kDynamic.
   int64_t extent(char letter) const;
 
@@ -61,6 +64,7 @@ private:
   mlir::Operation *op;
   mlir::ValueRange inits;
   llvm::SmallDenseMap<char, std::pair<int64_t, std::string>> bound;
+  std::string fixed;
 };
 
 /// The type in which an operation on this element type accumulates.

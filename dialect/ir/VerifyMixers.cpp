@@ -27,6 +27,7 @@ static Type elementOf(Value value) { return cast<ShapedType>(value.getType()).ge
 /// C1 (shapes), C2 (element types) and C3 (lengths) of every mixer.
 template <typename OpT>
 static LogicalResult verifyOperands(OpT op, ShapeCheck &check, const Layout &layout, Value bias) {
+  check.fix('d');
   if (failed(check.floating("q", op.getQ())) ||
       failed(check.sameElement({{"q", op.getQ()}, {"k", op.getK()}, {"v", op.getV()}})) ||
       failed(check.shape("q", op.getQ(), layout.query)) ||
@@ -57,9 +58,8 @@ static LogicalResult verifyForwardResults(OpT op, ShapeCheck &check, const Layou
   if (failed(check.results(shapes)) ||
       failed(check.sameElement({{"q", op.getQ()}, {"y", check.result(0)}})))
     return failure();
-  if (shapes.size() == 3 &&
-      (failed(check.accumulation("ratio", check.result(1), op.getQ())) ||
-       failed(check.accumulation("logz", check.result(2), op.getQ()))))
+  if (shapes.size() == 3 && (failed(check.accumulation("ratio", check.result(1), op.getQ())) ||
+                             failed(check.accumulation("logz", check.result(2), op.getQ()))))
     return failure();
   return success();
 }
@@ -76,8 +76,7 @@ static LogicalResult verifyGradResults(OpT op, ShapeCheck &check, const Layout &
       failed(check.accumulation("ratio", op.getRatio(), op.getQ())) ||
       failed(check.accumulation("logz", op.getLogz(), op.getQ())))
     return failure();
-  SmallVector<NamedShape> shapes = {
-      {"dq", layout.query}, {"dk", layout.key}, {"dv", layout.value}};
+  SmallVector<NamedShape> shapes = {{"dq", layout.query}, {"dk", layout.key}, {"dv", layout.value}};
   std::string biasName = ("d" + layout.biasName).str();
   if (bias)
     shapes.push_back({biasName, layout.bias});
@@ -89,8 +88,7 @@ static LogicalResult verifyGradResults(OpT op, ShapeCheck &check, const Layout &
   for (auto [index, source] : llvm::enumerate(sources))
     if (elementOf(check.result(index)) != elementOf(source))
       return op.emitOpError() << "'" << shapes[index].first << "' must have element type "
-                              << elementOf(source) << ", found "
-                              << elementOf(check.result(index));
+                              << elementOf(source) << ", found " << elementOf(check.result(index));
   return success();
 }
 
@@ -98,8 +96,7 @@ static LogicalResult verifyGradResults(OpT op, ShapeCheck &check, const Layout &
 // What is special in each mixer
 //===----------------------------------------------------------------------===//
 
-template <typename OpT>
-static FailureOr<Layout> fullLayout(OpT op, ShapeCheck &check) {
+template <typename OpT> static FailureOr<Layout> fullLayout(OpT op, ShapeCheck &check) {
   Layout layout;
   layout.biasName = "w";
   layout.bias = rankOf(op.getW()) == 3 ? "BTS" : "TS";
@@ -124,8 +121,7 @@ static Layout sequenceLayout() {
 
 /// C5 of local, C6 of local_grad: window >= 1. The next number: the band has
 /// 2 * window - 1 taps, or window when causal.
-template <typename OpT>
-static FailureOr<Layout> localLayout(OpT op, ShapeCheck &check) {
+template <typename OpT> static FailureOr<Layout> localLayout(OpT op, ShapeCheck &check) {
   int64_t window = op.getWindow();
   if (window < 1)
     return op.emitOpError() << "window must be at least 1, found " << window
@@ -141,8 +137,7 @@ static FailureOr<Layout> localLayout(OpT op, ShapeCheck &check) {
 }
 
 /// C5 and C6 of conv: the grid, and causal in one dimension only.
-template <typename OpT>
-static FailureOr<Layout> convLayout(OpT op, ShapeCheck &check) {
+template <typename OpT> static FailureOr<Layout> convLayout(OpT op, ShapeCheck &check) {
   ArrayRef<int64_t> grid = op.getGrid() ? *op.getGrid() : ArrayRef<int64_t>();
   if (op.getGrid() && (grid.empty() || grid.size() > 3))
     return op.emitOpError() << "grid must have 1 to 3 extents, found " << grid.size();
@@ -150,7 +145,8 @@ static FailureOr<Layout> convLayout(OpT op, ShapeCheck &check) {
   for (int64_t extent : grid)
     if (extent < 1 || llvm::MulOverflow(positions, extent, positions))
       return op.emitOpError() << "grid extents must be positive and their product must fit "
-                                 "64 bits, found " << extent;
+                                 "64 bits, found "
+                              << extent;
   unsigned axes = grid.empty() ? 1 : grid.size();
   if (op.getCausal() && axes > 1)
     return op.emitOpError() << "causal is defined on 1-D grids only, found a grid of " << axes
@@ -171,17 +167,20 @@ template <typename OpT> static LogicalResult verifyConv(OpT op, ShapeCheck &chec
   int64_t channels = check.extent('d'), heads = check.extent('h');
   if (ShapedType::isDynamic(heads))
     return op.emitOpError() << "the number of heads h must be static";
-  if (heads < 1 || (!ShapedType::isDynamic(channels) && channels % heads != 0))
+  if (heads < 1 || channels % heads != 0)
     return op.emitOpError() << "the number of channels d must be a multiple of the number of "
-                               "heads h, found d = " << channels << " and h = " << heads;
+                               "heads h, found d = "
+                            << channels << " and h = " << heads;
   Value filter = op.getFilter();
   for (int64_t dim = 1; dim < rankOf(filter); ++dim)
     if (extentOf(filter, dim) == 0)
       return op.emitOpError() << "'filter' must have at least one tap on every axis, found 0 "
-                                 "on axis " << dim - 1;
+                                 "on axis "
+                              << dim - 1;
     else if (ShapedType::isDynamic(extentOf(filter, dim)))
       return op.emitOpError() << "'filter' must have a static number of taps on every axis, "
-                                 "found a dynamic one on axis " << dim - 1;
+                                 "found a dynamic one on axis "
+                              << dim - 1;
   return success();
 }
 

@@ -29,6 +29,7 @@ static LogicalResult sameAsResults(ShapeCheck &check,
 
 LogicalResult FullOnlineOp::verify() {
   ShapeCheck check(*this, getInits());
+  check.fix('d');
   StringRef bias = cast<ShapedType>(getW().getType()).getRank() == 3 ? "BTS" : "TS";
   if (failed(check.floating("k", getK())) ||
       failed(check.sameElement({{"k", getK()}, {"v", getV()}})) ||
@@ -44,6 +45,7 @@ LogicalResult FullOnlineOp::verify() {
 
 LogicalResult FinishOp::verify() {
   ShapeCheck check(*this, getInits());
+  check.fix('d');
   if (failed(check.floating("q", getQ())) || failed(check.shape("q", getQ(), "BTd")) ||
       failed(check.shape("n", getN(), "BTd")) || failed(check.shape("z", getZ(), "BTd")) ||
       failed(checkState(check, getQ(), {{"n", getN()}, {"z", getZ()}})) ||
@@ -55,6 +57,7 @@ LogicalResult FinishOp::verify() {
 /// What the three causal online mixers share; `key` are the letters of k.
 template <typename OpT>
 static LogicalResult verifyChunk(OpT op, ShapeCheck &check, StringRef key, StringRef max) {
+  check.fix('d');
   if (failed(check.floating("q", op.getQ())) ||
       failed(check.sameElement({{"q", op.getQ()}, {"k", op.getK()}, {"v", op.getV()}})) ||
       failed(check.shape("q", op.getQ(), "BCd")) || failed(check.shape("k", op.getK(), key)) ||
@@ -68,9 +71,8 @@ template <typename OpT>
 static LogicalResult verifyRecent(OpT op, ShapeCheck &check, StringRef key, StringRef max) {
   if (failed(check.shape("recent_k", op.getRecentK(), key)) ||
       failed(check.shape("recent_v", op.getRecentV(), "BRd")) ||
-      failed(check.sameElement({{"q", op.getQ()},
-                                {"recent_k", op.getRecentK()},
-                                {"recent_v", op.getRecentV()}})) ||
+      failed(check.sameElement(
+          {{"q", op.getQ()}, {"recent_k", op.getRecentK()}, {"recent_v", op.getRecentV()}})) ||
       failed(check.results({{"y", "BCd"},
                             {"m", max},
                             {"n", "Bd"},
@@ -102,8 +104,7 @@ LogicalResult LocalOnlineOp::verify() {
   check.bind('L', window, "window");
   check.bind('R', window - 1, "window - 1");
   if (failed(verifyChunk(*this, check, "BCd", "Bd")) ||
-      failed(check.shape("band", getBand(), "CL")) ||
-      failed(check.bias("band", getBand(), getQ())))
+      failed(check.shape("band", getBand(), "CL")) || failed(check.bias("band", getBand(), getQ())))
     return failure();
   return verifyRecent(*this, check, "BRd", "Bd");
 }
@@ -121,8 +122,9 @@ LogicalResult ConvOnlineOp::verify() {
   int64_t channels = check.extent('d'), heads = check.extent('h');
   if (ShapedType::isDynamic(heads)) // C5
     return emitOpError() << "the number of heads h must be static";
-  if (heads < 1 || (!ShapedType::isDynamic(channels) && channels % heads != 0))
+  if (heads < 1 || channels % heads != 0)
     return emitOpError() << "the number of channels d must be a multiple of the number of "
-                            "heads h, found d = " << channels << " and h = " << heads;
+                            "heads h, found d = "
+                         << channels << " and h = " << heads;
   return verifyRecent(*this, check, "BRh", "Bh");
 }

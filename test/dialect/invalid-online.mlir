@@ -213,3 +213,12 @@ func.func @f(%q: tensor<2x1x8xf32>, %k: tensor<2x1x3xf32>, %v: tensor<2x1x8xf32>
   %y, %m1, %n1, %z1, %k1, %v1 = aft.conv_online %q, %k, %v, %f state(%m, %n, %z, %recent_k, %recent_v) : (tensor<2x1x8xf32>, tensor<2x1x3xf32>, tensor<2x1x8xf32>, tensor<3x3xf32>, tensor<2x3xf32>, tensor<2x8xf32>, tensor<2x3xf32>, tensor<2x2x3xf32>, tensor<2x2x8xf32>) -> (tensor<2x1x8xf32>, tensor<2x3xf32>, tensor<2x8xf32>, tensor<2x3xf32>, tensor<2x2x3xf32>, tensor<2x2x8xf32>)
   return
 }
+
+// -----
+
+// simple_online C1: the number of channels is known
+func.func @f(%q: tensor<2x3x?xf32>, %m: tensor<2x?xf32>) {
+  // expected-error @below {{'q' dimension 2 (d) must be static and at least 1, found ?}}
+  %y, %m1, %n1, %z1 = aft.simple_online %q, %q, %q state(%m, %m, %m) : (tensor<2x3x?xf32>, tensor<2x3x?xf32>, tensor<2x3x?xf32>, tensor<2x?xf32>, tensor<2x?xf32>, tensor<2x?xf32>) -> (tensor<2x3x?xf32>, tensor<2x?xf32>, tensor<2x?xf32>, tensor<2x?xf32>)
+  return
+}

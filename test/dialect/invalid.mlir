@@ -91,6 +91,33 @@ func.func @f(%a: tensor<2x16x8xf32>, %b: tensor<2x16x8xf32>, %c: tensor<2x16x8xf
 
 // -----
 
+// simple C1: the number of channels is known
+func.func @f(%a: tensor<2x16x?xf32>) {
+  // expected-error @below {{'q' dimension 2 (d) must be static and at least 1, found ?}}
+  %y = aft.simple %a, %a, %a : (tensor<2x16x?xf32>, tensor<2x16x?xf32>, tensor<2x16x?xf32>) -> tensor<2x16x?xf32>
+  return
+}
+
+// -----
+
+// local C1: there are channels
+func.func @f(%a: tensor<2x16x0xf32>, %d: tensor<16x4xf32>) {
+  // expected-error @below {{'q' dimension 2 (d) must be static and at least 1, found 0}}
+  %y = aft.local %a, %a, %a, %d window = 4 causal : (tensor<2x16x0xf32>, tensor<2x16x0xf32>, tensor<2x16x0xf32>, tensor<16x4xf32>) -> tensor<2x16x0xf32>
+  return
+}
+
+// -----
+
+// conv C1: the number of channels is known of each operand
+func.func @f(%a: tensor<2x16x8xf32>, %v: tensor<2x16x?xf32>, %k: tensor<2x16x4xf32>, %d: tensor<4x3xf32>) {
+  // expected-error @below {{'v' dimension 2 (d) must be static and at least 1, found ?}}
+  %y = aft.conv %a, %k, %v, %d : (tensor<2x16x8xf32>, tensor<2x16x4xf32>, tensor<2x16x?xf32>, tensor<4x3xf32>) -> tensor<2x16x8xf32>
+  return
+}
+
+// -----
+
 // full C1
 func.func @f(%a: tensor<2x16x8xf32>, %b: tensor<2x16x8xf32>, %c: tensor<2x16x8xf32>, %d: tensor<16x15xf32>) {
   // expected-error @below {{'w' dimension 1 (S) must be 16 as in 'k', found 15}}

@@ -85,3 +85,22 @@ def conv(q, k, v, filter, grid=(), causal=False, lengths=None, gate="sigmoid"):
     wide = np.repeat(bias, d // heads, 2)[None].repeat(B, 0)
     return weighted_mean(q, np.repeat(k, d // heads, 2), v, wide,
                          visibility(B, T, T, causal, lengths), gate)
+
+
+def mean_gradients(dy, q, k, v, w, visible, gate):
+    """dq, and per pair [B,T,S,d] what dk and dw, and what dv sum; then the sizes of the former's
+    terms before they cancel. Arguments as for weighted_mean, all numbers finite but for -inf in w
+    and k."""
+    slope = {"sigmoid": lambda x: 1 / (2 + np.exp(x) + np.exp(-x)), "relu": lambda x: x > 0.0,
+             "tanh": lambda x: 1 - np.tanh(x) ** 2, "none": np.zeros_like}[gate](q)
+    with np.errstate(all="ignore"):
+        x = k[:, None] + (w if w.ndim == 4 else w[..., None])
+        seen = np.broadcast_to(visible[..., None], x.shape) & (x != -np.inf)
+        top = np.max(np.where(seen, x, -np.inf), axis=2, keepdims=True, initial=-np.inf)
+        e = np.where(seen, np.exp(x - np.where(top == -np.inf, 0, top)), 0)
+        z = e.sum(2, keepdims=True)
+        p = np.where(z == 0, 0, e / z)
+    ratio = (p * v[:, None]).sum(2, keepdims=True)
+    weighted = p * (dy * gate_of(gate, q))[:, :, None]
+    return (dy * slope * ratio[:, :, 0], weighted * (v[:, None] - ratio), weighted,
+            np.abs(weighted) * (np.abs(v[:, None]) + np.abs(ratio)))

@@ -14,7 +14,7 @@ class Build:
     """The build tree: BUILD, its CMake cache and a folder for a test's files, made anew."""
 
     def __init__(self, folder, name):
-        self.folder = pathlib.Path(folder)
+        self.folder = pathlib.Path(folder).resolve()
         self.work = self.folder / "test" / "package" / name
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir(parents=True)
@@ -32,11 +32,11 @@ def environment(**changes):
     return {**result, "AFT_CACHE_DIR": "", **changes}
 
 
-def run(*command, status=0, **changes):
+def run(*command, status=0, cwd=None, **changes):
     """The output of a command, standard error too, which must end with `status`."""
     command = [str(word) for word in command]
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                            stdin=subprocess.DEVNULL, env=environment(**changes))
+    result = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            text=True, stdin=subprocess.DEVNULL, env=environment(**changes))
     assert result.returncode == status, \
         f"{' '.join(command)}: exit status {result.returncode}, expected {status}\n{result.stdout}"
     return result.stdout
@@ -117,10 +117,14 @@ def configure(project, folder, tree, *definitions, status=0):
     return " ".join(text.split())
 
 
+def launcher():
+    """What makes CMake use ccache, where it is."""
+    ccache = shutil.which("ccache")
+    return [f"-DCMAKE_CXX_COMPILER_LAUNCHER={ccache}"] if ccache else []
+
+
 def build(project, folder, tree, *definitions):
-    if ccache := shutil.which("ccache"):
-        definitions += (f"-DCMAKE_CXX_COMPILER_LAUNCHER={ccache}",)
-    configure(project, folder, tree, *definitions)
+    configure(project, folder, tree, *definitions, *launcher())
     return run("cmake", "--build", folder)
 
 

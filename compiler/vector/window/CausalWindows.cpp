@@ -14,6 +14,9 @@ static constexpr int64_t kBlock = 48;
 static constexpr double kOffset = 15;
 /// ... and items may be this much above it.
 static constexpr double kHeadroom = 5;
+/// How far the largest exponent of all items may lie above that of the items which every output of
+/// a block sees: beside the base nothing that counts vanishes then.
+static constexpr double kReach = 25;
 /// Bytes of a row of channels per work group at most, ...
 static constexpr int64_t kRowBytes = 4096;
 /// ... and of buffered items.
@@ -40,7 +43,8 @@ private:
   void clear();
   void block(Value areModerate);
   void keepWindow(Value number);
-  void chooseBase(LaneEmitter &group, Value number);
+  Value chooseBases();
+  Value chooseBase(LaneEmitter &group, Value number);
   MixState older(LaneEmitter &group, Value number);
   Value olderFactor(LaneEmitter &group, Value number);
   Value loadItems(Value isStale);
@@ -137,17 +141,14 @@ void CausalPanel::block(Value areModerate) {
   Value zero = e.builder.create<arith::ConstantIntOp>(e.loc, 0, 8);
   Value isStale = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ne,
                                                   e.load(stale, e.index(0), 0), zero);
-  e.branch(
-      isStale, {},
-      [&] {
-        panel.forEachGroup([&](LaneEmitter &group, Value number) { chooseBase(group, number); });
-        return Emitter::Values{};
-      },
+  Value isFar = e.branch(
+      isStale, e.builder.getI1Type(), [&] { return Emitter::Values{chooseBases()}; },
       [&] {
         panel.forEachGroup([&](LaneEmitter &group, Value number) { keepWindow(number); });
-        return Emitter::Values{};
-      });
-  Value done = e.select(areModerate, loadItems(isStale), e.index(0));
+        return Emitter::Values{e.builder.create<arith::ConstantIntOp>(e.loc, 0, 1)};
+      })[0];
+  Value end = e.select(areModerate, loadItems(isStale), e.index(0));
+  Value done = e.select(isFar, e.index(0), end);
   done = e.min(done, rows);
   Value isWhole = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, done, rows);
   e.when(e.less(done, rows), [&] { hideItems(done); });
@@ -183,17 +184,34 @@ void CausalPanel::keepWindow(Value number) {
   });
 }
 
-/// Takes the base from the older sums and the items that the first output sees, or,
-/// for the derivative, from all.
-void CausalPanel::chooseBase(LaneEmitter &group, Value number) {
-  Value older = load(group, number, kOlderM);
-  Value end = mirrored ? e.index(places(mixer)) : e.index(mixer.taps + 1);
-  Value lower = e.max(itemAt(e.index(mirrored ? 1 : 0)), e.index(0));
-  Value top =
-      e.loop(lower, e.min(itemAt(end), items), e.index(1), older, [&](Value item, ValueRange top) {
-        return Emitter::Values{e.fmaxNumber(top[0], code.load(group, item).exponent)};
+/// Chooses the bases of all lane groups. Returns whether one is too far above what an output sees.
+Value CausalPanel::chooseBases() {
+  Value none = any.number(0);
+  Value most =
+      e.loop(e.index(0), panel.groups, e.index(1), none, [&](Value number, ValueRange carried) {
+        LaneEmitter group = panel.group(number);
+        return Emitter::Values{e.fmax(carried[0], chooseBase(group, number))};
       })[0];
+  return anyLane(e, e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OGT, most,
+                                                    any.number(kReach)));
+}
+
+/// Takes the base from the older sums and the items that the first output sees. The derivative goes
+/// backwards, where exponents rise: there it is taken from all items. Returns how far these are
+/// above those that the last output, which is the first to be computed, sees.
+Value CausalPanel::chooseBase(LaneEmitter &group, Value number) {
+  auto largest = [&](Value from, Value to, Value top) {
+    return e.loop(e.max(from, e.index(0)), e.min(to, items), e.index(1), top,
+                  [&](Value item, ValueRange top) {
+                    return Emitter::Values{e.fmaxNumber(top[0], code.load(group, item).exponent)};
+                  })[0];
+  };
+  Value older = load(group, number, kOlderM);
+  Value seen = mirrored ? largest(itemAt(rows), itemAt(e.index(places(mixer))), older)
+                        : largest(origin, itemAt(e.index(mixer.taps + 1)), older);
+  Value top = mirrored ? largest(itemAt(e.index(1)), itemAt(rows), seen) : seen;
   store(e.fadd(top, group.number(kOffset)), number, kBase);
+  return e.fsub(top, seen);
 }
 
 /// The sums of older items; they may have left nothing beside the base.

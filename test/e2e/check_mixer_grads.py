@@ -1,0 +1,189 @@
+"""Derivatives of the compiled mixers in f32, f64 and bf16 on numbers of any size, against oracle.py
+and the accuracy contract: 50 times that of the values, relative to the largest entry. Where the
+terms of a gradient cancel, a few roundings of the largest sum of terms are allowed besides.
+
+usage: check_mixer_grads.py AFT-RUN
+"""
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+import oracle
+
+RUN = sys.argv[1]
+rng = np.random.default_rng(31)
+EPSILON = {"f32": 2 ** -24, "f64": 2 ** -53, "bf16": 2 ** -9}
+results = []
+
+
+def rising(k, w):
+    k += np.linspace(0, 9000, k.shape[1])[:, None]
+
+
+def falling(k, w):
+    k -= np.linspace(0, 9000, k.shape[1])[:, None]
+
+
+def steps(k, w):
+    """Between moderate and far, in both directions."""
+    k += np.cumsum(rng.choice([0, 0, 25, -25, 80, -80], k.shape[1]))[:, None]
+
+
+def large(k, w):
+    for a in (k, w):
+        if a is not None:
+            a *= 1000
+
+
+def spikes(k, w):
+    k[rng.random(k.shape) < 0.1] = 500
+    if w is not None:
+        w[rng.random(w.shape) < 0.1] = -300
+
+
+def hidden(k, w):
+    k[:, : k.shape[1] // 2, ::2] = -np.inf
+    if w is not None:
+        w[rng.random(w.shape) < 0.5] = -np.inf
+
+
+def equal(k, w):
+    k[:] = -1e4
+
+
+def moderate(k, w):
+    pass
+
+
+def program(op, attrs, arrays, lengths, element):
+    wide = "f32" if element == "bf16" else element
+    shape = lambda a, t: "tensor<" + "".join(f"{d}x" for d in a.shape) + t + ">"
+    types = [shape(a, element) for a in arrays]
+    y, saved, logz = types[1], shape(arrays[0], wide), shape(arrays[2], wide)
+    names = [f"%a{i}" for i in range(len(arrays))]
+    arguments = [f"{n}: {t}" for n, t in zip(names, types)]
+    clause, tail = "", []
+    if lengths is not None:
+        tail = [f"tensor<{len(lengths)}xi32>"]
+        arguments.append(f"%n: {tail[0]}")
+        clause = " lengths(%n)"
+    grads = [f"%g{i}" for i in range(1, len(arrays))]
+    return (f"func.func @main({', '.join(arguments)}) -> ({', '.join(types[1:])}) {{\n"
+            f"  %y, %r, %z = aft.{op} {', '.join(names[1:])}{clause} {attrs} : "
+            f"({', '.join(types[1:] + tail)}) -> ({y}, {saved}, {logz})\n"
+            f"  {', '.join(grads)} = aft.{op}_grad {', '.join(names)}, %r, %z{clause} {attrs} : "
+            f"({', '.join(types + [saved, logz] + tail)}) -> ({', '.join(types[1:])})\n"
+            f"  return {', '.join(grads)} : {', '.join(types[1:])}\n}}\n")
+
+
+def execute(text, arrays, count):
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, "main.mlir")
+        open(source, "w").write(text)
+        command = [RUN, source]
+        for i, a in enumerate(arrays):
+            np.save(os.path.join(folder, f"in{i}.npy"), a)
+            command.append("--input=" + os.path.join(folder, f"in{i}.npy"))
+        outputs = [os.path.join(folder, f"out{i}.npy") for i in range(count)]
+        done = subprocess.run(command + ["--output=" + f for f in outputs], capture_output=True,
+                              text=True)
+        if done.returncode:
+            raise RuntimeError(f"exit {done.returncode}: {done.stderr.strip()[:400]}")
+        return [np.load(f).astype(np.float64) for f in outputs]
+
+
+def window_bias(T, taps, first):
+    """The tap of each pair, or -1."""
+    tap = np.arange(T)[None, :] - np.arange(T)[:, None] + first
+    return np.where((tap >= 0) & (tap < taps), tap, -1)
+
+
+def expected(op, arrays, heads, first, causal, lengths, gate):
+    dy, q, k, v = arrays[:4]
+    B, T, d = q.shape
+    wide = lambda a: np.repeat(a, d // a.shape[2], 2)
+    pairs, w = np.zeros((T, T, 1)), None
+    if op != "simple":
+        w = arrays[4]
+        if op == "full":
+            pairs = w[:, :, None]
+        else:
+            tap = window_bias(T, w.shape[1], first)
+            rows = w.T[:, None] if op == "conv" else w[:, :, None]
+            pairs = np.zeros((T, T, d if op == "conv" else 1))
+            t, s = np.nonzero(tap >= 0)
+            pairs[t, s] = (np.repeat(w.T[tap[t, s]], d // heads, 1) if op == "conv"
+                           else w[t, tap[t, s]][:, None])
+    seen = oracle.visibility(B, T, T, causal, lengths)
+    dq, both, dv, sizes = oracle.mean_gradients(dy, q, wide(k), v, pairs[None], seen, gate)
+
+    def bias_sum(x):
+        if op == "full":
+            return x.sum((0, 3))
+        total = np.zeros(w.shape)
+        t, s = np.nonzero(tap >= 0)
+        if op == "local":
+            np.add.at(total, (t, tap[t, s]), x.sum((0, 3))[t, s])
+        else:
+            np.add.at(total.T, tap[t, s], x.sum(0)[t, s].reshape(len(t), heads, -1).sum(2))
+        return total
+    key_sum = lambda x: x.sum(1).reshape(B, T, k.shape[2], -1).sum(3)
+    grads, terms = [dq, key_sum(both), dv.sum(1)], [0, key_sum(sizes).max(), 0]
+    if w is not None:
+        grads.append(bias_sum(both))
+        terms.append(bias_sum(sizes).max())
+    return grads, terms
+
+
+def case(op, B, T, d, element, edit, causal=False, lengths=None, gate="sigmoid", window=4, heads=4):
+    dy, q, v = rng.normal(size=(3, B, T, d))
+    k = rng.normal(size=(B, T, heads if op == "conv" else d))
+    first = window - 1 if causal or op == "local" else (window - 1) // 2
+    taps = window if causal or op == "conv" else 2 * window - 1
+    shape = {"full": (T, T), "local": (T, taps), "conv": (heads, taps)}.get(op)
+    w = None if shape is None else rng.normal(size=shape)
+    edit(k, w)
+    arrays = [a for a in (dy, q, k, v, w) if a is not None]
+    if element == "bf16":
+        arrays = [oracle.bf16(a).astype(np.float32) for a in arrays]
+    elif element == "f32":
+        arrays = [a.astype(np.float32) for a in arrays]
+    attrs = (f"window = {window} " if op == "local" else "") + ("causal " if causal else "") + \
+        (f"gate = {gate}" if gate != "sigmoid" else "")
+    inputs = arrays + ([] if lengths is None else [np.array(lengths, np.int32)])
+    found = execute(program(op, attrs, arrays, lengths, element), inputs, len(arrays) - 1)
+    arrays = [a.astype(np.float64) for a in arrays]
+    grads, terms = expected(op, arrays, heads, first, causal, lengths, gate)
+    size = max(np.abs(a[np.isfinite(a)]).max(initial=0) for a in arrays[2::2])
+    limit = 50 * {"f32": 2e-6 + 3e-7 * size, "bf16": 1e-2, "f64": 1e-12 + 1e-15 * size}[element]
+    texts, good = [], True
+    for name, grad, want, term in zip(("dq", "dk", "dv", "dw"), found, grads, terms):
+        allowed = limit * np.abs(want).max() + 16 * EPSILON[element] * term
+        error = np.abs(grad - want).max()
+        good &= bool(error <= allowed)
+        texts.append(f"{name} {error:.1e} of {allowed:.1e}")
+    print(f"{'ok  ' if good else 'FAIL'} {op} B{B} T{T} d{d} {element} {edit.__name__}"
+          + (" causal" if causal else "") + (f" window {window}" if "window" in attrs else "")
+          + f" {gate}: {', '.join(texts)}")
+    results.append(good)
+
+
+EDITS = (moderate, rising, falling, steps, large, spikes, hidden, equal)
+for op in ("local", "simple", "conv", "full"):
+    for causal in (True, False):
+        for edit in EDITS:
+            case(op, 1, 5, 16, "f32", edit, causal)
+# Whole vectors and single channels, blocks of windows in whole and in part.
+for edit in EDITS:
+    case("local", 2, 130, 20, "f32", edit, causal=True, window=20)
+    case("local", 1, 40, 8, "f64", edit, causal=True, window=7)
+    case("local", 2, 60, 16, "bf16", edit, causal=True, window=1)
+    case("simple", 2, 150, 20, "f32", edit, causal=True, lengths=[150, 3])
+    case("conv", 2, 70, 24, "f32", edit, causal=True, window=5, lengths=[70, 0])
+for gate in ("relu", "tanh", "none"):
+    case("local", 2, 60, 20, "f32", steps, causal=True, gate=gate, lengths=[60, 31])
+print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
+sys.exit(0 if all(results) else 1)
