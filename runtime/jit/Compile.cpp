@@ -239,7 +239,7 @@ Status aft::useDeviceHere(const CompileOptions &options, PipelineOptions &pipeli
   cuda::DeviceProperties properties;
   if (pipeline.target.device != Device::Cuda)
     return {};
-  if (Status status = cuda::readDevice(/*ordinal=*/0, properties); !status.ok())
+  if (Status status = cuda::readDevice(options.device, properties); !status.ok())
     return status;
   if (options.target == "cuda")
     pipeline.target.setGpu(properties.major * 10 + properties.minor);
