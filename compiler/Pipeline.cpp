@@ -118,7 +118,7 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   arith::ArithEmulateUnsupportedFloatsOptions widen;
   widen.sourceTypeStrs = narrow;
   functions.addPass(arith::createArithEmulateUnsupportedFloats(widen));
-  functions.addPass(createApproximateMath());
+  functions.addPass(createApproximateMath({/*exp2=*/threadBlocks}));
   functions.addPass(createLoopInvariantCodeMotionPass());
   functions.addPass(createCanonicalizerPass());
   functions.addPass(createCSEPass());

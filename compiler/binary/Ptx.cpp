@@ -116,6 +116,7 @@ static std::vector<DeviceKernel> describeKernels(ModuleOp device) {
     for (Type type : function.getArgumentTypes())
       ++(isa<LLVM::LLVMPointerType>(type) ? kernel.buffers : kernel.extents);
     kernel.product = productOf(function);
+    kernel.columnSums = columnSumsOf(function);
     kernels.push_back(std::move(kernel));
   }
   return kernels;

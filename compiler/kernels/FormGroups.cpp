@@ -119,7 +119,8 @@ StringRef GroupBuilder::obstacleOfMatmul(Operation *producer) {
   if (!elementByElement)
     return "the matmul's result is not read element by element";
   return libraryProducts && !matchEpilogue(consumer, producer->getResult(0))
-             ? "a library's product adds a tensor and a bias, and does nothing else"
+             ? "a library's product adds a tensor and a bias, takes GELU by tanh in bf16, and does "
+               "nothing else"
              : "";
 }
 

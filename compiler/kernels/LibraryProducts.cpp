@@ -95,10 +95,14 @@ struct RoundProducts : aft::impl::RoundProductsBase<RoundProducts> {
 
 struct MarkProducts : aft::impl::MarkProductsBase<MarkProducts> {
   void runOnOperation() override {
-    for (auto kernel : getOperation().getOps<func::FuncOp>())
-      if (kernel->hasAttr(kernelAttrName))
-        if (std::optional<ProductForm> form = matchProduct(kernel))
-          kernel->setAttr(productAttrName, attributeOf(*form, &getContext()));
+    for (auto kernel : getOperation().getOps<func::FuncOp>()) {
+      if (!kernel->hasAttr(kernelAttrName))
+        continue;
+      if (std::optional<ProductForm> form = matchProduct(kernel))
+        kernel->setAttr(productAttrName, attributeOf(*form, &getContext()));
+      else if (std::optional<ColumnSumsForm> sums = matchColumnSums(kernel))
+        kernel->setAttr(columnSumsAttrName, attributeOf(*sums, &getContext()));
+    }
   }
 };
 

@@ -7,6 +7,7 @@
 #include "compiler/kernels/Interface.h"
 #include "compiler/kernels/Lifetimes.h"
 #include "compiler/kernels/Passes.h"
+#include "compiler/kernels/ProductForm.h"
 #include "dialect/ir/AFT.h"
 
 using namespace mlir;
@@ -27,6 +28,7 @@ public:
 
 private:
   bool runsEarly(LaunchOp launch);
+  std::optional<int64_t> findPartner(int64_t number);
   int64_t readySince(int64_t number);
   void place(Operation *op);
 
@@ -62,6 +64,33 @@ bool LaunchOrder::runsEarly(LaunchOp launch) {
          });
 }
 
+/// The product, later on, that a library may compute together with sums of columns: it sums
+/// over the rows of the same matrix, to the same type.
+std::optional<int64_t> LaunchOrder::findPartner(int64_t number) {
+  auto kernelOf = [](LaunchOp launch) {
+    return SymbolTable::lookupNearestSymbolFrom(launch, launch.getKernelAttr());
+  };
+  LaunchOp launch = launches[number];
+  Operation *kernel = kernelOf(launch);
+  std::optional<ColumnSumsForm> sums = kernel ? columnSumsOf(kernel) : std::nullopt;
+  if (!sums)
+    return std::nullopt;
+  Value matrix = viewedTensor(launch->getOperand(sums->matrix));
+  for (int64_t user : users.lookup(matrix)) {
+    Operation *other = kernelOf(launches[user]);
+    std::optional<ProductForm> product = other ? productOf(other) : std::nullopt;
+    auto reads = [&](int64_t operand) {
+      return viewedTensor(launches[user]->getOperand(operand)) == matrix;
+    };
+    if (user > number && product && product->batch < 0 && product->bias < 0 && !product->gelu &&
+        product->type == sums->type && product->resultType == sums->resultType &&
+        ((product->transposedA && reads(product->a)) ||
+         (!product->transposedB && reads(product->b))))
+      return user;
+  }
+  return std::nullopt;
+}
+
 /// The last launch that makes an operand or needs the old contents of a tensor
 /// that this one updates.
 int64_t LaunchOrder::readySince(int64_t number) {
@@ -95,9 +124,19 @@ void LaunchOrder::place(Operation *op) {
 
 void LaunchOrder::apply() {
   SmallVector<int64_t> order;
+  // Sums, by number, and the products that they come right before: these stay where they are.
+  llvm::DenseMap<int64_t, int64_t> partners;
+  llvm::DenseSet<int64_t> awaited;
+  for (int64_t number = 0, count = launches.size(); number < count; ++number)
+    if (std::optional<int64_t> partner = findPartner(number)) {
+      partners[number] = *partner;
+      awaited.insert(*partner);
+    }
   for (auto [number, launch] : llvm::enumerate(launches)) {
     anchors.push_back(number);
-    if (runsEarly(launch))
+    if (auto partner = partners.find(number); partner != partners.end())
+      anchors[number] = partner->second;
+    else if (runsEarly(launch) && !awaited.contains(number))
       anchors[number] = readySince(number);
     order.push_back(number);
   }

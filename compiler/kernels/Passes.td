@@ -81,7 +81,8 @@ def OrderLaunches : Pass<"aft-order-launches", "::mlir::func::FuncOp"> {
   let description = [{
     A launch whose results nobody but the caller reads, such as the update of a
     parameter, runs as soon as its operands are there and nobody needs the old
-    contents of what it updates. So what it reads is not kept until the end.
+    contents of what it updates. So what it reads is not kept until the end. Sums of
+    columns (`aft.column_sums`) wait for the product that sums over the same rows.
   }];
   let dependentDialects = ["::aft::AFTDialect", "::mlir::tensor::TensorDialect"];
 }
@@ -95,7 +96,7 @@ def FormKernels : Pass<"aft-form-kernels", "::mlir::ModuleOp"> {
     tile phase tiles; the others are fused into its tiles.
 
     With `library-products` a matmul takes in only what a library's product does, too:
-    the sum with a tensor and a bias.
+    the sum with a tensor and a bias, and, where the result is bf16, GELU by tanh of it.
   }];
   let options = [Option<"libraryProducts", "library-products", "bool", /*default=*/"false",
                         "Keeps products such that a library can compute them">];
@@ -118,9 +119,11 @@ def RoundProducts : Pass<"aft-round-products", "::mlir::func::FuncOp"> {
 def MarkProducts : Pass<"aft-mark-products", "::mlir::ModuleOp"> {
   let summary = "says which kernels a library's matrix product can stand in for";
   let description = [{
-    A kernel that is one matmul from zeros, perhaps with a tensor and a bias added, gets
-    the attribute `aft.product`: its operands and extents by number, and their types.
-    What launches it may call a library instead.
+    A kernel that is one matmul from zeros, perhaps with a tensor and a bias added and GELU
+    taken, gets the attribute `aft.product`: its operands and extents by number, and their
+    types. What launches it may call a library instead. A kernel that sums the columns of a
+    matrix gets `aft.column_sums`: right before a product that sums over the same rows it is
+    part of what the library may do.
   }];
 }
 

@@ -3,9 +3,13 @@
 #include "compiler/kernels/ProductForm.h"
 #include "compiler/kernels/decompose/Decompose.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <cmath>
 
 using namespace mlir;
 using namespace aft;
@@ -27,6 +31,80 @@ static bool collectTerms(Value value, SmallVectorImpl<BlockArgument> &terms) {
          collectTerms(op->getOperand(1), terms);
 }
 
+/// Evaluates the body of an elementwise operation as a function of one value in it.
+class ScalarFunction {
+public:
+  /// What `value` is where `input` is x; nothing where it depends on something else, or on
+  /// operations that no activation is made of.
+  static std::optional<double> evaluate(Value value, Value input, double x) {
+    ScalarFunction function;
+    function.known[input] = x;
+    return function.at(value);
+  }
+
+private:
+  std::optional<double> at(Value value) {
+    auto [place, isNew] = known.try_emplace(value);
+    if (!isNew)
+      return place->second;
+    std::optional<double> result = compute(value);
+    known[value] = result;
+    return result;
+  }
+  std::optional<double> compute(Value value);
+
+  llvm::DenseMap<Value, std::optional<double>> known;
+};
+
+std::optional<double> ScalarFunction::compute(Value value) {
+  FloatAttr constant;
+  if (matchPattern(value, m_Constant(&constant)))
+    return constant.getValueAsDouble();
+  Operation *op = value.getDefiningOp();
+  if (!op || op->getNumOperands() < 1 || op->getNumOperands() > 2)
+    return std::nullopt;
+  std::optional<double> a = at(op->getOperand(0)), b = at(op->getOperands().back());
+  if (!a || !b)
+    return std::nullopt;
+  using Result = std::optional<double>;
+  return llvm::TypeSwitch<Operation *, Result>(op)
+      .Case<arith::ExtFOp, arith::TruncFOp>([&](auto) { return a; })
+      .Case([&](arith::AddFOp) -> Result { return *a + *b; })
+      .Case([&](arith::SubFOp) -> Result { return *a - *b; })
+      .Case([&](arith::MulFOp) -> Result { return *a * *b; })
+      .Case([&](arith::DivFOp) -> Result { return *a / *b; })
+      .Case([&](arith::NegFOp) -> Result { return -*a; })
+      .Case([&](math::PowFOp) -> Result { return std::pow(*a, *b); })
+      .Case([&](math::TanhOp) -> Result { return std::tanh(*a); })
+      .Default([](Operation *) -> Result { return std::nullopt; });
+}
+
+/// GELU by tanh; by erf it is up to 5e-4 away.
+static double geluByTanh(double x) {
+  return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+}
+
+/// The value of the body whose GELU is `value`; null where it is something else.
+static Value argumentOfGelu(linalg::GenericOp op, Value value) {
+  constexpr size_t mostOps = 40;
+  Block *body = op.getBody();
+  if (body->getOperations().size() > mostOps || body->getOps<math::TanhOp>().empty())
+    return nullptr;
+  auto isGeluOf = [&](Value input) {
+    return llvm::all_of(ArrayRef<double>{-6, -3, -2, -1, -0.5, 0, 0.25, 1, 2, 3, 6}, [&](double x) {
+      std::optional<double> found = ScalarFunction::evaluate(value, input, x);
+      return found && std::abs(*found - geluByTanh(x)) < 1e-6;
+    });
+  };
+  for (BlockArgument argument : body->getArguments())
+    if (isGeluOf(argument))
+      return argument;
+  for (Operation &inner : body->without_terminator())
+    if (inner.getNumResults() == 1 && isGeluOf(inner.getResult(0)))
+      return inner.getResult(0);
+  return nullptr;
+}
+
 /// Whether an operand is indexed by the last loop alone.
 static bool isRow(linalg::GenericOp op, OpOperand &operand) {
   AffineMap map = op.getMatchingIndexingMap(&operand);
@@ -39,11 +117,16 @@ std::optional<ProductEpilogue> aft::matchEpilogue(linalg::GenericOp op, Value pr
       !op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity())
     return std::nullopt;
   SmallVector<BlockArgument> terms;
-  Operation *yield = op.getBody()->getTerminator();
-  if (!collectTerms(yield->getOperand(0), terms))
-    return std::nullopt;
+  Value yielded = op.getBody()->getTerminator()->getOperand(0);
   Type result = getElementTypeOrSelf(op.getResultTypes()[0]);
   ProductEpilogue epilogue;
+  if (result.isBF16())
+    if (Value argument = argumentOfGelu(op, yielded)) {
+      epilogue.gelu = true;
+      yielded = argument;
+    }
+  if (!collectTerms(yielded, terms))
+    return std::nullopt;
   bool found = false;
   for (BlockArgument term : terms) {
     OpOperand &operand = *op.getMatchingOpOperand(term);
@@ -121,6 +204,7 @@ std::optional<ProductForm> aft::matchProduct(func::FuncOp kernel) {
   form.a = numberOf(product->getOperand(0), kernel);
   form.b = numberOf(product->getOperand(1), kernel);
   form.d = numberOf(written, kernel);
+  form.gelu = epilogue.gelu;
   form.c = epilogue.c ? numberOf(epilogue.c->get(), kernel) : -1;
   form.bias = epilogue.bias ? numberOf(epilogue.bias->get(), kernel) : -1;
   if (form.a < 0 || form.b < 0 || form.d < 0 || (epilogue.c && form.c < 0) ||
@@ -148,12 +232,15 @@ std::optional<ProductForm> aft::matchProduct(func::FuncOp kernel) {
 DictionaryAttr aft::attributeOf(const ProductForm &form, MLIRContext *context) {
   Builder b(context);
   auto numbers = [&](ArrayRef<int64_t> values) { return b.getDenseI64ArrayAttr(values); };
-  return b.getDictionaryAttr(
+  SmallVector<NamedAttribute> attributes(
       {b.getNamedAttr("operands", numbers({form.a, form.b, form.d, form.c, form.bias})),
        b.getNamedAttr("extents", numbers({form.m, form.n, form.k, form.batch})),
        b.getNamedAttr("transposed", b.getDenseBoolArrayAttr({form.transposedA, form.transposedB})),
        b.getNamedAttr("type", TypeAttr::get(form.type)),
        b.getNamedAttr("result_type", TypeAttr::get(form.resultType))});
+  if (form.gelu)
+    attributes.push_back(b.getNamedAttr("gelu", b.getUnitAttr()));
+  return b.getDictionaryAttr(attributes);
 }
 
 std::optional<ProductForm> aft::productOf(Operation *kernel) {
@@ -174,5 +261,6 @@ std::optional<ProductForm> aft::productOf(Operation *kernel) {
   form.m = extents[0], form.n = extents[1], form.k = extents[2], form.batch = extents[3];
   form.transposedA = transposed[0], form.transposedB = transposed[1];
   form.type = type.getValue(), form.resultType = resultType.getValue();
+  form.gelu = attribute.contains("gelu");
   return form;
 }

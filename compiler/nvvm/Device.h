@@ -35,6 +35,7 @@ struct DeviceKernel {
   int sharedBytes = 0; ///< static: no more is asked for at a launch
   int registers = 0;   ///< of a thread; 0: not known
   std::optional<ProductForm> product;
+  std::optional<ColumnSumsForm> columnSums;
 };
 
 struct DeviceCode {

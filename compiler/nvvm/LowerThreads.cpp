@@ -7,6 +7,8 @@
 #include "compiler/vector/gpu/Threads.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
 
 namespace aft {
 #define GEN_PASS_DEF_LOWERTHREADS
@@ -39,6 +41,8 @@ private:
   bool needsBarrier(scf::ForallOp forall);
   int64_t share(memref::AllocOp alloc);
   LogicalResult keepOwnRow(memref::AllocaOp memory, Value thread);
+  void lowerMath(Operation *op);
+  void lowerExp2(math::Exp2Op op);
   LogicalResult setParameters();
 
   func::FuncOp kernel;
@@ -132,6 +136,51 @@ LogicalResult KernelLowering::keepOwnRow(memref::AllocaOp memory, Value thread) 
   return success();
 }
 
+/// 2^x of each lane by the instruction, which is off by two units in the last place at most.
+/// As exp everywhere, it gives 0 for what would be smaller than a normal number.
+void KernelLowering::lowerExp2(math::Exp2Op op) {
+  builder.setInsertionPoint(op);
+  Location loc = op.getLoc();
+  auto power = [&](Value x) -> Value {
+    return builder
+        .create<LLVM::CallIntrinsicOp>(loc, TypeRange{x.getType()},
+                                       builder.getStringAttr("llvm.nvvm.ex2.approx.ftz.f"),
+                                       ValueRange{x})
+        .getResult(0);
+  };
+  Value result = op.getOperand();
+  auto type = dyn_cast<VectorType>(op.getType());
+  if (!type) {
+    result = power(result);
+  } else {
+    for (int64_t lane = 0; lane < type.getNumElements(); ++lane) {
+      SmallVector<int64_t> place = delinearize(lane, computeStrides(type.getShape()));
+      Value x = builder.create<vector::ExtractOp>(loc, op.getOperand(), place);
+      result = builder.create<vector::InsertOp>(loc, power(x), result, place);
+    }
+  }
+  op.replaceAllUsesWith(result);
+  op.erase();
+}
+
+/// Uses instructions of a GPU that the conversions for any target do not.
+void KernelLowering::lowerMath(Operation *op) {
+  if (auto power = dyn_cast<math::Exp2Op>(op))
+    return lowerExp2(power);
+  // One instruction each: else comparisons and choices, for the sake of NaN.
+  auto vector = dyn_cast<VectorType>(op->getResult(0).getType());
+  if (!getElementTypeOrSelf(op->getResult(0)).isF32() || (vector && vector.getRank() != 1))
+    return;
+  builder.setInsertionPoint(op);
+  Value a = op->getOperand(0), b = op->getOperand(1), result;
+  if (isa<arith::MaximumFOp>(op))
+    result = builder.create<LLVM::MaximumOp>(op->getLoc(), a, b);
+  else
+    result = builder.create<LLVM::MinimumOp>(op->getLoc(), a, b);
+  op->replaceAllUsesWith(ValueRange{result});
+  op->erase();
+}
+
 /// Pointers and extents in place of memrefs, and no result.
 LogicalResult KernelLowering::setParameters() {
   Location loc = kernel.getLoc();
@@ -187,8 +236,11 @@ LogicalResult KernelLowering::run() {
   SmallVector<scf::ForallOp> foralls;
   SmallVector<memref::AllocOp> shared;
   SmallVector<memref::AllocaOp> rows, own;
+  SmallVector<Operation *> functions;
   kernel.walk([&](Operation *op) {
-    if (auto forall = dyn_cast<scf::ForallOp>(op)) {
+    if (isa<math::Exp2Op, arith::MaximumFOp, arith::MinimumFOp>(op)) {
+      functions.push_back(op);
+    } else if (auto forall = dyn_cast<scf::ForallOp>(op)) {
       foralls.push_back(forall);
       threads = std::max(threads, *getConstantIntValue(forall.getMixedUpperBound()[0]));
     } else if (auto alloc = dyn_cast<memref::AllocOp>(op)) {
@@ -209,6 +261,8 @@ LogicalResult KernelLowering::run() {
   int64_t bytes = 0;
   for (memref::AllocOp alloc : shared)
     bytes += share(alloc);
+  for (Operation *function : functions)
+    lowerMath(function);
   kernel->setAttr(threadsAttrName, builder.getI64IntegerAttr(threads));
   kernel->setAttr(sharedAttrName, builder.getI64IntegerAttr(bytes));
   return setParameters();

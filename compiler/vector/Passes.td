@@ -83,6 +83,13 @@ def GridToRange : Pass<"aft-grid-to-range", "::mlir::func::FuncOp"> {
 
 def ApproximateMath : Pass<"aft-approximate-math", "::mlir::func::FuncOp"> {
   let summary = "Computes f32 exp, log, tanh and erf by vector polynomials";
+  let description = [{
+    With `exp2`, exp is made of `math.exp2` on f32, which a GPU has an instruction for: the
+    argument is multiplied by 1 / ln 2 with what the rounding of the product leaves, so
+    that large arguments lose no digits.
+  }];
+  let options = [Option<"exp2", "exp2", "bool", /*default=*/"false",
+                        "2^x is an instruction of the target">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
                            "::mlir::vector::VectorDialect"];
 }

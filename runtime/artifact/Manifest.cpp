@@ -12,6 +12,13 @@ static constexpr const char *kRoles[] = {"caller", "weight", "state", "step", "s
 static constexpr DType kTypes[] = {DType::f32, DType::f64, DType::bf16, DType::i1,
                                    DType::i8,  DType::i32, DType::i64};
 static constexpr int64_t kMostRank = 64;
+/// What a product's numbers are called; those that are -1 are left out.
+static constexpr std::pair<const char *, int cuda::ProductCode::*> kProductNumbers[] = {
+    {"a", &cuda::ProductCode::a},        {"b", &cuda::ProductCode::b},
+    {"d", &cuda::ProductCode::d},        {"c", &cuda::ProductCode::c},
+    {"bias", &cuda::ProductCode::bias},  {"m", &cuda::ProductCode::m},
+    {"n", &cuda::ProductCode::n},        {"k", &cuda::ProductCode::k},
+    {"batch", &cuda::ProductCode::batch}};
 
 //===----------------------------------------------------------------------===//
 // Writing
@@ -64,6 +71,28 @@ static Json toJson(const KernelInfo &kernel) {
       {{"name", kernel.name}, {"ranks", std::move(ranks)}, {"elementBytes", std::move(bytes)}});
 }
 
+static Json toJson(const cuda::ProductCode &product) {
+  Json json =
+      Json::object({{"type", nameOf(product.type)},
+                    {"resultType", nameOf(product.result)},
+                    {"transposed", Json::array({product.transposedA, product.transposedB})}});
+  for (auto [name, number] : kProductNumbers)
+    if (product.*number >= 0)
+      json.members.emplace_back(name, product.*number);
+  if (product.gelu)
+    json.members.emplace_back("gelu", true);
+  return json;
+}
+
+static Json toJson(const cuda::ColumnSumsCode &sums) {
+  return Json::object({{"type", nameOf(sums.type)},
+                       {"resultType", nameOf(sums.result)},
+                       {"matrix", sums.matrix},
+                       {"sums", sums.sums},
+                       {"rows", sums.rows},
+                       {"columns", sums.columns}});
+}
+
 static Json toJson(const cuda::KernelCode &kernel) {
   Json json = Json::object({{"name", kernel.name},
                             {"threads", kernel.threads},
@@ -74,6 +103,10 @@ static Json toJson(const cuda::KernelCode &kernel) {
   if (kernel.registers > 0)
     json.members.emplace_back("registers", kernel.registers);
   json.members.emplace_back("places", texts(kernel.places));
+  if (kernel.product)
+    json.members.emplace_back("product", toJson(*kernel.product));
+  if (kernel.columnSums)
+    json.members.emplace_back("columnSums", toJson(*kernel.columnSums));
   return json;
 }
 
@@ -185,6 +218,10 @@ public:
   KernelInfo kernel(const Json &json, const std::string &where);
   void checkEntry(const ManifestEntry &entry, const std::string &where);
   ManifestWeights weights(const Json &json);
+  DType dtype(const Json &json, const char *name, const std::string &where);
+  cuda::ProductCode product(const Json &json, const KernelInfo &kernel, const std::string &where);
+  cuda::ColumnSumsCode columnSums(const Json &json, const KernelInfo &kernel,
+                                  const std::string &where);
   cuda::KernelCode deviceKernel(const Json &json, const std::vector<KernelInfo> &kernels,
                                 const std::string &where);
   ManifestDevice device(const Json &json, const std::vector<KernelInfo> &kernels);
@@ -192,15 +229,20 @@ public:
 
 } // namespace
 
+static std::optional<DType> dtypeOf(const std::string &name) {
+  auto dtype = std::find_if(std::begin(kTypes), std::end(kTypes),
+                            [&](DType dtype) { return name == nameOf(dtype); });
+  return dtype == std::end(kTypes) ? std::nullopt : std::optional(*dtype);
+}
+
 ManifestValue Reader::value(const Json &json, bool isResult, const std::string &where) {
   constexpr int most = std::numeric_limits<int>::max();
   ManifestValue result;
   result.info.name = text(json, "name", where);
-  std::string type = text(json, "dtype", where), role = text(json, "role", where);
-  auto dtype = std::find_if(std::begin(kTypes), std::end(kTypes),
-                            [&](DType dtype) { return type == nameOf(dtype); });
+  std::optional<DType> dtype = dtypeOf(text(json, "dtype", where));
+  std::string role = text(json, "role", where);
   auto known = std::find(std::begin(kRoles), std::end(kRoles), role);
-  if (dtype == std::end(kTypes) || known == std::end(kRoles)) {
+  if (!dtype || known == std::end(kRoles)) {
     complain(where, "a known dtype and role");
     return result;
   }
@@ -317,6 +359,55 @@ ManifestWeights Reader::weights(const Json &json) {
   return result;
 }
 
+DType Reader::dtype(const Json &json, const char *name, const std::string &where) {
+  std::optional<DType> dtype = dtypeOf(text(json, name, where));
+  if (!dtype)
+    complain(pathOf(where, name), "a known dtype");
+  return dtype.value_or(DType::f32);
+}
+
+/// What a library may do in place of a kernel: with its operands, as the kernel would.
+cuda::ProductCode Reader::product(const Json &json, const KernelInfo &kernel,
+                                  const std::string &where) {
+  cuda::ProductCode result;
+  result.type = dtype(json, "type", where);
+  result.result = dtype(json, "resultType", where);
+  const std::vector<Json> &transposed = member(json, "transposed", Json::Kind::Array, where).items;
+  if (transposed.size() != 2 || transposed[0].kind != Json::Kind::Bool ||
+      transposed[1].kind != Json::Kind::Bool)
+    complain(pathOf(where, "transposed"), "true or false for A and for B");
+  else
+    result.transposedA = transposed[0].integer, result.transposedB = transposed[1].integer;
+  if (json.find("gelu"))
+    result.gelu = member(json, "gelu", Json::Kind::Bool, where).integer;
+  for (auto [name, place] : kProductNumbers)
+    if (result.*place >= 0 || json.find(name))
+      result.*place = static_cast<int>(number(json, name, where, 0, 1 << 30));
+  if (!error.empty())
+    return result;
+  if (std::string expected = cuda::expectationOf(result, kernel.operands); !expected.empty())
+    complain(where, expected);
+  return result;
+}
+
+cuda::ColumnSumsCode Reader::columnSums(const Json &json, const KernelInfo &kernel,
+                                        const std::string &where) {
+  auto place = [&](const char *name) {
+    return static_cast<int>(number(json, name, where, 0, 1 << 30));
+  };
+  cuda::ColumnSumsCode result{dtype(json, "type", where),
+                              dtype(json, "resultType", where),
+                              place("matrix"),
+                              place("sums"),
+                              place("rows"),
+                              place("columns")};
+  if (!error.empty())
+    return result;
+  if (std::string expected = cuda::expectationOf(result, kernel.operands); !expected.empty())
+    complain(where, expected);
+  return result;
+}
+
 /// A kernel gets the operands that the host's function of its name does.
 cuda::KernelCode Reader::deviceKernel(const Json &json, const std::vector<KernelInfo> &kernels,
                                       const std::string &where) {
@@ -343,6 +434,12 @@ cuda::KernelCode Reader::deviceKernel(const Json &json, const std::vector<Kernel
   if (known == kernels.end() || kernel.extents != ranks ||
       static_cast<size_t>(kernel.buffers) != known->operands.size())
     complain(where, "a kernel of the program with its operands");
+  if (error.empty() && json.find("product"))
+    kernel.product = product(member(json, "product", Json::Kind::Object, where), *known,
+                             pathOf(where, "product"));
+  if (error.empty() && json.find("columnSums"))
+    kernel.columnSums = columnSums(member(json, "columnSums", Json::Kind::Object, where), *known,
+                                   pathOf(where, "columnSums"));
   return kernel;
 }
 

@@ -39,6 +39,8 @@ constexpr int32_t kPlain = 0, kTransposed = 1;
 constexpr uint32_t kReduceInComputeType = 2;
 /// cublasLtEpilogue_t, bits of which may be joined.
 constexpr uint32_t kNoEpilogue = 1, kBias = 4, kGelu = 32;
+/// Alone: sums of A, or of B, over the depth of the product, to the address of the bias.
+constexpr uint32_t kSumsOfA = 256, kSumsOfB = 512;
 
 /// cublasLtMatmulAlgo_t and cublasLtMatmulHeuristicResult_t.
 struct Algorithm {

@@ -4,6 +4,8 @@
 #define AFT_RUNTIME_CUDA_DEVICECODE_H
 
 #include "aft/program.h"
+#include "runtime/core/InternalApi.h"
+#include "runtime/core/RunRecord.h"
 
 #include <cstdint>
 #include <optional>
@@ -15,16 +17,32 @@ namespace aft::cuda {
 /// Buffers of callers begin at a multiple of so many bytes; scratch memory does.
 inline constexpr uint64_t kBufferAlignment = 16;
 
-/// That a kernel is the product D = A B + C + bias, which a library may compute in its
-/// place. All row-major and dense: A [batch,m,k], B [batch,k,n], C and D [batch,m,n],
-/// bias [n]. Numbers of -1: there is none.
+/// That a kernel is the product D = A B + C + bias, or GELU (by tanh, to bf16) of that, which
+/// a library may compute in its place. All row-major and dense: A [batch,m,k], B [batch,k,n], C and
+/// D [batch,m,n], bias [n]. Numbers of -1: there is none.
 struct ProductCode {
   DType type = DType::f32;                       ///< of A and B
   DType result = DType::f32;                     ///< of C, D and bias
   bool transposedA = false, transposedB = false; ///< stored as [k,m], [n,k]
   int a = 0, b = 0, d = 0, c = -1, bias = -1;    ///< among the kernel's buffers
   int m = 0, n = 0, k = 0, batch = -1;           ///< among its extents
+  bool gelu = false;
 };
+
+/// That a kernel sums the columns of a dense matrix, [rows,columns] to [columns], which a
+/// library does, too, with a product that sums over the same rows, where that comes next.
+struct ColumnSumsCode {
+  DType type = DType::f32, result = DType::f32;
+  int matrix = 0, sums = 0;  ///< among the kernel's buffers
+  int rows = 0, columns = 0; ///< among its extents
+};
+
+/// What is expected of a product of a kernel with these operands ("A to be …"); empty where it
+/// is all right: types, operands and extents are such that it reads and writes these alone.
+AFT_INTERNAL std::string expectationOf(const ProductCode &product,
+                                       const std::vector<KernelInfo::Operand> &operands);
+AFT_INTERNAL std::string expectationOf(const ColumnSumsCode &sums,
+                                       const std::vector<KernelInfo::Operand> &operands);
 
 /// A kernel as it is launched: a grid of as many blocks, in one dimension, as the host's
 /// function of the same name returns for an empty range. Its parameters take 8 bytes
@@ -37,6 +55,7 @@ struct KernelCode {
   int sharedBytes = 0; ///< asked for at a launch, besides what the code declares itself
   std::vector<std::string> places = {}; ///< modules or lines that it serves, for messages
   std::optional<ProductCode> product = std::nullopt;
+  std::optional<ColumnSumsCode> columnSums = std::nullopt;
   int staticSharedBytes = 0;            ///< that the code declares itself
   int registers = 0;                    ///< of a thread; 0: not known
 };

@@ -87,6 +87,7 @@ Status GraphCache::capture(const EntryCall &call, const Instance &instance, Grap
                       {products, instance.workspace.address(), instance.workspaceBytes});
     call.entry->run(call.buffers.data(), call.dims.data(), instance.arena.pointer(),
                     launcher.runtime());
+    launcher.finish();
     Status ended =
         device.check(driver.streamEndCapture(stream, &graph), "recording a graph failed");
     status = launcher.status().ok() ? ended : launcher.status();

@@ -4,6 +4,9 @@
 
 #include "runtime/core/Clock.h"
 
+#include <limits>
+#include <utility>
+
 using namespace aft;
 using namespace aft::cuda;
 
@@ -86,19 +89,27 @@ void Launcher::enqueue(const Module::Kernel &kernel, int64_t blocks, void *const
             kernel);
 }
 
-bool Launcher::enqueueProduct(const Module::Kernel &kernel, void *const *buffers,
-                              const int64_t *dims) {
+std::optional<Launcher::LibraryProduct>
+Launcher::productFor(const Module::Kernel &kernel, void *const *buffers, const int64_t *dims) {
   if (!library.products || !kernel.code.product)
-    return false;
+    return std::nullopt;
   auto [product, operands] = productOf(*kernel.code.product, buffers, dims);
   operands.workspace = library.workspace;
   operands.workspaceBytes = library.workspaceBytes;
   // A sum of nothing is no product of a library's.
-  if (product.k == 0 || !library.products->knows(product, operands))
-    return false;
-  if (Status status = library.products->run(product, operands, stream); !status.ok() && error.ok())
-    error = {labelOf(kernel.code) + ": " + status.message};
-  return true;
+  if (product.k == 0 || product.batch > std::numeric_limits<int32_t>::max())
+    return std::nullopt;
+  LibraryProduct withSums(product, operands);
+  if (held.kernel &&
+      takeSums(*held.kernel->code.columnSums, held.buffers.data(), held.dims.data(), withSums.first,
+               withSums.second) &&
+      library.products->knows(withSums.first, withSums.second)) {
+    held.kernel = nullptr;
+    return withSums;
+  }
+  if (!library.products->knows(product, operands))
+    return std::nullopt;
+  return LibraryProduct(product, operands);
 }
 
 /// Waits for a launch whose events have been recorded, if there are any.
@@ -123,6 +134,41 @@ void Launcher::wait(const Module::Kernel &kernel, int64_t blocks, const int64_t 
     times.back().bytes = known->second->bytes(dims);
 }
 
+/// Keeps sums of columns for the next launch, which may be a product that gives them, too.
+bool Launcher::hold(const Module::Kernel &kernel, int64_t blocks, void *const *buffers,
+                    const int64_t *dims) {
+  if (!library.products || !kernel.code.columnSums)
+    return false;
+  held.kernel = &kernel;
+  held.blocks = blocks;
+  held.buffers.assign(buffers, buffers + kernel.code.buffers);
+  held.dims.assign(dims, dims + kernel.code.extents);
+  return true;
+}
+
+void Launcher::finish() {
+  if (const Module::Kernel *kernel = std::exchange(held.kernel, nullptr))
+    launchNow(*kernel, held.blocks, held.buffers.data(), held.dims.data());
+}
+
+void Launcher::launchNow(const Module::Kernel &kernel, int64_t blocks, void *const *buffers,
+                         const int64_t *dims, const std::optional<LibraryProduct> &product) {
+  if (!error.ok())
+    return;
+  if (mode == LaunchMode::Timed && !succeeded(driver.eventRecord(before, stream), kernel))
+    return;
+  if (!product)
+    enqueue(kernel, blocks, buffers, dims);
+  else if (Status status = library.products->run(product->first, product->second, stream);
+           !status.ok())
+    error = {labelOf(kernel.code) + ": " + status.message};
+  if (mode == LaunchMode::Queued || !error.ok())
+    return;
+  if (mode == LaunchMode::Timed && !succeeded(driver.eventRecord(after, stream), kernel))
+    return;
+  wait(kernel, blocks, dims);
+}
+
 void Launcher::launch(aft_kernel_t stub, void *const *buffers, const int64_t *dims,
                       const char *name) {
   if (!error.ok())
@@ -133,13 +179,8 @@ void Launcher::launch(aft_kernel_t stub, void *const *buffers, const int64_t *di
   int64_t blocks = blocksOf(*kernel, stub, buffers, dims);
   if (blocks <= 0)
     return;
-  if (mode == LaunchMode::Timed && !succeeded(driver.eventRecord(before, stream), *kernel))
-    return;
-  if (!enqueueProduct(*kernel, buffers, dims))
-    enqueue(*kernel, blocks, buffers, dims);
-  if (mode == LaunchMode::Queued || !error.ok())
-    return;
-  if (mode == LaunchMode::Timed && !succeeded(driver.eventRecord(after, stream), *kernel))
-    return;
-  wait(*kernel, blocks, dims);
+  std::optional<LibraryProduct> product = productFor(*kernel, buffers, dims);
+  finish();
+  if (!hold(*kernel, blocks, buffers, dims))
+    launchNow(*kernel, blocks, buffers, dims, product);
 }

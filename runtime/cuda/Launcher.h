@@ -40,6 +40,8 @@ public:
 
   /// What the entry must be called with.
   const aft_runtime_t *runtime() const { return &callbacks; }
+  /// After the entry: launches what waits for another launch.
+  void finish();
   /// The first error.
   const Status &status() const { return error; }
   /// Of LaunchMode::Timed: when kernels ran, by the clock of the GPU, set to start where the
@@ -48,13 +50,20 @@ public:
 
 private:
   void launch(aft_kernel_t kernel, void *const *buffers, const int64_t *dims, const char *name);
+  using LibraryProduct = std::pair<Product, ProductOperands>;
+  /// `product`: what the library computes in the kernel's place.
+  void launchNow(const Module::Kernel &kernel, int64_t blocks, void *const *buffers,
+                 const int64_t *dims, const std::optional<LibraryProduct> &product = std::nullopt);
+  bool hold(const Module::Kernel &kernel, int64_t blocks, void *const *buffers,
+            const int64_t *dims);
   /// Blocks of the grid; -1 after an error.
   int64_t blocksOf(const Module::Kernel &kernel, aft_kernel_t stub, void *const *buffers,
                    const int64_t *dims);
   void enqueue(const Module::Kernel &kernel, int64_t blocks, void *const *buffers,
                const int64_t *dims);
-  /// Whether the library takes the kernel's place.
-  bool enqueueProduct(const Module::Kernel &kernel, void *const *buffers, const int64_t *dims);
+  /// What the library computes in the kernel's place, together with what is held where it can.
+  std::optional<LibraryProduct> productFor(const Module::Kernel &kernel, void *const *buffers,
+                                           const int64_t *dims);
   void wait(const Module::Kernel &kernel, int64_t blocks, const int64_t *dims);
   void fail(std::string message);
   bool succeeded(Result result, const Module::Kernel &kernel);
@@ -72,6 +81,13 @@ private:
   int64_t start = 0;                ///< nanoseconds
   Event origin = nullptr, before = nullptr, after = nullptr;
   std::vector<RunRecord::Launch> times;
+  /// Sums of columns, until it is known whether the next launch gives them.
+  struct Held {
+    const Module::Kernel *kernel = nullptr; ///< null: none
+    int64_t blocks = 0;
+    std::vector<void *> buffers;
+    std::vector<int64_t> dims;
+  } held;
 };
 
 /// What kernels did wrong is reported by whatever call comes next.

@@ -142,6 +142,10 @@ static DataType dataTypeOf(DType type) {
   return type == DType::f64 ? DataType::F64 : type == DType::bf16 ? DataType::BF16 : DataType::F32;
 }
 
+static bool hasBiasPointer(const Product &product) {
+  return product.bias || product.sums != Product::Sums::None;
+}
+
 /// cuBLASLt reads matrices column by column: what it sees are transposes, and it computes
 /// D^T = B^T A^T.
 BlasResult Products::describe(const Product &product, Plan &plan) const {
@@ -165,7 +169,10 @@ BlasResult Products::describe(const Product &product, Plan &plan) const {
   };
   set(DescAttribute::TransposeA, product.transposedB ? kTransposed : kPlain);
   set(DescAttribute::TransposeB, product.transposedA ? kTransposed : kPlain);
-  uint32_t epilogue = (product.bias ? kBias : 0) | (product.gelu ? kGelu : 0);
+  // What is A to cuBLASLt is B here.
+  uint32_t epilogue = (product.bias ? kBias : 0) | (product.gelu ? kGelu : 0) |
+                      (product.sums == Product::Sums::OfB ? kSumsOfA : 0) |
+                      (product.sums == Product::Sums::OfA ? kSumsOfB : 0);
   set(DescAttribute::Epilogue, epilogue ? epilogue : kNoEpilogue);
   const int64_t m = product.m, n = product.n, k = product.k;
   layOut(plan.a, product.dtype, product.transposedA ? k : m, product.transposedA ? m : k);
@@ -217,7 +224,7 @@ Products::Plan &Products::find(const Key &key, Address bias) {
     return plan;
   int found = 0;
   BlasResult result = describe(key.product, plan);
-  if (result == 0 && key.product.bias)
+  if (result == 0 && hasBiasPointer(key.product))
     result = library.descSet(plan.desc, DescAttribute::BiasPointer, &bias, sizeof bias);
   if (result == 0)
     result = choose(key, plan, found);
@@ -263,7 +270,7 @@ Status Products::run(const Product &product, const ProductOperands &operands, St
       return status;
   Address workspace = given ? operands.workspace : own.address();
   BlasResult result = 0;
-  if (product.bias)
+  if (hasBiasPointer(product))
     result = library.descSet(plan->desc, DescAttribute::BiasPointer, &operands.bias,
                              sizeof operands.bias);
   float alpha = 1, beta = product.residual ? 1 : 0;
@@ -287,9 +294,28 @@ std::pair<Product, ProductOperands> cuda::productOf(const ProductCode &code, voi
   product.transposedB = code.transposedB;
   product.residual = code.c >= 0;
   product.bias = code.bias >= 0;
+  product.gelu = code.gelu;
   auto address = [&](int number) {
     return number < 0 ? 0 : reinterpret_cast<Address>(buffers[number]);
   };
   return {product,
           {address(code.a), address(code.b), address(code.d), address(code.c), address(code.bias)}};
+}
+
+bool cuda::takeSums(const ColumnSumsCode &sums, void *const *buffers, const int64_t *dims,
+                    Product &product, ProductOperands &operands) {
+  auto matrix = reinterpret_cast<Address>(buffers[sums.matrix]);
+  int64_t rows = dims[sums.rows], columns = dims[sums.columns];
+  if (product.bias || product.gelu || product.batch != 1 || product.dtype != sums.type ||
+      product.result != sums.result || product.k != rows)
+    return false;
+  // The rows are those that are summed over: A is stored as [k,m], or B as [k,n].
+  if (product.transposedA && operands.a == matrix && product.m == columns)
+    product.sums = Product::Sums::OfA;
+  else if (!product.transposedB && operands.b == matrix && product.n == columns)
+    product.sums = Product::Sums::OfB;
+  else
+    return false;
+  operands.bias = reinterpret_cast<Address>(buffers[sums.sums]);
+  return true;
 }

@@ -23,7 +23,10 @@ struct Product {
   /// What is done on the way out, in this order.
   bool residual = false; ///< + C [batch,m,n]
   bool bias = false;     ///< + bias [n]
-  bool gelu = false;     ///< by tanh, as is cuBLASLt's: no program asks for it (see README.md)
+  bool gelu = false;     ///< by tanh, as is cuBLASLt's
+  /// Without bias and GELU: sums of A, [m], or of B, [n], over the depth, besides D and of its
+  /// type; their address is that of the bias.
+  enum class Sums : uint8_t { None, OfA, OfB } sums = Sums::None;
 
   auto operator<=>(const Product &) const = default;
 };
@@ -35,6 +38,11 @@ struct ProductOperands {
   Address workspace = 0;
   int64_t workspaceBytes = -1;
 };
+
+/// Whether a product gives, besides, the sums of a launch that comes right before it, and then
+/// what it is with them.
+bool takeSums(const ColumnSumsCode &sums, void *const *buffers, const int64_t *dims,
+              Product &product, ProductOperands &operands);
 
 /// A launch of a kernel as the product that it says to be.
 std::pair<Product, ProductOperands> productOf(const ProductCode &code, void *const *buffers,

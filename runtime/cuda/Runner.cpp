@@ -96,6 +96,7 @@ Status Runner::launchAll(const EntryCall &call, const KernelTable &kernels, Stre
   Launcher launcher(*module, stream, manner.mode, &kernels,
                     {options.products, workspace.address(), bytes});
   call.entry->run(call.buffers.data(), call.dims.data(), arena.pointer(), launcher.runtime());
+  launcher.finish();
   if (!launcher.status().ok()) {
     error = CallError::Device;
     return launcher.status();

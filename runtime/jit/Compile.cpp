@@ -102,7 +102,21 @@ static std::optional<cuda::ProductCode> convert(const std::optional<ProductForm>
   code.c = number(form->c), code.bias = number(form->bias);
   code.m = number(form->m), code.n = number(form->n), code.k = number(form->k);
   code.batch = number(form->batch);
+  code.gelu = form->gelu;
   return code;
+}
+
+static std::optional<cuda::ColumnSumsCode> convert(const std::optional<ColumnSumsForm> &form) {
+  std::optional<DType> type = form ? dtypeOf(form->type) : std::nullopt,
+                       result = form ? dtypeOf(form->resultType) : std::nullopt;
+  if (!type || !result)
+    return std::nullopt;
+  return cuda::ColumnSumsCode{*type,
+                              *result,
+                              static_cast<int>(form->matrix),
+                              static_cast<int>(form->sums),
+                              static_cast<int>(form->rows),
+                              static_cast<int>(form->columns)};
 }
 
 static LogicalResult compileForGpu(ModuleOp module, const PipelineOptions &options,
@@ -126,6 +140,7 @@ static LogicalResult compileForGpu(ModuleOp module, const PipelineOptions &optio
     package.device.kernels.back().staticSharedBytes = kernel.sharedBytes;
     package.device.kernels.back().registers = kernel.registers;
     package.device.kernels.back().product = convert(kernel.product);
+    package.device.kernels.back().columnSums = convert(kernel.columnSums);
   }
   return success();
 }
@@ -242,7 +257,7 @@ Status aft::useDeviceHere(const CompileOptions &options, PipelineOptions &pipeli
   cuda::DeviceProperties properties;
   if (pipeline.target.device != Device::Cuda)
     return {};
-  if (Status status = cuda::readDevice(/*ordinal=*/0, properties); !status.ok())
+  if (Status status = cuda::readDevice(options.device, properties); !status.ok())
     return status;
   if (options.target == "cuda")
     pipeline.target.setGpu(properties.major * 10 + properties.minor);

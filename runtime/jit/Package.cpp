@@ -2,6 +2,7 @@
 
 #include "runtime/jit/Package.h"
 
+#include <algorithm>
 #include <cstring>
 
 using namespace aft;
@@ -105,14 +106,12 @@ static void writeProduct(Writer &writer, const std::optional<cuda::ProductCode> 
   const cuda::ProductCode &p = *product;
   writer.number(static_cast<int64_t>(p.type));
   writer.number(static_cast<int64_t>(p.result));
-  for (int number :
-       {int(p.transposedA), int(p.transposedB), p.a, p.b, p.d, p.c, p.bias, p.m, p.n, p.k, p.batch})
+  for (int number : {int(p.transposedA), int(p.transposedB), int(p.gelu), p.a, p.b, p.d, p.c,
+                     p.bias, p.m, p.n, p.k, p.batch})
     writer.number(number);
 }
 
-/// Its operands and extents must be those of the kernel.
-static std::optional<cuda::ProductCode> readProduct(Reader &reader,
-                                                    const cuda::KernelCode &kernel) {
+static std::optional<cuda::ProductCode> readProduct(Reader &reader) {
   if (reader.number() == 0)
     return std::nullopt;
   cuda::ProductCode p;
@@ -120,18 +119,31 @@ static std::optional<cuda::ProductCode> readProduct(Reader &reader,
   p.result = readType(reader);
   p.transposedA = reader.number() != 0;
   p.transposedB = reader.number() != 0;
-  auto read = [&](int &number, int least, int end) {
-    number = reader.integer();
-    reader.good &= number >= least && number < end;
-  };
-  for (int *number : {&p.a, &p.b, &p.d})
-    read(*number, 0, kernel.buffers);
-  for (int *number : {&p.c, &p.bias})
-    read(*number, -1, kernel.buffers);
-  for (int *number : {&p.m, &p.n, &p.k})
-    read(*number, 0, kernel.extents);
-  read(p.batch, -1, kernel.extents);
+  p.gelu = reader.number() != 0;
+  for (int *number : {&p.a, &p.b, &p.d, &p.c, &p.bias, &p.m, &p.n, &p.k, &p.batch})
+    *number = reader.integer();
   return p;
+}
+
+static void writeSums(Writer &writer, const std::optional<cuda::ColumnSumsCode> &sums) {
+  writer.number(sums.has_value());
+  if (!sums)
+    return;
+  writer.number(static_cast<int64_t>(sums->type));
+  writer.number(static_cast<int64_t>(sums->result));
+  for (int number : {sums->matrix, sums->sums, sums->rows, sums->columns})
+    writer.number(number);
+}
+
+static std::optional<cuda::ColumnSumsCode> readSums(Reader &reader) {
+  if (reader.number() == 0)
+    return std::nullopt;
+  cuda::ColumnSumsCode sums;
+  sums.type = readType(reader);
+  sums.result = readType(reader);
+  for (int *number : {&sums.matrix, &sums.sums, &sums.rows, &sums.columns})
+    *number = reader.integer();
+  return sums;
 }
 
 static void writeDevice(Writer &writer, const cuda::DeviceCode &device) {
@@ -152,10 +164,12 @@ static void writeDevice(Writer &writer, const cuda::DeviceCode &device) {
     for (const std::string &place : kernel.places)
       writer.text(place);
     writeProduct(writer, kernel.product);
+    writeSums(writer, kernel.columnSums);
   }
 }
 
-static cuda::DeviceCode readDevice(Reader &reader) {
+/// `kernels`: of the host, with the same names.
+static cuda::DeviceCode readDevice(Reader &reader, const std::vector<KernelInfo> &kernels) {
   cuda::DeviceCode device;
   device.cubins.resize(reader.count());
   for (cuda::DeviceCode::Image &cubin : device.cubins) {
@@ -173,7 +187,16 @@ static cuda::DeviceCode readDevice(Reader &reader) {
     kernel.places.resize(reader.count());
     for (std::string &place : kernel.places)
       place = reader.text();
-    kernel.product = readProduct(reader, kernel);
+    kernel.product = readProduct(reader);
+    kernel.columnSums = readSums(reader);
+    if (!kernel.product && !kernel.columnSums)
+      continue;
+    auto known = std::find_if(kernels.begin(), kernels.end(),
+                              [&](const KernelInfo &info) { return info.name == kernel.name; });
+    auto fits = [&](const auto &code) {
+      return !code || cuda::expectationOf(*code, known->operands).empty();
+    };
+    reader.good &= known != kernels.end() && fits(kernel.product) && fits(kernel.columnSums);
   }
   return device;
 }
@@ -237,7 +260,7 @@ std::optional<Package> Package::deserialize(const std::string &bytes) {
     object.name = reader.text();
     object.object = reader.text();
   }
-  package.device = readDevice(reader);
+  package.device = readDevice(reader, package.kernels);
   if (!reader.good || reader.at != bytes.size())
     return std::nullopt;
   return package;

@@ -47,9 +47,10 @@ public:
         compileStats(stats), compilation(std::move(compilation)) {
     this->options.report = nullptr;
   }
+  /// `runner`: null for one on the GPU of that number.
   static Status create(Package package, const PipelineOptions &options, const CompileStats &stats,
-                       Compilation compilation, int threads, std::shared_ptr<CallRunner> runner,
-                       std::shared_ptr<Program> &program);
+                       Compilation compilation, int threads, int device,
+                       std::shared_ptr<CallRunner> runner, std::shared_ptr<Program> &program);
 
   const CompileStats &stats() const override { return compileStats; }
   std::string report() const override {
@@ -106,14 +107,14 @@ static Status linkObjects(const Package &package, ProgramCode &code) {
 
 Status JITProgram::create(Package package, const PipelineOptions &options,
                           const CompileStats &stats, Compilation compilation, int threads,
-                          std::shared_ptr<CallRunner> runner, std::shared_ptr<Program> &result) {
+                          int device, std::shared_ptr<CallRunner> runner,
+                          std::shared_ptr<Program> &result) {
   ProgramCode code;
   if (Status status = linkObjects(package, code); !status.ok())
     return status;
   code.runner = std::move(runner);
   if (!code.runner && !package.device.kernels.empty())
-    if (Status status = cuda::Runner::create(/*ordinal=*/0, package.device, code.runner);
-        !status.ok())
+    if (Status status = cuda::Runner::create(device, package.device, code.runner); !status.ok())
       return status;
   result = std::make_shared<JITProgram>(std::move(code), threads, std::move(package), options,
                                         stats, std::move(compilation));
@@ -122,7 +123,8 @@ Status JITProgram::create(Package package, const PipelineOptions &options,
 
 Status aft::loadPackage(Package package, int threads, std::shared_ptr<Program> &program,
                         std::shared_ptr<CallRunner> runner) {
-  return JITProgram::create(std::move(package), {}, {}, {}, threads, std::move(runner), program);
+  return JITProgram::create(std::move(package), {}, {}, {}, threads, /*device=*/0,
+                            std::move(runner), program);
 }
 
 /// Everything that the generated code depends on.
@@ -203,9 +205,9 @@ Status Program::compile(const std::string &text, const std::string &name,
   stats.kernels = static_cast<int>(package->kernels.size());
   stats.launches = package->launches;
   std::shared_ptr<Program> created;
-  if (Status status = JITProgram::create(std::move(*package), pipeline, stats,
-                                         std::move(compilation), options.threads,
-                                         /*runner=*/nullptr, created);
+  if (Status status =
+          JITProgram::create(std::move(*package), pipeline, stats, std::move(compilation),
+                             options.threads, options.device, /*runner=*/nullptr, created);
       !status.ok())
     return {name + ": loading the generated code failed: " + status.message};
   clock.finished("link");

@@ -148,6 +148,33 @@ for (m, n, k), op, element in itertools.product(
         f"  %c = linalg.{op} ins(%a, %b : {ta}, {tb}) outs(%z : {tc}) -> {tc}\n"
         f"  return %c : {tc}", [("a", ta), ("b", tb)], [tc]), [a, b])
 
+# exp as it is computed on a GPU, but for the instruction for 2^x, which is off by 2 units in the
+# last place at most: what is around it may be off by 2 more.
+x = np.concatenate([np.linspace(-87.33, 88.72, 150001), rng.normal(size=50000) * 1e-3,
+                    [0, 88.72283, -87.33654, 88.8, 1e4, 3e38, -104, -1e30, np.inf, -np.inf,
+                     np.nan]]).astype(np.float32)
+program, given, result = (os.path.join(folder, name) for name in ("exp.mlir", "x.npy", "y.npy"))
+with open(program, "w") as file:
+    file.write(function("  %y = math.exp %x : tensor<?xf32>\n  return %y : tensor<?xf32>",
+                        [("x", "tensor<?xf32>")], ["tensor<?xf32>"]))
+np.save(given, x)
+subprocess.run([RUN, program, TARGET, "--input=" + given, "--output=" + result], check=True)
+y = np.load(result)
+with np.errstate(over="ignore"):
+    exact = np.exp(x.astype(np.float64))
+    rounded = exact.astype(np.float32)
+    finite = np.isfinite(rounded) & (exact >= np.finfo(np.float32).tiny)
+    errors = np.abs(y - exact)[finite] / np.spacing(rounded[finite]).astype(np.float64)
+limit = 2 if TARGET == "--target=cuda-emulated" else 4
+special = all(y[i] == rounded[i] or np.isnan(y[i]) and np.isnan(rounded[i]) or
+              rounded[i] < np.finfo(np.float32).tiny and y[i] < np.finfo(np.float32).tiny
+              for i in np.flatnonzero(~finite))
+good = errors.max() <= limit and special
+print(f"{'ok  ' if good else 'FAIL'} exp: {errors.max():.3f} units in the last place, "
+      f"limit {limit}{'' if special else '; infinities, NaN or what is small are wrong'}")
+if not good:
+    failed.append("exp")
+
 # A model, and a step of its training.
 source = os.path.join(INPUTS, "language-model.mlir")
 step = os.path.join(folder, "step.mlir")

@@ -28,8 +28,8 @@ func.func @sum(%x: tensor<?x8xbf16>, %w: tensor<4x8xbf16>, %r: tensor<?x4xbf16>,
 
 // -----
 
-// A library's GELU is another one: only the product is left to it, in the type to which
-// its reader rounds it. On a CPU both are one kernel.
+// A library's GELU is the one by tanh. Of that by erf only the product is left to it, in the
+// type to which its reader rounds it. On a CPU both are one kernel.
 // CHECK-LABEL: func.func private @{{.*}}matmul
 // CHECK-SAME: aft.product = {extents = array<i64: 4, 5, 1, -1>, operands = array<i64: 0, 1, 2, -1, -1>, result_type = bf16
 // CHECK-LABEL: func.func private @{{.*}}elementwise
@@ -62,6 +62,94 @@ func.func @gelu(%x: tensor<5x8xbf16>, %w: tensor<8x4xbf16>) -> tensor<5x4xbf16> 
 
 // -----
 
+// GELU by tanh of the sum with a bias, however it is written, is the library's, too.
+// CHECK-LABEL: func.func private @{{.*}}matmul
+// CHECK-SAME: aft.product = {extents = array<i64: 5, 6, 1, -1>, gelu, operands = array<i64: 0, 1, 3, -1, 2>, result_type = bf16
+// CHECK: math.tanh
+// CHECK-LABEL: func.func @gelu_by_tanh
+#rows = affine_map<(i, c) -> (i, c)>
+#row = affine_map<(i, c) -> (c)>
+func.func @gelu_by_tanh(%x: tensor<5x8xbf16>, %w: tensor<8x4xbf16>, %b: tensor<4xbf16>) -> tensor<5x4xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %half = arith.constant 0.5 : f32
+  %one = arith.constant 1.0 : f32
+  %a0 = arith.constant 0.7978845608 : f32
+  %a1 = arith.constant 0.0356774081 : f32
+  %e = tensor.empty() : tensor<5x4xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<5x4xf32>) -> tensor<5x4xf32>
+  %p = linalg.matmul ins(%x, %w : tensor<5x8xbf16>, tensor<8x4xbf16>) outs(%z : tensor<5x4xf32>) -> tensor<5x4xf32>
+  %o = tensor.empty() : tensor<5x4xbf16>
+  %y = linalg.generic {indexing_maps = [#rows, #row, #rows], iterator_types = ["parallel", "parallel"]} ins(%p, %b : tensor<5x4xf32>, tensor<4xbf16>) outs(%o : tensor<5x4xbf16>) {
+  ^bb0(%pp: f32, %bb: bf16, %oo: bf16):
+    %b32 = arith.extf %bb : bf16 to f32
+    %s = arith.addf %pp, %b32 : f32
+    %s2 = arith.mulf %s, %s : f32
+    %t = arith.mulf %s2, %a1 : f32
+    %u = arith.addf %t, %a0 : f32
+    %v = arith.mulf %u, %s : f32
+    %w1 = math.tanh %v : f32
+    %w2 = arith.addf %w1, %one : f32
+    %g = arith.mulf %w2, %s : f32
+    %h = arith.mulf %g, %half : f32
+    %g16 = arith.truncf %h : f32 to bf16
+    linalg.yield %g16 : bf16
+  } -> tensor<5x4xbf16>
+  return %y : tensor<5x4xbf16>
+}
+
+// -----
+
+// Not in f32, where its tanh may be too rough, and not another function of tanh.
+// CHECK-LABEL: func.func private @{{.*}}matmul
+// CHECK-SAME: aft.product
+// CHECK-NOT: gelu
+// CHECK-LABEL: func.func private @{{.*}}elementwise
+// CHECK: math.tanh
+// CHECK-LABEL: func.func private @{{.*}}matmul
+// CHECK-NOT: gelu
+// CHECK-LABEL: func.func private @{{.*}}elementwise
+// CHECK: math.tanh
+// CHECK-LABEL: func.func @not_gelu
+#rows = affine_map<(i, c) -> (i, c)>
+func.func @not_gelu(%x: tensor<5x8xf32>, %w: tensor<8x4xf32>, %x16: tensor<5x8xbf16>, %w16: tensor<8x6xbf16>) -> (tensor<5x4xf32>, tensor<5x6xbf16>) {
+  %zero = arith.constant 0.0 : f32
+  %half = arith.constant 0.5 : f32
+  %one = arith.constant 1.0 : f32
+  %a0 = arith.constant 0.7978845608 : f32
+  %a1 = arith.constant 0.0356774081 : f32
+  %e = tensor.empty() : tensor<5x4xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<5x4xf32>) -> tensor<5x4xf32>
+  %p = linalg.matmul ins(%x, %w : tensor<5x8xf32>, tensor<8x4xf32>) outs(%z : tensor<5x4xf32>) -> tensor<5x4xf32>
+  %y = linalg.generic {indexing_maps = [#rows, #rows], iterator_types = ["parallel", "parallel"]} ins(%p : tensor<5x4xf32>) outs(%e : tensor<5x4xf32>) {
+  ^bb0(%s: f32, %oo: f32):
+    %s2 = arith.mulf %s, %s : f32
+    %t = arith.mulf %s2, %a1 : f32
+    %u = arith.addf %t, %a0 : f32
+    %v = arith.mulf %u, %s : f32
+    %w1 = math.tanh %v : f32
+    %w2 = arith.addf %w1, %one : f32
+    %g = arith.mulf %w2, %s : f32
+    %h = arith.mulf %g, %half : f32
+    linalg.yield %h : f32
+  } -> tensor<5x4xf32>
+  %e6 = tensor.empty() : tensor<5x6xf32>
+  %z6 = linalg.fill ins(%zero : f32) outs(%e6 : tensor<5x6xf32>) -> tensor<5x6xf32>
+  %p6 = linalg.matmul ins(%x16, %w16 : tensor<5x8xbf16>, tensor<8x6xbf16>) outs(%z6 : tensor<5x6xf32>) -> tensor<5x6xf32>
+  %o6 = tensor.empty() : tensor<5x6xbf16>
+  %y6 = linalg.generic {indexing_maps = [#rows, #rows], iterator_types = ["parallel", "parallel"]} ins(%p6 : tensor<5x6xf32>) outs(%o6 : tensor<5x6xbf16>) {
+  ^bb0(%s: f32, %oo: bf16):
+    %w1 = math.tanh %s : f32
+    %w2 = arith.addf %w1, %one : f32
+    %g = arith.mulf %w2, %s : f32
+    %h = arith.mulf %g, %half : f32
+    %h16 = arith.truncf %h : f32 to bf16
+    linalg.yield %h16 : bf16
+  } -> tensor<5x6xbf16>
+  return %y, %y6 : tensor<5x4xf32>, tensor<5x6xbf16>
+}
+
+// -----
+
 // Two tensors to add are one too many; what starts from another tensor is a kernel only.
 // CHECK-LABEL: func.func private @{{.*}}matmul
 // CHECK-SAME: aft.product = {{.*}}result_type = f32
@@ -84,4 +172,43 @@ func.func @others(%x: tensor<5x8xf32>, %w: tensor<8x4xf32>, %r: tensor<5x4xf32>,
   } -> tensor<5x4xf32>
   %q = linalg.matmul ins(%x, %w : tensor<5x8xf32>, tensor<8x4xf32>) outs(%s : tensor<5x4xf32>) -> tensor<5x4xf32>
   return %y, %q : tensor<5x4xf32>, tensor<5x4xf32>
+}
+
+// -----
+
+// Sums of columns, which a library gives beside a product over the same rows; not those of
+// squares, nor those of rows.
+// CHECK: func.func private @{{.*}} attributes {aft.column_sums = {extents = array<i64: 0, 1>, operands = array<i64: 0, 1>, result_type = f32, type = bf16}, aft.kernel, aft.kind = "columns"}
+// CHECK: func.func private @{{.*}} attributes {aft.kernel, aft.kind = "columns"}
+// CHECK: func.func private @{{.*}} attributes {aft.kernel, aft.kind = "rows"}
+// CHECK-LABEL: func.func @sums
+#rows = affine_map<(i, c) -> (i, c)>
+#row = affine_map<(i, c) -> (c)>
+#column = affine_map<(i, c) -> (i)>
+func.func @sums(%x: tensor<?x8xbf16>, %y: tensor<?x8xf32>) -> (tensor<8xf32>, tensor<8xf32>, tensor<?xf32>) {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %n = tensor.dim %y, %c0 : tensor<?x8xf32>
+  %e = tensor.empty() : tensor<8xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+  %s = linalg.generic {indexing_maps = [#rows, #row], iterator_types = ["reduction", "parallel"]} ins(%x : tensor<?x8xbf16>) outs(%z : tensor<8xf32>) {
+  ^bb0(%a: bf16, %o: f32):
+    %w = arith.extf %a : bf16 to f32
+    %t = arith.addf %w, %o : f32
+    linalg.yield %t : f32
+  } -> tensor<8xf32>
+  %q = linalg.generic {indexing_maps = [#rows, #row], iterator_types = ["reduction", "parallel"]} ins(%y : tensor<?x8xf32>) outs(%z : tensor<8xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %w = arith.mulf %a, %a : f32
+    %t = arith.addf %w, %o : f32
+    linalg.yield %t : f32
+  } -> tensor<8xf32>
+  %er = tensor.empty(%n) : tensor<?xf32>
+  %zr = linalg.fill ins(%zero : f32) outs(%er : tensor<?xf32>) -> tensor<?xf32>
+  %r = linalg.generic {indexing_maps = [#rows, #column], iterator_types = ["parallel", "reduction"]} ins(%y : tensor<?x8xf32>) outs(%zr : tensor<?xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %t = arith.addf %a, %o : f32
+    linalg.yield %t : f32
+  } -> tensor<?xf32>
+  return %s, %q, %r : tensor<8xf32>, tensor<8xf32>, tensor<?xf32>
 }

@@ -34,3 +34,32 @@ func.func @sum(%x: memref<?xf32>) attributes {aft.aligned = array<i1: true>, aft
   } {mapping = [#gpu.block<x>]}
   return
 }
+
+// 2^x lane by lane, and the larger and smaller of two numbers, are instructions.
+// CHECK-LABEL: func.func @exponentials(
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f"(%{{.*}}) : (f32) -> f32
+// CHECK: llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f"
+// CHECK-NOT: llvm.call_intrinsic
+// CHECK: llvm.intr.maximum(%{{.*}}) : (f32, f32) -> f32
+// CHECK: llvm.intr.minimum(%{{.*}}) : (vector<2xf32>, vector<2xf32>) -> vector<2xf32>
+// CHECK: arith.maximumf {{.*}} : f64
+func.func @exponentials(%x: memref<?xf32>, %y: memref<?xf64>) attributes {aft.aligned = array<i1: true, true>, aft.kernel} {
+  %c0 = arith.constant 0 : index
+  %n = memref.dim %x, %c0 : memref<?xf32>
+  scf.forall (%block) in (%n) {
+    scf.forall (%thread) in (64) {
+      %v = vector.load %x[%thread] : memref<?xf32>, vector<2xf32>
+      %w = memref.load %x[%thread] : memref<?xf32>
+      %d = memref.load %y[%thread] : memref<?xf64>
+      %e = math.exp2 %v : vector<2xf32>
+      %f = math.exp2 %w : f32
+      %m = arith.maximumf %f, %w : f32
+      %b = vector.broadcast %m : f32 to vector<2xf32>
+      %r = arith.minimumf %e, %b : vector<2xf32>
+      %dd = arith.maximumf %d, %d : f64
+      vector.store %r, %x[%thread] : memref<?xf32>, vector<2xf32>
+      memref.store %dd, %y[%thread] : memref<?xf64>
+    } {mapping = [#gpu.thread<x>]}
+  } {mapping = [#gpu.block<x>]}
+  return
+}

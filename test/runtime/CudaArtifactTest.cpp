@@ -5,6 +5,7 @@
 #include "ArtifactHarness.h"
 #include "runtime/PtxasHarness.h"
 #include "runtime/artifact/Session.h"
+#include "runtime/cuda/FakeBlas.h"
 #include "runtime/cuda/FakeDriver.h"
 #include "runtime/jit/Compile.h"
 #include "runtime/jit/Save.h"
@@ -220,6 +221,139 @@ TEST_F(CudaArtifactTest, ChecksSizesAndOperandsOfTheCodeForTheGpu) {
               HasSubstr("expected a kernel of the program with its operands at device.kernels["));
   EXPECT_THAT(refused("\"target\": \"cuda\"", "\"target\": \"hip\""),
               HasSubstr("expected cuda at device.target"));
+  EXPECT_EQ(fake::state().images.size(), 0u);
+}
+
+/// x @ w.T + bias, with the rows of x free.
+const char kLinear[] = R"mlir(
+#rows = affine_map<(i, c) -> (i, c)>
+#row = affine_map<(i, c) -> (c)>
+func.func @main(%x: tensor<?x8xf32> {aft.name = "x"}, %w: tensor<4x8xf32> {aft.name = "w"}, %b: tensor<4xf32> {aft.name = "b"}) -> tensor<?x4xf32> {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %n = tensor.dim %x, %c0 : tensor<?x8xf32>
+  %e = tensor.empty(%n) : tensor<?x4xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<?x4xf32>) -> tensor<?x4xf32>
+  %p = linalg.matmul_transpose_b ins(%x, %w : tensor<?x8xf32>, tensor<4x8xf32>) outs(%z : tensor<?x4xf32>) -> tensor<?x4xf32>
+  %y = linalg.generic {indexing_maps = [#rows, #row, #rows], iterator_types = ["parallel", "parallel"]} ins(%p, %b : tensor<?x4xf32>, tensor<4xf32>) outs(%e : tensor<?x4xf32>) {
+  ^bb0(%a: f32, %bb: f32, %o: f32):
+    %s = arith.addf %a, %bb : f32
+    linalg.yield %s : f32
+  } -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+)mlir";
+
+/// A library computes them as those of a program that has just been compiled.
+TEST_F(CudaArtifactTest, RunsProductsByTheLibrary) {
+  fake::blasState() = {};
+  std::shared_ptr<Artifact> artifact = opened(savedForGpu(kLinear));
+  ASSERT_TRUE(artifact);
+  alignas(16) float bias[4] = {1, 2, 3, 4}, weights[32];
+  for (int i = 0; i < 32; ++i)
+    weights[i] = static_cast<float>(i % 8 == i / 8);
+  Status status = artifact->run(
+      "main", {{x, DType::f32, {2, 8}}, {weights, DType::f32, {4, 8}}, {bias, DType::f32, {4}}},
+      {{y, DType::f32, {2, 4}}});
+  EXPECT_TRUE(status.ok()) << status.message;
+  ASSERT_EQ(fake::state().launches.size(), 1u);
+  EXPECT_EQ(fake::state().launches[0].kernel, "cublasLtMatmul");
+  EXPECT_EQ(std::vector<float>(y, y + 8), (std::vector<float>{2, 4, 6, 4, 1, 2, 3, 4}));
+}
+
+TEST_F(CudaArtifactTest, SaysWhichKernelsAreProducts) {
+  VerifiedArtifact artifact;
+  Failure failure = readArtifact(savedForGpu(kLinear), {}, /*anyCPU=*/false, artifact);
+  ASSERT_TRUE(failure.ok()) << failure.message;
+  ASSERT_EQ(artifact.device.kernels.size(), 1u);
+  const std::optional<cuda::ProductCode> &product = artifact.device.kernels[0].product;
+  ASSERT_TRUE(product);
+  EXPECT_FALSE(product->transposedA);
+  EXPECT_TRUE(product->transposedB);
+  EXPECT_EQ(product->c, -1);
+  EXPECT_EQ(product->batch, -1);
+  EXPECT_EQ((std::vector{product->a, product->b, product->bias, product->d}),
+            (std::vector{0, 1, 2, 3}));
+  EXPECT_EQ((std::vector{product->m, product->n, product->k}), (std::vector{5, 6, 1}));
+  // What it was made of gives the same text.
+  EXPECT_EQ(artifact.manifest.print(), artifact.manifestText);
+}
+
+/// A library would write where the kernel does not.
+TEST_F(CudaArtifactTest, RefusesProductsOfOtherOperands) {
+  auto refused = [&](const std::string &from, const std::string &to) {
+    std::string file = savedForGpu(kLinear);
+    edit(file, from, to);
+    return refusal(file);
+  };
+  const std::string where = " at device.kernels[0].product";
+  EXPECT_THAT(
+      refused("\"d\": 3", "\"d\": 2"),
+      HasSubstr("expected D to be an operand with 2 extents and elements of 4 bytes" + where));
+  EXPECT_THAT(refused("\"d\": 3", "\"d\": 0"),
+              HasSubstr("expected D to be another operand than A and B" + where));
+  EXPECT_THAT(
+      refused("\"a\": 0", "\"a\": 9"),
+      HasSubstr("expected A to be an operand with 2 extents and elements of 4 bytes" + where));
+  EXPECT_THAT(refused("\"a\": 0", "\"a\":-1"), HasSubstr("expected a number from 0 to "));
+  EXPECT_THAT(refused("\"a\": 0", "\"o\": 0"), HasSubstr("expected a whole number" + where + ".a"));
+  EXPECT_THAT(
+      refused("\"bias\": 2", "\"bias\": 0"),
+      HasSubstr("expected the bias to be an operand with 1 extents and elements of 4 bytes" +
+                where));
+  EXPECT_THAT(refused("\"bias\": 2", "\"batch\":0"),
+              HasSubstr("expected A to be an operand with 3 extents"));
+  EXPECT_THAT(refused("\"n\": 6", "\"n\": 4"),
+              HasSubstr("expected extents of its operands: m 5, n 6, k 1" + where));
+  EXPECT_THAT(refused("\"k\": 1", "\"k\": 0"), HasSubstr("expected extents of its operands"));
+  EXPECT_THAT(refused("\"type\": \"f32\"", "\"type\": \"i32\""),
+              HasSubstr("expected f32, bf16 or f64 as type"));
+  EXPECT_THAT(refused("\"type\": \"f32\"", "\"type\": \"f99\""),
+              HasSubstr("expected a known dtype" + where + ".type"));
+  EXPECT_THAT(refused("\"resultType\": \"f32\"", "\"resultType\": \"f64\""),
+              HasSubstr("expected f32, bf16 or f64 as type"));
+  EXPECT_THAT(refused("[false, true]", "[true]"),
+              HasSubstr("expected true or false for A and for B" + where + ".transposed"));
+  EXPECT_THAT(refused("[false, true]", "[true, true]"),
+              HasSubstr("expected extents of its operands: m 5, n 6, k 0" + where));
+  EXPECT_EQ(fake::state().images.size(), 0u);
+}
+
+/// Sums of columns, which products may give besides.
+TEST_F(CudaArtifactTest, ChecksSumsOfColumns) {
+  const char text[] = R"mlir(
+func.func @main(%x: tensor<?x8xf32> {aft.name = "x"}) -> tensor<8xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<8xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+  %s = linalg.generic {indexing_maps = [affine_map<(i, c) -> (i, c)>, affine_map<(i, c) -> (c)>], iterator_types = ["reduction", "parallel"]} ins(%x : tensor<?x8xf32>) outs(%z : tensor<8xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %t = arith.addf %o, %a : f32
+    linalg.yield %t : f32
+  } -> tensor<8xf32>
+  return %s : tensor<8xf32>
+}
+)mlir";
+  VerifiedArtifact artifact;
+  ASSERT_TRUE(readArtifact(savedForGpu(text), {}, /*anyCPU=*/false, artifact).ok());
+  const std::optional<cuda::ColumnSumsCode> &sums = artifact.device.kernels[0].columnSums;
+  ASSERT_TRUE(sums);
+  EXPECT_EQ((std::vector{sums->matrix, sums->sums, sums->rows, sums->columns}),
+            (std::vector{0, 1, 0, 1}));
+  auto refused = [&](const std::string &from, const std::string &to) {
+    std::string file = savedForGpu(text);
+    edit(file, from, to);
+    return refusal(file);
+  };
+  const std::string where = " at device.kernels[0].columnSums";
+  EXPECT_THAT(
+      refused("\"sums\": 1", "\"sums\": 0"),
+      HasSubstr("expected the sums to be an operand with 1 extents and elements of 4 bytes" +
+                where));
+  EXPECT_THAT(refused("\"matrix\": 0", "\"matrix\": 1"),
+              HasSubstr("expected the matrix to be an operand with 2 extents"));
+  EXPECT_THAT(refused("\"rows\": 0", "\"rows\": 1"),
+              HasSubstr("expected extents of the matrix: rows 0, columns 1" + where));
   EXPECT_EQ(fake::state().images.size(), 0u);
 }
 

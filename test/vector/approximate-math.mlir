@@ -1,5 +1,7 @@
 // RUN: aft-opt %s -pass-pipeline='builtin.module(func.func(aft-approximate-math))' | FileCheck %s
 
+// RUN: aft-opt %s -pass-pipeline='builtin.module(func.func(aft-approximate-math{exp2=true}))' | FileCheck %s --check-prefix=EXP2
+
 // CHECK-LABEL: @f32
 // CHECK-NOT: math.exp
 // CHECK-NOT: math.log
@@ -26,6 +28,19 @@ func.func private @f32(%x: vector<16xf32>, %s: f32) -> (vector<16xf32>, vector<1
 // CHECK-COUNT-2: arith.select
 // CHECK-NOT: arith.select
 // CHECK: return
+// Where 2^x is an instruction: what the product with 1 / ln 2 loses comes back as a factor.
+// EXP2-LABEL: @exp
+// EXP2-SAME: (%[[ARG:.*]]: vector<8xf32>)
+// EXP2: %[[LEAST:.*]] = arith.maximumf %[[ARG]]
+// EXP2: %[[X:.*]] = arith.minimumf %[[LEAST]]
+// EXP2: %[[H:.*]] = arith.mulf %[[X]]
+// EXP2: %[[NEG:.*]] = arith.negf %[[H]]
+// EXP2: %[[L:.*]] = math.fma %[[X]], %{{.*}}, %[[NEG]]
+// EXP2: %[[LOW:.*]] = math.fma %[[X]], %{{.*}}, %[[L]]
+// EXP2: %[[E:.*]] = math.exp2 %[[H]]
+// EXP2: %[[F:.*]] = math.fma %[[LOW]]
+// EXP2: %[[R:.*]] = arith.mulf %[[E]], %[[F]]
+// EXP2: return %[[R]]
 func.func private @exp(%x: vector<8xf32>) -> vector<8xf32> attributes {aft.kernel} {
   %e = math.exp %x : vector<8xf32>
   return %e : vector<8xf32>

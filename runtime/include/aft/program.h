@@ -97,9 +97,10 @@ struct CompileOptions {
   int threads = 0;           ///< 0: AFT_NUM_THREADS, else all CPUs
   std::string cpu = "native";
   /// "cpu"; or "cuda-emulated": the kernels that an NVIDIA GPU would run, on the CPU, slowly:
-  /// a test aid. "cuda" is the first NVIDIA GPU of this machine, "cuda:sm_XX" one of that
+  /// a test aid. "cuda" is an NVIDIA GPU of this machine, "cuda:sm_XX" one of that
   /// architecture; not tried on a GPU yet.
   std::string target = "cpu";
+  int device = 0; ///< for "cuda": which of the GPUs that CUDA_VISIBLE_DEVICES lets through
   std::string cacheDir = "default"; ///< "default": AFT_CACHE_DIR or the user's; "": none
   std::string dumpDir;       ///< one numbered file per phase
   std::shared_ptr<TrainingOptions> training;

@@ -13,6 +13,7 @@ using namespace aft::test::fake;
 namespace {
 
 BlasState current;
+constexpr BlasResult kNotSupported = 15; ///< CUBLAS_STATUS_NOT_SUPPORTED
 
 struct FakeDesc {
   ComputeType compute;
@@ -105,12 +106,46 @@ void multiply(const FakeDesc &desc, T alpha, const Matrix &a, const Matrix &b, T
         T sum = beta == 0 ? 0 : beta * c.at<T>(batch, row, column);
         for (int64_t k = 0; k < depth; ++k)
           sum += alpha * a.at<T>(batch, row, k) * b.at<T>(batch, k, column);
-        if (desc.epilogue & kBias)
+        if (desc.epilogue == kBias || desc.epilogue == (kBias | kGelu))
           sum += load<T>(d.layout.type, desc.bias, row);
         if (desc.epilogue & kGelu)
           sum = sum / 2 * (1 + std::tanh(T(0.7978845608) * (sum + T(0.044715) * sum * sum * sum)));
         store(d.layout.type, d.data, d.place(batch, row, column), sum);
       }
+  // Sums of A per row of D, or of B per column, over the depth.
+  bool ofA = desc.epilogue == kSumsOfA;
+  if (!ofA && desc.epilogue != kSumsOfB)
+    return;
+  auto count = static_cast<int64_t>(ofA ? d.layout.rows : d.layout.columns);
+  for (int64_t i = 0; i < count; ++i) {
+    T sum = 0;
+    for (int64_t k = 0; k < depth; ++k)
+      sum += ofA ? a.at<T>(0, i, k) : b.at<T>(0, k, i);
+    store(d.layout.type, const_cast<void *>(desc.bias), i, sum);
+  }
+}
+
+/// Whether the arguments of a product fit each other, as far as the library can tell.
+bool fits(const FakeDesc &desc, const FakeLayout &a, const FakeLayout &b, const FakeLayout &c,
+          const FakeLayout &d) {
+  uint64_t rows = desc.transposed[0] ? a.columns : a.rows,
+           columns = desc.transposed[1] ? b.rows : b.columns,
+           depth = desc.transposed[0] ? a.rows : a.columns,
+           other = desc.transposed[1] ? b.columns : b.rows;
+  bool epilogue = desc.epilogue == kNoEpilogue || desc.epilogue == kBias ||
+                  desc.epilogue == kGelu || desc.epilogue == (kBias | kGelu) ||
+                  desc.epilogue == kSumsOfA || desc.epilogue == kSumsOfB;
+  bool needsPointer = desc.epilogue != kNoEpilogue && desc.epilogue != kGelu;
+  bool isDouble = desc.compute == ComputeType::F64;
+  auto isDense = [](const FakeLayout &layout) {
+    return layout.stride == static_cast<int64_t>(layout.rows) &&
+           layout.batchStride == layout.stride * static_cast<int64_t>(layout.columns);
+  };
+  return epilogue && depth > 0 && rows == d.rows && columns == d.columns && depth == other &&
+         c.rows == d.rows && c.columns == d.columns && c.type == d.type && a.type == b.type &&
+         (a.type == DataType::F64) == isDouble && (d.type == a.type || d.type == DataType::F32) &&
+         a.batch == d.batch && b.batch == d.batch && (desc.bias || !needsPointer) &&
+         (d.batch == 1 || desc.epilogue < kSumsOfA) && isDense(a) && isDense(b) && isDense(d);
 }
 
 } // namespace
@@ -172,11 +207,15 @@ BlasResult cublasLtMatmulPreferenceSetAttribute(Preference, PreferenceAttribute 
               value, bytes);
 }
 
-BlasResult cublasLtMatmulAlgoGetHeuristic(Handle, MatmulDesc, Layout, Layout, Layout, Layout,
-                                          Preference, int, Heuristic *results, int *found) {
+BlasResult cublasLtMatmulAlgoGetHeuristic(Handle, MatmulDesc desc, Layout a, Layout b, Layout c,
+                                          Layout d, Preference, int, Heuristic *results,
+                                          int *found) {
   if (int status = begin("cublasLtMatmulAlgoGetHeuristic"))
     return status;
-  *found = current.knowsAlgorithms ? 1 : 0;
+  if (!fits(*of(desc), *of(a), *of(b), *of(c), *of(d)))
+    return kNotSupported;
+  bool sums = of(desc)->epilogue >= kSumsOfA;
+  *found = current.knowsAlgorithms && (!sums || current.knowsSums) ? 1 : 0;
   results->workspaceBytes = current.workspaceBytes;
   results->algorithm.data[0] = 42;
   return 0;
@@ -189,8 +228,10 @@ BlasResult cublasLtMatmul(Handle, MatmulDesc desc, const void *alpha, const void
   if (int status = begin("cublasLtMatmul"))
     return status;
   current.workspace = workspace;
-  if (algorithm->data[0] != 42 || workspaceBytes < current.workspaceBytes)
+  if (algorithm->data[0] != 42 || workspaceBytes < current.workspaceBytes ||
+      !fits(*of(desc), *of(aLayout), *of(bLayout), *of(cLayout), *of(dLayout)))
     return 7;
+  current.sums += of(desc)->epilogue >= kSumsOfA;
   auto matrix = [](Layout layout, const void *data, bool transposed = false) {
     return Matrix{*of(layout), const_cast<void *>(data), transposed};
   };

@@ -1,6 +1,6 @@
 //===- FakeBlas.h - cuBLASLt without a GPU, for tests ---------------------===//
 // A library with the functions of cuBLASLt that the runtime uses, for f32, bf16 and f64, on
-// streams of the driver for tests.
+// streams of the driver for tests. It refuses arguments that do not fit each other.
 
 #ifndef AFT_TEST_RUNTIME_CUDA_FAKEBLAS_H
 #define AFT_TEST_RUNTIME_CUDA_FAKEBLAS_H
@@ -14,13 +14,14 @@ namespace aft::test::fake {
 
 struct BlasState {
   size_t workspaceBytes = 0; ///< that every algorithm wants
-  bool knowsAlgorithms = true;
+  bool knowsAlgorithms = true, knowsSums = true; ///< sums besides a product
   std::map<std::string, int> failures; ///< status by the function's exported name
   std::map<std::string, int> calls;
   int objects = 0;                         ///< handles and descriptors that live
   uint32_t alignmentA = 0, alignmentD = 0; ///< last asked for
   uint32_t reductionSchemes = ~0u;         ///< last allowed
   void *workspace = nullptr;               ///< of the last product
+  int sums = 0;                            ///< products that gave sums besides
 };
 
 BlasState &blasState();

@@ -16,24 +16,31 @@ using namespace aft::test::fake;
 namespace {
 
 constexpr Result kCaptureUnsupported = static_cast<Result>(900);
+constexpr int kFirstDevice = 100; ///< CUdevice of GPU 0
 
 struct FakeGraph {
   std::vector<Launch> nodes;
 };
 struct FakeStream {
   FakeGraph *recording = nullptr;
+  int device = 0;
 };
 struct FakeEvent {
   bool timed = false;
   std::chrono::steady_clock::time_point time;
 };
+struct FakeFunction {
+  std::string name;
+  int device;
+};
 struct FakeModule {
-  std::map<std::string, std::string> functions; ///< addresses are handles
+  std::map<std::string, FakeFunction> functions; ///< addresses are handles
+  int device = 0;
 };
 
 std::recursive_mutex mutex;
 State current;
-int retained; // its address is the context
+int retained[kMostDevices]; // their addresses are the contexts
 thread_local std::vector<Context> stack;
 thread_local int recordings = 0; ///< begun by this thread
 
@@ -42,7 +49,12 @@ FakeGraph *of(Graph graph) { return reinterpret_cast<FakeGraph *>(graph); }
 FakeGraph *of(GraphExec exec) { return reinterpret_cast<FakeGraph *>(exec); }
 FakeEvent *of(Event event) { return reinterpret_cast<FakeEvent *>(event); }
 FakeModule *of(ModuleHandle module) { return reinterpret_cast<FakeModule *>(module); }
-Context context() { return reinterpret_cast<Context>(&retained); }
+FakeFunction *of(Function function) { return reinterpret_cast<FakeFunction *>(function); }
+Context contextOf(int device) { return reinterpret_cast<Context>(&retained[device]); }
+/// Of the current context.
+int currentDevice() { return static_cast<int>(reinterpret_cast<int *>(stack.back()) - retained); }
+/// Whether a stream may be used with the current context.
+bool isHere(Stream stream) { return !stream || of(stream)->device == currentDevice(); }
 
 enum class Needs { Nothing, Context, Idle /* and no recording by this thread */ };
 
@@ -99,7 +111,7 @@ State &fake::state() { return current; }
 size_t fake::depth() { return stack.size(); }
 
 void fake::enqueue(void *stream, const std::string &name, std::function<void()> work) {
-  Launch launch{name, 1, 1, 0, stream, {}, std::move(work)};
+  Launch launch{name, 1, 1, 0, stream, {}, std::move(work), currentDevice()};
   FakeGraph *recording = stream ? of(static_cast<Stream>(stream))->recording : nullptr;
   if (recording)
     recording->nodes.push_back(std::move(launch));
@@ -182,8 +194,8 @@ Result cuDeviceGetCount(int *count) {
 
 Result cuDeviceGet(int *device, int ordinal) {
   Call call("cuDeviceGet", Needs::Nothing);
-  *device = 100 + ordinal;
-  return ordinal < current.devices ? call.result : Result::InvalidDevice;
+  *device = kFirstDevice + ordinal;
+  return ordinal < std::min(current.devices, kMostDevices) ? call.result : Result::InvalidDevice;
 }
 
 Result cuDeviceGetName(char *name, int size, int) {
@@ -216,12 +228,12 @@ Result cuDeviceGetAttribute(int *value, DeviceAttribute attribute, int) {
   return call.result;
 }
 
-Result cuDevicePrimaryCtxRetain(Context *result, int) {
+Result cuDevicePrimaryCtxRetain(Context *result, int device) {
   Call call("cuDevicePrimaryCtxRetain", Needs::Nothing);
   if (call.fails())
     return call.result;
   ++current.contexts;
-  *result = context();
+  *result = contextOf(device - kFirstDevice);
   return Result::Success;
 }
 
@@ -235,7 +247,7 @@ Result cuCtxPushCurrent_v2(Context given) {
   Call call("cuCtxPushCurrent_v2", Needs::Nothing);
   if (call.fails())
     return call.result;
-  if (given != context() || current.contexts < 1)
+  if (given < contextOf(0) || given >= contextOf(kMostDevices) || current.contexts < 1)
     return Result::InvalidContext;
   stack.push_back(given);
   current.deepest = std::max(current.deepest, static_cast<int>(stack.size()));
@@ -305,20 +317,24 @@ Result cuMemFreeHost(void *memory) {
   return call.result;
 }
 
-Result cuMemcpyHtoDAsync_v2(Address to, const void *from, size_t bytes, Stream) {
+Result cuMemcpyHtoDAsync_v2(Address to, const void *from, size_t bytes, Stream stream) {
   Call call("cuMemcpyHtoDAsync_v2");
   if (call.fails())
     return call.result;
+  if (!isHere(stream))
+    return Result::InvalidHandle;
   if (!inMemory(to, bytes))
     return Result::InvalidValue;
   std::memcpy(reinterpret_cast<void *>(to), from, bytes);
   return Result::Success;
 }
 
-Result cuMemcpyDtoHAsync_v2(void *to, Address from, size_t bytes, Stream) {
+Result cuMemcpyDtoHAsync_v2(void *to, Address from, size_t bytes, Stream stream) {
   Call call("cuMemcpyDtoHAsync_v2");
   if (call.fails())
     return call.result;
+  if (!isHere(stream))
+    return Result::InvalidHandle;
   if (!inMemory(from, bytes))
     return Result::InvalidValue;
   std::memcpy(to, reinterpret_cast<void *>(from), bytes);
@@ -333,7 +349,7 @@ Result cuStreamCreate(Stream *stream, unsigned flags) {
   Call call("cuStreamCreate");
   if (call.fails() || flags != kStreamNonBlocking)
     return call.fails() ? call.result : Result::InvalidValue;
-  auto *made = new FakeStream;
+  auto *made = new FakeStream{nullptr, currentDevice()};
   current.streams.insert(made);
   *stream = reinterpret_cast<Stream>(made);
   return Result::Success;
@@ -448,7 +464,7 @@ Result cuModuleLoadDataEx(ModuleHandle *module, const void *image, unsigned coun
     return call.result;
   current.images.emplace_back(static_cast<const char *>(image));
   declareKernels(current.images.back());
-  auto *made = new FakeModule;
+  auto *made = new FakeModule{{}, currentDevice()};
   current.modules.insert(made);
   *module = reinterpret_cast<ModuleHandle>(made);
   return Result::Success;
@@ -468,15 +484,13 @@ Result cuModuleGetFunction(Function *function, ModuleHandle module, const char *
     return call.result;
   if (!current.kernels.count(name))
     return Result::NotFound;
-  std::string &kept = of(module)->functions[name];
-  kept = name;
+  FakeFunction &kept = of(module)->functions[name];
+  kept = {name, of(module)->device};
   *function = reinterpret_cast<Function>(&kept);
   return Result::Success;
 }
 
-static Kernel &kernelOf(Function function) {
-  return current.kernels.at(*reinterpret_cast<std::string *>(function));
-}
+static Kernel &kernelOf(Function function) { return current.kernels.at(of(function)->name); }
 
 Result cuFuncGetAttribute(int *value, FunctionAttribute attribute, Function function) {
   Call call("cuFuncGetAttribute");
@@ -504,11 +518,12 @@ Result cuLaunchKernel(Function function, unsigned gridX, unsigned gridY, unsigne
   if (call.fails())
     return call.result;
   const Kernel &kernel = kernelOf(function);
+  if (!isHere(stream) || of(function)->device != currentDevice())
+    return Result::InvalidHandle;
   if (gridX == 0 || gridY != 1 || gridZ != 1 || blockX == 0 || blockY != 1 || blockZ != 1 ||
       extra || sharedBytes > static_cast<unsigned>(kernel.dynamicSharedBytes))
     return Result::InvalidValue;
-  Launch launch{
-      *reinterpret_cast<std::string *>(function), gridX, blockX, sharedBytes, stream, {}, {}};
+  Launch launch{of(function)->name, gridX, blockX, sharedBytes, stream, {}, {}, currentDevice()};
   for (size_t i = 0; i < kernel.parameters; ++i)
     launch.parameters.push_back(*static_cast<uint64_t *>(parameters[i]));
   if (stream && of(stream)->recording)
@@ -549,6 +564,8 @@ Result cuGraphLaunch(GraphExec exec, Stream stream) {
   Call call("cuGraphLaunch");
   if (call.fails())
     return call.result;
+  if (!isHere(stream))
+    return Result::InvalidHandle;
   for (Launch launch : of(exec)->nodes) {
     launch.stream = stream;
     execute(launch);

@@ -3,7 +3,8 @@
 // is that of the host; kernels are functions that a test registers, before or after PTX that
 // declares them is loaded. They run when they are
 // launched, so that orders between streams are not tested. What a real driver refuses is
-// refused: calls without a current context, or memory asked for while recording.
+// refused: calls without a current context, memory asked for while recording, or streams and
+// kernels of another GPU than that of the context.
 
 #ifndef AFT_TEST_RUNTIME_CUDA_FAKEDRIVER_H
 #define AFT_TEST_RUNTIME_CUDA_FAKEDRIVER_H
@@ -36,6 +37,7 @@ struct Launch {
   void *stream;
   std::vector<uint64_t> parameters;
   std::function<void()> work = {}; ///< of a library, in place of a kernel
+  int device = 0;                  ///< whose context was current
 };
 
 /// A function's call that fails: the first after so many that work.
@@ -74,6 +76,7 @@ void reset();
 void enqueue(void *stream, const std::string &name, std::function<void()> work);
 /// Contexts on the stack of this thread.
 size_t depth();
+constexpr int kMostDevices = 4;
 
 } // namespace aft::test::fake
 

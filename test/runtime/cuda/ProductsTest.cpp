@@ -4,6 +4,7 @@
 #include "CudaHarness.h"
 #include "FakeBlas.h"
 
+#include <algorithm>
 #include <cmath>
 
 using namespace aft;
@@ -43,7 +44,7 @@ protected:
   /// Whether a product is what the definition says.
   template <typename T> void check(const Product &p) {
     auto a = numbers<T>(p.batch * p.m * p.k, 1), b = numbers<T>(p.batch * p.k * p.n, 2),
-         c = numbers<T>(p.batch * p.m * p.n, 3), bias = numbers<T>(p.n, 4);
+         c = numbers<T>(p.batch * p.m * p.n, 3), bias = numbers<T>(std::max(p.m, p.n), 4);
     std::vector<T> d(c.size(), std::nan(""));
     Device::Scope scope(*device);
     Status status = products->run(
@@ -63,6 +64,14 @@ protected:
             sum = sum / 2 * (1 + std::tanh(0.7978845608 * (sum + 0.044715 * sum * sum * sum)));
           ASSERT_NEAR(d[place], sum, 1e-5 * (1 + std::abs(sum))) << row << ", " << column;
         }
+    bool ofA = p.sums == Product::Sums::OfA;
+    for (int64_t i = 0; p.sums != Product::Sums::None && i < (ofA ? p.m : p.n); ++i) {
+      double sum = 0;
+      for (int64_t k = 0; k < p.k; ++k)
+        sum += ofA ? a[p.transposedA ? k * p.m + i : i * p.k + k]
+                   : b[p.transposedB ? i * p.k + k : k * p.n + i];
+      ASSERT_NEAR(bias[i], sum, 1e-5 * (1 + std::abs(sum))) << i;
+    }
   }
 
   std::shared_ptr<Products> products;
@@ -82,6 +91,58 @@ TEST_F(ProductsTest, ComputesWhatTheDefinitionSays) {
     product.dtype = product.result = DType::f64;
     check<double>(product);
   }
+}
+
+TEST_F(ProductsTest, SumsFactorsBesides) {
+  for (int bits = 0; bits < 8; ++bits) {
+    Product product{DType::f32, DType::f32, 3, 5, 4};
+    product.transposedA = bits & 1;
+    product.transposedB = bits & 2;
+    product.sums = bits & 4 ? Product::Sums::OfA : Product::Sums::OfB;
+    SCOPED_TRACE(bits);
+    check<float>(product);
+    product.residual = true;
+    product.dtype = product.result = DType::f64;
+    check<double>(product);
+  }
+  EXPECT_EQ(blasState().sums, 16);
+}
+
+/// The sums must be of the matrix and over the rows that the product sums over.
+TEST_F(ProductsTest, TakesSumsOfItsOwnRows) {
+  alignas(16) float dy[12], x[20], dw[15], db[3];
+  void *buffers[] = {dy, x, dw};
+  int64_t dims[] = {4, 3, 4, 5, 3, 5};
+  ProductCode code;
+  code.transposedA = true;
+  code.a = 0, code.b = 1, code.d = 2, code.m = 4, code.n = 5, code.k = 0;
+  ColumnSumsCode sums;
+  sums.matrix = 0, sums.sums = 1, sums.rows = 0, sums.columns = 1;
+  void *matrix[] = {dy, db};
+  int64_t extents[] = {4, 3, 3};
+  auto take = [&] {
+    auto [product, operands] = productOf(code, buffers, dims);
+    bool takes = takeSums(sums, matrix, extents, product, operands);
+    EXPECT_EQ(takes, product.sums != Product::Sums::None);
+    if (takes)
+      EXPECT_EQ(operands.bias, reinterpret_cast<Address>(db));
+    return product.sums;
+  };
+  EXPECT_EQ(take(), Product::Sums::OfA);
+  matrix[0] = x;
+  extents[1] = 5;
+  EXPECT_EQ(take(), Product::Sums::OfB);
+  extents[0] = 3;
+  EXPECT_EQ(take(), Product::Sums::None) << "other rows";
+  extents[0] = 4;
+  sums.result = DType::bf16;
+  EXPECT_EQ(take(), Product::Sums::None) << "another type";
+  sums.result = DType::f32;
+  code.transposedB = true;
+  EXPECT_EQ(take(), Product::Sums::None) << "columns are summed over";
+  code.transposedB = false;
+  code.bias = 2;
+  EXPECT_EQ(take(), Product::Sums::None);
 }
 
 TEST_F(ProductsTest, ChoosesOncePerProductAndAlignment) {

@@ -74,9 +74,12 @@ protected:
     cuda::RunnerOptions runnerOptions;
     if (library)
       ASSERT_EQ(cuda::Products::open(device, {AFT_FAKE_BLAS}, runnerOptions.products).message, "");
-    for (const cuda::KernelCode &kernel : package->device.kernels)
+    for (const cuda::KernelCode &kernel : package->device.kernels) {
       if (kernel.product)
         products.insert(kernel.name);
+      if (kernel.columnSums)
+        sums.insert(kernel.name);
+    }
     std::shared_ptr<cuda::Runner> made;
     ASSERT_EQ(cuda::Runner::create(device, package->device, runnerOptions, made).message, "");
     runner = made.get();
@@ -153,6 +156,14 @@ protected:
     }
   }
 
+  /// How often kernels of sums ran since countProducts.
+  int countSums() const {
+    int count = 0;
+    for (const fake::Launch &launch : state().launches)
+      count += sums.count(launch.kernel);
+    return count;
+  }
+
   /// How often products ran, by the library and by kernels, since the last time.
   std::pair<int, int> countProducts() {
     std::pair<int, int> counts;
@@ -167,6 +178,7 @@ protected:
   bool training = false;
   std::string text;
   std::set<std::string> products; ///< kernels that a library can stand in for
+  std::set<std::string> sums;     ///< that may be part of a product
   std::shared_ptr<cuda::Device> device;
   cuda::Runner *runner = nullptr; ///< of `program`
   std::shared_ptr<Program> program, emulated;
@@ -196,10 +208,49 @@ TEST_F(CudaProgramTest, TrainsAsTheCPU) {
   expectClose(emulate("train_step", inputs), expected, inputs);
   for (int call = 0; call < 4; ++call)
     expectClose(run(*program, "train_step", inputs), expected, inputs);
-  // Each has two derivatives.
+  // Each has two derivatives, and a bias whose gradient comes with that of the weight, twice
+  // by a call and then by its recording. What is left are those of the norms.
+  EXPECT_EQ(countSums(), 4 * (2 * 2));
+  EXPECT_EQ(blasState().sums, 2 * (2 * 6 + 1));
   EXPECT_EQ(countProducts(), std::pair(4 * 3 * (2 * 6 + 1), 0));
   EXPECT_GE(runner->graphs().stats().launches, 2);
   EXPECT_EQ(blasState().reductionSchemes, cuda::blas::kReduceInComputeType);
+}
+
+TEST_F(CudaProgramTest, SumsGradientsOfBiasesWhereTheLibraryDoesNot) {
+  training = true;
+  load(textOf("language-model.mlir"));
+  blasState().knowsSums = false;
+  std::vector<Array> inputs = inputsOf(*program->entry("train_step"), kExtents);
+  std::vector<Array> expected = emulate("train_step", inputs);
+  for (int call = 0; call < 3; ++call)
+    expectClose(run(*program, "train_step", inputs), expected, inputs);
+  EXPECT_EQ(blasState().sums, 0);
+  EXPECT_EQ(countSums(), 3 * (2 * 6 + 1 + 2 * 2));
+  EXPECT_EQ(countProducts(), std::pair(3 * 3 * (2 * 6 + 1), 0));
+}
+
+/// Sums that nothing comes after.
+TEST_F(CudaProgramTest, LaunchesSumsThatComeLast) {
+  load(R"mlir(
+func.func @main(%x: tensor<?x8xf32> {aft.name = "x"}) -> tensor<8xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<8xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+  %s = linalg.generic {indexing_maps = [affine_map<(i, c) -> (i, c)>, affine_map<(i, c) -> (c)>], iterator_types = ["reduction", "parallel"]} ins(%x : tensor<?x8xf32>) outs(%z : tensor<8xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %t = arith.addf %o, %a : f32
+    linalg.yield %t : f32
+  } -> tensor<8xf32>
+  return %s : tensor<8xf32>
+}
+)mlir");
+  EXPECT_EQ(sums.size(), 1u);
+  std::vector<Array> inputs = inputsOf(*program->entry("main"), {{"x", {37, 8}}});
+  std::vector<Array> expected = emulate("main", inputs);
+  for (int call = 0; call < 3; ++call)
+    expectClose(run(*program, "main", inputs), expected, inputs);
+  EXPECT_EQ(countSums(), 3);
 }
 
 TEST_F(CudaProgramTest, RunsKernelsWithoutTheLibrary) {
@@ -268,6 +319,62 @@ func.func @main(%x: tensor<?x?xbf16> {aft.name = "x"}, %w: tensor<24x?xbf16> {af
   return %y, %p3 : tensor<?x24xbf16>, tensor<2x?x16xf32>
 }
 )mlir";
+
+/// GELU by tanh of x @ w + bias, in bf16.
+const char kGelu[] = R"mlir(
+#rows = affine_map<(i, c) -> (i, c)>
+#row = affine_map<(i, c) -> (c)>
+func.func @main(%x: tensor<?x16xbf16> {aft.name = "x"}, %w: tensor<16x24xbf16>, %bias: tensor<24xbf16>) -> tensor<?x24xbf16> {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %half = arith.constant 0.5 : f32
+  %one = arith.constant 1.0 : f32
+  %a0 = arith.constant 0.7978845608 : f32
+  %a1 = arith.constant 0.044715 : f32
+  %n = tensor.dim %x, %c0 : tensor<?x16xbf16>
+  %e = tensor.empty(%n) : tensor<?x24xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<?x24xf32>) -> tensor<?x24xf32>
+  %p = linalg.matmul ins(%x, %w : tensor<?x16xbf16>, tensor<16x24xbf16>) outs(%z : tensor<?x24xf32>) -> tensor<?x24xf32>
+  %e2 = tensor.empty(%n) : tensor<?x24xbf16>
+  %y = linalg.generic {indexing_maps = [#rows, #row, #rows], iterator_types = ["parallel", "parallel"]} ins(%p, %bias : tensor<?x24xf32>, tensor<24xbf16>) outs(%e2 : tensor<?x24xbf16>) {
+  ^bb0(%a: f32, %b: bf16, %o: bf16):
+    %b32 = arith.extf %b : bf16 to f32
+    %s0 = arith.addf %a, %b32 : f32
+    %s16 = arith.truncf %s0 : f32 to bf16
+    %s = arith.extf %s16 : bf16 to f32
+    %s2 = arith.mulf %s, %s : f32
+    %s3 = arith.mulf %s2, %s : f32
+    %t = arith.mulf %s3, %a1 : f32
+    %u = arith.addf %s, %t : f32
+    %v = arith.mulf %u, %a0 : f32
+    %w1 = math.tanh %v : f32
+    %w2 = arith.addf %w1, %one : f32
+    %g = arith.mulf %s, %half : f32
+    %h = arith.mulf %g, %w2 : f32
+    %r = arith.truncf %h : f32 to bf16
+    linalg.yield %r : bf16
+  } -> tensor<?x24xbf16>
+  return %y : tensor<?x24xbf16>
+}
+)mlir";
+
+TEST_F(CudaProgramTest, TakesGeluOfProducts) {
+  load(kGelu);
+  EXPECT_EQ(products.size(), 1u);
+  std::vector<Array> inputs = inputsOf(*program->entry("main"), {{"x", {7, 16}}});
+  std::vector<Array> expected, copies = inputs;
+  (void)emulate("main", inputs);
+  ReferenceFacts facts;
+  ASSERT_EQ(runReference(text, "program", "main", buffersOf(copies), expected, facts).message, "");
+  for (int call = 0; call < 3; ++call)
+    expectClose(run(*program, "main", inputs), expected, inputs);
+  EXPECT_EQ(state().launches.size(), 3u) << "one each";
+  EXPECT_EQ(countProducts(), std::pair(3, 0));
+  blasState().knowsAlgorithms = false;
+  load(kGelu, /*library=*/false);
+  expectClose(run(*program, "main", inputs), expected, inputs);
+  EXPECT_EQ(countProducts(), std::pair(0, 1));
+}
 
 TEST_F(CudaProgramTest, MultipliesBf16) {
   load(kNarrow);
