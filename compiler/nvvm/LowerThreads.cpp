@@ -4,6 +4,7 @@
 #include "compiler/llvm/Descriptors.h"
 #include "compiler/nvvm/Device.h"
 #include "compiler/nvvm/Passes.h"
+#include "compiler/nvvm/WarpOps.h"
 #include "compiler/vector/gpu/Threads.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -39,6 +40,7 @@ private:
   bool needsBarrier(scf::ForallOp forall);
   int64_t share(memref::AllocOp alloc);
   LogicalResult keepOwnRow(memref::AllocaOp memory, Value thread);
+  bool isAligned(Value memref);
   LogicalResult setParameters();
 
   func::FuncOp kernel;
@@ -132,6 +134,16 @@ LogicalResult KernelLowering::keepOwnRow(memref::AllocaOp memory, Value thread) 
   return success();
 }
 
+/// Whether a memref is a part of an operand that begins where chunks may.
+bool KernelLowering::isAligned(Value memref) {
+  while (auto view = memref.getDefiningOp<ViewLikeOpInterface>())
+    memref = view.getViewSource();
+  auto argument = dyn_cast<BlockArgument>(memref);
+  auto aligned = kernel->getAttrOfType<DenseBoolArrayAttr>(alignedAttrName);
+  return argument && argument.getOwner() == &kernel.front() && aligned &&
+         argument.getArgNumber() < aligned.size() && aligned[argument.getArgNumber()];
+}
+
 /// Pointers and extents in place of memrefs, and no result.
 LogicalResult KernelLowering::setParameters() {
   Location loc = kernel.getLoc();
@@ -196,6 +208,10 @@ LogicalResult KernelLowering::run() {
     } else if (auto alloca = dyn_cast<memref::AllocaOp>(op)) {
       (alloca->getParentOfType<scf::ForallOp>() ? own : rows).push_back(alloca);
     }
+  });
+  kernel.walk([&](CopyChunkOp copy) {
+    if (!isAligned(copy.getFrom()))
+      copyAtOnce(copy);
   });
   builder.setInsertionPointToStart(&kernel.front());
   Value thread = readIndex<NVVM::ThreadIdXOp>(builder, kernel.getLoc());
