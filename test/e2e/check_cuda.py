@@ -62,7 +62,8 @@ def function(body, arguments, results):
 
 # Mixers, forward and derivative: (kind, B, T, d, attributes, element, scale of keys and biases).
 def mixer(kind, B, T, d, attrs="", element="f32", scale=1.0, window=4, heads=None, taps=(3,),
-          lengths=None, S=None):
+          lengths=None, S=None, hidden=None):
+    """`hidden`: a key whose bias is -inf and whose value is NaN."""
     causal, S = "causal" in attrs, S or T
     floats = lambda *shape, by=1.0: (rng.normal(size=shape) * by).astype(np.float32)
     q, v, dy = floats(B, T, d), floats(B, S, d), floats(B, T, d)
@@ -70,6 +71,9 @@ def mixer(kind, B, T, d, attrs="", element="f32", scale=1.0, window=4, heads=Non
     bias = {"simple": [], "full": [floats(T, S, by=scale)],
             "local": [floats(T, window if causal else 2 * window - 1, by=scale)],
             "conv": [floats(heads or d, *taps, by=scale)]}[kind]
+    if hidden is not None:
+        bias[0][:, hidden] = -np.inf
+        v[:, hidden] = np.nan
     if kind == "local":
         attrs = f"window = {window} " + attrs
     free = {"full": (0, 1), "local": (0,)}.get(kind, ())
@@ -117,6 +121,16 @@ mixer("full", 2, 21, 34)
 mixer("full", 2, 19, 6, "causal", S=23)
 mixer("full", 2, 17, 5, "causal gate = relu", scale=3000.0, lengths=[9, 17])
 mixer("full", 1, 40, 8, element="bf16")
+mixer("full", 1, 40, 8, hidden=7)
+# By tensor cores: more than a tile of queries, keys and channels; sums that must be made again.
+mixer("full", 2, 150, 40, element="bf16")
+mixer("full", 1, 150, 70, "causal", element="bf16")
+mixer("full", 2, 90, 33, "causal", S=130, element="bf16")
+mixer("full", 2, 140, 16, "gate = relu", element="bf16", lengths=[100, 0])
+mixer("full", 1, 80, 12, "causal", element="bf16", scale=3000.0, lengths=[70])
+mixer("full", 1, 200, 12, "causal", element="bf16", scale=30.0)
+mixer("full", 1, 1, 5, "causal", element="bf16")
+mixer("full", 1, 70, 9, element="bf16", hidden=66)
 # More than a tile, vectors of 16 bytes.
 mixer("simple", 2, 700, 20, "causal", scale=300.0, lengths=[700, 13])
 mixer("simple", 1, 300, 40, "causal", element="bf16")

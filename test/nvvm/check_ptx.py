@@ -62,7 +62,8 @@ programs = {f"{kind} {attrs} {element}": mixer(kind, keys, bias, attrs, element)
                 ("local", 64, "?x63", "window = 32", "bf16"),
                 ("local", 64, "?x511", "window = 256", "f32"),
                 ("conv", 8, "8x11", "", "f32"), ("conv", 64, "64x11x11", "grid = [14, 14]", "f32"),
-                ("full", 64, "?x?", "", "f32"), ("full", 64, "?x?", "causal", "bf16")]}
+                ("full", 64, "?x?", "", "f32"), ("full", 64, "?x?", "causal", "bf16"),
+                ("full", 64, "?x?x?", "gate = tanh", "bf16")]}
 programs["matmul bf16"] = product("matmul_transpose_b", "tensor<300x200xbf16>",
                                   "tensor<100x200xbf16>", "tensor<300x100xf32>")
 # The largest tiles; where C is rounded, it lies in shared memory, too.
@@ -107,7 +108,8 @@ programs["elementwise f32"] = function(
     "  } -> tensor<?xf32>\n  return %y : tensor<?xf32>", [("x", "tensor<?xf32>")], ["tensor<?xf32>"])
 # Kernels that wait for memory: they load and store 16 bytes at once.
 VECTORS = ("simple", "local", "conv  f32", "norm", "elementwise")
-# What products of bf16 consist of; the last only where rows consist of 16 bytes.
+# What products of bf16 consist of; copies only where rows consist of 16 bytes, and not yet
+# those of aft.full.
 WARPS = ("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", "ldmatrix.sync.aligned.m8n8.x4",
          "cp.async.cg.shared.global")
 
@@ -131,8 +133,9 @@ def check(name, path, flags=()):
             problems.append(f"{arch}: {done.stderr.strip()[:300] or 'no PTX'}")
         if name.startswith(VECTORS):
             problems += [f"{arch}: {kernel} has no vectors of 16 bytes" for kernel in narrow(done.stdout)]
-        if name.startswith("matmul bf16"):
-            problems += [f"{arch}: no {instruction}" for instruction in WARPS[:2 if "odd" in name else 3]
+        if name.startswith("matmul bf16") or name.startswith("full") and name.endswith("bf16"):
+            expected = WARPS[:2 if "odd" in name or name.startswith("full") else 3]
+            problems += [f"{arch}: no {instruction}" for instruction in expected
                          if instruction not in done.stdout]
         if not problems and PTXAS:
             problems += assemble(ptx, arch, done.stdout, table)

@@ -3,7 +3,8 @@
 It knows the instructions that the compiler's kernels consist of and refuses others. Threads
 of a block run until they wait for each other: at a barrier all of them must arrive, at an
 instruction of a warp all of its threads. Copies in the background happen when they are
-waited for, and not before.
+waited for, and not before. Where threads share memory, one must not read or write what
+another has written, nor write what another has read, since the last barrier.
 """
 import ctypes
 import math
@@ -44,7 +45,8 @@ def signed(value, bits):
 class Thread:
     def __init__(self, number, block, threads, parameters):
         self.r = {"%tid.x": number, "%ctaid.x": block, "%ntid.x": threads, "%laneid": number % WARP}
-        self.parameters, self.pc, self.waits, self.copies, self.groups = parameters, 0, None, [], []
+        self.number, self.parameters, self.pc, self.waits = number, parameters, 0, None
+        self.copies, self.groups = [], []
 
 
 class Machine:
@@ -56,6 +58,8 @@ class Machine:
             self.symbols[name] = shared
             shared += (int(size) + 15) // 16 * 16
         self.shared = bytearray(shared)
+        # Of each two bytes: when, and by which thread (-1: several), they were touched last.
+        self.now, self.written, self.read = 0, [(-1, 0)] * (shared // 2), [(-1, 0)] * (shared // 2)
         entry = re.search(rf"\.entry {re.escape(kernel)}\((.*?)\)(.*?)\n\{{(.*?)\n\}}", text, re.S)
         self.parameters = re.findall(r"(\S+_param_\d+)", entry.group(1))
         self.threads = int(re.search(r"\.maxntid (\d+)", entry.group(2)).group(1))
@@ -91,6 +95,8 @@ class Machine:
         value = self.value(t, operand)
         if kind == "pred":
             return bool(value)
+        if kind == "bf16":
+            return float_of(value << 16)
         if kind[0] == "f":
             return value if isinstance(value, float) else float_of(value)
         if isinstance(value, float):
@@ -117,6 +123,19 @@ class Machine:
         if not 0 <= address < len(memory):
             raise IndexError(f"{operand} is outside of {space} memory")
         return memory, address
+
+    def touch(self, t, at, size, writes):
+        """Has a thread read or write shared memory."""
+        for i in range(at // 2, (at + size + 1) // 2):
+            when, who = self.read[i]
+            others_read = when == self.now and who != t.number
+            if (self.written[i][0] == self.now and self.written[i][1] != t.number) or (writes and others_read):
+                raise RuntimeError(f"thread {t.number} {'writes' if writes else 'reads'} shared memory at "
+                                   f"{2 * i}, which others touch without a barrier in between")
+            if writes:
+                self.written[i] = (self.now, t.number)
+            else:
+                self.read[i] = (self.now, -1 if others_read else t.number)
 
     # Instructions.
     def step(self, t):
@@ -150,6 +169,8 @@ class Machine:
         size = int(kind[1:]) // 8
         if at % (size * len(registers)):
             raise ValueError(f"{'.'.join(name)} at {at}: not aligned")
+        if space == "shared":
+            self.touch(t, at, size * len(registers), name[0] == "st")
         for i, register in enumerate(registers):
             part = slice(at + i * size, at + (i + 1) * size)
             if name[0] == "ld":
@@ -164,12 +185,14 @@ class Machine:
         elif name[2] == "wait_group":
             while len(t.groups) > int(ops[0]):
                 for to, at, source, start in t.groups.pop(0):
+                    self.touch(t, at, 16, writes=True)
                     to[at:at + 16] = source[start:start + 16]
         else:
             to, at = self.place(t, ops[0], "shared")
             source, start = self.place(t, ops[1], "global")
             if at % 16 or start % 16:
                 raise ValueError("a copy in the background is not aligned")
+            self.touch(t, at, 16, writes=True)
             t.copies.append((to, at, source, start))
 
     def compute(self, t, name, ops):
@@ -179,7 +202,7 @@ class Machine:
             a, b = get(1), get(2)
             ordered = a == a and b == b
             test = name[1]
-            if kind[0] == "f" and test.endswith("u") and test != "u":
+            if "f" in kind and test.endswith("u"):
                 return not ordered or self.test(test[:-1], a, b)
             return self.test(test, a, b) and (ordered or test in ("ne", "neu"))
         if op == "selp":
@@ -203,6 +226,9 @@ class Machine:
             return ~get(1) if kind != "pred" else not get(1)
         if op in ("neg", "abs"):
             return -get(1) if op == "neg" else abs(get(1))
+        if op in ("rcp", "div") and kind[0] == "f":
+            with np.errstate(all="ignore"):
+                return float(np.divide(*((1.0, get(1)) if op == "rcp" else (get(1), get(2)))))
         if op == "fma":
             # Exactly, then rounded: products of two f32 are exact in f64.
             return rounded(get(1) * get(2) + get(3))
@@ -211,7 +237,7 @@ class Machine:
                   "min": lambda a, b: b if a != a else a if b != b else min(a, b),
                   "max": lambda a, b: b if a != a else a if b != b else max(a, b),
                   "rem": lambda a, b: math.fmod(a, b) if kind[0] == "f" else a % b,
-                  "div": lambda a, b: a / b if kind[0] == "f" else a // b}
+                  "div": lambda a, b: a // b}
         if op not in simple:
             raise NotImplementedError(".".join(name))
         return simple[op](get(1), get(2))
@@ -244,6 +270,7 @@ class Machine:
             memory, at = self.place(t, place, "shared")
             if at % 16:
                 raise ValueError("ldmatrix is not aligned")
+            self.touch(t, at, 16, writes=False)
             squares[lane // 8, lane % 8] = np.frombuffer(memory, "<u2", 8, at)
         if "trans" in name:
             squares = squares.transpose(0, 2, 1)
@@ -273,6 +300,7 @@ class Machine:
     # Blocks.
     def run_block(self, block, parameters):
         threads = [Thread(i, block, self.threads, parameters) for i in range(self.threads)]
+        self.now += 1
         while True:
             for t in threads:
                 while t.waits is None:
@@ -292,6 +320,7 @@ class Machine:
             if not moved:
                 if any(t.waits != "bar" for t in threads):
                     raise RuntimeError("not all threads of a block arrive at a barrier")
+                self.now += 1
                 self.go_on(threads)
 
     @staticmethod

@@ -31,6 +31,11 @@ static Value pairBias(const FullMixer &mixer, Value batch, Value t, Value key) {
   return e.select(seen, w, e.number(mixer.element, -INFINITY));
 }
 
+/// Whether numbers are no more exact than factors of a product by tensor cores.
+static bool isNarrow(Value memref) {
+  return cast<MemRefType>(memref.getType()).getElementType().isBF16();
+}
+
 static PairTiles tilesOf(const FullMixer &mixer) {
   PairTiles tiles;
   tiles.element = mixer.element;
@@ -64,7 +69,7 @@ void aft::emitFullThreads(FullOp op, OpBuilder &builder) {
       group.store(group.logz(state), mixer.inits[2], t);
     }
   };
-  tiles.run(e);
+  isNarrow(mixer.k) && isNarrow(mixer.v) ? tiles.runByWarps(e) : tiles.run(e);
 }
 
 /// G exp(k + w - logz) of a pair.
