@@ -155,6 +155,10 @@ class Machine:
             self.copy(t, name, ops)
         elif name[0] == "cvta":
             self.put(t, ops[0], self.value(t, ops[1]))
+        elif name[0] == "mov" and isinstance(ops[0], list):
+            bits = int(name[1][1:]) // len(ops[0])
+            for i, register in enumerate(ops[0]):
+                self.put(t, register, self.number(t, ops[1], name[1]) >> bits * i)
         else:
             self.put(t, ops[0], self.compute(t, name, ops))
         return None
@@ -211,7 +215,8 @@ class Machine:
             return self.convert(t, name, ops)
         if op == "mov":
             return self.value(t, ops[1]) if not isinstance(ops[1], list) else sum(
-                self.number(t, o, "b16") << 16 * i for i, o in enumerate(ops[1]))
+                self.number(t, o, f"b{int(kind[1:]) // len(ops[1])}") << int(kind[1:]) // len(ops[1]) * i
+                for i, o in enumerate(ops[1]))
         if op in ("mul", "mad") and kind[0] != "f":
             product = get(1) * get(2)
             product = product >> int(kind[1:]) if "hi" in name else product
