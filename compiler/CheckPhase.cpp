@@ -5,6 +5,8 @@
 #include "compiler/Passes.h"
 #include "compiler/Pipeline.h"
 #include "compiler/kernels/Interface.h"
+#include "compiler/tile/TileSizes.h"
+#include "compiler/vector/gpu/GpuOps.h"
 #include "compiler/vector/gpu/Threads.h"
 #include "dialect/ir/AFT.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -24,9 +26,8 @@ using namespace aft;
 
 /// What a kernel may take of the stack of a thread that launches it.
 static constexpr int64_t kStackBytes = 4 << 20;
-/// What a block of threads may share without asking for more, and what each of its
-/// threads may keep beside registers.
-static constexpr int64_t kSharedBytes = 48 << 10, kThreadBytes = 1 << 10;
+/// What each thread of a block may keep beside registers.
+static constexpr int64_t kThreadBytes = 1 << 10;
 
 namespace {
 
@@ -131,11 +132,6 @@ LogicalResult FunctionCheck::checkMemory() {
   return success();
 }
 
-static int64_t bytesOf(MemRefType type) {
-  unsigned bits = type.getElementType().isIndex() ? 64 : type.getElementTypeBitWidth();
-  return type.getNumElements() * ((bits + 7) / 8);
-}
-
 /// The limits of a block of threads.
 LogicalResult FunctionCheck::checkBlockMemory() {
   int64_t shared = 0, own = 0;
@@ -176,7 +172,7 @@ LogicalResult FunctionCheck::checkBlocks() {
                                 << " must have type (memrefs...) -> () after phase '"
                                 << aft::phaseName(phase) << "' for a GPU, found " << type;
   WalkResult result = function.walk([&](Operation *op) {
-    if (!isa<memref::StoreOp, vector::StoreOp>(op))
+    if (!isa<memref::StoreOp, vector::StoreOp, CopyChunkOp, WarpProductOp>(op))
       return WalkResult::advance();
     for (Operation *parent = op; (parent = parent->getParentOfType<scf::ForallOp>());)
       if (isThreadForall(cast<scf::ForallOp>(parent)))
@@ -186,7 +182,7 @@ LogicalResult FunctionCheck::checkBlocks() {
   });
   if (result.wasInterrupted() || failed(checkBlockMemory()))
     return failure();
-  return allowOnly({"affine", "arith", "func", "math", "memref", "scf", "ub", "vector"});
+  return allowOnly({"aft_gpu", "affine", "arith", "func", "math", "memref", "scf", "ub", "vector"});
 }
 
 LogicalResult FunctionCheck::run() {

@@ -167,6 +167,7 @@ static void buildNVVM(OpPassManager &passes, const PipelineOptions &options) {
   OpPassManager &device = passes.nest<ModuleOp>();
   device.addNestedPass<func::FuncOp>(createGridToRange());
   device.addPass(createLowerThreads());
+  device.addNestedPass<func::FuncOp>(createLowerWarps());
   // A GPU rounds to bf16 itself.
   convertToLLVM(device, /*expandBf16=*/false);
   passes.addNestedPass<func::FuncOp>(createGridToRange());

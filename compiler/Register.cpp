@@ -11,6 +11,7 @@
 #include "compiler/tile/Passes.h"
 #include "compiler/vector/BufferizableModels.h"
 #include "compiler/vector/Passes.h"
+#include "compiler/vector/gpu/GpuOps.h"
 #include "dialect/derivative/Differentiable.h"
 #include "dialect/ir/AFT.h"
 #include "mlir/InitAllDialects.h"
@@ -25,13 +26,13 @@
 void aft::registerDialects(mlir::DialectRegistry &registry) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
-  registry.insert<AFTDialect>();
+  registry.insert<AFTDialect, AFTGPUDialect>();
   registerBufferizableModels(registry);
   registerDerivatives(registry);
 }
 
 void aft::registerCompilerDialects(mlir::DialectRegistry &registry) {
-  registry.insert<AFTDialect, mlir::affine::AffineDialect, mlir::arith::ArithDialect,
+  registry.insert<AFTDialect, AFTGPUDialect, mlir::affine::AffineDialect, mlir::arith::ArithDialect,
                   mlir::bufferization::BufferizationDialect, mlir::cf::ControlFlowDialect,
                   mlir::func::FuncDialect, mlir::gpu::GPUDialect, mlir::linalg::LinalgDialect, mlir::LLVM::LLVMDialect,
                   mlir::math::MathDialect, mlir::memref::MemRefDialect, mlir::NVVM::NVVMDialect, mlir::scf::SCFDialect,

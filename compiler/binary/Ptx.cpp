@@ -5,6 +5,7 @@
 #include "compiler/nvvm/Device.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/InstrTypes.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -70,6 +71,16 @@ static std::string ptxArchitecture(ModuleOp device, StringRef gpu) {
 /// memory are loaded as such.
 static constexpr const char *kLatePasses =
     "function(infer-address-spaces,instcombine<no-verify-fixpoint>,infer-alignment)";
+
+/// Instructions that all threads of a warp execute together must not be moved to where only
+/// some of them are; LLVM knows that of barriers alone.
+static void keepWarpsTogether(llvm::Module &code) {
+  for (llvm::Function &function : code)
+    if (function.getName().starts_with("llvm.nvvm.mma.") ||
+        function.getName().starts_with("llvm.nvvm.ldmatrix."))
+      for (llvm::User *user : function.users())
+        llvm::cast<llvm::CallBase>(user)->setConvergent();
+}
 
 static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   return runPasses(module, machine,
@@ -144,6 +155,7 @@ FailureOr<DeviceCode> aft::compileDevice(ModuleOp module, const Target &target,
   code->setTargetTriple(kTriple);
   code->setDataLayout(machine->createDataLayout());
   markKernels(device, *code);
+  keepWarpsTogether(*code);
   llvm::raw_string_ostream stream(error);
   if (llvm::verifyModule(*code, &stream))
     return fail("generated LLVM IR is invalid: " + error);

@@ -2,6 +2,7 @@
 
 #include "compiler/kernels/Interface.h"
 #include "compiler/nvvm/Passes.h"
+#include "compiler/nvvm/WarpOps.h"
 #include "compiler/vector/gpu/Threads.h"
 
 namespace aft {
@@ -42,6 +43,7 @@ struct EmulateThreads : aft::impl::EmulateThreadsBase<EmulateThreads> {
     });
     for (scf::ForallOp forall : foralls)
       toLoop(forall);
+    emulateWarps(kernel);
     // Once per call of the kernel, not once per thread.
     OpBuilder builder = OpBuilder::atBlockBegin(&kernel.front());
     for (Operation *op : memory) {

@@ -4,6 +4,7 @@
 #include "compiler/llvm/Descriptors.h"
 #include "compiler/nvvm/Device.h"
 #include "compiler/nvvm/Passes.h"
+#include "compiler/nvvm/WarpOps.h"
 #include "compiler/vector/gpu/Threads.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -43,6 +44,7 @@ private:
   LogicalResult keepOwnRow(memref::AllocaOp memory, Value thread);
   void lowerMath(Operation *op);
   void lowerExp2(math::Exp2Op op);
+  bool isAligned(Value memref);
   LogicalResult setParameters();
 
   func::FuncOp kernel;
@@ -181,6 +183,16 @@ void KernelLowering::lowerMath(Operation *op) {
   op->erase();
 }
 
+/// Whether a memref is a part of an operand that begins where chunks may.
+bool KernelLowering::isAligned(Value memref) {
+  while (auto view = memref.getDefiningOp<ViewLikeOpInterface>())
+    memref = view.getViewSource();
+  auto argument = dyn_cast<BlockArgument>(memref);
+  auto aligned = kernel->getAttrOfType<DenseBoolArrayAttr>(alignedAttrName);
+  return argument && argument.getOwner() == &kernel.front() && aligned &&
+         argument.getArgNumber() < aligned.size() && aligned[argument.getArgNumber()];
+}
+
 /// Pointers and extents in place of memrefs, and no result.
 LogicalResult KernelLowering::setParameters() {
   Location loc = kernel.getLoc();
@@ -248,6 +260,10 @@ LogicalResult KernelLowering::run() {
     } else if (auto alloca = dyn_cast<memref::AllocaOp>(op)) {
       (alloca->getParentOfType<scf::ForallOp>() ? own : rows).push_back(alloca);
     }
+  });
+  kernel.walk([&](CopyChunkOp copy) {
+    if (!isAligned(copy.getFrom()))
+      copyAtOnce(copy);
   });
   builder.setInsertionPointToStart(&kernel.front());
   Value thread = readIndex<NVVM::ThreadIdXOp>(builder, kernel.getLoc());

@@ -12,8 +12,9 @@ def EmulateThreads : Pass<"aft-emulate-threads", "::mlir::func::FuncOp"> {
     becomes a loop, memory that threads share or keep becomes stack memory. So
     the logic of these kernels is tested without a GPU (`--target=cuda-emulated`).
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
-                           "::mlir::scf::SCFDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
 }
 
 def OutlineDevice : Pass<"aft-outline-device", "::mlir::ModuleOp"> {
@@ -35,7 +36,17 @@ def LowerThreads : Pass<"aft-lower-threads", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect",
                            "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
-                           "::mlir::scf::SCFDialect"];
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def LowerWarps : Pass<"aft-lower-warps", "::mlir::func::FuncOp"> {
+  let summary = "Makes products of warps and copies in the background instructions of a GPU";
+  let description = [{
+    `aft_gpu.warp_product` becomes `ldmatrix` and `mma.sync` of 16 x 8 x 16 bf16,
+    whose sums are f32, `aft_gpu.copy_chunk` `cp.async`.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect",
+                           "::mlir::arith::ArithDialect", "::mlir::vector::VectorDialect"];
 }
 
 #endif // AFT_COMPILER_NVVM_PASSES_TD

@@ -32,6 +32,9 @@ struct TileProblem {
 /// that suit most kernels. Matrix products: ProductBlocks.h.
 llvm::SmallVector<int64_t> chooseTileSizes(const TileProblem &problem, int power = 0);
 
+/// What a block of threads may share without asking for more.
+constexpr int64_t kSharedBytes = 48 << 10;
+
 /// Rows and columns of a matrix product's tile for a block of threads: one or two of these
 /// units each way.
 constexpr int64_t kThreadBlockUnit = 64;

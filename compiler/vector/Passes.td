@@ -60,11 +60,13 @@ def MapToThreads : Pass<"aft-map-to-threads", "::mlir::func::FuncOp"> {
     In place of `aft-vectorize-linalg` and `aft-vectorize-mixers`. A tile is the
     work of a block: an `scf.forall` over its threads for each operation, after
     which all wait for each other. Matrix products have their tile of C in
-    registers; sums are shared by several threads and combined in a fixed order.
+    registers, those of bf16 by tensor cores (`aft_gpu.warp_product`); sums are
+    shared by several threads and combined in a fixed order.
     Kernels that have no code of their own here take the CPU's, one of its work
     groups per thread.
   }];
-  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+  let dependentDialects = ["::aft::AFTGPUDialect",
+                           "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
                            "::mlir::gpu::GPUDialect", "::mlir::math::MathDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect"];

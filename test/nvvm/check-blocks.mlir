@@ -40,3 +40,13 @@ func.func @store(%x: memref<4xf32>) attributes {aft.kernel} {
 func.func @range(%x: memref<4xf32>, %begin: index, %end: index) -> index attributes {aft.kernel} {
   return %begin : index
 }
+
+// -----
+
+func.func @copy(%x: memref<8xbf16>) attributes {aft.kernel} {
+  %c0 = arith.constant 0 : index
+  %a = memref.alloc() : memref<8xbf16>
+  // expected-error @below {{phase 'vector' left 'aft_gpu.copy_chunk' in @copy outside of all threads}}
+  aft_gpu.copy_chunk %x[%c0] to %a[%c0] : memref<8xbf16> to memref<8xbf16>
+  return
+}

@@ -37,12 +37,22 @@ def mixer(kind, keys, bias, attrs, element):
         list(zip(names, shapes)), [rows] + shapes)
 
 
-def product(op, a, b, c):
-    return function(
-        f"  %zero = arith.constant 0.0 : f32\n  %e = tensor.empty() : {c}\n"
-        f"  %z = linalg.fill ins(%zero : f32) outs(%e : {c}) -> {c}\n"
-        f"  %c = linalg.{op} ins(%a, %b : {a}, {b}) outs(%z : {c}) -> {c}\n"
-        f"  return %c : {c}", [("a", a), ("b", b)], [c])
+def product(op, a, b, c, rounded=None):
+    """C = A B, in f32 or rounded to bf16."""
+    rows = "%n" if "?" in c else ""
+    program = (f"  %c0 = arith.constant 0 : index\n  %n = tensor.dim %a, %c0 : {a}\n"
+               f"  %zero = arith.constant 0.0 : f32\n  %e = tensor.empty({rows}) : {c}\n"
+               f"  %z = linalg.fill ins(%zero : f32) outs(%e : {c}) -> {c}\n"
+               f"  %c = linalg.{op} ins(%a, %b : {a}, {b}) outs(%z : {c}) -> {c}\n")
+    if not rounded:
+        return function(program + f"  return %c : {c}", [("a", a), ("b", b)], [c])
+    same = "affine_map<(i, j) -> (i, j)>"
+    program += (f"  %f = tensor.empty({rows}) : {rounded}\n"
+                f"  %r = linalg.generic {{indexing_maps = [{same}, {same}], iterator_types = "
+                f"[\"parallel\", \"parallel\"]}} ins(%c : {c}) outs(%f : {rounded}) {{\n"
+                "  ^bb0(%x: f32, %o: bf16):\n    %t = arith.truncf %x : f32 to bf16\n"
+                f"    linalg.yield %t : bf16\n  }} -> {rounded}\n  return %r : {rounded}")
+    return function(program, [("a", a), ("b", b)], [rounded])
 
 
 programs = {f"{kind} {attrs} {element}": mixer(kind, keys, bias, attrs, element)
@@ -52,9 +62,20 @@ programs = {f"{kind} {attrs} {element}": mixer(kind, keys, bias, attrs, element)
                 ("local", 64, "?x63", "window = 32", "bf16"),
                 ("local", 64, "?x511", "window = 256", "f32"),
                 ("conv", 8, "8x11", "", "f32"), ("conv", 64, "64x11x11", "grid = [14, 14]", "f32"),
-                ("full", 64, "?x?", "", "f32"), ("full", 64, "?x?", "causal", "bf16")]}
+                ("full", 64, "?x?", "", "f32"), ("full", 64, "?x?", "causal", "bf16"),
+                ("full", 64, "?x?x?", "gate = tanh", "bf16")]}
 programs["matmul bf16"] = product("matmul_transpose_b", "tensor<300x200xbf16>",
                                   "tensor<100x200xbf16>", "tensor<300x100xf32>")
+# The largest tiles; where C is rounded, it lies in shared memory, too.
+programs["matmul bf16 large"] = product("matmul", "tensor<?x1024xbf16>", "tensor<1024x4096xbf16>",
+                                        "tensor<?x4096xf32>")
+programs["matmul bf16 turned"] = product("matmul_transpose_a", "tensor<1000x4096xbf16>",
+                                         "tensor<1000x4096xbf16>", "tensor<4096x4096xf32>")
+programs["matmul bf16 rounded"] = product("matmul_transpose_b", "tensor<?x1024xbf16>", "tensor<4096x1024xbf16>",
+                                          "tensor<?x4096xf32>", "tensor<?x4096xbf16>")
+# Rows that do not begin at multiples of 16 bytes.
+programs["matmul bf16 odd"] = product("matmul", "tensor<70x33xbf16>", "tensor<33x65xbf16>",
+                                      "tensor<70x65xf32>")
 state = "tensor<?x64xf32>"
 rows = "tensor<?x?x64xf32>"
 programs["decoding"] = function(
@@ -87,6 +108,10 @@ programs["elementwise f32"] = function(
     "  } -> tensor<?xf32>\n  return %y : tensor<?xf32>", [("x", "tensor<?xf32>")], ["tensor<?xf32>"])
 # Kernels that wait for memory: they load and store 16 bytes at once.
 VECTORS = ("simple", "local", "conv  f32", "norm", "elementwise")
+# What products of bf16 consist of; copies only where rows consist of 16 bytes, and not yet
+# those of aft.full.
+WARPS = ("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", "ldmatrix.sync.aligned.m8n8.x4",
+         "cp.async.cg.shared.global")
 
 
 def narrow(text):
@@ -108,6 +133,10 @@ def check(name, path, flags=()):
             problems.append(f"{arch}: {done.stderr.strip()[:300] or 'no PTX'}")
         if name.startswith(VECTORS):
             problems += [f"{arch}: {kernel} has no vectors of 16 bytes" for kernel in narrow(done.stdout)]
+        if name.startswith("matmul bf16") or name.startswith("full") and name.endswith("bf16"):
+            expected = WARPS[:2 if "odd" in name or name.startswith("full") else 3]
+            problems += [f"{arch}: no {instruction}" for instruction in expected
+                         if instruction not in done.stdout]
         if not problems and PTXAS:
             problems += assemble(ptx, arch, done.stdout, table)
     print(f"{'FAIL' if problems else 'ok  '} {name}")

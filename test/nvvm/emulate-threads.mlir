@@ -28,3 +28,37 @@ func.func @sum(%x: memref<?xf32>) attributes {aft.kernel} {
   } {mapping = [#gpu.block<x>]}
   return
 }
+
+// -----
+
+// Copies in the background are made at once; each thread makes its own numbers of a warp's
+// product: two neighbours in a row and two in the row 8 below.
+// CHECK-LABEL: func.func @warps(
+// CHECK: scf.for %[[THREAD:.*]] = %c0{{.*}} to %c32
+// CHECK: %[[CHUNK:.*]] = vector.load %{{.*}} vector<8xbf16>
+// CHECK-NEXT: vector.store %[[CHUNK]]
+// CHECK: %[[LANE:.*]] = arith.remui %[[THREAD]], %c32
+// CHECK: arith.divui %[[LANE]], %c4
+// CHECK: scf.for %{{.*}} = %c0{{.*}} to %c16{{.*}} iter_args(%[[SUM:.*]] = %{{.*}}, %{{.*}} = %{{.*}})
+// CHECK-COUNT-12: memref.load
+// CHECK: math.fma %{{.*}}, %{{.*}}, %[[SUM]] : vector<4xf32>
+// CHECK: math.fma
+// CHECK-NOT: aft_gpu
+func.func @warps(%x: memref<16x16xbf16>, %y: memref<2x4xf32>) attributes {aft.kernel} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant dense<0.0> : vector<4xf32>
+  %shared = memref.alloc() : memref<16x24xbf16>
+  scf.forall (%block) in (%c1) {
+    scf.forall (%thread) in (32) {
+      aft_gpu.copy_chunk %x[%c0, %c0] to %shared[%c0, %c0] : memref<16x16xbf16> to memref<16x24xbf16>
+      aft_gpu.copy_fence
+      aft_gpu.copy_wait 0
+      %p:2 = aft_gpu.warp_product %shared[%c0, %c0], %shared[%c0, %c0] to (%zero, %zero) in %thread {rows = 16, columns = 16, depth = 16}
+        : memref<16x24xbf16>, memref<16x24xbf16>, vector<4xf32>, vector<4xf32>
+      vector.store %p#0, %y[%c0, %c0] : memref<2x4xf32>, vector<4xf32>
+      vector.store %p#1, %y[%c1, %c0] : memref<2x4xf32>, vector<4xf32>
+    } {mapping = [#gpu.thread<x>]}
+  } {mapping = [#gpu.block<x>]}
+  return
+}

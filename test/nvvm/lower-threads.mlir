@@ -1,4 +1,4 @@
-// RUN: aft-opt %s -aft-grid-to-range -aft-lower-threads | FileCheck %s
+// RUN: aft-opt %s -split-input-file -aft-grid-to-range -aft-lower-threads | FileCheck %s
 // A kernel is a function of a thread of a block: it does the group of its block's number,
 // waits where threads wait for each other, and has its own row of what threads keep.
 
@@ -59,6 +59,33 @@ func.func @exponentials(%x: memref<?xf32>, %y: memref<?xf64>) attributes {aft.al
       %dd = arith.maximumf %d, %d : f64
       vector.store %r, %x[%thread] : memref<?xf32>, vector<2xf32>
       memref.store %dd, %y[%thread] : memref<?xf64>
+    } {mapping = [#gpu.thread<x>]}
+  } {mapping = [#gpu.block<x>]}
+  return
+}
+
+// -----
+
+// The hardware copies in the background only what begins at multiples of 16 bytes.
+// CHECK-LABEL: func.func @copies(
+// CHECK-NOT: vector.load
+// CHECK: aft_gpu.copy_chunk
+// CHECK: vector.load %{{.*}} vector<8xbf16>
+// CHECK-NEXT: vector.store
+// CHECK-NOT: aft_gpu.copy_chunk
+func.func @copies(%x: memref<?x8xbf16>, %y: memref<?x8xbf16>, %z: memref<8xbf16>) attributes {aft.aligned = array<i1: true, false, true>, aft.kernel} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %shared = memref.alloc() : memref<2x8xbf16>
+  scf.forall (%block) in (%c1) {
+    scf.forall (%thread) in (32) {
+      %part = memref.subview %x[1, 0] [1, 8] [1, 1] : memref<?x8xbf16> to memref<1x8xbf16, strided<[8, 1], offset: 8>>
+      aft_gpu.copy_chunk %part[%c0, %c0] to %shared[%c0, %c0] : memref<1x8xbf16, strided<[8, 1], offset: 8>> to memref<2x8xbf16>
+      aft_gpu.copy_chunk %y[%c0, %c0] to %shared[%c1, %c0] : memref<?x8xbf16> to memref<2x8xbf16>
+    } {mapping = [#gpu.thread<x>]}
+    scf.forall (%thread) in (32) {
+      %v = memref.load %shared[%c1, %c1] : memref<2x8xbf16>
+      memref.store %v, %z[%c0] : memref<8xbf16>
     } {mapping = [#gpu.thread<x>]}
   } {mapping = [#gpu.block<x>]}
   return

@@ -31,6 +31,13 @@ static Value pairBias(const FullMixer &mixer, Value batch, Value t, Value key) {
   return e.select(seen, w, e.number(mixer.element, -INFINITY));
 }
 
+/// Whether keys and values are no more exact than factors of a product by tensor cores.
+static bool areNarrow(const FullMixer &mixer) {
+  return llvm::all_of(ValueRange{mixer.k, mixer.v}, [](Value memref) {
+    return cast<MemRefType>(memref.getType()).getElementType().isBF16();
+  });
+}
+
 static PairTiles tilesOf(const FullMixer &mixer) {
   PairTiles tiles;
   tiles.element = mixer.element;
@@ -64,7 +71,7 @@ void aft::emitFullThreads(FullOp op, OpBuilder &builder) {
       group.store(group.logz(state), mixer.inits[2], t);
     }
   };
-  tiles.run(e);
+  areNarrow(mixer) ? tiles.runByWarps(e) : tiles.run(e);
 }
 
 /// G exp(k + w - logz) of a pair.
@@ -93,8 +100,14 @@ static void emitQueries(const FullMixer &mixer) {
 static void emitKeys(const FullMixer &mixer) {
   Emitter &e = mixer.e;
   PairTiles tiles = tilesOf(mixer);
+  bool byWarps = areNarrow(mixer);
   tiles.outputs = mixer.keys;
   tiles.values = 2;
+  // Values and R less a number that is about the same: so their difference loses nothing when
+  // they are rounded.
+  auto centred = [&](LaneEmitter &group, Value number) {
+    return byWarps ? e.fsub(number, mixer.middle(group)) : number;
+  };
   tiles.items = [&](Value, Value from, Value) {
     return std::pair(mixer.firstQueryOf(from), mixer.queries);
   };
@@ -105,18 +118,19 @@ static void emitKeys(const FullMixer &mixer) {
   };
   tiles.value = [&](LaneEmitter &group, Value t) {
     Value g = mixer.gatedGradient(group, t);
-    return SmallVector<Value>{g, e.fmul(g, group.load(mixer.ratio, t))};
+    return SmallVector<Value>{g, e.fmul(g, centred(group, group.load(mixer.ratio, t)))};
   };
   tiles.finish = [&](LaneEmitter &group, Value key, Value m, ValueRange sums) {
     Value scale = e.exp(e.fadd(group.load(mixer.k, key), m));
-    Value dk = e.fmul(scale, e.fsub(e.fmul(group.load(mixer.v, key), sums[1]), sums[2]));
+    Value v = centred(group, group.load(mixer.v, key));
+    Value dk = e.fmul(scale, e.fsub(e.fmul(v, sums[1]), sums[2]));
     // A hidden key has no gradient, whatever its value is.
     Value hidden = e.equal(scale, group.number(0));
     auto seen = [&](Value value) { return e.select(hidden, group.number(0), value); };
     group.store(seen(dk), mixer.inits[1], key);
     group.store(seen(e.fmul(scale, sums[1])), mixer.inits[2], key);
   };
-  tiles.run(e);
+  byWarps ? tiles.runByWarps(e) : tiles.run(e);
 }
 
 /// dw, for all batch entries together, or each on its own.

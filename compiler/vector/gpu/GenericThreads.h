@@ -17,6 +17,11 @@ mlir::LogicalResult emitGenericThreads(mlir::linalg::LinalgOp op, mlir::OpBuilde
 /// `overwrites`: C = A * B instead of C += A * B.
 void emitMatmulThreads(mlir::linalg::LinalgOp op, mlir::OpBuilder &builder, bool overwrites);
 
+/// The same by tensor cores, of a tile that chooseWarpTile may have chosen. False, and
+/// nothing, where they do not multiply such numbers or the tile is not known to be small
+/// enough.
+bool emitMatmulTensorCores(mlir::linalg::LinalgOp op, mlir::OpBuilder &builder, bool overwrites);
+
 } // namespace aft
 
 #endif // AFT_COMPILER_VECTOR_GPU_GENERICTHREADS_H

@@ -5,6 +5,7 @@
 #include "compiler/vector/GenericEmission.h"
 #include "compiler/vector/Passes.h"
 #include "compiler/vector/gpu/GenericThreads.h"
+#include "compiler/vector/gpu/GpuOps.h"
 #include "compiler/vector/gpu/MixerThreads.h"
 #include "compiler/vector/gpu/Threads.h"
 #include "compiler/vector/product/MatmulEmission.h"
@@ -32,10 +33,12 @@ static LogicalResult mapLinalg(func::FuncOp kernel) {
     if (!op.hasPureBufferSemantics())
       return op->emitOpError() << "must be on memrefs before it is mapped to threads";
     OpBuilder builder(op);
-    if (isMatmul(op))
-      emitMatmulThreads(op, builder, overwriting.contains(op));
-    else if (failed(emitGenericThreads(op, builder)))
+    if (isMatmul(op)) {
+      if (!emitMatmulTensorCores(op, builder, overwriting.contains(op)))
+        emitMatmulThreads(op, builder, overwriting.contains(op));
+    } else if (failed(emitGenericThreads(op, builder))) {
       return failure();
+    }
     op->erase();
   }
   return success();

@@ -32,6 +32,9 @@ struct PairTiles {
   std::function<void(LaneEmitter &, Value output, Value m, mlir::ValueRange sums)> finish;
 
   void run(Emitter &e) const;
+  /// The same by tensor cores, for f32: exp(w - a) and exp(x - c), also times a value, are
+  /// rounded to bf16 (PairWarps.cpp).
+  void runByWarps(Emitter &e) const;
 };
 
 } // namespace aft

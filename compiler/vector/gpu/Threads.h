@@ -22,6 +22,9 @@ constexpr int64_t kBlockThreads = 256;
 /// Threads that execute together; a forall has at least so many.
 constexpr int64_t kWarpThreads = 32;
 
+/// What a memref of a static shape takes.
+int64_t bytesOf(mlir::MemRefType type);
+
 /// Whether a forall runs over the threads of a block.
 bool isThreadForall(mlir::scf::ForallOp forall);
 

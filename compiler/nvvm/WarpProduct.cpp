@@ -1,0 +1,215 @@
+//===- WarpProduct.cpp - What warps do together, by a GPU's instructions --===//
+
+#include "compiler/nvvm/Passes.h"
+#include "compiler/vector/gpu/Fragment.h"
+#include "compiler/vector/gpu/GpuOps.h"
+#include "compiler/vector/gpu/Threads.h"
+#include "mlir/Conversion/LLVMCommon/Pattern.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Transforms/DialectConversion.h"
+
+namespace aft {
+#define GEN_PASS_DEF_LOWERWARPS
+#include "compiler/nvvm/Passes.h.inc"
+} // namespace aft
+
+using namespace mlir;
+using namespace aft;
+
+static constexpr unsigned kGlobalSpace = 1, kSharedSpace = 3;
+/// nvvm.mma.sync takes bf16 for f16 and is refused.
+static constexpr llvm::StringLiteral kProduct = "llvm.nvvm.mma.m16n8k16.row.col.bf16";
+/// Matrices of 8 x 8 that are loaded at once.
+static constexpr int64_t kLoaded = 4, kLoadedSide = 8;
+
+static Value inSpace(OpBuilder &builder, Location loc, Value pointer, unsigned space) {
+  auto type = LLVM::LLVMPointerType::get(builder.getContext(), space);
+  return builder.create<LLVM::AddrSpaceCastOp>(loc, type, pointer);
+}
+
+namespace {
+
+struct LowerCopyChunk : ConvertOpToLLVMPattern<CopyChunkOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult matchAndRewrite(CopyChunkOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    Value from = getStridedElementPtr(loc, op.getFrom().getType(), adaptor.getFrom(),
+                                      adaptor.getFromIndices(), rewriter);
+    Value to = getStridedElementPtr(loc, op.getTo().getType(), adaptor.getTo(),
+                                    adaptor.getToIndices(), rewriter);
+    // Past the L1 cache: what is copied is read from shared memory.
+    rewriter.create<NVVM::CpAsyncOp>(
+        loc, inSpace(rewriter, loc, to, kSharedSpace), inSpace(rewriter, loc, from, kGlobalSpace),
+        rewriter.getI32IntegerAttr(CopyChunkOp::kBytes),
+        NVVM::LoadCacheModifierKindAttr::get(op.getContext(), NVVM::LoadCacheModifierKind::CG),
+        Value());
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct LowerCopyFence : ConvertOpToLLVMPattern<CopyFenceOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult matchAndRewrite(CopyFenceOp op, OpAdaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithNewOp<NVVM::CpAsyncCommitGroupOp>(op);
+    return success();
+  }
+};
+
+struct LowerCopyWait : ConvertOpToLLVMPattern<CopyWaitOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult matchAndRewrite(CopyWaitOp op, OpAdaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithNewOp<NVVM::CpAsyncWaitGroupOp>(op, op.getPending());
+    return success();
+  }
+};
+
+/// Emits the instructions of a product: for each 16 steps the fragments of A and B, which
+/// stay in registers, then all products of them.
+class WarpProductLowering {
+public:
+  using Address = llvm::function_ref<Value(ValueRange indices)>;
+  WarpProductLowering(OpBuilder &builder, WarpProductOp op)
+      : e(builder, op.getLoc()), builder(builder), op(op),
+        lane(builder.create<arith::RemUIOp>(e.loc, op.getThread(), e.index(kWarpThreads))) {}
+  SmallVector<Value> run(Address a, Address b);
+
+private:
+  SmallVector<Value> loadSquares(Address address, ValueRange first, Value outer, Value inner,
+                                 bool turned);
+  SmallVector<Value> loadA(Address a, int64_t row, int64_t step);
+  SmallVector<Value> loadB(Address b, int64_t column, int64_t step);
+  Value multiply(ValueRange a, ValueRange b, Value sums);
+  Value rest(Value value, int64_t by) {
+    return builder.create<arith::RemUIOp>(e.loc, value, e.index(by));
+  }
+  /// Of the addresses that a thread gives, eight for each square: its place in the square,
+  /// and whether the square is in the second half of the four, or second in its half.
+  Value inSquare() { return rest(lane, kLoadedSide); }
+  Value half() { return e.mul(e.div(lane, 2 * kLoadedSide), kLoadedSide); }
+  Value second() { return e.mul(rest(e.div(lane, kLoadedSide), 2), kLoadedSide); }
+
+  Emitter e;
+  OpBuilder &builder;
+  WarpProductOp op;
+  Value lane;
+};
+
+struct LowerWarpProduct : ConvertOpToLLVMPattern<WarpProductOp> {
+  using ConvertOpToLLVMPattern::ConvertOpToLLVMPattern;
+  LogicalResult matchAndRewrite(WarpProductOp op, OpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    Location loc = op.getLoc();
+    Type index = getIndexType();
+    auto address = [&](MemRefType type, Value descriptor, ValueRange indices) {
+      SmallVector<Value> converted;
+      for (Value value : indices)
+        converted.push_back(
+            rewriter.create<UnrealizedConversionCastOp>(loc, index, value).getResult(0));
+      Value pointer = getStridedElementPtr(loc, type, descriptor, converted, rewriter);
+      return inSpace(rewriter, loc, pointer, kSharedSpace);
+    };
+    rewriter.replaceOp(op, WarpProductLowering(rewriter, op)
+                               .run(
+                                   [&](ValueRange indices) {
+                                     return address(op.getA().getType(), adaptor.getA(), indices);
+                                   },
+                                   [&](ValueRange indices) {
+                                     return address(op.getB().getType(), adaptor.getB(), indices);
+                                   }));
+    return success();
+  }
+};
+
+} // namespace
+
+/// Four squares; this thread's address is at `outer` and `inner` from the first element.
+SmallVector<Value> WarpProductLowering::loadSquares(Address address, ValueRange first, Value outer,
+                                                    Value inner, bool turned) {
+  SmallVector<Value> indices(first);
+  indices[indices.size() - 2] = e.add(indices[indices.size() - 2], outer);
+  indices.back() = e.add(indices.back(), inner);
+  auto layout = turned ? NVVM::MMALayout::col : NVVM::MMALayout::row;
+  SmallVector<Type> types(kLoaded, builder.getI32Type());
+  Value loaded = builder.create<NVVM::LdMatrixOp>(
+      e.loc, LLVM::LLVMStructType::getLiteral(builder.getContext(), types), address(indices),
+      kLoaded, layout);
+  SmallVector<Value> squares;
+  for (int64_t i = 0; i < kLoaded; ++i)
+    squares.push_back(builder.create<LLVM::ExtractValueOp>(e.loc, loaded, i));
+  return squares;
+}
+
+/// Of 16 x 16: the upper and the lower square of the first eight steps, then of the others.
+SmallVector<Value> WarpProductLowering::loadA(Address a, int64_t row, int64_t step) {
+  if (op.getTransposedA())
+    return loadSquares(a, op.getAIndices(), e.add(e.add(half(), inSquare()), step),
+                       e.add(second(), row), /*turned=*/true);
+  return loadSquares(a, op.getAIndices(), e.add(e.add(second(), inSquare()), row),
+                     e.add(half(), step), /*turned=*/false);
+}
+
+/// Of 16 x 16: the first eight steps of eight columns and the others, then of the next columns.
+SmallVector<Value> WarpProductLowering::loadB(Address b, int64_t column, int64_t step) {
+  if (op.getTransposedB())
+    return loadSquares(b, op.getBIndices(), e.add(e.add(half(), inSquare()), column),
+                       e.add(second(), step), /*turned=*/false);
+  return loadSquares(b, op.getBIndices(), e.add(e.add(second(), inSquare()), step),
+                     e.add(half(), column), /*turned=*/true);
+}
+
+Value WarpProductLowering::multiply(ValueRange a, ValueRange b, Value sums) {
+  SmallVector<Value> numbers;
+  for (int64_t i = 0; i < kFragmentNumbers; ++i)
+    numbers.push_back(builder.create<vector::ExtractOp>(e.loc, sums, i));
+  SmallVector<Type> types(kFragmentNumbers, builder.getF32Type());
+  SmallVector<Value> operands(a);
+  llvm::append_range(operands, b);
+  llvm::append_range(operands, numbers);
+  Value product = builder
+                      .create<LLVM::CallIntrinsicOp>(
+                          e.loc, LLVM::LLVMStructType::getLiteral(builder.getContext(), types),
+                          builder.getStringAttr(kProduct), operands)
+                      .getResult(0);
+  for (int64_t i = 0; i < kFragmentNumbers; ++i)
+    numbers[i] = builder.create<LLVM::ExtractValueOp>(e.loc, product, i);
+  return builder.create<vector::FromElementsOp>(e.loc, sums.getType(), numbers);
+}
+
+SmallVector<Value> WarpProductLowering::run(Address addressA, Address addressB) {
+  int64_t down = op.getRows() / kFragmentRows, across = op.getColumns() / kFragmentColumns;
+  SmallVector<Value> sums(op.getSums());
+  for (int64_t step = 0; step < static_cast<int64_t>(op.getDepth()); step += kFragmentDepth) {
+    SmallVector<SmallVector<Value>> left, right;
+    for (int64_t i = 0; i < down; ++i)
+      left.push_back(loadA(addressA, i * kFragmentRows, step));
+    for (int64_t j = 0; j < across; j += 2) {
+      SmallVector<Value> squares = loadB(addressB, j * kFragmentColumns, step);
+      right.push_back({squares[0], squares[1]});
+      right.push_back({squares[2], squares[3]});
+    }
+    for (int64_t i = 0; i < down; ++i)
+      for (int64_t j = 0; j < across; ++j)
+        sums[i * across + j] = multiply(left[i], right[j], sums[i * across + j]);
+  }
+  return sums;
+}
+
+namespace {
+struct LowerWarps : aft::impl::LowerWarpsBase<LowerWarps> {
+  void runOnOperation() override {
+    LLVMTypeConverter converter(&getContext());
+    RewritePatternSet patterns(&getContext());
+    patterns.add<LowerCopyChunk, LowerCopyFence, LowerCopyWait, LowerWarpProduct>(converter);
+    ConversionTarget target(getContext());
+    target.addIllegalDialect<AFTGPUDialect>();
+    target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
+    if (failed(applyPartialConversion(getOperation(), target, std::move(patterns))))
+      signalPassFailure();
+  }
+};
+} // namespace

@@ -1,0 +1,52 @@
+// RUN: aft-opt %s -split-input-file -aft-lower-warps | FileCheck %s
+
+// Copies go from global to shared memory.
+// CHECK-LABEL: func.func @copy(
+// CHECK: %[[FROM:.*]] = llvm.getelementptr
+// CHECK: %[[TO:.*]] = llvm.getelementptr
+// CHECK-DAG: %[[SHARED:.*]] = llvm.addrspacecast %[[TO]] : !llvm.ptr to !llvm.ptr<3>
+// CHECK-DAG: %[[GLOBAL:.*]] = llvm.addrspacecast %[[FROM]] : !llvm.ptr to !llvm.ptr<1>
+// CHECK: nvvm.cp.async.shared.global %[[SHARED]], %[[GLOBAL]], 16, cache = cg
+// CHECK: nvvm.cp.async.commit.group
+// CHECK: nvvm.cp.async.wait.group 1
+// CHECK-NOT: aft_gpu
+func.func @copy(%from: memref<?x64xbf16>, %to: memref<2x32x72xbf16>, %i: index) {
+  aft_gpu.copy_chunk %from[%i, %i] to %to[%i, %i, %i] : memref<?x64xbf16> to memref<2x32x72xbf16>
+  aft_gpu.copy_fence
+  aft_gpu.copy_wait 1
+  return
+}
+
+// -----
+
+// A as it lies, B turned while it is loaded: two fragments of one step.
+// CHECK-LABEL: func.func @product(
+// CHECK: %[[A:.*]] = nvvm.ldmatrix %{{.*}} {layout = #nvvm.mma_layout<row>, num = 4 : i32} : (!llvm.ptr<3>)
+// CHECK: %[[A0:.*]] = llvm.extractvalue %[[A]][0]
+// CHECK: %[[A1:.*]] = llvm.extractvalue %[[A]][1]
+// CHECK: %[[A2:.*]] = llvm.extractvalue %[[A]][2]
+// CHECK: %[[A3:.*]] = llvm.extractvalue %[[A]][3]
+// CHECK: %[[B:.*]] = nvvm.ldmatrix %{{.*}} {layout = #nvvm.mma_layout<col>, num = 4 : i32} : (!llvm.ptr<3>)
+// CHECK: %[[B0:.*]] = llvm.extractvalue %[[B]][0]
+// CHECK: %[[B1:.*]] = llvm.extractvalue %[[B]][1]
+// CHECK: %[[B2:.*]] = llvm.extractvalue %[[B]][2]
+// CHECK: %[[B3:.*]] = llvm.extractvalue %[[B]][3]
+// CHECK: llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.bf16"(%[[A0]], %[[A1]], %[[A2]], %[[A3]], %[[B0]], %[[B1]], %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}})
+// CHECK: llvm.call_intrinsic "llvm.nvvm.mma.m16n8k16.row.col.bf16"(%[[A0]], %[[A1]], %[[A2]], %[[A3]], %[[B2]], %[[B3]], %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}})
+// CHECK-NOT: call_intrinsic
+func.func @product(%a: memref<16x24xbf16>, %b: memref<16x24xbf16>, %c: vector<4xf32>, %thread: index, %i: index) -> (vector<4xf32>, vector<4xf32>) {
+  %d:2 = aft_gpu.warp_product %a[%i, %i], %b[%i, %i] to (%c, %c) in %thread {rows = 16, columns = 16, depth = 16}
+    : memref<16x24xbf16>, memref<16x24xbf16>, vector<4xf32>, vector<4xf32>
+  return %d#0, %d#1 : vector<4xf32>, vector<4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @transposed(
+// CHECK: nvvm.ldmatrix %{{.*}} {layout = #nvvm.mma_layout<col>, num = 4 : i32}
+// CHECK: nvvm.ldmatrix %{{.*}} {layout = #nvvm.mma_layout<row>, num = 4 : i32}
+func.func @transposed(%a: memref<16x24xbf16>, %b: memref<16x24xbf16>, %c: vector<4xf32>, %thread: index, %i: index) -> (vector<4xf32>, vector<4xf32>) {
+  %d:2 = aft_gpu.warp_product %a[%i, %i], %b[%i, %i] to (%c, %c) in %thread {rows = 16, columns = 16, depth = 16, transposedA, transposedB}
+    : memref<16x24xbf16>, memref<16x24xbf16>, vector<4xf32>, vector<4xf32>
+  return %d#0, %d#1 : vector<4xf32>, vector<4xf32>
+}

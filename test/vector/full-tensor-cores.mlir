@@ -1,0 +1,46 @@
+// RUN: aft-opt %s -split-input-file -aft-kernels -aft-tile=target=cuda -aft-vector=target=cuda | FileCheck %s
+// aft.full of bf16 on a GPU: exponentials of biases and of keys become factors of a product,
+// whose columns are eight channels with values and the same eight without, by turns.
+
+// CHECK-LABEL: func.func private @kernel_0_full(
+// CHECK-DAG: %[[WEIGHTS:.*]] = memref.alloc() : memref<64x72xbf16>
+// CHECK-DAG: %[[ITEMS:.*]] = memref.alloc() : memref<64x136xbf16>
+// CHECK-DAG: memref.alloca() : memref<256x32xf32>
+// The first tile is loaded.
+// CHECK: scf.forall (%{{.*}}) in (256) {
+// CHECK: scf.for %{{.*}} = %c0 to %{{.*}} step %c1 {
+// Both sums get the same rounded number; that of a hidden key counts for nothing.
+// CHECK: scf.forall (%{{.*}}) in (256) {
+// CHECK: memref.store {{.*}} %[[WEIGHTS]]
+// CHECK: %[[WIDE:.*]] = arith.extf %[[FACTOR:.*]] : bf16 to f32
+// CHECK: arith.cmpf oeq, %[[WIDE]]
+// CHECK: arith.mulf %[[WIDE]], %{{.*}} : f32
+// CHECK: arith.select
+// CHECK: memref.store %{{.*}}, %[[ITEMS]]
+// CHECK: memref.store %[[FACTOR]], %[[ITEMS]]
+// Sums are made relative to the largest numbers, and the tile is added; before that, the
+// next one is loaded.
+// CHECK: scf.forall (%[[THREAD:.*]]) in (256) {
+// CHECK: memref.load {{.*}} memref<?x?xf32>
+// CHECK: aft_gpu.warp_product %[[WEIGHTS]][%{{.*}}, %c0], %[[ITEMS]][%c0, %{{.*}}] to({{.*}}) in %[[THREAD]] {columns = 32 : i64, depth = 64 : i64, rows = 32 : i64}
+// Results; those that are not good are made again with exponentials of sums.
+// CHECK: scf.forall (%{{.*}}) in (256) {
+// CHECK: arith.cmpf oge
+// CHECK: arith.cmpf ord
+// CHECK: scf.for %{{.*}} = %c0 to %c16 step %c1 {
+// CHECK: arith.shrui
+func.func @main(%q: tensor<?x?x64xbf16>, %k: tensor<?x?x64xbf16>, %v: tensor<?x?x64xbf16>, %w: tensor<?x?xf32>) -> tensor<?x?x64xbf16> {
+  %y = aft.full %q, %k, %v, %w causal : (tensor<?x?x64xbf16>, tensor<?x?x64xbf16>, tensor<?x?x64xbf16>, tensor<?x?xf32>) -> tensor<?x?x64xbf16>
+  return %y : tensor<?x?x64xbf16>
+}
+
+// -----
+
+// Tensor cores would round f32.
+// CHECK-LABEL: func.func private @kernel_0_full(
+// CHECK-NOT: aft_gpu
+// CHECK: return
+func.func @main(%q: tensor<?x?x64xf32>, %k: tensor<?x?x64xf32>, %v: tensor<?x?x64xf32>, %w: tensor<?x?xf32>) -> tensor<?x?x64xf32> {
+  %y = aft.full %q, %k, %v, %w causal : (tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<?x?xf32>) -> tensor<?x?x64xf32>
+  return %y : tensor<?x?x64xf32>
+}

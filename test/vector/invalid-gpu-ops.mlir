@@ -1,0 +1,55 @@
+// RUN: aft-opt %s -split-input-file -verify-diagnostics
+
+// C1 of copy_chunk.
+func.func @types(%a: memref<8xbf16>, %b: memref<8xf32>, %i: index) {
+  // expected-error @below {{expected the same type of elements, found 'memref<8xbf16>' and 'memref<8xf32>'}}
+  aft_gpu.copy_chunk %a[%i] to %b[%i] : memref<8xbf16> to memref<8xf32>
+  return
+}
+
+// -----
+
+func.func @strides(%a: memref<8xbf16, strided<[2]>>, %b: memref<8xbf16>, %i: index) {
+  // expected-error @below {{expected elements of 'from' to follow each other along the last dimension}}
+  aft_gpu.copy_chunk %a[%i] to %b[%i] : memref<8xbf16, strided<[2]>> to memref<8xbf16>
+  return
+}
+
+// -----
+
+// C2 of copy_chunk.
+func.func @indices(%a: memref<8xbf16>, %b: memref<4x8xbf16>, %i: index) {
+  // expected-error @below {{expected 'to' to have an index for each of at least 1 dimensions, found 1 for 'memref<4x8xbf16>'}}
+  aft_gpu.copy_chunk %a[%i] to %b[%i] : memref<8xbf16> to memref<4x8xbf16>
+  return
+}
+
+// -----
+
+// C1 of warp_product.
+func.func @extents(%a: memref<16x16xbf16>, %b: memref<16x8xbf16>, %c: vector<4xf32>, %i: index) {
+  // expected-error @below {{expected columns to be a multiple of 16, found 8}}
+  %d = aft_gpu.warp_product %a[%i, %i], %b[%i, %i] to (%c) in %i {rows = 16, columns = 8, depth = 16}
+    : memref<16x16xbf16>, memref<16x8xbf16>, vector<4xf32>
+  return
+}
+
+// -----
+
+// C2 of warp_product.
+func.func @sums(%a: memref<16x16xbf16>, %b: memref<16x16xbf16>, %c: vector<4xf32>, %i: index) {
+  // expected-error @below {{expected sums for 2 fragments, found 1}}
+  %d = aft_gpu.warp_product %a[%i, %i], %b[%i, %i] to (%c) in %i {rows = 16, columns = 16, depth = 16}
+    : memref<16x16xbf16>, memref<16x16xbf16>, vector<4xf32>
+  return
+}
+
+// -----
+
+// C3 of warp_product.
+func.func @matrix(%a: memref<16xbf16>, %b: memref<16x16xbf16>, %c: vector<4xf32>, %i: index) {
+  // expected-error @below {{expected 'a' to have an index for each of at least 2 dimensions, found 1}}
+  %d:2 = aft_gpu.warp_product %a[%i], %b[%i, %i] to (%c, %c) in %i {rows = 16, columns = 16, depth = 16}
+    : memref<16xbf16>, memref<16x16xbf16>, vector<4xf32>, vector<4xf32>
+  return
+}
