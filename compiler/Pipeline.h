@@ -67,9 +67,11 @@ mlir::LogicalResult runPhase(mlir::ModuleOp module, Phase phase, const PipelineO
 mlir::LogicalResult runPhases(mlir::ModuleOp module, Phase last, const PipelineOptions &options);
 
 /// The binary phase: splits a module after the llvm phase into one module per
-/// kernel and one for the host, and compiles them in parallel.
+/// kernel and one for the host, and compiles them in parallel. Unless null, `assembly`
+/// receives what they are as text, each below its name.
 mlir::FailureOr<std::vector<NamedObject>> compileObjects(mlir::ModuleOp module,
-                                                         const PipelineOptions &options);
+                                                         const PipelineOptions &options,
+                                                         std::string *assembly = nullptr);
 
 } // namespace aft
 

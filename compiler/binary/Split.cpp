@@ -83,10 +83,11 @@ static std::string fileName(StringRef part, StringRef suffix) {
 }
 
 FailureOr<std::vector<NamedObject>> aft::compileObjects(ModuleOp module,
-                                                        const PipelineOptions &options) {
+                                                        const PipelineOptions &options,
+                                                        std::string *assembly) {
   PhaseTimer timer(options.report, phaseName(Phase::Binary));
   std::vector<Part> parts = split(module);
-  bool keepText = !options.dumpDir.empty();
+  bool keepText = !options.dumpDir.empty() || assembly;
   // The largest first, so that the threads end together.
   std::vector<std::pair<int64_t, size_t>> order; // operations, negative; part
   for (auto [number, part] : llvm::enumerate(parts)) {
@@ -110,10 +111,12 @@ FailureOr<std::vector<NamedObject>> aft::compileObjects(ModuleOp module,
     return failure();
   std::vector<NamedObject> objects;
   for (Part &part : parts) {
-    if (keepText) {
+    if (!options.dumpDir.empty()) {
       writeDumpFile(module, options.dumpDir, fileName(part.name, ".ll"), part.code.llvmIR);
       writeDumpFile(module, options.dumpDir, fileName(part.name, ".s"), part.code.assembly);
     }
+    if (assembly)
+      *assembly += "# " + part.name + "\n" + part.code.assembly;
     if (options.report)
       options.report->objects.push_back(
           {part.name, part.milliseconds, static_cast<int64_t>(part.code.object.size())});

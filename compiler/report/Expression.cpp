@@ -65,10 +65,10 @@ Expression Expression::make(Kind kind, const Expression &left, const Expression 
   constexpr double exact = 9007199254740992.0; // 2^53
   if (l && r) {
     std::optional<double> value = apply(kind, static_cast<double>(*l), static_cast<double>(*r));
-    if (!value)
+    // Beyond that it is no number of anything that there is.
+    if (!value || std::abs(*value) > exact)
       return {};
-    if (std::abs(*value) <= exact)
-      return static_cast<int64_t>(*value);
+    return static_cast<int64_t>(*value);
   }
   bool sum = kind == Kind::Add, product = kind == Kind::Multiply;
   // Constants lead, so that they meet where products and sums are nested.

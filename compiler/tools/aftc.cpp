@@ -51,7 +51,7 @@ static cl::opt<bool> tune("tune",
 static cl::opt<std::string> lastPhase(
     "compile-to",
     cl::desc("Prints the IR after a phase: graph, kernels, tile, vector, llvm (nvvm for cuda), or "
-             "the PTX of the binary phase for cuda"),
+             "the assembly of the phase binary (PTX for cuda)"),
     cl::value_desc("PHASE"), cl::cat(category));
 static cl::opt<std::string> dumpDir("dump-dir", cl::desc("Writes one numbered file per phase"),
                                     cl::value_desc("DIR"), cl::cat(category));
@@ -126,7 +126,7 @@ static std::string checkOptions() {
   if (!lastPhase.empty() && phase != aft::Phase::Binary &&
       (!phase || !llvm::is_contained(phases, *phase)))
     return "unknown phase '" + lastPhase + "' in --compile-to, expected graph, kernels, tile, " +
-           "vector or " + aft::phaseName(phases.back()).str();
+           "vector, " + aft::phaseName(phases.back()).str() + " or binary";
   if (tune && target.threadBlocks())
     return "--tune is for --target=cpu, found --target=" + targetName;
   if (lastPhase.empty() && output.empty() && dumpDir.empty() && report.empty())
@@ -148,11 +148,8 @@ static std::string checkOptions() {
 
 /// What this version does not do, as a message.
 static std::string checkSupport() {
-  bool isCuda = llvm::StringRef(targetName).starts_with("cuda") && targetName != "cuda-emulated";
   if (targetName == "cuda-emulated" && lastPhase.empty() && !output.empty())
     return "not supported: artifacts for --target=cuda-emulated, which is a test aid of aft-run";
-  if (lastPhase == "binary" && !isCuda)
-    return "not supported yet: --compile-to=binary; --dump-dir writes .ll and .s files";
   return "";
 }
 

@@ -5,7 +5,9 @@
 #include "runtime/artifact/Sha256.h"
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -52,15 +54,24 @@ static void makeFolder(const std::string &folder) {
   mkdir(folder.c_str(), 0700);
 }
 
-/// Opens the folder if it is a real one that only this user can write to.
-static int openFolder(const std::string &folder) {
+/// Opens the folder if it is a real one that only this user can write to; else says in `why` what
+/// is wrong.
+static int openFolder(const std::string &folder, std::string &why) {
   int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0)
-    return -1;
   struct stat info;
+  if (fd < 0) {
+    why = std::strerror(errno);
+    if (lstat(folder.c_str(), &info) == 0 && S_ISLNK(info.st_mode))
+      why = "expected a folder, found a link";
+    return -1;
+  }
   if (fstat(fd, &info) == 0 && info.st_uid == geteuid() && (info.st_mode & 0022) == 0)
     return fd;
   close(fd);
+  char found[64];
+  std::snprintf(found, sizeof found, "found owner %u and mode %04o",
+                static_cast<unsigned>(info.st_uid), static_cast<unsigned>(info.st_mode & 07777));
+  why = std::string("expected a folder that only its owner, this user, can write to, ") + found;
   return -1;
 }
 
@@ -91,7 +102,8 @@ static bool writeAll(int fd, const std::string &bytes) {
 }
 
 std::optional<std::string> Cache::load(const std::string &key) const {
-  int directory = enabled() ? openFolder(folder) : -1;
+  std::string why;
+  int directory = enabled() ? openFolder(folder, why) : -1;
   if (directory < 0)
     return std::nullopt;
   int fd = openat(directory, key.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
@@ -112,13 +124,14 @@ std::optional<std::string> Cache::load(const std::string &key) const {
   return content;
 }
 
-bool Cache::store(const std::string &key, const std::string &content) const {
+Status Cache::store(const std::string &key, const std::string &content) const {
   if (!enabled())
-    return false;
+    return {"there is no cache"};
   makeFolder(folder);
-  int directory = openFolder(folder);
+  std::string why;
+  int directory = openFolder(folder, why);
   if (directory < 0)
-    return false;
+    return {folder + ": " + why};
   // A reader sees the old entry or the new one, never a half.
   static thread_local unsigned counter = 0;
   std::string temporary = key + "." + std::to_string(getpid()) + "." +
@@ -127,11 +140,17 @@ bool Cache::store(const std::string &key, const std::string &content) const {
   int fd = openat(directory, temporary.c_str(),
                   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   bool good = fd >= 0 && writeAll(fd, kMagic + hashOf(key + content) + content);
-  if (fd >= 0)
-    good &= close(fd) == 0;
-  good = good && renameat(directory, temporary.c_str(), directory, key.c_str()) == 0;
+  int error = errno;
+  if (fd >= 0 && close(fd) != 0 && good) {
+    good = false;
+    error = errno;
+  }
+  if (good && renameat(directory, temporary.c_str(), directory, key.c_str()) != 0) {
+    good = false;
+    error = errno;
+  }
   if (!good && fd >= 0)
     unlinkat(directory, temporary.c_str(), 0);
   close(directory);
-  return good;
+  return {good ? "" : folder + ": cannot be written: " + std::strerror(error)};
 }

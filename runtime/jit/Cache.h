@@ -6,6 +6,8 @@
 #ifndef AFT_RUNTIME_JIT_CACHE_H
 #define AFT_RUNTIME_JIT_CACHE_H
 
+#include "aft/program.h"
+
 #include <optional>
 #include <string>
 
@@ -23,8 +25,8 @@ public:
   std::optional<std::string> load(const std::string &key) const;
 
   /// Stores a content; a failure (a full disk, say) leaves nothing behind and
-  /// is no error: the cache is only a help. Returns whether it was stored.
-  bool store(const std::string &key, const std::string &content) const;
+  /// stops nothing: the cache is only a help. Returns why it was not stored.
+  Status store(const std::string &key, const std::string &content) const;
 
 private:
   std::string folder;

@@ -194,7 +194,9 @@ Status aft::compileToText(const std::string &text, const std::string &name, Phas
   Messages messages(*context.context);
   OwningOpRef<ModuleOp> module = parseProgram(text, name, *context.context);
   bool good = module && succeeded(runPhases(*module, last, options));
-  if (good && last == Phase::Binary) {
+  if (good && last == Phase::Binary && options.target.device != Device::Cuda) {
+    good = succeeded(compileObjects(*module, options, &result));
+  } else if (good && last == Phase::Binary) {
     FailureOr<DeviceCode> code = compileDevice(*module, options.target, options.dumpDir);
     good = succeeded(code);
     if (good)

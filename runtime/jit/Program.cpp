@@ -196,11 +196,14 @@ Status Program::compile(const std::string &text, const std::string &name,
     for (const CompileReport::Phase &phase : report.phases)
       clock.add(phase.name, phase.milliseconds);
     compilation.text = compilationText(name, pipeline, report);
-    if (cache.enabled() && !(cache.store(Compilation::keyOf(key), compilation.text) &&
-                             cache.store(key, package->serialize())))
-      log("cache", name + ": could not be stored");
-    if (cache.enabled())
+    if (cache.enabled()) {
+      Status stored = cache.store(Compilation::keyOf(key), compilation.text);
+      if (stored.ok())
+        stored = cache.store(key, package->serialize());
+      if (!stored.ok())
+        log("cache", name + ": could not be stored: " + stored.message);
       clock.finished("store");
+    }
   }
   stats.kernels = static_cast<int>(package->kernels.size());
   stats.launches = package->launches;

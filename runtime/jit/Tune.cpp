@@ -208,7 +208,7 @@ void aft::tuneKernels(ModuleOp module, const PipelineOptions &options, const Cac
   std::vector<TileScale> scales = measureAll(module, unknown, trial, options);
   for (auto [tunable, scale] : llvm::zip(unknown, scales)) {
     setTileScale(tunable.kernel, scale);
-    cache.store(tunable.key, store(scale));
+    (void)cache.store(tunable.key, store(scale)); // without it, the next program measures again
     log("compile", "tiles of " + tunable.name + ": " + scale.text());
   }
 }

@@ -2,7 +2,7 @@
 and the accuracy contract: 50 times that of the values, relative to the largest entry. Where the
 terms of a gradient cancel, a few roundings of the largest sum of terms are allowed besides.
 
-usage: check_mixer_grads.py AFT-RUN
+usage: check_mixer_grads.py AFT-RUN [options of aft-run]
 """
 import os
 import subprocess
@@ -13,7 +13,7 @@ import numpy as np
 
 import oracle
 
-RUN = sys.argv[1]
+RUN, EXTRA = sys.argv[1], sys.argv[2:]
 rng = np.random.default_rng(31)
 EPSILON = {"f32": 2 ** -24, "f64": 2 ** -53, "bf16": 2 ** -9}
 results = []
@@ -83,7 +83,7 @@ def execute(text, arrays, count):
     with tempfile.TemporaryDirectory() as folder:
         source = os.path.join(folder, "main.mlir")
         open(source, "w").write(text)
-        command = [RUN, source]
+        command = [RUN, source, *EXTRA]
         for i, a in enumerate(arrays):
             np.save(os.path.join(folder, f"in{i}.npy"), a)
             command.append("--input=" + os.path.join(folder, f"in{i}.npy"))

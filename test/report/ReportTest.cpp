@@ -36,6 +36,9 @@ TEST(Expression, FoldsConstants) {
 
 TEST(Expression, IsUnknownWhereAPartIs) {
   EXPECT_FALSE((Expression() + 1).known());
+  // Too large to be exact.
+  Expression large = int64_t(1) << 62;
+  EXPECT_FALSE((large * (large * s0)).known());
   EXPECT_FALSE(floorDivide(s0, 0).evaluate({1}).has_value());
   EXPECT_FALSE(s1.evaluate({1}).has_value());
 }

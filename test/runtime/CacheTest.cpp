@@ -42,9 +42,9 @@ protected:
 TEST_F(CacheTest, ReturnsWhatWasStored) {
   Cache cache(folder);
   EXPECT_FALSE(cache.load(key));
-  ASSERT_TRUE(cache.store(key, content));
+  ASSERT_TRUE(cache.store(key, content).ok());
   EXPECT_EQ(cache.load(key), content);
-  ASSERT_TRUE(cache.store(key, "newer"));
+  ASSERT_TRUE(cache.store(key, "newer").ok());
   EXPECT_EQ(cache.load(key), "newer");
   EXPECT_FALSE(cache.load(hashOf("other")));
   struct stat info;
@@ -56,7 +56,7 @@ TEST_F(CacheTest, ReturnsWhatWasStored) {
 
 TEST_F(CacheTest, TakesDamageForAbsence) {
   Cache cache(folder);
-  ASSERT_TRUE(cache.store(key, content));
+  ASSERT_TRUE(cache.store(key, content).ok());
   fs::path entry = fs::path(folder) / key;
   const std::string good = read(entry);
   for (size_t i = 0; i < good.size(); ++i) {
@@ -78,7 +78,7 @@ TEST_F(CacheTest, TakesDamageForAbsence) {
 
 TEST_F(CacheTest, RefusesSymbolicLinksAndSharedFolders) {
   Cache cache(folder);
-  ASSERT_TRUE(cache.store(key, content));
+  ASSERT_TRUE(cache.store(key, content).ok());
   fs::path entry = fs::path(folder) / key;
   fs::rename(entry, base + "/elsewhere");
   fs::create_symlink(base + "/elsewhere", entry);
@@ -89,13 +89,17 @@ TEST_F(CacheTest, RefusesSymbolicLinksAndSharedFolders) {
 
   fs::create_directory_symlink(folder, base + "/link");
   EXPECT_FALSE(Cache(base + "/link").load(key));
-  EXPECT_FALSE(Cache(base + "/link").store(key, content));
+  EXPECT_EQ(Cache(base + "/link").store(key, content).message,
+            base + "/link: expected a folder, found a link");
 
   for (mode_t mode : {0777, 0770, 0720, 0702}) {
     ASSERT_EQ(chmod(folder.c_str(), mode), 0);
     EXPECT_FALSE(cache.load(key)) << std::oct << mode;
-    EXPECT_FALSE(cache.store(key, content)) << std::oct << mode;
+    EXPECT_FALSE(cache.store(key, content).ok()) << std::oct << mode;
   }
+  EXPECT_NE(cache.store(key, content).message.find("that only its owner, this user, can write to, "
+                                                   "found owner "),
+            std::string::npos);
   ASSERT_EQ(chmod(folder.c_str(), 0755), 0);
   EXPECT_TRUE(cache.load(key));
 }
@@ -103,12 +107,12 @@ TEST_F(CacheTest, RefusesSymbolicLinksAndSharedFolders) {
 // A store replaces what has the name of the entry; it does not write through it.
 TEST_F(CacheTest, WritesThroughNoLink) {
   Cache cache(folder);
-  ASSERT_TRUE(cache.store(key, content));
+  ASSERT_TRUE(cache.store(key, content).ok());
   fs::path entry = fs::path(folder) / key, victim = base + "/victim";
   write(victim, "precious");
   fs::remove(entry);
   fs::create_symlink(victim, entry);
-  EXPECT_TRUE(cache.store(key, content));
+  EXPECT_TRUE(cache.store(key, content).ok());
   EXPECT_EQ(read(victim), "precious");
   EXPECT_FALSE(fs::is_symlink(entry));
   struct stat info;
@@ -119,7 +123,7 @@ TEST_F(CacheTest, WritesThroughNoLink) {
 
 TEST_F(CacheTest, TakesWhatIsNoFileForAbsence) {
   Cache cache(folder);
-  ASSERT_TRUE(cache.store(key, content));
+  ASSERT_TRUE(cache.store(key, content).ok());
   fs::path entry = fs::path(folder) / key;
   fs::remove(entry);
   ASSERT_EQ(mkfifo(entry.c_str(), 0600), 0);
@@ -127,7 +131,7 @@ TEST_F(CacheTest, TakesWhatIsNoFileForAbsence) {
   fs::remove(entry);
   fs::create_directory(entry);
   EXPECT_FALSE(cache.load(key));
-  EXPECT_FALSE(cache.store(key, content));
+  EXPECT_FALSE(cache.store(key, content).ok());
   // Nothing is left of what could not be renamed.
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), 1);
 }
@@ -137,7 +141,7 @@ TEST_F(CacheTest, RefusesWhatBelongsToOthers) {
     GTEST_SKIP() << "only root can give files away";
   constexpr uid_t nobody = 65534;
   Cache cache(folder);
-  ASSERT_TRUE(cache.store(key, content));
+  ASSERT_TRUE(cache.store(key, content).ok());
   fs::path entry = fs::path(folder) / key;
   ASSERT_EQ(chown(entry.c_str(), nobody, gid_t(-1)), 0);
   EXPECT_FALSE(cache.load(key));
@@ -145,20 +149,20 @@ TEST_F(CacheTest, RefusesWhatBelongsToOthers) {
   EXPECT_TRUE(cache.load(key));
   ASSERT_EQ(chown(folder.c_str(), nobody, gid_t(-1)), 0);
   EXPECT_FALSE(cache.load(key));
-  EXPECT_FALSE(cache.store(key, content));
+  EXPECT_FALSE(cache.store(key, content).ok());
 }
 
 // What is read while others write is one of the contents as a whole.
 TEST_F(CacheTest, ReadersSeeNoHalfEntry) {
   Cache cache(folder);
   const std::string contents[] = {std::string(300000, 'a'), std::string(200000, 'b')};
-  ASSERT_TRUE(cache.store(key, contents[0]));
+  ASSERT_TRUE(cache.store(key, contents[0]).ok());
   std::atomic<bool> stop = false;
   std::vector<std::thread> writers;
   for (const std::string &each : contents)
     writers.emplace_back([&] {
       while (!stop)
-        EXPECT_TRUE(cache.store(key, each));
+        EXPECT_TRUE(cache.store(key, each).ok());
     });
   for (int round = 0; round < 100; ++round) {
     std::optional<std::string> found = cache.load(key);
@@ -171,10 +175,10 @@ TEST_F(CacheTest, ReadersSeeNoHalfEntry) {
 
 TEST_F(CacheTest, IsSilentWhereItCannotWrite) {
   write(base + "/file", "");
-  EXPECT_FALSE(Cache(base + "/file/folder").store(key, content));
+  EXPECT_FALSE(Cache(base + "/file/folder").store(key, content).ok());
   Cache none("");
   EXPECT_FALSE(none.enabled());
-  EXPECT_FALSE(none.store(key, content));
+  EXPECT_FALSE(none.store(key, content).ok());
   EXPECT_FALSE(none.load(key));
 }
 
