@@ -84,6 +84,11 @@ void Function::limit(Value input, int dimension, int64_t least, int64_t most) {
   else if (least < 0 || least > most)
     impl->fail("limit", "'" + argument->name + "' must have a least extent from 0 to the most, " +
                             "found " + std::to_string(least) + " and " + std::to_string(most));
+  else if (int64_t extent = dim ? input.type().shape[*dim] : kDynamic;
+           extent != kDynamic && (extent < least || extent > most))
+    impl->fail("limit", "'" + argument->name + "' has the extent " + std::to_string(extent) +
+                            " in dimension " + std::to_string(*dim) + ", expected one from " +
+                            std::to_string(least) + " to " + std::to_string(most));
   else if (dim) {
     argument->limits.resize(rank);
     argument->limits[*dim] = {least, most};

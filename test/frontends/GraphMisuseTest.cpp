@@ -121,6 +121,12 @@ TEST_F(GraphMisuse, NamesAndBuffersUsedTwice) {
   EXPECT_EQ(last(), "@g: output: the name 'y' is used twice");
   f.output(f.exp(a), "z", 0);
   EXPECT_EQ(last(), "@g: output: 'z' updates input 0 in place, which 'y' does already");
+  f.limit(a, 1, 5, 9);
+  EXPECT_EQ(last(), "@g: limit: 'a' has the extent 3 in dimension 1, expected one from 5 to 9");
+  Graph named;
+  named.function(std::string("f\0g", 3));
+  EXPECT_EQ(named.status().message,
+            "a function's name must not hold a zero byte, found one behind 'f'");
   Value empty;
   Graph fresh;
   fresh.function().output(fresh.function().add(empty, empty));
