@@ -95,7 +95,7 @@ func.func @rest(%x: tensor<?x4xf32> {aft.name = "x"}) -> tensor<?x4xf32> {
 
 // What is written lies within the destination, too.
 // CHECK-LABEL: @insert(
-// CHECK: cf.assert %{{.*}}, "3 must equal dimension 0 of argument 1 ('part') (required by tensor.insert_slice)"
+// CHECK: cf.assert %{{.*}}, "dimension 0 of argument 1 ('part') must equal 3 (required by tensor.cast)"
 // CHECK: cf.assert %{{.*}}, "4 must not be larger than dimension 0 of argument 0 ('x') (required by tensor.insert_slice)"
 func.func @insert(%x: tensor<?x4xf32> {aft.name = "x"}, %part: tensor<?x4xf32> {aft.name = "part"}) -> tensor<?x4xf32> {
   %p = tensor.cast %part : tensor<?x4xf32> to tensor<3x4xf32>
