@@ -49,19 +49,25 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${CMAKE_BINARY_DIR}/lib)
 set(same "(= ${PROJECT_VERSION})")
+# Libraries lie where the loader looks: its cache is made anew, once for all packages of a call.
+file(WRITE ${CMAKE_BINARY_DIR}/debian/triggers "activate-noawait ldconfig\n")
+foreach(component RUNTIME COMPILER TORCH)
+  set(CPACK_DEBIAN_${component}_PACKAGE_CONTROL_EXTRA ${CMAKE_BINARY_DIR}/debian/triggers)
+endforeach()
 
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME libaft-runtime${AFT_C_ABI})
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
 set(CPACK_COMPONENT_RUNTIME_DESCRIPTION "runs models that the AFT compiler made
-libaft_runtime loads artifacts of aftc and runs them on the CPU. It needs neither LLVM nor
-LibTorch.")
+libaft_runtime loads artifacts of aftc and runs them on the CPU. It needs
+neither LLVM nor LibTorch.")
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libaft-runtime-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libaft-runtime${AFT_C_ABI} ${same}")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "headers of the AFT runtime, for C and C++
-The headers aft/aft.h (C) and aft/program.h (C++), and files for CMake and pkg-config.")
+The headers aft/aft.h (C) and aft/program.h (C++), and files for CMake and
+pkg-config.")
 
 # Artifacts are made by a linker. dpkg-shlibdeps takes libLLVM for a part of llvm-19-dev.
 set(CPACK_DEBIAN_COMPILER_PACKAGE_NAME aft-compiler)
@@ -73,8 +79,9 @@ set(CPACK_DEBIAN_COMPILER_PACKAGE_DEPENDS
 list(JOIN CPACK_DEBIAN_COMPILER_PACKAGE_DEPENDS ", " CPACK_DEBIAN_COMPILER_PACKAGE_DEPENDS)
 set(CPACK_DEBIAN_COMPILER_PACKAGE_SUGGESTS "libmlir-${LLVM_VERSION_MAJOR}-dev")
 set(CPACK_COMPONENT_COMPILER_DESCRIPTION "compiler for attention-free transformers
-The programs aftc, aft-run, aft-opt, aft-reduce and aft-lsp-server, and libaft_compiler with the
-headers aft/graph.h and aft/report.h, which builds and compiles programs from C++.")
+The programs aftc, aft-run, aft-opt, aft-reduce and aft-lsp-server, and
+libaft_compiler with the headers aft/graph.h and aft/report.h, which builds
+and compiles programs from C++.")
 
 # There is no Debian package of that LibTorch: its users have it from PyPI or pytorch.org.
 set(CPACK_DEBIAN_TORCH_PACKAGE_NAME aft-torch)
@@ -82,8 +89,9 @@ set(CPACK_DEBIAN_TORCH_PACKAGE_SECTION devel)
 set(CPACK_DEBIAN_TORCH_PACKAGE_SHLIBDEPS OFF)
 set(CPACK_DEBIAN_TORCH_PACKAGE_DEPENDS "aft-compiler ${same}, libc6, libgcc-s1, libstdc++6")
 set(CPACK_COMPONENT_TORCH_DESCRIPTION "AFT for LibTorch modules
-libaft_torch compiles LibTorch modules for inference and training and registers the mixers as
-operators; libaft_import lets aftc and aft-run read models of PyTorch; char-lm and aft-bench.
-LibTorch ${aftTorch} has to be installed by other means, and found by the loader
-(LD_LIBRARY_PATH or /etc/ld.so.conf.d).")
+libaft_torch compiles LibTorch modules for inference and training and
+registers the mixers as operators; libaft_import lets aftc and aft-run read
+models of PyTorch; char-lm and aft-bench. LibTorch ${aftTorch} has to be
+installed by other means, and found by the loader (LD_LIBRARY_PATH or
+/etc/ld.so.conf.d).")
 include(CPack)

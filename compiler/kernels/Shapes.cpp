@@ -103,6 +103,94 @@ void ShapeAnalysis::requireAtMost(OpFoldResult left, OpFoldResult right,
   checks.push_back({left, right, /*equal=*/false, op});
 }
 
+/// Takes an extent apart: a value, or none, and a constant that is added to it.
+static std::pair<Value, int64_t> splitSum(OpFoldResult extent) {
+  int64_t constant = 0;
+  while (true) {
+    if (std::optional<int64_t> known = getConstantIntValue(extent))
+      return {Value(), constant + *known};
+    auto value = cast<Value>(extent);
+    Operation *op = value.getDefiningOp();
+    std::optional<int64_t> last;
+    if (isa_and_nonnull<arith::AddIOp, arith::SubIOp>(op))
+      last = getConstantIntValue(op->getOperand(1));
+    if (!last)
+      return {value, constant};
+    constant += isa<arith::AddIOp>(op) ? *last : -*last;
+    extent = op->getOperand(0);
+  }
+}
+
+/// Whether the plan can compute it: no content of a tensor has a part in it.
+static bool followsFromShapes(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (isa_and_nonnull<tensor::DimOp>(op))
+    return true;
+  return op && isMemoryEffectFree(op) && op->getNumRegions() == 0 && !isa<tensor::ExtractOp>(op) &&
+         llvm::all_of(op->getOperands(), followsFromShapes);
+}
+
+static bool isNeverNegative(OpFoldResult extent) {
+  if (std::optional<int64_t> constant = getConstantIntValue(extent))
+    return *constant >= 0;
+  Operation *op = cast<Value>(extent).getDefiningOp();
+  return isa_and_nonnull<tensor::DimOp>(op) ||
+         (isa_and_nonnull<arith::AddIOp, arith::MulIOp, arith::DivSIOp, arith::DivUIOp,
+                          arith::MaxSIOp>(op) &&
+          llvm::all_of(op->getOperands(), isNeverNegative));
+}
+
+void ShapeAnalysis::requireNotNegative(OpFoldResult extent, Operation *op) {
+  auto whole = dyn_cast<Value>(extent);
+  if (isNeverNegative(representative(extent)) || (whole && !followsFromShapes(whole)))
+    return;
+  Builder builder(op);
+  auto [value, constant] = splitSum(extent);
+  // n - 3 is said of n.
+  if (value && constant < 0)
+    requireAtMost(builder.getIndexAttr(-constant), value, op);
+  else
+    requireAtMost(builder.getIndexAttr(0), extent, op);
+}
+
+void ShapeAnalysis::requireWithin(OffsetSizeAndStrideOpInterface op, ArrayRef<OpFoldResult> whole) {
+  OpBuilder builder(op);
+  Location loc = op.getLoc();
+  auto plus = [&](Value value, int64_t constant) -> OpFoldResult {
+    if (!value)
+      return builder.getIndexAttr(constant);
+    if (constant == 0)
+      return value;
+    Value number = builder.create<arith::ConstantIndexOp>(loc, constant);
+    return builder.createOrFold<arith::AddIOp>(loc, value, number);
+  };
+  for (auto [offset, size, stride, extent] :
+       llvm::zip_equal(op.getMixedOffsets(), op.getMixedSizes(), op.getMixedStrides(), whole)) {
+    requireNotNegative(offset, op);
+    requireNotNegative(size, op);
+    auto [begin, first] = splitSum(offset);
+    auto [count, more] = splitSum(size);
+    auto [end, last] = splitSum(extent);
+    std::optional<int64_t> step = getConstantIntValue(stride);
+    // What depends on contents is the program's own business.
+    if (!step || (begin && !followsFromShapes(begin)) || (count && !followsFromShapes(count)))
+      continue;
+    // offset + (size - 1) * step + 1 <= extent, all constants on the left.
+    int64_t constant = first + (more - 1) * *step + 1 - last;
+    if (count && *step != 1)
+      count = builder.createOrFold<arith::MulIOp>(
+          loc, count, builder.create<arith::ConstantIndexOp>(loc, *step));
+    Value sum = begin ? begin : count;
+    if (begin && count)
+      sum = builder.createOrFold<arith::AddIOp>(loc, begin, count);
+    bool isSame = sum && end && representative(sum) == representative(end);
+    if (constant <= 0 && (!sum || isSame))
+      continue;
+    requireAtMost(plus(sum, std::max<int64_t>(constant, 0)),
+                  plus(end, std::max<int64_t>(-constant, 0)), op);
+  }
+}
+
 SmallVector<Value> ShapeAnalysis::merged() {
   SmallVector<Value> result;
   for (Value value : members)
@@ -324,6 +412,10 @@ LogicalResult ShapeAnalysis::visitReshape(Operation *op) {
         factors.push_back(source[dim]);
       extents.push_back(product(factors, op));
     }
+    // To a scalar: there are no groups.
+    for (OpFoldResult extent : source)
+      if (extents.empty() && failed(require(extent, Builder(op).getIndexAttr(1), op)))
+        return failure();
     return define(collapse.getResult(), std::move(extents), op);
   }
   auto expand = cast<tensor::ExpandShapeOp>(op);
@@ -331,6 +423,8 @@ LogicalResult ShapeAnalysis::visitReshape(Operation *op) {
   extents = getMixedValues(expand.getStaticOutputShape(),
                            expand.getOutputShape(), builder);
   Extents source = shape(expand.getSrc());
+  for (OpFoldResult extent : extents)
+    requireNotNegative(extent, op);
   for (auto [dim, group] : llvm::enumerate(expand.getReassociationIndices())) {
     Extents factors;
     for (int64_t part : group)
@@ -342,8 +436,11 @@ LogicalResult ShapeAnalysis::visitReshape(Operation *op) {
 }
 
 LogicalResult ShapeAnalysis::visitSpecial(Operation *op) {
-  if (auto empty = dyn_cast<tensor::EmptyOp>(op))
+  if (auto empty = dyn_cast<tensor::EmptyOp>(op)) {
+    for (OpFoldResult size : empty.getMixedSizes())
+      requireNotNegative(size, op);
     return define(empty.getResult(), empty.getMixedSizes(), op);
+  }
   if (auto cast = dyn_cast<tensor::CastOp>(op)) {
     if (!isa<RankedTensorType>(cast.getType()) ||
         !isa<RankedTensorType>(cast.getSource().getType()))
@@ -357,7 +454,7 @@ LogicalResult ShapeAnalysis::visitSpecial(Operation *op) {
   if (isa<tensor::PadOp, tensor::ConcatOp>(op))
     return visitJoin(op);
   if (auto insert = dyn_cast<tensor::InsertSliceOp>(op))
-    return define(insert.getResult(), shape(insert.getDest()), op);
+    return visitInsert(insert);
   if (auto softmax = dyn_cast<linalg::SoftmaxOp>(op))
     return define(op->getResult(0), shape(softmax.getInput()), op);
   // Operations that list the dynamic extents of their result.
@@ -369,6 +466,8 @@ LogicalResult ShapeAnalysis::visitSpecial(Operation *op) {
   else
     return op->emitOpError("not supported yet: this operation in a program "
                            "with dynamic extents");
+  for (Value size : sizes)
+    requireNotNegative(size, op);
   OpBuilder builder(op);
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
   return define(op->getResult(0),
@@ -376,18 +475,24 @@ LogicalResult ShapeAnalysis::visitSpecial(Operation *op) {
 }
 
 LogicalResult ShapeAnalysis::visitSlice(tensor::ExtractSliceOp slice) {
-  Extents extents, source = shape(slice.getSource());
+  Extents extents;
   llvm::SmallBitVector dropped = slice.getDroppedDims();
-  SmallVector<OpFoldResult> sizes = slice.getMixedSizes();
-  for (auto [dim, size] : llvm::enumerate(sizes)) {
+  for (auto [dim, size] : llvm::enumerate(slice.getMixedSizes()))
     if (!dropped[dim])
       extents.push_back(size);
-    // Other offsets are the program's own business.
-    if (isConstantIntValue(slice.getMixedOffsets()[dim], 0) &&
-        isConstantIntValue(slice.getMixedStrides()[dim], 1))
-      requireAtMost(size, source[dim], slice);
-  }
+  requireWithin(slice, shape(slice.getSource()));
   return define(slice.getResult(), std::move(extents), slice);
+}
+
+LogicalResult ShapeAnalysis::visitInsert(tensor::InsertSliceOp insert) {
+  Extents part = shape(insert.getSource()), whole = shape(insert.getDest());
+  llvm::SmallBitVector dropped = insert.getDroppedDims();
+  auto next = part.begin();
+  for (auto [dim, size] : llvm::enumerate(insert.getMixedSizes()))
+    if (!dropped[dim] && failed(require(size, *next++, insert)))
+      return failure();
+  requireWithin(insert, whole);
+  return define(insert.getResult(), std::move(whole), insert);
 }
 
 /// pad and concat: extents that are sums.
@@ -408,8 +513,11 @@ LogicalResult ShapeAnalysis::visitJoin(Operation *op) {
   };
   if (auto pad = dyn_cast<tensor::PadOp>(op)) {
     Extents extents = shape(pad.getSource());
-    for (auto [extent, low, high] : llvm::zip_equal(
-             extents, pad.getMixedLowPad(), pad.getMixedHighPad()))
+    for (auto amounts : {pad.getMixedLowPad(), pad.getMixedHighPad()})
+      for (OpFoldResult amount : amounts)
+        requireNotNegative(amount, op);
+    for (auto [extent, low, high] :
+         llvm::zip_equal(extents, pad.getMixedLowPad(), pad.getMixedHighPad()))
       extent = sum({extent, low, high});
     return define(pad.getResult(), std::move(extents), op);
   }
@@ -477,8 +585,9 @@ LogicalResult ShapeAnalysis::visit(Operation *op) {
     auto tensor = dyn_cast<RankedTensorType>(type);
     return tensor && !tensor.hasStaticShape();
   });
-  bool isShaped = isa<tensor::EmptyOp, tensor::CastOp, tensor::CollapseShapeOp,
-                      tensor::ExpandShapeOp, tensor::ExtractSliceOp>(op);
+  bool isShaped =
+      isa<tensor::EmptyOp, tensor::CastOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp,
+          tensor::ExtractSliceOp, tensor::InsertSliceOp, tensor::PadOp, tensor::ConcatOp>(op);
   if (hasDynamic || isShaped)
     return visitSpecial(op);
   return success();

@@ -64,14 +64,19 @@ private:
   mlir::LogicalResult visitSpecial(mlir::Operation *op);
   mlir::LogicalResult visitReshape(mlir::Operation *op);
   mlir::LogicalResult visitSlice(mlir::tensor::ExtractSliceOp slice);
+  mlir::LogicalResult visitInsert(mlir::tensor::InsertSliceOp insert);
   mlir::LogicalResult visitJoin(mlir::Operation *op);
   mlir::LogicalResult visitElementwise(mlir::Operation *op);
   void readAsserts();
 
-  mlir::LogicalResult require(mlir::OpFoldResult left,
-                              mlir::OpFoldResult right, mlir::Operation *op);
-  void requireAtMost(mlir::OpFoldResult left, mlir::OpFoldResult right,
-                     mlir::Operation *op);
+  mlir::LogicalResult require(mlir::OpFoldResult left, mlir::OpFoldResult right,
+                              mlir::Operation *op);
+  void requireAtMost(mlir::OpFoldResult left, mlir::OpFoldResult right, mlir::Operation *op);
+  /// Where that does not show, and it follows from shapes alone.
+  void requireNotNegative(mlir::OpFoldResult extent, mlir::Operation *op);
+  /// The part of a slice lies within the tensor of these extents.
+  void requireWithin(mlir::OffsetSizeAndStrideOpInterface op,
+                     llvm::ArrayRef<mlir::OpFoldResult> whole);
   void unite(mlir::OpFoldResult left, mlir::OpFoldResult right);
   /// A product of the program itself joins the class of equal products.
   void visitProduct(mlir::arith::MulIOp op);

@@ -81,9 +81,8 @@ Value Impl::elementwise(const char *operation, const std::vector<Operand> &opera
   if (!shape)
     return {};
   for (size_t i = conditions; i < operands.size(); ++i)
-    if (operands[i].isScalar && !isFloat(dtype) && operands[i].scalar != std::trunc(operands[i].scalar))
-      return fail(operation, "expected a whole number beside " + typeTextOf(first) + ", found " +
-                                 std::to_string(operands[i].scalar));
+    if (operands[i].isScalar && !checkNumber(operation, operands[i].scalar, dtype))
+      return {};
   std::vector<GenericOperand> inputs;
   for (const Operand &operand : operands)
     if (!operand.isScalar)
@@ -135,6 +134,21 @@ static Value binary(Impl &impl, const char *operation, Operand a, Operand b, con
   });
 }
 
+/// Rounded towards zero. The processor's division ends the process for a divisor of 0 and for
+/// the least integer by -1: these are 0, and the least integer.
+static std::string quotientOf(Body &body, const std::string &a, const std::string &b,
+                              const Operand &divisor, DType dtype) {
+  if (divisor.isScalar && divisor.scalar != -1)
+    return body.op("arith.divsi", {a, b}, dtype);
+  std::string zero = body.number(0, dtype), one = body.number(1, dtype);
+  std::string isZero = body.compare(Compare::eq, b, zero, dtype);
+  std::string isMinus = body.compare(Compare::eq, b, body.number(-1, dtype), dtype);
+  std::string isSpecial = body.op("arith.ori", {isZero, isMinus}, DType::i1);
+  std::string plain = body.op("arith.divsi", {a, body.select(isSpecial, one, b, dtype)}, dtype);
+  std::string negated = body.op("arith.subi", {zero, a}, dtype);
+  return body.select(isZero, zero, body.select(isMinus, negated, plain, dtype), dtype);
+}
+
 Value Function::add(Operand a, Operand b) {
   return binary(*impl, "add", a, b, "arith.addf", "arith.addi");
 }
@@ -145,7 +159,14 @@ Value Function::mul(Operand a, Operand b) {
   return binary(*impl, "mul", a, b, "arith.mulf", "arith.muli");
 }
 Value Function::div(Operand a, Operand b) {
-  return binary(*impl, "div", a, b, "arith.divf", "arith.divsi");
+  std::optional<DType> wide = computeType(*impl, "div", {a, b}, /*onlyFloat=*/false);
+  if (!wide || isFloat(*wide))
+    return wide ? binary(*impl, "div", a, b, "arith.divf", nullptr) : Value();
+  if (b.isScalar && b.scalar == 0)
+    return impl->fail("div", "expected a number other than 0 to divide integers by, found 0");
+  return impl->elementwise("div", {a, b}, [&](Body &body, const Strings &args) {
+    return quotientOf(body, args[0], args[1], b, *wide);
+  });
 }
 Value Function::maximum(Operand a, Operand b) {
   return binary(*impl, "maximum", a, b, "arith.maximumf", "arith.maxsi");
@@ -165,6 +186,9 @@ Value Function::pow(Operand a, Operand b) {
 
 Value Function::compare(Compare kind, Operand a, Operand b) {
   DType dtype = a.isScalar ? b.value.dtype() : a.value.dtype(), wide = accumulationOf(dtype);
+  if (kind < Compare::eq || kind > Compare::ge)
+    return impl->fail("compare", "expected a kind of Compare, found number " +
+                                     std::to_string(static_cast<int>(kind)));
   return impl->elementwise(
       "compare", {a, b},
       [&](Body &body, const Strings &args) { return body.compare(kind, args[0], args[1], wide); },
@@ -311,7 +335,7 @@ Value Function::gelu(Value x, bool tanhApproximation) {
 }
 
 Value Function::cast(Value x, DType dtype) {
-  if (!impl->check("cast", {x}))
+  if (!impl->check("cast", {x}) || !impl->checkElementType("cast", dtype))
     return {};
   DType from = x.dtype();
   if (from == dtype)

@@ -2,8 +2,13 @@
 
 #include "frontends/builder/FunctionImpl.h"
 
+#include <limits>
+
 using namespace aft;
 using Impl = Function::Impl;
+
+/// What a number divided by zero is, until a function says so.
+static constexpr int64_t kNoExtent = std::numeric_limits<int64_t>::min();
 
 Polynomial Impl::newSymbol() {
   symbols.emplace_back();
@@ -22,7 +27,7 @@ bool Impl::unify(const Polynomial &left, const Polynomial &right) {
   Polynomial a = canonical(left), b = canonical(right);
   if (a == b)
     return true;
-  if ((a - b).constant())
+  if ((a - b).constant() || !(a - b).hasRoot())
     return false;
   // The earlier symbol stays.
   if (a.symbol() && b.symbol() && *a.symbol() > *b.symbol())
@@ -95,6 +100,11 @@ Extent Impl::toExtent(const Polynomial &extent) {
 }
 
 std::optional<Polynomial> Impl::fromExtent(const char *operation, Extent extent) {
+  current = operation;
+  if (extent.isConstant() && extent.value == kNoExtent) {
+    fail(operation, "expected an extent, found one that was divided by zero");
+    return std::nullopt;
+  }
   if (extent.isConstant())
     return Polynomial(extent.value);
   if (extent.function != self) {
@@ -153,19 +163,31 @@ std::vector<Extent> Function::shape(Value value) {
 void Function::assumeEqual(Extent a, Extent b) {
   std::optional<Polynomial> left = impl->fromExtent("assumeEqual", a);
   std::optional<Polynomial> right = impl->fromExtent("assumeEqual", b);
+  for (const std::optional<Polynomial> &each : {left, right})
+    if (each && each->constant().value_or(0) < 0) {
+      impl->fail("assumeEqual",
+                 "an extent must not be negative, found " + std::to_string(*each->constant()));
+      return;
+    }
   if (left && right && !impl->unify(*left, *right))
     impl->fail("assumeEqual",
                impl->describe(*left) + " and " + impl->describe(*right) + " are never equal");
 }
 
+static int64_t dividedDown(int64_t a, int64_t b) {
+  return a / b - (a % b != 0 && (a < 0) != (b < 0));
+}
+
 Extent Function::arithmetic(char operation, Extent a, Extent b) {
   Function *function = a.function ? a.function : b.function;
   if (!function) {
+    if (a.value == kNoExtent || b.value == kNoExtent || (operation == '/' && b.value == 0))
+      return kNoExtent;
     Polynomial left(a.value), right(b.value);
     Polynomial result = operation == '+'   ? left + right
                         : operation == '-' ? left - right
                         : operation == '*' ? left * right
-                                           : Polynomial(b.value ? a.value / b.value : 0);
+                                           : Polynomial(dividedDown(a.value, b.value));
     return Extent(*result.constant());
   }
   Impl &impl = *function->impl;
@@ -188,12 +210,19 @@ Polynomial Impl::divided(const Polynomial &a, const Polynomial &b) {
   if (std::optional<Polynomial> exact = a.dividedBy(b))
     return *exact;
   if (a.constant() && b.constant())
-    return *a.constant() / *b.constant();
+    return dividedDown(*a.constant(), *b.constant());
   auto [known, isNew] = quotients.try_emplace({a, b});
   if (!isNew)
     return known->second;
   std::string dividend = materialise(a), divisor = materialise(b), quotient = fresh();
-  line(quotient + " = arith.divui " + dividend + ", " + divisor + " : index");
+  if (!b.constant() || *b.constant() < 0) {
+    // An extent of 0 must not end the process: what follows from the quotient is
+    // checked against it all the same.
+    std::string least = constantIndex(1), positive = fresh();
+    line(positive + " = arith.maxsi " + divisor + ", " + least + " : index");
+    divisor = positive;
+  }
+  line(quotient + " = arith.floordivsi " + dividend + ", " + divisor + " : index");
   known->second = newSymbol();
   extentNames[known->second] = quotient;
   return known->second;

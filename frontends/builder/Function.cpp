@@ -32,18 +32,29 @@ int64_t Value::dim(int dimension) const {
 
 Value Impl::argument(const std::string &argumentName, const TensorType &type, bool isParameter) {
   const char *kind = isParameter ? "parameter" : "input";
+  if (!checkElementType(kind, type.dtype))
+    return {};
   for (const Argument &other : arguments)
     if (!argumentName.empty() && other.name == argumentName)
       return fail(kind, "the name '" + argumentName + "' is used twice");
   if (isParameter && !isFloat(type.dtype))
     return fail(kind, "'" + argumentName + "' must have element type f32, f64 or bf16, found " +
                           typeText(type));
+  if (type.shape.size() > kMostRank)
+    return fail(kind, "'" + argumentName + "' must have a rank of at most " +
+                          std::to_string(kMostRank) + ", found " +
+                          std::to_string(type.shape.size()));
   Shape shape;
   for (int64_t extent : type.shape) {
     if (extent < kDynamic)
-      return fail(kind, "'" + argumentName + "' has an extent of " + std::to_string(extent));
+      return fail(kind, "'" + argumentName +
+                            "' must have extents of 0 or more, or kDynamic, found " +
+                            std::to_string(extent));
     shape.push_back(extent == kDynamic ? newSymbol() : Polynomial(extent));
   }
+  if (!isCountable(type))
+    return fail(kind,
+                "'" + argumentName + "' must have at most 10^18 bytes, found " + typeText(type));
   int id = static_cast<int>(nodes.size());
   nodes.push_back({"%arg" + std::to_string(arguments.size()), type, shape});
   for (size_t dim = 0; dim < shape.size(); ++dim)
@@ -73,6 +84,11 @@ void Function::limit(Value input, int dimension, int64_t least, int64_t most) {
   else if (least < 0 || least > most)
     impl->fail("limit", "'" + argument->name + "' must have a least extent from 0 to the most, " +
                             "found " + std::to_string(least) + " and " + std::to_string(most));
+  else if (int64_t extent = dim ? input.type().shape[*dim] : kDynamic;
+           extent != kDynamic && (extent < least || extent > most))
+    impl->fail("limit", "'" + argument->name + "' has the extent " + std::to_string(extent) +
+                            " in dimension " + std::to_string(*dim) + ", expected one from " +
+                            std::to_string(least) + " to " + std::to_string(most));
   else if (dim) {
     argument->limits.resize(rank);
     argument->limits[*dim] = {least, most};
@@ -87,6 +103,17 @@ void Function::output(Value value, const std::string &name, int aliasOfInput) {
     impl->fail("output", "'" + name + "' aliases input " + std::to_string(aliasOfInput) +
                              ", but there are " + std::to_string(count) + " inputs");
     return;
+  }
+  for (const Impl::Output &other : impl->outputs) {
+    if (!name.empty() && other.name == name) {
+      impl->fail("output", "the name '" + name + "' is used twice");
+      return;
+    }
+    if (aliasOfInput >= 0 && other.alias == aliasOfInput) {
+      impl->fail("output", "'" + name + "' updates input " + std::to_string(aliasOfInput) +
+                               " in place, which '" + other.name + "' does already");
+      return;
+    }
   }
   value = impl->refined(value);
   if (aliasOfInput >= 0) {
@@ -141,20 +168,30 @@ std::string Impl::functionText() const {
 
 Value Function::splat(double value, DType dtype, const std::vector<Extent> &shape) {
   std::optional<Shape> extents = impl->fromExtents("splat", shape);
+  if (!impl->checkNumber("splat", value, dtype))
+    return {};
   return extents ? impl->splat(numberText(value, dtype), dtype, *extents) : Value();
 }
 
 Value Function::constant(const TensorType &type, const void *data) {
+  if (!impl->checkElementType("constant", type.dtype))
+    return {};
   Shape shape;
   int64_t count = 1;
   for (int64_t extent : type.shape) {
     if (extent < 0)
       return impl->fail("constant", "expected a static type, found " + typeText(type));
     shape.push_back(extent);
-    count *= extent;
+    count = __builtin_mul_overflow(count, extent, &count) ? kMostConstant + 1 : count;
   }
   if (count == 0)
     return impl->empty(type.dtype, shape);
+  if (count > kMostConstant)
+    return impl->fail("constant", "expected at most " + std::to_string(kMostConstant) +
+                                      " elements, found " + typeText(type) +
+                                      "; larger data is an input");
+  if (!data)
+    return impl->fail("constant", "expected data of " + typeText(type) + ", found null");
   const auto *bytes = static_cast<const unsigned char *>(data);
   std::string text;
   if (type.dtype == DType::i1) {
@@ -181,6 +218,8 @@ Value Function::number(Extent extent, DType dtype) {
   std::optional<Polynomial> value = impl->fromExtent("number", extent);
   if (!value)
     return {};
+  if (!impl->checkElementType("number", dtype))
+    return {};
   if (!isFloat(dtype) && !isInteger(dtype))
     return impl->fail("number", "expected the element type of a number, found i1");
   DType wide = accumulationOf(dtype);
@@ -191,10 +230,12 @@ Value Function::number(Extent extent, DType dtype) {
 
 Value Function::arange(Extent length, DType dtype, double start, double step) {
   std::optional<Shape> shape = impl->fromExtents("arange", {length});
-  if (!shape)
+  if (!shape || !impl->checkElementType("arange", dtype))
     return {};
   if (!isFloat(dtype) && !isInteger(dtype))
     return impl->fail("arange", "expected numbers, found element type i1");
+  if (!impl->checkNumber("arange", start, dtype) || !impl->checkNumber("arange", step, dtype))
+    return {};
   DType wide = accumulationOf(dtype);
   bool real = isFloat(dtype);
   return impl->generic({}, dtype, *shape, [&](Body &body, const Strings &) {

@@ -3,6 +3,8 @@
 #include "frontends/builder/FunctionImpl.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 
 using namespace aft;
 using Impl = Function::Impl;
@@ -13,11 +15,15 @@ using Impl = Function::Impl;
 
 Value Impl::fail(const char *operation, const std::string &message) {
   std::string place = "@" + name + (location.empty() ? "" : ", " + location);
-  errors.push_back(place + ": " + operation + ": " + message);
+  std::string error = place + ": " + operation + ": " + message;
+  // One operation may ask for the same thing several times.
+  if (errors.empty() || errors.back() != error)
+    errors.push_back(error);
   return {};
 }
 
 bool Impl::check(const char *operation, const std::vector<Value> &values) {
+  current = operation;
   for (Value value : values) {
     if (!value) {
       if (errors.empty())
@@ -48,7 +54,36 @@ bool Impl::checkSameType(const char *operation, Value a, Value b, const char *wh
   return false;
 }
 
+bool Impl::checkElementType(const char *operation, DType dtype) {
+  if (sizeOf(dtype) > 0)
+    return true;
+  fail(operation, "expected an element type, found number " +
+                      std::to_string(static_cast<int>(dtype)) + " of DType");
+  return false;
+}
+
+bool Impl::checkNumber(const char *operation, double value, DType dtype) {
+  if (!checkElementType(operation, dtype))
+    return false;
+  if (!isInteger(dtype))
+    return true;
+  // Both bounds are powers of two, which a double has.
+  double bound = std::ldexp(1.0, static_cast<int>(sizeOf(dtype)) * 8 - 1);
+  if (value == std::trunc(value) && value >= -bound && value < bound)
+    return true;
+  char text[40];
+  std::snprintf(text, sizeof text, "%.17g", value);
+  fail(operation,
+       std::string("expected a whole number that is an ") + aft::nameOf(dtype) + ", found " + text);
+  return false;
+}
+
 std::optional<int> Impl::dimension(const char *operation, int dim, int rank) {
+  if (rank == 0) {
+    fail(operation,
+         "expected rank 1 or more, found dimension " + std::to_string(dim) + " of a scalar");
+    return std::nullopt;
+  }
   int found = dim < 0 ? dim + rank : dim;
   if (found >= 0 && found < rank)
     return found;
@@ -95,14 +130,32 @@ TensorType Impl::typeOf(DType dtype, const Shape &shape) const {
   return type;
 }
 
+bool Impl::checkExtents(const Shape &shape) {
+  for (const Polynomial &extent : shape)
+    if (canonical(extent).constant().value_or(0) < 0) {
+      fail(current.c_str(), "expected extents of 0 or more, found shape " + describe(shape));
+      return false;
+    }
+  return true;
+}
+
 Value Impl::refined(Value value) {
   Shape shape = shapeOf(value);
+  if (!checkExtents(shape))
+    return value;
   TensorType type = typeOf(node(value).type.dtype, shape);
   if (type.shape == node(value).type.shape)
     return value;
-  return define("tensor.cast " + nameOf(value) + " : " + typeTextOf(value) + " to " +
-                    typeText(type),
-                type.dtype, shape);
+  return retyped(value, type, shape);
+}
+
+Value Impl::retyped(Value value, const TensorType &type, const Shape &shape) {
+  Value result =
+      record("tensor.cast " + nameOf(value) + " : " + typeTextOf(value) + " to " + typeText(type),
+             {{type.dtype, shape}})
+          .front();
+  node(result).type = type;
+  return result;
 }
 
 //===----------------------------------------------------------------------===//
@@ -131,19 +184,24 @@ Value Impl::define(const std::string &content, DType dtype, const Shape &shape) 
 
 std::vector<Value> Impl::defineAll(const std::string &content,
                                    const std::vector<std::pair<DType, Shape>> &results) {
+  for (const auto &[dtype, shape] : results) {
+    if (!checkExtents(shape))
+      return std::vector<Value>(results.size());
+    if (TensorType type = typeOf(dtype, shape); !isCountable(type)) {
+      fail(current.c_str(), "expected a result of at most 10^18 bytes, found shape " +
+                                describe(shape) + " of " + aft::nameOf(dtype));
+      return std::vector<Value>(results.size());
+    }
+  }
+  return record(content, results);
+}
+
+std::vector<Value> Impl::record(const std::string &content,
+                                const std::vector<std::pair<DType, Shape>> &results) {
   std::vector<Value> values;
   std::string base = fresh();
   for (const auto &[dtype, shape] : results) {
     TensorType type = typeOf(dtype, shape);
-    double bytes = static_cast<double>(sizeOf(dtype));
-    for (int64_t extent : type.shape) {
-      bytes *= extent == kDynamic ? 1 : static_cast<double>(extent);
-      if (extent < kDynamic || bytes > 1e18) {
-        fail(content.substr(0, content.find(' ')).c_str(),
-             "cannot have a result of shape " + describe(shape));
-        return std::vector<Value>(results.size());
-      }
-    }
     int id = static_cast<int>(nodes.size());
     std::string suffix = results.size() > 1 ? "#" + std::to_string(values.size()) : "";
     nodes.push_back({base + suffix, type, shape});
@@ -179,7 +237,11 @@ Value Impl::filled(const std::string &scalar, DType dtype, const Shape &shape) {
 
 Value Impl::splat(const std::string &scalar, DType dtype, const Shape &shape) {
   TensorType type = typeOf(dtype, shape);
-  if (std::count(type.shape.begin(), type.shape.end(), kDynamic))
+  // A large constant would be written out where it cannot become part of a kernel.
+  double elements = 1;
+  for (int64_t extent : type.shape)
+    elements *= static_cast<double>(extent);
+  if (std::count(type.shape.begin(), type.shape.end(), kDynamic) || elements > kMostSplat)
     return filled(scalar, dtype, shape);
   std::string number = scalar.substr(0, scalar.find(" :"));
   return define("arith.constant dense<" + number + "> : " + typeText(type), dtype, shape);
@@ -199,6 +261,8 @@ Value Impl::generic(const std::vector<GenericOperand> &inputs, int loops, DType 
                     const Emit &emit) {
   Strings maps, iterators(loops, "\"reduction\""), names, types, arguments, scalars;
   for (const GenericOperand &input : inputs) {
+    if (!input.value)
+      return {};
     Value value = refined(input.value);
     maps.push_back(mapText(loops, input.loops));
     names.push_back(nameOf(value));

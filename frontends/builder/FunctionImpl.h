@@ -16,10 +16,19 @@ namespace aft {
 using Shape = std::vector<Polynomial>;
 using Strings = std::vector<std::string>;
 
+/// Of inputs. Dimensions have letters in messages, and MLIR's types nest.
+constexpr size_t kMostRank = 32;
+/// Elements of a constant, which is text.
+constexpr int64_t kMostConstant = int64_t(1) << 28;
+/// Elements of a constant that is one number everywhere.
+constexpr int64_t kMostSplat = int64_t(1) << 24;
+
 bool isFloat(DType dtype);
 bool isInteger(DType dtype); ///< i8, i32 or i64
 /// What sums of this type are kept in: f64 for f64, f32 for other floats.
 DType accumulationOf(DType dtype);
+/// Whether 64 bits count the bytes, with room for what is computed from them.
+bool isCountable(const TensorType &type);
 std::string typeText(const TensorType &type);
 /// "a, b, c"
 std::string joined(const Strings &parts);
@@ -92,6 +101,7 @@ struct Function::Impl {
   std::map<std::pair<Polynomial, Polynomial>, Polynomial> quotients;
   std::string text, location;
   Strings errors;
+  std::string current; ///< the operation whose operands were looked at last
   int names = 0;
   int64_t streams = 0;
 
@@ -104,6 +114,11 @@ struct Function::Impl {
   bool check(const char *operation, const std::vector<Value> &values);
   bool checkFloat(const char *operation, Value value, const char *what);
   bool checkSameType(const char *operation, Value a, Value b, const char *what);
+  bool checkElementType(const char *operation, DType dtype);
+  /// Whether a number can be written as one of this type: integers are whole and
+  /// within its range.
+  bool checkNumber(const char *operation, double value, DType dtype);
+  bool checkWindow(const char *operation, int64_t window);
   /// A dimension counted from the front, or nothing after an error.
   std::optional<int> dimension(const char *operation, int dim, int rank);
   std::optional<std::vector<int>> dimensions(const char *operation, const std::vector<int> &dims,
@@ -136,6 +151,8 @@ struct Function::Impl {
   TensorType typeOf(DType dtype, const Shape &shape) const;
   std::string nameOf(Value value) { return node(value).name; }
   std::string typeTextOf(Value value) { return typeText(node(value).type); }
+  /// Whether no extent has turned out to be negative.
+  bool checkExtents(const Shape &shape);
   /// The value with all extents in its type that are known by now.
   Value refined(Value value);
 
@@ -145,10 +162,15 @@ struct Function::Impl {
   /// A line of the function with its location.
   void line(const std::string &content);
   std::string constantIndex(int64_t value);
-  /// A value that `content` (without "%n = ") defines.
+  /// A value that `content` (without "%n = ") defines; empty where it would be too
+  /// large to count its bytes.
   Value define(const std::string &content, DType dtype, const Shape &shape);
+  /// The same of a value that is there already, under another type.
+  Value retyped(Value value, const TensorType &type, const Shape &shape);
   std::vector<Value> defineAll(const std::string &content,
                                const std::vector<std::pair<DType, Shape>> &results);
+  std::vector<Value> record(const std::string &content,
+                            const std::vector<std::pair<DType, Shape>> &results);
   Value empty(DType dtype, const Shape &shape);
   Value filled(const std::string &scalar, DType dtype, const Shape &shape);
   /// `scalar` is the text of a number.

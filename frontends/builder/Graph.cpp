@@ -42,9 +42,13 @@ Status Graph::status() const {
   if (impl->isText && !impl->functions.empty())
     report("a program from text takes no more functions, found '" +
            impl->functions.front()->name() + "'");
-  for (const auto &function : impl->functions)
+  for (const auto &function : impl->functions) {
+    if (size_t zero = function->name().find('\0'); zero != std::string::npos)
+      report("a function's name must not hold a zero byte, found one behind '" +
+             function->name().substr(0, zero) + "'");
     for (const std::string &error : function->get().errors)
       report(error);
+  }
   return status;
 }
 

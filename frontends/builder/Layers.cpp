@@ -2,6 +2,7 @@
 
 #include "frontends/builder/FunctionImpl.h"
 
+#include <cmath>
 #include <cstdio>
 
 using namespace aft;
@@ -26,8 +27,8 @@ Value Function::layerNorm(Value x, Value gamma, Value beta, double eps) {
     return {};
   if (x.rank() == 0)
     return impl->fail("layer_norm", "expected rank 1 or more, found " + impl->typeTextOf(x));
-  if (!(eps >= 0))
-    return impl->fail("layer_norm", "eps must not be negative, found " + decimal(eps));
+  if (!(eps >= 0) || !std::isfinite(eps))
+    return impl->fail("layer_norm", "eps must be finite and not negative, found " + decimal(eps));
   DType dtype = gamma ? gamma.dtype() : beta ? beta.dtype() : x.dtype();
   Shape channels = {impl->extentOf(x, x.rank() - 1)};
   if (!gamma)

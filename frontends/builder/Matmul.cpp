@@ -9,10 +9,14 @@ using Impl = Function::Impl;
 
 /// Both of rank 2, or both of rank 3 with equal batches; checked before.
 Value Impl::matmul2or3(Value a, Value b, bool transposeA, bool transposeB) {
+  if (!a || !b)
+    return {};
   int rank = static_cast<int>(node(a).shape.size());
   std::vector<int> swapped = rank == 2 ? std::vector<int>{1, 0} : std::vector<int>{0, 2, 1};
   if (transposeA && transposeB) {
     a = permuted(a, swapped);
+    if (!a)
+      return {};
     transposeA = false;
   }
   a = refined(a);
@@ -41,6 +45,8 @@ static Polynomial product(const Shape &shape, size_t count) {
 
 /// The matrices of `x` under the batch extents, as [batch, rows, columns].
 static Value batched(Impl &impl, Value x, const Shape &batch) {
+  if (!x)
+    return {};
   Shape shape = impl.shapeOf(x), full = batch;
   full.insert(full.end(), shape.end() - 2, shape.end());
   x = impl.broadcastTo(x, full);
@@ -58,6 +64,8 @@ Value Function::matmul(Value a, Value b, bool transposeA, bool transposeB) {
   std::string found = impl->typeTextOf(a) + " and " + impl->typeTextOf(b);
   a = vectorA ? unsqueeze(a, 0) : a;
   b = vectorB ? unsqueeze(b, 1) : b;
+  if (!a || !b)
+    return {};
   transposeA &= !vectorA;
   transposeB &= !vectorB;
   Polynomial inner = impl->extentOf(a, a.rank() - (transposeA ? 2 : 1));
@@ -71,6 +79,8 @@ Value Function::matmul(Value a, Value b, bool transposeA, bool transposeB) {
   if (b.rank() == 2) {
     if (transposeA && a.rank() > 2) {
       a = transpose(a, -1, -2);
+      if (!a)
+        return {};
       shapeA = impl->shapeOf(a);
       transposeA = false;
     }

@@ -101,6 +101,16 @@ static std::string gateText(const std::string &gate) {
   return gate == "sigmoid" ? "" : " gate = " + gate;
 }
 
+bool Impl::checkWindow(const char *operation, int64_t window) {
+  // Beyond any sequence; what is computed from a window stays far from what 64 bits count.
+  constexpr int64_t most = int64_t(1) << 30;
+  if (window >= 1 && window <= most)
+    return true;
+  fail(operation,
+       "window must be from 1 to " + std::to_string(most) + ", found " + std::to_string(window));
+  return false;
+}
+
 /// Element types of q, k, v and the bias.
 static bool checkElements(Impl &impl, const Mixer &mixer) {
   std::vector<Value> values;
@@ -210,10 +220,8 @@ static std::optional<Mixer> fullMixer(Impl &impl, Value q, Value k, Value v, Val
 
 static std::optional<Mixer> localMixer(Impl &impl, Value q, Value k, Value v, Value band,
                                        int64_t window, const MixerOptions &options) {
-  if (window < 1) {
-    impl.fail("local", "window must be at least 1, found " + std::to_string(window));
+  if (!impl.checkWindow("local", window))
     return std::nullopt;
-  }
   Mixer mixer{"local",
               {{"q", q, "BTd"}, {"k", k, "BTd"}, {"v", v, "BTd"}, {"band", band, "TL"}},
               " window = " + std::to_string(window)};

@@ -95,8 +95,8 @@ static Value windowOnline(Impl &impl, const char *name, Value q, Value k, Value 
 
 Value Function::localOnline(Value q, Value k, Value v, Value band, int64_t window,
                             MixerState &state, const std::string &gate) {
-  if (window < 1)
-    return impl->fail("local_online", "window must be at least 1, found " + std::to_string(window));
+  if (!impl->checkWindow("local_online", window))
+    return {};
   return windowOnline(*impl, "local_online", q, k, v, {"band", band, "CL"}, state, window, gate,
                       " window = " + std::to_string(window));
 }
@@ -121,9 +121,7 @@ static bool checkBand(Impl &impl, const char *operation, Value u, Value v, int64
   if (!impl.check(operation, {u, v}) || !impl.checkFloat(operation, u, "'u'") ||
       !impl.checkSameType(operation, u, v, "'u' and 'v'"))
     return false;
-  if (window < 1)
-    impl.fail(operation, "window must be at least 1, found " + std::to_string(window));
-  return window >= 1;
+  return impl.checkWindow(operation, window);
 }
 
 static std::string bandText(int64_t window, bool causal) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 using namespace aft;
 
@@ -88,6 +89,16 @@ std::optional<Polynomial> Polynomial::dividedBy(const Polynomial &divisor) const
     rest = rest - term * divisor;
   }
   return quotient;
+}
+
+bool Polynomial::hasRoot() const {
+  int64_t constant = 0, divisor = 0;
+  for (const auto &[monomial, factor] : sum)
+    if (monomial.empty())
+      constant = factor;
+    else
+      divisor = std::gcd(divisor, factor);
+  return divisor == 0 ? constant == 0 : constant % divisor == 0;
 }
 
 Polynomial Polynomial::substitute(int symbol, const Polynomial &value) const {

@@ -39,6 +39,9 @@ public:
   Polynomial operator*(const Polynomial &other) const;
   /// The quotient if there is no remainder.
   std::optional<Polynomial> dividedBy(const Polynomial &divisor) const;
+  /// False where no integers make it zero, for its factors have a divisor that its
+  /// constant lacks.
+  bool hasRoot() const;
   Polynomial substitute(int symbol, const Polynomial &value) const;
 
   bool operator==(const Polynomial &other) const { return sum == other.sum; }

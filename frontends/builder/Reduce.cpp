@@ -47,6 +47,8 @@ Value Impl::reduce(const char *operation, Value x, const std::vector<int> &dims,
       result.push_back(gone ? Polynomial(1) : shape[dim]);
   }
   Value init = filled(start(wide), wide, kept);
+  if (!init)
+    return {};
   Value y = generic({{x, loops}}, static_cast<int>(loops.size()), wide, kept, keptLoops, init,
                     [&](Body &body, const Strings &args) {
                       std::string term = body.convert(args[0], dtype, wide);
@@ -144,6 +146,8 @@ Value Function::cumsum(Value x, int dim) {
   loops[*along] = x.rank();
   Shape shape = impl->shapeOf(x);
   Value init = impl->filled(numberText(0, wide), wide, shape);
+  if (!init)
+    return {};
   Value y = impl->generic(
       {{x, loops}}, wide, shape,
       [&](Body &body, const Strings &args) {

@@ -83,6 +83,21 @@ static std::string reassociation(const std::vector<std::vector<int>> &groups) {
   return "[" + joined(parts) + "]";
 }
 
+/// The type whose extents are the products of groups: dynamic where one of their
+/// extents is, even if the product is known, which MLIR wants so.
+static TensorType typeOfGroups(Impl &impl, DType dtype, const Shape &shape,
+                               const std::vector<std::vector<int>> &groups) {
+  TensorType parts = impl.typeOf(dtype, shape), type{dtype, {}};
+  for (const std::vector<int> &group : groups) {
+    int64_t product = 1;
+    for (int dim : group)
+      product = product == kDynamic || parts.shape[dim] == kDynamic ? kDynamic
+                                                                    : product * parts.shape[dim];
+    type.shape.push_back(product);
+  }
+  return type;
+}
+
 static Value collapse(Impl &impl, Value x, const std::vector<Group> &groups) {
   std::vector<std::vector<int>> dims;
   Shape shape = impl.shapeOf(x), result;
@@ -96,10 +111,14 @@ static Value collapse(Impl &impl, Value x, const std::vector<Group> &groups) {
   if (result.size() == shape.size())
     return x;
   DType dtype = impl.node(x).type.dtype;
-  return impl.define("tensor.collapse_shape " + impl.nameOf(x) + " " + reassociation(dims) +
-                         " : " + impl.typeTextOf(x) + " into " +
-                         typeText(impl.typeOf(dtype, result)),
-                     dtype, result);
+  TensorType type = typeOfGroups(impl, dtype, shape, dims);
+  Value y = impl.define("tensor.collapse_shape " + impl.nameOf(x) + " " + reassociation(dims) +
+                            " : " + impl.typeTextOf(x) + " into " + typeText(type),
+                        dtype, result);
+  if (!y)
+    return {};
+  impl.node(y).type = type;
+  return impl.refined(y);
 }
 
 static Value expandGroups(Impl &impl, Value x, const std::vector<Group> &groups,
@@ -115,11 +134,9 @@ static Value expandGroups(Impl &impl, Value x, const std::vector<Group> &groups,
   }
   DType dtype = impl.node(x).type.dtype;
   // Where the two products are only assumed to be equal, one may be static.
-  TensorType expected = impl.typeOf(dtype, products);
+  TensorType expected = typeOfGroups(impl, dtype, target, dims);
   if (expected.shape != impl.node(x).type.shape)
-    x = impl.define("tensor.cast " + impl.nameOf(x) + " : " + impl.typeTextOf(x) + " to " +
-                        typeText(expected),
-                    dtype, products);
+    x = impl.retyped(x, expected, products);
   if (products.size() == target.size())
     return x;
   Strings sizes;

@@ -264,7 +264,7 @@ Value Function::expand(Value x, const std::vector<Extent> &shape) {
 
 Value Function::pad(Value x, const std::vector<Extent> &low, const std::vector<Extent> &high,
                     double value) {
-  if (!impl->check("pad", {x}))
+  if (!impl->check("pad", {x}) || !impl->checkNumber("pad", value, x.dtype()))
     return {};
   if (static_cast<int>(low.size()) != x.rank() || low.size() != high.size())
     return impl->fail("pad", "expected a pair of lengths for each dimension of " +
@@ -371,7 +371,7 @@ Value Function::causalMask(Extent rows, Extent columns) {
 }
 
 Value Function::oneHot(Value ids, int64_t classes, DType dtype) {
-  if (!impl->check("oneHot", {ids}))
+  if (!impl->check("oneHot", {ids}) || !impl->checkElementType("oneHot", dtype))
     return {};
   if (ids.dtype() != DType::i32 && ids.dtype() != DType::i64)
     return impl->fail("oneHot", "the indices must have element type i32 or i64, found " +

@@ -18,6 +18,16 @@ bool aft::isInteger(DType dtype) {
 
 DType aft::accumulationOf(DType dtype) { return dtype == DType::bf16 ? DType::f32 : dtype; }
 
+bool aft::isCountable(const TensorType &type) {
+  double bytes = static_cast<double>(sizeOf(type.dtype));
+  for (int64_t extent : type.shape) {
+    bytes *= extent == kDynamic ? 1 : static_cast<double>(extent);
+    if (extent < kDynamic || bytes > 1e18)
+      return false;
+  }
+  return true;
+}
+
 std::string aft::typeText(const TensorType &type) {
   std::string text = "tensor<";
   for (int64_t extent : type.shape)
@@ -143,11 +153,15 @@ std::string Body::fromIndex(const std::string &index, DType to) {
 
 std::string Body::compare(Compare kind, const std::string &a, const std::string &b, DType dtype) {
   static const char *const ints[] = {"eq", "ne", "slt", "sle", "sgt", "sge"};
+  // A true that is read as a number with a sign is -1.
+  static const char *const bools[] = {"eq", "ne", "ult", "ule", "ugt", "uge"};
   static const char *const floats[] = {"oeq", "une", "olt", "ole", "ogt", "oge"};
   bool isReal = isFloat(dtype);
-  std::string predicate = (isReal ? floats : ints)[static_cast<int>(kind)];
-  return assign((isReal ? "arith.cmpf " : "arith.cmpi ") + predicate + ", " + a + ", " + b +
-                " : " + nameOf(dtype));
+  std::string predicate = (isReal               ? floats
+                           : dtype == DType::i1 ? bools
+                                                : ints)[static_cast<int>(kind)];
+  return assign((isReal ? "arith.cmpf " : "arith.cmpi ") + predicate + ", " + a + ", " + b + " : " +
+                nameOf(dtype));
 }
 
 std::string Body::compareIndex(const char *predicate, const std::string &a,

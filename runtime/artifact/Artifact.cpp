@@ -71,7 +71,12 @@ Failure Loaded::load() {
     return {AFT_ERROR_INTERNAL,
             std::string("a file in memory for its code cannot be had: ") + std::strerror(errno)};
   file->code = {};
-  handle = dlopen(("/proc/self/fd/" + std::to_string(code)).c_str(), RTLD_NOW | RTLD_LOCAL);
+  std::string name = "/proc/self/fd/" + std::to_string(code);
+  if (access(name.c_str(), F_OK) != 0)
+    return {AFT_ERROR_INTERNAL,
+            "expected /proc, through which its code is loaded from memory, found "
+            "none mounted there"};
+  handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) {
     const char *reason = dlerror();
     return {AFT_ERROR_INTERNAL,

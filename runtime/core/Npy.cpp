@@ -4,6 +4,7 @@
 
 #include "runtime/core/File.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -94,49 +95,122 @@ Status aft::makeArray(DType dtype, const std::vector<int64_t> &shape, Array &arr
 // The header: a Python dictionary with three keys
 //===----------------------------------------------------------------------===//
 
-static bool findValue(const std::string &header, const std::string &key, size_t &at) {
-  at = header.find("'" + key + "'");
-  if (at == std::string::npos)
+namespace {
+
+/// What the header says, as far as it has been read.
+class HeaderReader {
+public:
+  HeaderReader(const std::string &path, const std::string &text) : path(path), text(text) {}
+  Status read();
+
+  std::string descr;
+  bool isFortran = false;
+  std::vector<int64_t> shape;
+
+private:
+  Status bad(const std::string &what) const { return {path + ": the header" + what}; }
+  void skipSpace() {
+    while (at < text.size() && text[at] == ' ')
+      ++at;
+  }
+  /// Takes `c` behind spaces, if it is there.
+  bool take(char c) {
+    skipSpace();
+    if (at == text.size() || text[at] != c)
+      return false;
+    ++at;
+    return true;
+  }
+  bool takeWord(const char *word) {
+    skipSpace();
+    if (text.compare(at, std::strlen(word), word) != 0)
+      return false;
+    at += std::strlen(word);
+    return true;
+  }
+  bool readText(std::string &value);
+  Status readShape();
+  Status readValue(const std::string &key);
+
+  const std::string &path, &text;
+  size_t at = 0;
+};
+
+} // namespace
+
+bool HeaderReader::readText(std::string &value) {
+  skipSpace();
+  char quote = at < text.size() ? text[at] : 0;
+  size_t end = quote == '\'' || quote == '"' ? text.find(quote, at + 1) : std::string::npos;
+  if (end == std::string::npos)
     return false;
-  at = header.find(':', at);
-  if (at == std::string::npos)
-    return false;
-  at = header.find_first_not_of(" ", at + 1);
-  return at != std::string::npos;
+  value = text.substr(at + 1, end - at - 1);
+  at = end + 1;
+  return true;
 }
 
-static Status parseShape(const std::string &path, const std::string &header,
-                         std::vector<int64_t> &shape) {
-  Status bad{path + ": the header's shape is not a tuple of extents"};
-  size_t at;
-  if (!findValue(header, "shape", at) || header[at] != '(')
-    return bad;
-  for (++at;; ++at) {
-    while (at < header.size() && (header[at] == ' ' || header[at] == ','))
-      ++at;
-    if (at >= header.size())
-      return bad;
-    if (header[at] == ')')
-      return {};
+Status HeaderReader::readShape() {
+  Status isNone = bad("'s shape is not a tuple of extents");
+  if (!take('('))
+    return isNone;
+  bool hasComma = true;
+  while (!take(')')) {
+    if (!hasComma)
+      return isNone;
     int64_t extent = 0;
     size_t digits = 0;
-    for (; at < header.size() && header[at] >= '0' && header[at] <= '9'; ++at, ++digits)
+    for (skipSpace(); at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, ++digits)
       if (__builtin_mul_overflow(extent, 10, &extent) ||
-          __builtin_add_overflow(extent, header[at] - '0', &extent))
+          __builtin_add_overflow(extent, text[at] - '0', &extent))
         return {path + ": an extent of the shape does not fit 64 bits"};
     if (digits == 0)
-      return bad;
+      return isNone;
     shape.push_back(extent);
-    --at;
+    hasComma = take(',');
   }
+  // (3) is a number, (3,) a tuple.
+  return shape.size() == 1 && !hasComma ? isNone : Status();
+}
+
+Status HeaderReader::readValue(const std::string &key) {
+  if (key == "descr")
+    return readText(descr) ? Status() : bad(" has no element type that is supported");
+  if (key == "shape")
+    return readShape();
+  if (key != "fortran_order")
+    return bad(" has the key '" + key + "', expected descr, fortran_order and shape");
+  isFortran = takeWord("True");
+  return isFortran || takeWord("False") ? Status() : bad("'s fortran_order is not True or False");
+}
+
+/// A dictionary of three keys, and nothing but spaces behind it.
+Status HeaderReader::read() {
+  std::string keys[3];
+  size_t count = 0;
+  if (!take('{'))
+    return bad(" is no dictionary");
+  for (bool hasComma = true; !take('}');) {
+    if (count == 3 || !hasComma || !readText(keys[count]) || !take(':') ||
+        std::count(keys, keys + count, keys[count]))
+      return bad(" is not a dictionary of descr, fortran_order and shape");
+    if (Status status = readValue(keys[count++]); !status.ok())
+      return status;
+    hasComma = take(',');
+  }
+  if (count != 3)
+    return bad(" is not a dictionary of descr, fortran_order and shape");
+  skipSpace();
+  return at == text.size() || (text[at] == '\n' && at + 1 == text.size())
+             ? Status()
+             : bad(" has something behind its dictionary");
 }
 
 static Status parseHeader(const std::string &path, const std::string &header, DType &dtype,
                           std::vector<int64_t> &shape) {
-  size_t at;
-  if (!findValue(header, "descr", at) || header[at] != '\'')
-    return {path + ": the header has no element type"};
-  std::string descr = header.substr(at + 1, header.find('\'', at + 1) - at - 1);
+  HeaderReader reader(path, header);
+  if (Status status = reader.read(); !status.ok())
+    return status;
+  const std::string &descr = reader.descr;
   if (descr == "<f4")
     dtype = DType::f32;
   else if (descr == "<f8")
@@ -152,11 +226,10 @@ static Status parseHeader(const std::string &path, const std::string &header, DT
   else
     return {path + ": element type '" + descr +
             "' is not supported, expected <f4, <f8, <i4, <i8, |i1 or |b1"};
-  if (!findValue(header, "fortran_order", at))
-    return {path + ": the header does not say fortran_order"};
-  if (header.compare(at, 4, "True") == 0)
+  if (reader.isFortran)
     return {path + ": expected C order, found Fortran order"};
-  return parseShape(path, header, shape);
+  shape = std::move(reader.shape);
+  return {};
 }
 
 Status aft::readNpy(const std::string &path, Array &array) {

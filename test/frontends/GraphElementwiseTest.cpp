@@ -188,7 +188,7 @@ TEST(GraphElementwise, RefusesWhatDoesNotFit) {
   EXPECT_EQ(message(f.exp(i)), "@forward: exp: the operand must have element type f32, f64 or "
                                "bf16, found tensor<2x3xi32>");
   EXPECT_EQ(message(f.add(i, 0.5)),
-            "@forward: add: expected a whole number beside tensor<2x3xi32>, found 0.500000");
+            "@forward: add: expected a whole number that is an i32, found 0.5");
   EXPECT_EQ(message(f.where(a, a, a)), "@forward: where: the condition must have element type i1, "
                                        "found tensor<2x3xf32>");
   EXPECT_EQ(message(f.input("a", {DType::f32, {}})), "@forward: input: the name 'a' is used twice");

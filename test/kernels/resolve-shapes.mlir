@@ -57,3 +57,58 @@ func.func @contradiction(%x: tensor<?xf32>, %y: tensor<3xf32>, %z: tensor<4xf32>
   %s = arith.addf %a, %b : tensor<?xf32>
   return %s : tensor<?xf32>
 }
+
+// -----
+
+// A part lies within its tensor, whatever the extents are; what shows from the types or
+// from the expression is not checked again.
+// CHECK-LABEL: @parts(
+// CHECK: cf.assert %{{.*}}, "5 must not be larger than dimension 0 of argument 0 ('x') (required by tensor.extract_slice)"
+// CHECK-NOT: cf.assert
+// CHECK: return
+func.func @parts(%x: tensor<?x4xf32> {aft.name = "x"}) -> (tensor<3x4xf32>, tensor<?x4xf32>) {
+  %c0 = arith.constant 0 : index
+  %c2 = arith.constant 2 : index
+  %n = tensor.dim %x, %c0 : tensor<?x4xf32>
+  %s = tensor.extract_slice %x[2, 0] [3, 4] [1, 1] : tensor<?x4xf32> to tensor<3x4xf32>
+  %whole = tensor.extract_slice %x[0, 0] [%n, 4] [1, 1] : tensor<?x4xf32> to tensor<?x4xf32>
+  return %s, %whole : tensor<3x4xf32>, tensor<?x4xf32>
+}
+
+// -----
+
+// Extents that are differences must not be negative.
+// CHECK-LABEL: @rest(
+// CHECK: cf.assert %{{.*}}, "2 must not be larger than dimension 0 of argument 0 ('x') (required by tensor.extract_slice)"
+// CHECK-NOT: cf.assert
+// CHECK: return
+func.func @rest(%x: tensor<?x4xf32> {aft.name = "x"}) -> tensor<?x4xf32> {
+  %c0 = arith.constant 0 : index
+  %c2 = arith.constant 2 : index
+  %n = tensor.dim %x, %c0 : tensor<?x4xf32>
+  %m = arith.subi %n, %c2 : index
+  %s = tensor.extract_slice %x[2, 0] [%m, 4] [1, 1] : tensor<?x4xf32> to tensor<?x4xf32>
+  return %s : tensor<?x4xf32>
+}
+
+// -----
+
+// What is written lies within the destination, too.
+// CHECK-LABEL: @insert(
+// CHECK: cf.assert %{{.*}}, "dimension 0 of argument 1 ('part') must equal 3 (required by tensor.cast)"
+// CHECK: cf.assert %{{.*}}, "4 must not be larger than dimension 0 of argument 0 ('x') (required by tensor.insert_slice)"
+func.func @insert(%x: tensor<?x4xf32> {aft.name = "x"}, %part: tensor<?x4xf32> {aft.name = "part"}) -> tensor<?x4xf32> {
+  %p = tensor.cast %part : tensor<?x4xf32> to tensor<3x4xf32>
+  %y = tensor.insert_slice %p into %x[1, 0] [3, 4] [1, 1] : tensor<3x4xf32> into tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+
+// -----
+
+// A scalar has one element.
+// CHECK-LABEL: @scalar(
+// CHECK: cf.assert %{{.*}}, "dimension 0 of argument 0 must equal 1 (required by tensor.collapse_shape)"
+func.func @scalar(%x: tensor<?x1xf32>) -> tensor<f32> {
+  %y = tensor.collapse_shape %x [] : tensor<?x1xf32> into tensor<f32>
+  return %y : tensor<f32>
+}

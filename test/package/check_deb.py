@@ -30,6 +30,10 @@ def check_controls(packages, build):
         assert control["Package"] == name and control["Version"] == build.version, control
         assert re.fullmatch(r".+ <.+@.+>", control["Maintainer"]), control
         assert control["Description"].count("\n ") >= 1, control["Description"]
+        assert all(len(line) <= 80 for line in control["Description"].splitlines()), control
+        libraries = "lib/libaft_" in run("dpkg-deb", "--contents", path) and "-dev" not in name
+        triggers = run("dpkg-deb", "--info", path, "triggers") if libraries else ""
+        assert not libraries or triggers == "activate-noawait ldconfig\n", triggers
         assert control["Section"] in ("libs", "libdevel", "devel"), control
         assert int(control["Installed-Size"]) > 0
         for line in run("dpkg-deb", "--contents", path).splitlines():

@@ -68,7 +68,9 @@ def main():
     three = f"{build.version}: 2 4 6\n"
     harness.build("runtime", build.work / "runtime", tree)
     assert run(build.work / "runtime" / "main", artifact) == three
-    harness.build("graph", build.work / "graph", tree)
+    program = harness.readme_program(build.source, "aft/graph.h", build.work)
+    harness.build("graph", build.work / "graph", tree, f"-DREADME_PROGRAM={program}")
+    assert run(build.work / "graph" / "readme") == "0.731059\n"
     text = run(build.work / "graph" / "main", build.work / "graph" / "double.so")
     assert text == "2 4 6\n2 4 6\n", text
     source = harness.OUTSIDE.parent.parent / "inputs" / "Plugin.cpp"
@@ -78,8 +80,10 @@ def main():
                harness.OUTSIDE / "plugin" / "mixer.mlir"), "mixers: 1")
     check_refusals(build, tree)
     if build.torch:
-        harness.build("torch", build.work / "torch", tree,
+        program = harness.readme_program(build.source, "aft/torch.h", build.work)
+        harness.build("torch", build.work / "torch", tree, f"-DREADME_PROGRAM={program}",
                       f"-DTorch_DIR={build.cache['Torch_DIR']}")
+        run(build.work / "torch" / "readme")
         expect(run(build.work / "torch" / "main"), "error below 1e-5: 1")
         expect(run(tree / "bin" / "char-lm", "--help"), "train")
         expect(run(tree / "bin" / "aft-bench", "--list"), "full")

@@ -128,6 +128,16 @@ def build(project, folder, tree, *definitions):
     return run("cmake", "--build", folder)
 
 
+def readme_program(source, header, folder):
+    """The first C++ program of the README that includes `header`, as a file."""
+    text = (pathlib.Path(source) / "README.md").read_text()
+    blocks = [block for block in re.findall(r"```cpp\n(.*?)```", text, re.S) if header in block]
+    assert blocks, f"README.md has no program with {header}"
+    path = folder / "readme.cpp"
+    path.write_text(blocks[0])
+    return path
+
+
 def use_programs(tree):
     """Each program says something true where it lies now."""
     source = OUTSIDE / "graph" / "double.mlir"

@@ -31,6 +31,7 @@ struct Decompose : aft::impl::DecomposeBase<Decompose> {
     populateDecomposeNormPatterns(patterns);
     populateDecomposeLossPatterns(patterns);
     populateDecomposeModelPatterns(patterns);
+    populateDecomposeEmptyPatterns(patterns);
     populateDecomposeAdamWPatterns(patterns);
     populateDecomposeTensorPatterns(patterns);
     populateDecomposeNamedPatterns(patterns);

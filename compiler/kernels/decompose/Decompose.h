@@ -14,6 +14,8 @@ void populateDecomposeNormPatterns(mlir::RewritePatternSet &patterns);
 void populateDecomposeLossPatterns(mlir::RewritePatternSet &patterns);
 /// embedding, finish.
 void populateDecomposeModelPatterns(mlir::RewritePatternSet &patterns);
+/// Bands of factors without columns.
+void populateDecomposeEmptyPatterns(mlir::RewritePatternSet &patterns);
 /// adamw.
 void populateDecomposeAdamWPatterns(mlir::RewritePatternSet &patterns);
 /// pad, concat, insert_slice, extract_slice, splat, generate, from_elements.

@@ -1,6 +1,7 @@
 /*===- aft.h - Compiled models from C --------------------------------------===*\
 |* Loads the artifacts that aftc and the save functions write, and runs them.  *|
-|* C11 or C++, no other header of the project; link libaft_runtime.            *|
+|* C11 or C++, no other header of the project; link libaft_runtime             *|
+|* (-laft_runtime; pkg-config and CMake know it as aft-runtime, AFT::runtime). *|
 |*                                                                             *|
 |*   aft_model *model;                                                         *|
 |*   if (aft_open("model.so", NULL, &model) != AFT_OK)                         *|
@@ -93,7 +94,8 @@ typedef struct aft_buffer {
 } aft_buffer;
 
 /* Where the value of an argument comes from when a session runs an entry, and
-   where a result goes. aft_run takes them all from the caller. */
+   where a result goes. aft_run takes them all from the caller: what the others
+   say is then the caller's to do. */
 typedef enum aft_role {
   AFT_ROLE_CALLER = 0, /* from and to the caller, in sessions too */
   AFT_ROLE_STATE = 1,  /* a session keeps it: a result becomes the next call's argument */
@@ -129,7 +131,7 @@ typedef struct aft_open_options {
 
 /* Verifies an artifact and loads it: its format and version, its sections, the
    hashes of code and weights, the features of the CPU, all before any of its
-   code runs. Code for a GPU is loaded into the first GPU that the driver has (its
+   code runs. Code is loaded from memory, for which /proc must be mounted. Code for a GPU is loaded into the first GPU that the driver has (its
    CUDA_VISIBLE_DEVICES chooses); without one that is an error. `options` may be NULL. A file of weights beside the artifact is found
    by the name that the artifact has of it, in the artifact's folder. *model is to be
    closed.
@@ -170,8 +172,8 @@ AFT_API aft_status aft_argument(const aft_model *model, size_t entry, size_t ind
                                 aft_value *value);
 AFT_API aft_status aft_result(const aft_model *model, size_t entry, size_t index, aft_value *value);
 
-/* Weights have numbers from 0, too. The buffer's pointers belong to the model;
-   its data is read-only: writing to it ends the process. */
+/* Weights have numbers from 0, too. The name and the buffer's pointers belong to the
+   model; its data is read-only: writing to it ends the process. */
 AFT_API size_t aft_weight_count(const aft_model *model);
 AFT_API aft_status aft_weight(const aft_model *model, size_t index, const char **name,
                               aft_buffer *value);
@@ -188,8 +190,9 @@ typedef struct aft_host {
 } aft_host;
 
 /* Checks the arguments and computes the results' extents: of all results in
-   order, one after the other, into extents[0 .. capacity); a capacity that is
-   too small is an error. `scratch` may be NULL; else it receives the bytes of
+   order, one after the other, into extents[0 .. capacity): as many as the ranks of
+   the results (aft_result) add up to; a capacity that is too small is an error.
+   `scratch` may be NULL; else it receives the bytes of
    memory that a call takes besides. The arguments' data is not looked at. */
 AFT_API aft_status aft_result_extents(const aft_model *model, size_t entry,
                                       const aft_buffer *arguments, size_t argument_count,
@@ -225,21 +228,29 @@ AFT_API aft_status aft_run_resident(const aft_model *model, size_t entry,
 
 /* An entry with the state that its calls hand on: parameters and moments of a
    training step, what a decoder remembers of a text. One thread at a time; any
-   number of sessions may run at once on one model, which must outlive them. */
+   number of sessions may run at once on one model, which must outlive them.
+   A training step (aftc --training) is the entry `train_step`; its state are the
+   parameters by their names and two moments of each, "m.NAME" and "v.NAME". */
 typedef struct aft_session aft_session;
 
 /* Makes a session of an entry with the state before the first step: the values
    that the artifact has, repeated `batch` times along a free first extent, and
-   zeros where it has none. `batch`: 1 or more. An entry without state is an
-   error. *session is to be destroyed. */
+   zeros where it has none: parameters without values must be set (aft_session_state,
+   aft_session_load) before they can be trained. `batch`: how many texts a decoder
+   writes at once, 1 or more; 1 where no state has a free first extent, as in
+   training. An entry without state is an error, and so is a state without a value that
+   has another free extent. *session is to be destroyed. */
 AFT_API aft_status aft_session_create(const aft_model *model, size_t entry, int64_t batch,
                                       aft_session **session);
 /* NULL does nothing. */
 AFT_API void aft_session_destroy(aft_session *session);
 
 /* Runs the entry once: arguments and results are those of role CALLER, in
-   order; for a training step the learning rate (f32) and the batch, and the
-   loss. After an error the state is that before the call. */
+   order; for a training step the learning rate (an f32 scalar) and the batch, and the
+   loss (a scalar). Results are memory of the caller, as for aft_run; where their
+   extents are not known, aft_result_extents says them, for all arguments of the entry
+   in order, with those of the state from aft_session_state. After an error the state
+   is that before the call. */
 AFT_API aft_status aft_session_step(aft_session *session, const aft_buffer *arguments,
                                     size_t argument_count, const aft_buffer *results,
                                     size_t result_count, const aft_host *host);
@@ -247,9 +258,9 @@ AFT_API aft_status aft_session_step(aft_session *session, const aft_buffer *argu
 /* Back to the state before the first step. */
 AFT_API aft_status aft_session_reset(aft_session *session);
 
-/* The tensors of the state, in the order of the arguments. The buffer's data is
-   the session's own and may be read and written between steps; ask again after
-   each step. */
+/* The tensors of the state, in the order of the arguments. The name and the buffer's
+   pointers are the session's own; its data may be read and written between steps. Ask
+   again after each step, reset and load: data and extents may be others. */
 AFT_API size_t aft_session_state_count(const aft_session *session);
 AFT_API aft_status aft_session_state(const aft_session *session, size_t index, const char **name,
                                      aft_buffer *value);

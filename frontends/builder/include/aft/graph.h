@@ -11,7 +11,14 @@
 //
 // Shapes are inferred at once. What is wrong is collected as text and returned
 // by status() and compile(); the value of a refused operation is empty, and
-// operations on empty values do nothing, so that only causes are reported.
+// operations on empty values do nothing, so that only causes are reported. What
+// extents that are known only at run time must be for an operation (a slice within
+// its tensor) is checked by each call of the program.
+//
+// Values and functions belong to their graph and must not be used after it is gone.
+// A graph that was moved from can be destroyed or assigned to, and nothing else. A
+// graph may grow after compile() and be compiled again. Not for several threads at
+// once.
 
 #ifndef AFT_GRAPH_H
 #define AFT_GRAPH_H
@@ -70,10 +77,12 @@ private:
 AFT_API Extent operator+(Extent a, Extent b);
 AFT_API Extent operator-(Extent a, Extent b);
 AFT_API Extent operator*(Extent a, Extent b);
-/// Rounds down, unless the quotient is known to be exact.
+/// Rounds down, unless the quotient is known to be exact. An extent that turns out
+/// to be 0 at run time divides as 1 does.
 AFT_API Extent operator/(Extent a, Extent b);
 
-/// What an elementwise operation takes: a tensor or a number.
+/// What an elementwise operation takes: a tensor or a number, which beside integers
+/// is whole and one of their type (i64: in the digits of a double).
 struct Operand {
   Operand(Value value) : value(value), isScalar(false) {}
   Operand(double scalar) : scalar(scalar), isScalar(true) {}
@@ -126,11 +135,13 @@ public:
   Value parameter(const std::string &name, const TensorType &type);
   /// States what an extent of an input may be; others are refused when it is run.
   void limit(Value input, int dimension, int64_t least, int64_t most = INT64_MAX);
-  /// One that aliases an input updates its buffer in place.
+  /// One that aliases an input (by its number) updates its buffer in place, and is the
+  /// only one that does. Results have names of their own, or none.
   void output(Value value, const std::string &name = "", int aliasOfInput = -1);
   /// The same number everywhere.
   Value splat(double value, DType dtype, const std::vector<Extent> &shape);
-  /// Row-major data of a static type; an i1 takes one byte.
+  /// Row-major data of a static type, which is copied; an i1 takes one byte. It becomes
+  /// part of the program's text: large data, such as weights, is better an input.
   Value constant(const TensorType &type, const void *data);
   /// start, start + step, ...
   Value arange(Extent length, DType dtype, double start = 0, double step = 1);
@@ -151,7 +162,7 @@ public:
   Value add(Operand a, Operand b);
   Value sub(Operand a, Operand b);
   Value mul(Operand a, Operand b);
-  Value div(Operand a, Operand b); ///< integers: rounds towards zero
+  Value div(Operand a, Operand b); ///< integers: rounds towards zero; by 0 it is 0
   Value pow(Operand a, Operand b);
   Value maximum(Operand a, Operand b);
   Value minimum(Operand a, Operand b);
