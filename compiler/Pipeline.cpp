@@ -116,7 +116,7 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   arith::ArithEmulateUnsupportedFloatsOptions widen;
   widen.sourceTypeStrs = narrow;
   functions.addPass(arith::createArithEmulateUnsupportedFloats(widen));
-  functions.addPass(createApproximateMath());
+  functions.addPass(createApproximateMath({/*avx512=*/bits == 512 && !threadBlocks}));
   functions.addPass(createLoopInvariantCodeMotionPass());
   functions.addPass(createCanonicalizerPass());
   functions.addPass(createCSEPass());

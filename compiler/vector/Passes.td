@@ -81,8 +81,14 @@ def GridToRange : Pass<"aft-grid-to-range", "::mlir::func::FuncOp"> {
 
 def ApproximateMath : Pass<"aft-approximate-math", "::mlir::func::FuncOp"> {
   let summary = "Computes f32 exp, log, tanh and erf by vector polynomials";
+  let description = [{
+    With `avx512`, exp and 1 + erf of whole registers of which only a bf16 is wanted are as
+    precise as that ([RegisterMath.h](vector/RegisterMath.h)), in half as many instructions.
+  }];
+  let options = [Option<"avx512", "avx512", "bool", /*default=*/"false",
+                        "Instructions of AVX-512 may be used">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
-                           "::mlir::vector::VectorDialect"];
+                           "::mlir::LLVM::LLVMDialect", "::mlir::vector::VectorDialect"];
 }
 
 #endif // AFT_COMPILER_VECTOR_PASSES_TD
