@@ -118,7 +118,8 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   arith::ArithEmulateUnsupportedFloatsOptions widen;
   widen.sourceTypeStrs = narrow;
   functions.addPass(arith::createArithEmulateUnsupportedFloats(widen));
-  functions.addPass(createApproximateMath({/*exp2=*/threadBlocks}));
+  functions.addPass(createApproximateMath(
+      {/*exp2=*/threadBlocks, /*avx512=*/bits == 512 && !threadBlocks}));
   functions.addPass(createLoopInvariantCodeMotionPass());
   functions.addPass(createCanonicalizerPass());
   functions.addPass(createCSEPass());

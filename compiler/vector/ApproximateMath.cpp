@@ -1,6 +1,8 @@
 //===- ApproximateMath.cpp - Vector polynomials of f32 functions ----------===//
 
 #include "compiler/vector/Passes.h"
+#include "compiler/vector/RegisterMath.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -264,8 +266,55 @@ template <typename Op> struct PreciseF32 : OpRewritePattern<Op> {
   }
 };
 
+/// Whether all that becomes of a number is rounded to bf16 after some arithmetic.
+bool isRoundedToBF16(Value number) {
+  return llvm::all_of(number.getUsers(), [](Operation *user) {
+    if (isa<arith::TruncFOp>(user))
+      return getElementTypeOrSelf(user->getResult(0)).isBF16();
+    return isa<arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::DivFOp, arith::NegFOp>(user) &&
+           isRoundedToBF16(user->getResult(0));
+  });
+}
+
+/// Whether numbers fill registers of AVX-512.
+bool fillRegisters(Value numbers) {
+  auto type = dyn_cast<VectorType>(numbers.getType());
+  return type && type.getElementType().isF32() && type.getRank() == 1 &&
+         type.getDimSize(0) % kRegisterLanes == 0;
+}
+
+/// exp of which only a bf16 is wanted.
+struct ExpForBF16 : OpRewritePattern<math::ExpOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(math::ExpOp op, PatternRewriter &rewriter) const override {
+    if (!fillRegisters(op.getResult()) || !isRoundedToBF16(op.getResult()))
+      return rewriter.notifyMatchFailure(op, "not rounded to bf16");
+    Emitter e(rewriter, op.getLoc());
+    rewriter.replaceOp(op, expForBF16(e, op.getOperand()));
+    return success();
+  }
+};
+
+/// 1 + erf(x), of which GELU and its derivative are made, and of which only a bf16 is wanted.
+/// Where erf is near -1 it is as precise as elsewhere.
+struct OnePlusErfForBF16 : OpRewritePattern<arith::AddFOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(arith::AddFOp op, PatternRewriter &rewriter) const override {
+    auto erf = op.getLhs().getDefiningOp<math::ErfOp>();
+    if (!erf || !matchPattern(op.getRhs(), m_OneFloat()))
+      return rewriter.notifyMatchFailure(op, "not 1 + erf(x)");
+    if (!fillRegisters(op.getResult()) || !isRoundedToBF16(op.getResult()))
+      return rewriter.notifyMatchFailure(op, "not rounded to bf16");
+    Emitter e(rewriter, op.getLoc());
+    rewriter.replaceOp(op, onePlusErfForBF16(e, erf.getOperand()));
+    return success();
+  }
+};
+
 struct ApproximateMath : aft::impl::ApproximateMathBase<ApproximateMath> {
-  using ApproximateMathBase::ApproximateMathBase;
+  using Base::Base;
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     if (exp2)
@@ -274,6 +323,13 @@ struct ApproximateMath : aft::impl::ApproximateMathBase<ApproximateMath> {
                  PreciseF32<math::CosOp>>(&getContext(), /*benefit=*/10);
     // tanh and erf are bounded: absolute errors of 1e-7 are harmless there.
     populateMathPolynomialApproximationPatterns(patterns);
+    // First, for they look at what is there before anything is taken apart.
+    if (avx512) {
+      RewritePatternSet rounded(&getContext());
+      rounded.add<ExpForBF16, OnePlusErfForBF16>(&getContext());
+      if (failed(applyPatternsAndFoldGreedily(getOperation(), std::move(rounded))))
+        return signalPassFailure();
+    }
     if (failed(applyPatternsAndFoldGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -5,6 +5,7 @@
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
@@ -183,12 +184,22 @@ void GenericEmitter::emitParallel(ArrayRef<int64_t> dims) {
   });
 }
 
+/// Whether a polynomial is computed, each step of which waits for the one before.
+bool GenericEmitter::isDeep() {
+  return llvm::any_of(*op.getBlock(), [](Operation &inner) {
+    return isa<math::ExpOp, math::ErfOp, math::LogOp, math::TanhOp>(inner);
+  });
+}
+
 /// The vector dimension in blocks of several registers (only worth it for the
-/// independent accumulators of a reduction), one register, one element.
+/// independent accumulators of a reduction, and of two for what waits long), one
+/// register, one element.
 void GenericEmitter::emitVectorBlocks() {
   SmallVector<int64_t> blocks;
   if (!reductions.empty())
     blocks.push_back(4 * lanes());
+  else if (isDeep())
+    blocks.push_back(2 * lanes());
   blocks.push_back(lanes());
   Value lower = e.index(0), extent = extents[vectorDim];
   for (int64_t block : blocks) {

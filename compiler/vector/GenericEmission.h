@@ -39,6 +39,7 @@ protected:
   int64_t lanes();
 
   void emitParallel(mlir::ArrayRef<int64_t> dims);
+  bool isDeep();
   void emitVectorBlocks();
   void emitPoint(int64_t lanes);
   mlir::SmallVector<mlir::Value> reduceOver(mlir::ArrayRef<int64_t> dims,

@@ -89,11 +89,15 @@ def ApproximateMath : Pass<"aft-approximate-math", "::mlir::func::FuncOp"> {
     With `exp2`, exp is made of `math.exp2` on f32, which a GPU has an instruction for: the
     argument is multiplied by 1 / ln 2 with what the rounding of the product leaves, so
     that large arguments lose no digits.
+    With `avx512`, exp and 1 + erf of whole registers of which only a bf16 is wanted are as
+    precise as that ([RegisterMath.h](vector/RegisterMath.h)), in half as many instructions.
   }];
   let options = [Option<"exp2", "exp2", "bool", /*default=*/"false",
-                        "2^x is an instruction of the target">];
+                        "2^x is an instruction of the target">,
+                 Option<"avx512", "avx512", "bool", /*default=*/"false",
+                        "Instructions of AVX-512 may be used">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
-                           "::mlir::vector::VectorDialect"];
+                           "::mlir::LLVM::LLVMDialect", "::mlir::vector::VectorDialect"];
 }
 
 #endif // AFT_COMPILER_VECTOR_PASSES_TD

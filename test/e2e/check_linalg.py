@@ -2,9 +2,11 @@
 
 usage: check_linalg.py AFT-RUN [--only=TEXT] [other options of aft-run]
 """
+import math
+
 import numpy as np
 
-from cases import case, erf, gelu, main, normal, round_to
+from cases import case, erf, execute, gelu, main, normal, round_to
 from programs import Program
 
 #
@@ -395,4 +397,40 @@ def gelu_far_out():
 gelu_far_out()
 
 
-main()
+def check_every_bf16():
+    """Functions of every bf16 of which a bf16 is wanted: to a unit in its last place, to
+    6e-7 where erf is as good as -1, and numbers that are not normal may be 0."""
+    x = (np.arange(1 << 16, dtype=np.uint32) << 16).view(np.float32)
+    x = x[np.isfinite(x)].astype(float)
+    least = 2.0 ** -126
+
+    def gelu_of(p, v):
+        one = p.constant(1, v.dims, v.element)
+        curve = p.op("math.erf", p.scaled(v, math.sqrt(0.5)))
+        return p.op("arith.mulf", p.scaled(v, 0.5), p.op("arith.addf", curve, one))
+
+    def logistic(p, v):
+        one = p.constant(1, v.dims, v.element)
+        weight = p.op("math.exp", p.op("arith.negf", v))
+        return p.op("arith.divf", one, p.op("arith.addf", one, weight))
+
+    good = True
+    with np.errstate(over="ignore"):
+        functions = (("gelu", gelu_of,
+                      0.5 * x * np.vectorize(math.erfc)(-x / math.sqrt(2)), 6e-7),
+                     ("logistic", logistic, 1 / (1 + np.exp(-x)), least))
+    for name, body, expected, slack in functions:
+        p = Program()
+        v = p.op("arith.extf", p.arg(x, "bf16"), element="f32")
+        p.give(p.op("arith.truncf", body(p, v), element="bf16"))
+        (found,), _ = execute(p.text(), p.arrays, 1)
+        unit = np.exp2(np.floor(np.log2(np.maximum(np.abs(expected), least))) - 7)
+        excess = (np.abs(found - expected) - slack) / unit
+        worst = int(np.argmax(np.where(np.isnan(excess), np.inf, excess)))
+        right = bool(excess[worst] <= 1)
+        good &= right
+        print(f"{'ok  ' if right else 'FAIL'} {name} of every bf16: {excess[worst]:.2f} units at {x[worst]}")
+    return good
+
+
+main(("every bf16", check_every_bf16))

@@ -4,16 +4,21 @@
 // RUN: aftc %s --mcpu=haswell --bf16-products=pairs --compile-to=vector -o - | FileCheck %s --check-prefix=EXPANDED
 // The products of aft.full in pairs of bf16 where the CPU has vdpbf16ps, else in f32.
 
-// Scratch: the weights of eight queries for 256 pairs of keys, and these keys.
+// Scratch: the weights of eight queries for 256 pairs of keys, and these keys, also values and
+// keys as they are in memory.
 // CHECK-LABEL: func.func private @kernel_0_full
 // CHECK-DAG: %[[WEIGHTS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<8x272xi32>
 // CHECK-DAG: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<2x256x2x16xi32>
+// CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<4x513x2x16xbf16>
 // CHECK-DAG: %[[HALF:.*]] = arith.constant dense<65535> : vector<16xi32>
-// Two keys of a channel are one pair.
+// Exponentials are as precise as bf16. Two keys of a channel are one pair.
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.mask.reduce.ps.512"
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"
 // CHECK: vector.interleave %{{.*}}, %{{.*}} : vector<16xbf16>
 // CHECK: vector.bitcast %{{.*}} : vector<32xbf16> to vector<16xi32>
 // CHECK: vector.store %{{.*}}, %[[PANEL]]
 // So are two weights that follow each other.
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"
 // CHECK: vector.bitcast %{{.*}} : vector<16xbf16> to vector<8xi32>
 // CHECK: vector.store %{{.*}}, %[[WEIGHTS]]
 // The constants of exponentials leave the registers before sixteen sums fill them.
@@ -25,6 +30,10 @@
 // Of the pair on the diagonal a query sees the first key alone.
 // CHECK: arith.andi %{{.*}}, %[[HALF]] : vector<16xi32>
 // CHECK: llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"
+// Ratios and the gate without a division.
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.rcp14.ps.512"
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.rcp14.ps.512"
+// CHECK-NOT: arith.divf {{.*}} : vector<16xf32>
 
 // F32-LABEL: func.func private @kernel_0_full
 // F32-NOT: memref<{{[0-9x]+}}xi32>

@@ -14,9 +14,11 @@
 // CHECK: vector.load %[[W]]
 // CHECK: vector.maskedload %[[W]]
 // The keys of a bundle are read together, without an exponential, while those to come
-// are fetched.
+// are fetched, a cache line at a time.
 // CHECK-NOT: math.exp
 // CHECK: memref.prefetch %[[K]]
+// CHECK-NEXT: memref.prefetch %[[K]]
+// CHECK-NEXT: memref.prefetch %[[V]]
 // CHECK-NEXT: memref.prefetch %[[V]]
 // CHECK: vector.load %[[K]]
 // CHECK: vector.store %{{.*}}, %[[EXPONENTS]]
@@ -36,7 +38,8 @@
 // CHECK: scf.for {{.*}} iter_args({{(%[^ ]+ = %[^ ]+, ){15}%[^ ]+ = %[^ ]+}}) -> ({{(vector<16xf32>, ){15}vector<16xf32>}})
 // CHECK: memref.load %[[WEIGHTS]]
 // CHECK: math.fma
-// So do they from their last keys to the results, which are good when the sums of all
+// So do they from their last keys to the results, whose lines are asked for before, and which
+// are good when the sums of all
 // of them are.
 // CHECK: scf.for {{.*}} -> ({{(vector<16xf32>, ){15}vector<16xf32>}})
 // CHECK: vector.reduction <and>, %{{.*}} : vector<16xi1> into i1

@@ -214,8 +214,8 @@ void BiasGradient::packQuery(LaneEmitter &group, Value row, Value column, Value 
   Value maximum = e.broadcast(e.load(rowMaxima, row, 0), vector);
   Value x = e.fsub(e.fadd(e.load(keyMaxima, column, lanes), maximum), logz);
   x = e.select(e.equal(logz, none), none, x);
-  Value g = e.fmul(some(mixer.dy, 0), group.gate(mixer.gate, some(mixer.q, 0)));
-  Value u = form.narrow(e, e.select(e.equal(x, none), group.number(0), e.fmul(e.exp(x), g)));
+  Value g = e.fmul(some(mixer.dy, 0), mixer.gateOf(group, some(mixer.q, 0)));
+  Value u = form.narrow(e, e.select(e.equal(x, none), group.number(0), e.fmul(form.exp(e, x), g)));
   Value minus = e.fsub(group.number(0), e.convert(u, element));
   Value ratio = some(mixer.ratio, 0);
   if (form.pairs)
@@ -248,7 +248,7 @@ void BiasGradient::packKeys(Value batch, Value seen, Value first, Value firstCha
       Value v = loadRow(mixer.v, batch, key, channel, count, 0);
       if (form.pairs)
         v = e.fsub(v, middle(batch, channel, count));
-      Value weight = form.narrow(e, e.exp(e.fsub(k, e.load(keyMaxima, column, lanes))));
+      Value weight = form.narrow(e, form.exp(e, e.fsub(k, e.load(keyMaxima, column, lanes))));
       return std::pair(form.narrow(e, e.fmul(e.convert(weight, element), v)), weight);
     });
   });

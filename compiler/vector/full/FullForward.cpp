@@ -42,6 +42,7 @@ private:
   void finishStrip(LaneEmitter &group, Value row, Value keys, Value endRow);
   void addTriangle(LaneEmitter &group, MutableArrayRef<Value> products, Value firstKey);
   Value isGood(LaneEmitter &group, Value n, Value z);
+  void prefetchResults(LaneEmitter &group, Value row);
   void finishRow(LaneEmitter &group, Value row);
   MixState stateOf(LaneEmitter &group, Value row, Value n, Value z);
   MixState sumExactly(LaneEmitter &group, Value t);
@@ -76,7 +77,8 @@ FullForward::FullForward(const FullMixer &mixer, Emitter &e)
       strip(mixer.strip), blockKeys(kBlockSteps * form.perStep()),
       weights(e.scratch({strip, kBlockSteps + lanes}, form.unit)),
       rowMaxima(e.scratch({mixer.mostRows()}, element)),
-      items(e, form, blockKeys, mixer.bundleChannels(), mixer.blockChannels(), element),
+      items(e, form, blockKeys, mixer.bundleChannels(), mixer.blockChannels(), element,
+            cast<MemRefType>(mixer.k.getType()).getElementType()),
       sums(e, mixer.mostRows(), mixer.blockChannels(), lanes, element) {}
 
 void FullForward::run(Value batchIndex, Value row, Value count, const ChannelRange &channels) {
@@ -131,7 +133,7 @@ void FullForward::packWeights(Value row, Value firstKey, Value extent) {
     Value maximum = e.broadcast(e.load(rowMaxima, r, 0), vector);
     overVectors(e, extent, lanes, {}, [&](Value key, Value left, ValueRange) {
       Value some = mixer.biases(batch, t, e.add(firstKey, key), left);
-      Value numbers = form.narrow(e, e.exp(e.fsub(some, maximum)));
+      Value numbers = form.narrow(e, form.exp(e, e.fsub(some, maximum)));
       storeWeights(form.unitsOfRun(e, numbers), i, key);
       return Emitter::Values{};
     });
@@ -154,8 +156,9 @@ void FullForward::packKeys(Value firstKey, Value extent, std::optional<double> b
     return {group.load(mixer.k, key), group.load(mixer.v, key), Value()};
   };
   mixer.forEachBundle(block, [&](const ChannelRange &bundle) {
+    auto fetch = [&](Value key) { mixer.prefetch({mixer.k, mixer.v}, batch, key, bundle); };
     items.pack([&](auto body) { forEachGroup(bundle, body); }, block, bundle, firstKey, extent,
-               load, {mixer.k, mixer.v}, bound);
+               load, fetch, bound);
   });
 }
 
@@ -229,6 +232,7 @@ void FullForward::finishStrip(LaneEmitter &group, Value row, Value keys, Value e
   Value column = block.columnOf(group);
   auto weight = [&](int64_t i, Value step) { return weightAt(i, step); };
   PanelProduct product{form, items.panel, sums, weight};
+  prefetchResults(group, row);
   product.prefetchSums(row, column);
   SmallVector<Value> totals = product.products(group, e.index(0), keys, column);
   if (mixer.causal)
@@ -256,6 +260,18 @@ void FullForward::finishStrip(LaneEmitter &group, Value row, Value keys, Value e
                [&](Value r) { finishRow(group, r); });
         return Emitter::Values{};
       });
+}
+
+/// Asks for what a strip's results are made from and written to: a line of each row, of
+/// which hardware sees no stream.
+void FullForward::prefetchResults(LaneEmitter &group, Value row) {
+  Value last = e.sub(mixer.queries, e.index(1));
+  for (int64_t i = 0; i < strip; ++i) {
+    Value place[] = {batch, e.min(e.add(firstRow, e.add(row, i)), last), group.channel};
+    prefetchAt(e, mixer.q, place, /*isWrite=*/false);
+    for (Value result : mixer.inits)
+      prefetchAt(e, result, place, /*isWrite=*/true);
+  }
 }
 
 /// Of the keys from `firstKey` on, row i of a strip sees i + 1.
@@ -314,10 +330,12 @@ MixState FullForward::sumExactly(LaneEmitter &group, Value t) {
 }
 
 void FullForward::storeResults(LaneEmitter &group, Value t, const MixState &state) {
-  Value ratio = group.ratio(state);
+  Value none = e.equal(state.z, group.number(0)), zero = group.number(0);
+  Value quotient = form.quotient(e, state.n, e.select(none, group.number(1), state.z));
+  Value ratio = e.select(none, zero, quotient);
   // A query without a key is 0 whatever the gate, even a NaN, says.
-  Value gated = e.fmul(group.gate(mixer.gate, group.load(mixer.q, t)), ratio);
-  Value y = e.select(e.equal(state.z, group.number(0)), group.number(0), gated);
+  Value gated = e.fmul(mixer.gateOf(group, group.load(mixer.q, t)), ratio);
+  Value y = e.select(none, zero, gated);
   group.store(y, mixer.inits[0], t);
   if (mixer.inits.size() == 3) {
     group.store(ratio, mixer.inits[1], t);

@@ -108,6 +108,17 @@ void FullMixer::forEachGroup(Value batch, const ChannelRange &range,
   forEachLaneGroupOfRange(e, element, vectorBits, batch, range.first, range.last, channels, body);
 }
 
+/// By whole cache lines, of which the last one may lie beyond the row.
+void FullMixer::prefetch(ValueRange memrefs, Value batch, Value t,
+                         const ChannelRange &bundle) const {
+  constexpr int64_t kLineBits = 64 * 8;
+  for (Value memref : memrefs) {
+    int64_t line = kLineBits / cast<MemRefType>(memref.getType()).getElementTypeBitWidth();
+    for (int64_t channel = 0; channel < std::min(bundleChannels(), channels); channel += line)
+      prefetchAt(e, memref, {batch, t, e.add(bundle.first, channel)}, /*isWrite=*/false);
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // Pairs of a query and a key
 //===----------------------------------------------------------------------===//
@@ -167,8 +178,12 @@ Value FullMixer::largestBias(Value batch, Value t, Value firstKey, Value count) 
   return e.select(e.equal(most, e.number(element, -infinity)), e.number(element, 0), most);
 }
 
+Value FullMixer::gateOf(LaneEmitter &group, Value query) const {
+  return gate == Gate::sigmoid ? form.sigmoid(e, query) : group.gate(gate, query);
+}
+
 Value FullMixer::gatedGradient(LaneEmitter &group, Value t) const {
-  return e.fmul(group.load(dy, t), group.gate(gate, group.load(q, t)));
+  return e.fmul(group.load(dy, t), gateOf(group, group.load(q, t)));
 }
 
 //===----------------------------------------------------------------------===//

@@ -47,6 +47,9 @@ struct FullMixer {
   void forEachGroup(Value batch, const ChannelRange &range,
                     llvm::function_ref<void(LaneEmitter &)> body) const;
 
+  /// Asks for the channels of a bundle in row t.
+  void prefetch(mlir::ValueRange memrefs, Value batch, Value t, const ChannelRange &bundle) const;
+
   /// How many of the first `visible` keys query t sees.
   Value keysSeenBy(Value t, Value visible) const;
   /// The first query that sees key `key`.
@@ -65,6 +68,8 @@ struct FullMixer {
   /// (v - it) - (R - it), so that values that are all about the same lose nothing when they
   /// are rounded; a NaN leads to the exact path.
   Value middle(LaneEmitter &group) const { return group.load(ratio, e.sub(queries, e.index(1))); }
+  /// g(q) of query t, as precise as what becomes of it: in sums of pairs, or in a result.
+  Value gateOf(LaneEmitter &group, Value query) const;
   /// dy * g(q) of query t.
   Value gatedGradient(LaneEmitter &group, Value t) const;
 };

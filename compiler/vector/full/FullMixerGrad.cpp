@@ -148,7 +148,7 @@ void KeyGradients::packWeights(Value firstQuery, Value extent) {
 void KeyGradients::storeWeights(Value t, Value seen, int64_t i) {
   overVectors(e, seen, lanes, {}, [&](Value key, Value left, ValueRange) {
     Value some = mixer.biases(batch, t, e.add(firstKey, key), left);
-    e.store(e.exp(e.fsub(some, e.load(biasMaxima, key, lanes))), oneStep, {e.index(i), key});
+    e.store(form.exp(e, e.fsub(some, e.load(biasMaxima, key, lanes))), oneStep, {e.index(i), key});
     return Emitter::Values{};
   });
   Value zero = e.number(e.typeOf(element, lanes), 0);
@@ -178,8 +178,11 @@ void KeyGradients::packQueries(const ChannelRange &bundle, Value firstQuery, Val
       ratio = e.fsub(ratio, mixer.middle(group));
     return {x, g, e.select(none, zero, ratio)};
   };
+  auto fetch = [&](Value t) {
+    mixer.prefetch({mixer.logz, mixer.dy, mixer.q, mixer.ratio}, batch, t, bundle);
+  };
   items.pack([&](auto body) { forEachGroup(bundle, body); }, block, bundle, firstQuery, extent,
-             load, {mixer.logz, mixer.dy, mixer.q, mixer.ratio});
+             load, fetch);
 }
 
 /// Adds a block of queries, whose weights are packed, to the keys they see.

@@ -61,7 +61,7 @@ void ChannelPairs::prefetch(Value row, Value column) const {
 //===----------------------------------------------------------------------===//
 
 PackedItems::PackedItems(Emitter &e, const PackedForm &form, int64_t count, int64_t bundleChannels,
-                         int64_t blockChannels, Type element)
+                         int64_t blockChannels, Type element, Type stored)
     : panel(e, (count + form.perStep() - 1) / form.perStep(), blockChannels, form.lanes, form.unit),
       e(e), form(form), element(element), channels(blockChannels), lanes(form.lanes),
       maxima(e.scratch({channels}, element)), scales(e.scratch({channels}, element)),
@@ -69,9 +69,11 @@ PackedItems::PackedItems(Emitter &e, const PackedForm &form, int64_t count, int6
       inBounds(e.scratch({1}, e.builder.getIndexType())) {
   // Pairs take one more where the last one is not whole.
   int64_t room = count + form.perStep() - 1;
-  exponents = e.scratch({(bundleChannels + lanes - 1) / lanes, room, lanes}, element);
   if (form.pairs)
-    separate.emplace(e, room, bundleChannels, lanes, element);
+    separate.emplace(e, room, bundleChannels, lanes, stored ? stored : element);
+  // Half as wide, and both in a cache line: there is more to a line than to a number.
+  if (!form.pairs || !stored)
+    exponents = e.scratch({(bundleChannels + lanes - 1) / lanes, room, lanes}, element);
 }
 
 void PackedItems::reset() {
@@ -89,19 +91,30 @@ SmallVector<Value> PackedItems::at(Value item, Value column) const {
   return {group, item, e.sub(column, e.mul(group, lanes))};
 }
 
+Value PackedItems::exponent(LaneEmitter &group, Value item, Value column) const {
+  return exponents ? e.load(exponents, at(item, column), group.lanes)
+                   : separate->load(group, item, 1, column);
+}
+
+void PackedItems::storeExponent(Value x, Value item, Value column) const {
+  if (exponents)
+    e.store(x, exponents, at(item, column));
+  else
+    separate->store(x, item, 1, column);
+}
+
 /// Items are scattered in memory, a cache line or two each: they are all fetched by a
 /// loop that does nothing else, so that many are under way at a time.
 void PackedItems::read(Groups groups, const ChannelRange &block, const ChannelRange &bundle,
-                       Value first, Value extent, Load load, ValueRange memrefs) {
+                       Value first, Value extent, Load load, Fetch fetch) {
   Value last = e.add(first, e.sub(extent, e.index(1)));
   e.loop(e.index(0), extent, e.index(1), [&](Value i) {
     Value item = e.add(first, i), ahead = e.min(e.add(item, kAhead), last);
+    fetch(ahead);
     groups([&](LaneEmitter &group) {
-      for (Value memref : memrefs)
-        prefetchAt(e, memref, {group.batch, ahead, group.channel}, /*isWrite=*/false);
       Item loaded = load(group, item);
       Value column = columnOfNumbers(group, block, bundle);
-      e.store(loaded.x, exponents, at(i, bundle.columnOf(group)));
+      storeExponent(loaded.x, i, bundle.columnOf(group));
       numbers().store(loaded.a, i, 0, column);
       if (loaded.ratio)
         numbers().store(form.pairs ? loaded.ratio : e.fmul(loaded.a, loaded.ratio), i, 1, column);
@@ -110,9 +123,10 @@ void PackedItems::read(Groups groups, const ChannelRange &block, const ChannelRa
   if (!form.pairs)
     return;
   groups([&](LaneEmitter &group) {
-    e.store(group.infinity(true), exponents, at(extent, bundle.columnOf(group)));
+    Value column = bundle.columnOf(group);
     for (int64_t part : {0, 1})
-      numbers().store(group.number(0), extent, part, bundle.columnOf(group));
+      numbers().store(group.number(0), extent, part, column);
+    storeExponent(group.infinity(true), extent, column);
   });
 }
 
@@ -122,7 +136,7 @@ void PackedItems::raise(LaneEmitter &group, Value place, Value column, Value ext
                         std::optional<double> bound) {
   auto maximum = [&](Value first, Value last, Value start) {
     return e.loop(first, last, e.index(1), start, [&](Value i, ValueRange carried) {
-      Value x = e.load(exponents, at(i, column), group.lanes);
+      Value x = exponent(group, i, column);
       return Emitter::Values{runningMax(e, carried[0], x)};
     })[0];
   };
@@ -166,8 +180,8 @@ void PackedItems::scale(LaneEmitter &group, const ChannelRange &block, const Cha
     SmallVector<Value> parts[2];
     for (int64_t item = 0; item < form.perStep(); ++item) {
       Value i = e.add(e.mul(step, form.perStep()), item);
-      Value x = e.fsub(e.load(exponents, at(i, bundle.columnOf(group)), group.lanes), base);
-      Value weight = e.exp(x);
+      Value x = e.fsub(exponent(group, i, bundle.columnOf(group)), base);
+      Value weight = form.exp(e, x);
       if (bound)
         weight = e.select(compare(e, arith::CmpFPredicate::OGT, x, group.number(*bound)),
                           group.number(std::numeric_limits<double>::quiet_NaN()), weight);
@@ -181,7 +195,7 @@ void PackedItems::scale(LaneEmitter &group, const ChannelRange &block, const Cha
 }
 
 void PackedItems::pack(Groups groups, const ChannelRange &block, const ChannelRange &bundle,
-                       Value first, Value extent, Load loadItem, ValueRange memrefs,
+                       Value first, Value extent, Load loadItem, Fetch fetch,
                        std::optional<double> bound) {
   bool hasRatio = false;
   auto load = [&](LaneEmitter &group, Value item) {
@@ -189,7 +203,7 @@ void PackedItems::pack(Groups groups, const ChannelRange &block, const ChannelRa
     hasRatio = bool(loaded.ratio);
     return loaded;
   };
-  read(groups, block, bundle, first, extent, load, memrefs);
+  read(groups, block, bundle, first, extent, load, fetch);
   groups([&](LaneEmitter &group) {
     raise(group, block.columnOf(group), bundle.columnOf(group), extent, bound);
     scale(group, block, bundle, extent, hasRatio, bound);

@@ -57,11 +57,15 @@ public:
     Value x, a, ratio;
   };
   using Load = llvm::function_ref<Item(LaneEmitter &, Value item)>;
+  /// Asks for what an item of the bundle is loaded from.
+  using Fetch = llvm::function_ref<void(Value item)>;
   /// Calls its body for the lane groups of the bundle.
   using Groups = llvm::function_ref<void(llvm::function_ref<void(LaneEmitter &)>)>;
 
+  /// `stored`: the type of x and a in memory where items are just that; null where they
+  /// have a ratio or are computed.
   PackedItems(Emitter &e, const PackedForm &form, int64_t count, int64_t bundleChannels,
-              int64_t blockChannels, mlir::Type element);
+              int64_t blockChannels, mlir::Type element, mlir::Type stored = {});
   /// Before the first item.
   void reset();
   /// Packs `extent` items from `first` on, relative to the maximum with all of them. Or,
@@ -70,8 +74,7 @@ public:
   /// `beginBounded`. If so, sums may be formed from them when `keepBounded` was called,
   /// else they have to be packed again without a bound.
   void pack(Groups groups, const ChannelRange &block, const ChannelRange &bundle, Value first,
-            Value extent, Load load, mlir::ValueRange memrefs,
-            std::optional<double> bound = std::nullopt);
+            Value extent, Load load, Fetch fetch, std::optional<double> bound = std::nullopt);
   void beginBounded();
   Value fitBounds();
   void keepBounded();
@@ -84,7 +87,7 @@ public:
 
 private:
   void read(Groups groups, const ChannelRange &block, const ChannelRange &bundle, Value first,
-            Value extent, Load load, mlir::ValueRange memrefs);
+            Value extent, Load load, Fetch fetch);
   void raise(LaneEmitter &group, Value place, Value column, Value extent,
              std::optional<double> bound);
   void scale(LaneEmitter &group, const ChannelRange &block, const ChannelRange &bundle,
@@ -95,6 +98,9 @@ private:
     return e.load(memory, block.columnOf(group), group.lanes);
   }
   llvm::SmallVector<Value> at(Value item, Value column) const;
+  /// x of an item, by its column in the bundle.
+  Value exponent(LaneEmitter &group, Value item, Value column) const;
+  void storeExponent(Value x, Value item, Value column) const;
 
   ChannelPairs &numbers() { return separate ? *separate : panel; }
   Value columnOfNumbers(LaneEmitter &group, const ChannelRange &block,
@@ -106,9 +112,11 @@ private:
   const PackedForm &form;
   mlir::Type element;
   int64_t channels, lanes;
-  /// A bundle's a and ratio, where they do not fit into the panel unpacked.
+  /// A bundle's a and ratio, or a and x as they are in memory, where they do not fit into
+  /// the panel unpacked.
   std::optional<ChannelPairs> separate;
-  Value exponents, maxima;
+  Value exponents; ///< x, where it is not there
+  Value maxima;
   Value scales; ///< what sums are relative to, -inf before the first item
   Value bases;  ///< what packed items are relative to
   Value factors, inBounds;

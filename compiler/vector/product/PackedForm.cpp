@@ -2,6 +2,7 @@
 
 #include "compiler/vector/product/PackedForm.h"
 
+#include "compiler/vector/RegisterMath.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
@@ -12,8 +13,8 @@ using namespace aft;
 static constexpr int64_t kRowPadding = 16;
 
 PackedForm::PackedForm(Type sums, PairDots dots, unsigned vectorBits)
-    : unit(dots != PairDots::None ? IntegerType::get(sums.getContext(), 32) : sums), dots(dots),
-      pairs(dots != PairDots::None), lanes(lanesFor(sums, vectorBits)),
+    : sums(sums), unit(dots != PairDots::None ? IntegerType::get(sums.getContext(), 32) : sums),
+      dots(dots), pairs(dots != PairDots::None), lanes(lanesFor(sums, vectorBits)),
       blocks(productBlocks(sums.getIntOrFloatBitWidth() / 8, vectorBits, dots == PairDots::Tiles)) {
 }
 
@@ -42,6 +43,29 @@ static Value bitsLike(Emitter &e, Value units, int64_t bits) {
 
 Value PackedForm::narrow(Emitter &e, Value numbers) const {
   return pairs ? e.convert(numbers, e.builder.getBF16Type()) : numbers;
+}
+
+bool PackedForm::fillsRegister(Emitter &e, Value numbers) const {
+  return dots == PairDots::Hardware && numbers.getType() == e.typeOf(sums, lanes);
+}
+
+Value PackedForm::exp(Emitter &e, Value numbers) const {
+  return fillsRegister(e, numbers) ? expForBF16(e, numbers) : e.exp(numbers);
+}
+
+Value PackedForm::sigmoid(Emitter &e, Value x) const {
+  Value one = e.number(x.getType(), 1);
+  Value sum = e.fadd(one, exp(e, e.fsub(e.number(x.getType(), 0), x)));
+  return fillsRegister(e, x) ? reciprocalForBF16(e, sum) : e.fdiv(one, sum);
+}
+
+Value PackedForm::quotient(Emitter &e, Value a, Value b) const {
+  if (!fillsRegister(e, b))
+    return e.fdiv(a, b);
+  // One step of Newton's method.
+  Value r = reciprocalForBF16(e, b), minus = e.fsub(e.number(b.getType(), 0), b);
+  Value missing = e.fma(minus, r, e.number(b.getType(), 1));
+  return e.fmul(a, e.fma(missing, r, r));
 }
 
 Value PackedForm::unitsOf(Emitter &e, Value first, Value second) const {
@@ -105,11 +129,7 @@ Value PackedForm::addProduct(Emitter &e, Value l, Value r, Value sum) const {
     auto halves = VectorType::get({2 * lanes}, e.builder.getBF16Type());
     l = e.builder.create<vector::BitCastOp>(e.loc, halves, l);
     r = e.builder.create<vector::BitCastOp>(e.loc, halves, r);
-    return e.builder
-        .create<LLVM::CallIntrinsicOp>(e.loc, sum.getType(),
-                                       e.builder.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512"),
-                                       ValueRange{sum, l, r})
-        .getResult(0);
+    return callIntrinsic(e, "llvm.x86.avx512bf16.dpbf16ps.512", sum.getType(), {sum, l, r});
   }
   auto asFloat = [&](Value bits) -> Value {
     return e.builder.create<arith::BitcastOp>(e.loc, sum.getType(), bits);
