@@ -63,21 +63,23 @@ void LaneEmitter::scatterHeads(Value value, llvm::function_ref<void(Value, Value
   }
 }
 
-void LaneEmitter::reduceHeads(Value value, llvm::function_ref<void(Value, Value)> body) {
-  auto sum = [&](Value lanes) {
-    return e.reduce(lanes, [&](Value a, Value b) { return e.fadd(a, b); });
-  };
+void LaneEmitter::splitHeads(Value value, llvm::function_ref<void(Value, Value)> body) {
   if (!straddles())
-    return body(sum(value), head());
+    return body(value, head());
   Value zero = number(0);
   for (int64_t i = 0; i < mostHeads(); ++i) {
     Value first = firstLaneOf(i);
     e.when(e.less(first, e.index(lanes)), [&] {
       Value own = e.select(lanesFrom(first), value, zero);
-      own = e.select(lanesFrom(firstLaneOf(i + 1)), zero, own);
-      body(sum(own), e.add(head(), i));
+      body(e.select(lanesFrom(firstLaneOf(i + 1)), zero, own), e.add(head(), i));
     });
   }
+}
+
+void LaneEmitter::reduceHeads(Value value, llvm::function_ref<void(Value, Value)> body) {
+  splitHeads(value, [&](Value own, Value head) {
+    body(e.reduce(own, [&](Value a, Value b) { return e.fadd(a, b); }), head);
+  });
 }
 
 Value LaneEmitter::loadPerHead(Value memref, Value t) {
@@ -168,8 +170,8 @@ void aft::forEachLaneGroupOfBatch(Emitter &e, Type accumulation, unsigned vector
   });
 }
 
-void aft::forEachLaneGroupOfRange(Emitter &e, Type accumulation, unsigned vectorBits,
-                                  Value batch, Value first, Value last, int64_t channels,
+void aft::forEachLaneGroupOfRange(Emitter &e, Type accumulation, unsigned vectorBits, Value batch,
+                                  Value first, Value last, int64_t channels,
                                   llvm::function_ref<void(LaneEmitter &)> body) {
   int64_t lanes = chooseLanes(accumulation, vectorBits, channels);
   e.loop(first, last, e.index(lanes), [&](Value channel) {

@@ -33,6 +33,14 @@ void LaneEmitter::store(Value value, Value memref, Value t) {
   e.store(value, memref, {batch, t, channel});
 }
 
+void LaneEmitter::prefetch(ArrayRef<Value> memrefs, Value t, bool next) {
+  Value first = next ? e.add(channel, std::max<int64_t>(lanes, 1)) : channel;
+  for (Value memref : memrefs)
+    e.builder.create<memref::PrefetchOp>(e.loc, memref, ValueRange{batch, t, first},
+                                         /*isWrite=*/false, /*localityHint=*/2,
+                                         /*isDataCache=*/true);
+}
+
 //===----------------------------------------------------------------------===//
 // The state
 //===----------------------------------------------------------------------===//

@@ -46,6 +46,9 @@ public:
   /// Element [batch, t, channel...] in the accumulation type.
   Value load(Value memref, Value t);
   void store(Value value, Value memref, Value t);
+  /// Asks for rows of this group, or of the next one, that will be read soon: the rows of a
+  /// group lie far from each other.
+  void prefetch(llvm::ArrayRef<Value> memrefs, Value t, bool next);
   /// The same for what exists per head: keys, logz.
   Value loadPerHead(Value memref, Value t);
   /// Stores a per-head value once: by the lane group with the head's first channel.
@@ -55,6 +58,8 @@ public:
   Value gatherHeads(llvm::function_ref<Value(Value head)> at);
   /// Hands out the number of every head whose first channel is in the group.
   void scatterHeads(Value value, llvm::function_ref<void(Value number, Value head)> body);
+  /// Hands out `value` for every head of the group, 0 in the lanes of others.
+  void splitHeads(Value value, llvm::function_ref<void(Value own, Value head)> body);
   /// Sums lanes of the same head.
   void reduceHeads(Value value, llvm::function_ref<void(Value sum, Value head)> body);
 

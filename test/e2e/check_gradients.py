@@ -384,6 +384,9 @@ def cases():
     yield conv("2-D, an entry without keys", (3, 4), 16, 4, (3, 3), lengths=[0, 5])
     yield conv("2-D, filters of a large range", (4, 5), 24, 8, (3, 4), scale=60)
     yield conv("2-D, rows longer than a block", (3, 19), 16, 1, (3, 17))
+    yield conv("2-D, rows longer than a block, a key per channel", (3, 19), 8, 8, (3, 17))
+    yield conv("2-D, rows that are not written out", (2, 100), 48, 2, (2, 7))
+    yield conv("2-D, rows that are not written out, a key per channel", (2, 100), 8, 8, (2, 7))
     yield conv("3-D, filters of a large range", (2, 3, 4), 8, 4, (3, 2, 3), lengths=[24, 9], scale=60)
     yield mixer("full", "full", "", lambda q, k, v, w: aft(q, k, v, w), **sizes, w=(7, 7))
     yield mixer("full causal", "full", "causal",

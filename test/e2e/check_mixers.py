@@ -308,6 +308,12 @@ for edit in (rising, falling, nan_key, hidden_key, hidden_bias, wide_filter):
 results.append(case("conv", 2, 143, 40, heads=40, grid=(11, 13), taps=7, scale=1e4))
 results.append(case("conv", 1, 60, 36, heads=3, grid=(3, 4, 5), taps=3, scale=1e4, lengths=[37]))
 results.append(case("conv", 1, 60, 36, heads=12, grid=(3, 4, 5), taps=4, lengths=[41]))
+# Rows too long for their pairs to be written out.
+results.append(case("conv", 1, 200, 24, heads=24, grid=(2, 100), taps=7))
+results.append(case("conv", 2, 200, 48, heads=2, grid=(2, 100), taps=7, lengths=[200, 37]))
+# Several blocks of outputs, and filters wider than the grid.
+results.append(case("conv", 1, 99, 48, heads=2, grid=(3, 33), taps=6))
+results.append(case("conv", 1, 51, 20, heads=20, grid=(3, 17), taps=40))
 results.append(case("conv", 1, 8, 16, heads=4, grid=(1, 8), taps=3))
 results.append(case("conv", 1, 8, 16, heads=4, grid=(8, 1), taps=3))
 results.append(case("conv", 1, 1, 16, heads=4, grid=(1, 1), taps=3))

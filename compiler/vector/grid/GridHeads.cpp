@@ -2,7 +2,6 @@
 
 #include "compiler/vector/grid/GridHeads.h"
 
-#include "compiler/vector/grid/PlainGrid.h"
 #include "compiler/vector/window/BiasGradient.h"
 
 #include <limits>
@@ -21,26 +20,28 @@ static int64_t lengthOf(const WindowMixer &mixer) {
 bool GridHeads::fits(const WindowMixer &mixer, const LaneBlocks &blocks, unsigned vectorBits) {
   if (mixer.perHead() == 1)
     return false;
-  int64_t bytes = blocks.accumulation.getIntOrFloatBitWidth() / 8 * blocks.heads();
+  int64_t bytes = blocks.accumulation.getIntOrFloatBitWidth() / 8, heads = blocks.heads();
   return PlacePairs::fits(mixer, blocks.accumulation, blocks.lanes) &&
-         HeadGrid::numbersOf(mixer, lanesFor(blocks.accumulation, vectorBits)) * bytes <=
+         HeadGrid::numbersOf(mixer, lanesFor(blocks.accumulation, vectorBits)) * heads * bytes <=
              kMostBytes &&
-         mixer.taps * bytes <= kMostBytes;
+         HeadLanes::numbersOf(blocks, lengthOf(mixer)) * bytes <= kMostBytes &&
+         mixer.taps * heads * bytes <= kMostBytes;
 }
 
 GridHeads::GridHeads(const WindowMixer &mixer, const LaneBlocks &blocks, Emitter &e,
                      unsigned vectorBits)
     : mixer(mixer), blocks(blocks), e(e), element(blocks.accumulation), length(lengthOf(mixer)),
-      lanes(lanesFor(element, vectorBits)) {
-  weights = table(mixer.taps);
-  tops = table(1);
-  outside = table(1);
-  keyBases = table(1);
-  queryBases = table(1);
-  keyGrid.emplace(mixer, e, element, blocks.heads(), lanes);
-}
+      lanes(lanesFor(element, vectorBits)), weights(table(mixer.taps)), keyWeights(table(length)),
+      queryWeights(table(length)), sums(table(length)), tops(table(1)), outside(table(1)),
+      keyBases(table(1)), queryBases(table(1)), scales(table(1)), headTaps(table(mixer.taps)),
+      keyGrid(mixer, e, element, blocks.heads(), lanes),
+      queryGrid(mixer, e, element, blocks.heads(), lanes), queryLanes(e, blocks, length),
+      keyLanes(e, blocks, length),
+      tapSums(e.scratch({blocks.size / blocks.lanes, mixer.taps, blocks.lanes}, element)) {}
 
-Value GridHeads::table(int64_t columns) { return e.scratch({blocks.heads(), columns}, element); }
+HeadNumbers GridHeads::table(int64_t count) {
+  return HeadNumbers(e, element, blocks.heads(), count, lanes);
+}
 
 //===----------------------------------------------------------------------===//
 // A block
@@ -69,15 +70,8 @@ void GridHeads::forEachTap(llvm::function_ref<void(Value)> body) {
   e.loop(e.index(0), e.index(mixer.taps), e.index(1), body);
 }
 
-Value GridHeads::gather(LaneEmitter &group, llvm::function_ref<Value(Value)> at) {
-  return group.gatherHeads([&](Value head) { return at(e.sub(head, firstHead)); });
-}
-
-void GridHeads::addToHeads(LaneEmitter &group, Value value, Value memory, Value place) {
-  group.reduceHeads(value, [&](Value sum, Value head) {
-    Value i = e.sub(head, firstHead);
-    put(e.fadd(get(memory, i, place), sum), memory, i, place);
-  });
+Value GridHeads::gather(LaneEmitter &group, HeadNumbers &numbers, Value i) {
+  return group.gatherHeads([&](Value head) { return numbers.get(e.sub(head, firstHead), i); });
 }
 
 /// The place of a lane group in the block.
@@ -89,16 +83,23 @@ Value GridHeads::numberOf(Value memref, Value t, Value head) {
   return e.convert(e.load(memref, {batch, t, e.add(firstHead, head)}, 0), element);
 }
 
-Value GridHeads::filterOf(Value head, Value tap) {
-  return e.convert(e.load(mixer.bias, {e.add(firstHead, head), tap}, 0), element);
-}
-
-void GridHeads::choose(llvm::function_ref<void()> fast, llvm::function_ref<void()> exact) {
+void GridHeads::choose(bool mirrored, llvm::function_ref<void()> fast,
+                       llvm::function_ref<void()> exact) {
   Value zero = e.number(element, 0);
   Value range = e.loop(
       e.index(0), e.index(blocks.heads()), e.index(1), zero, [&](Value head, ValueRange carried) {
+        weights.fill(head, /*rest=*/0, [&](Value tap) {
+          // Seen from a key the window is turned around.
+          Value place = mirrored ? e.sub(e.index(mixer.taps - 1), tap) : tap;
+          return e.convert(e.load(mixer.bias, {e.add(firstHead, head), place}, 0), element);
+        });
+        // NaN where one is NaN.
+        auto most = [&](Value a, Value b) { return e.fmax(a, b); };
+        auto least = [&](Value a, Value b) {
+          return e.builder.create<arith::MinimumFOp>(e.loc, a, b).getResult();
+        };
         Value ofHead =
-            filterRange(e, element, mixer.taps, [&](Value tap) { return filterOf(head, tap); });
+            e.fsub(weights.combine(head, zero, most), weights.combine(head, zero, least));
         return Emitter::Values{e.fmax(carried[0], ofHead)};
       })[0];
   auto without = [](llvm::function_ref<void()> body) {
@@ -114,44 +115,33 @@ void GridHeads::choose(llvm::function_ref<void()> fast, llvm::function_ref<void(
 // Exponentials
 //===----------------------------------------------------------------------===//
 
-void GridHeads::makeWeights(bool mirrored) {
+void GridHeads::makeWeights() {
   Value zero = e.number(element, 0), first = e.index(0);
   forEachHead([&](Value head) {
-    Value top =
-        e.loop(first, e.index(mixer.taps), e.index(1), zero, [&](Value tap, ValueRange carried) {
-          return Emitter::Values{e.fmaxNumber(carried[0], filterOf(head, tap))};
-        })[0];
-    forEachTap([&](Value tap) {
-      // Seen from a key the window is turned around.
-      Value place = mirrored ? e.sub(e.index(mixer.taps - 1), tap) : tap;
-      put(e.exp(e.fsub(filterOf(head, tap), top)), weights, head, place);
-    });
-    put(top, tops, head, first);
-    put(e.exp(e.fsub(zero, top)), outside, head, first);
+    Value top = weights.combine(head, zero, [&](Value a, Value b) { return e.fmaxNumber(a, b); });
+    weights.map(head, [&](Value w) { return e.exp(e.fsub(w, e.broadcast(top, w.getType()))); });
+    tops.put(top, head, first);
+    outside.put(e.exp(e.fsub(zero, top)), head, first);
   });
 }
 
-/// The largest exponent of all places, 0 where there is none.
-Value GridHeads::largest(llvm::function_ref<Value(Value)> exponent) {
-  Value none = e.number(element, -kInfinity);
-  Value top =
-      e.loop(e.index(0), e.index(length), e.index(1), none, [&](Value t, ValueRange carried) {
-        return Emitter::Values{e.fmaxNumber(carried[0], exponent(t))};
-      })[0];
-  return e.select(e.equal(top, none), e.number(element, 0), top);
+/// Makes numbers of their exponents, relative to the largest; returns it.
+Value GridHeads::exponentiate(HeadNumbers &numbers, Value head) {
+  Value base = numbers.largest(head);
+  numbers.map(head, [&](Value x) { return e.exp(e.fsub(x, e.broadcast(base, x.getType()))); });
+  return base;
 }
 
 /// exp(k) of all keys, 0 for hidden ones.
 void GridHeads::fillKeys() {
   Value none = e.number(element, -kInfinity);
   forEachHead([&](Value head) {
-    auto exponent = [&](Value t) {
+    keyWeights.fill(head, -kInfinity, [&](Value t) {
       Value k = numberOf(mixer.k, t, head);
       return mixer.lengths ? e.select(e.less(t, keys), k, none) : k;
-    };
-    Value base = largest(exponent);
-    put(base, keyBases, head, e.index(0));
-    forEachPlace([&](Value t) { keyGrid->store(e.exp(e.fsub(exponent(t), base)), head, t); });
+    });
+    keyBases.put(exponentiate(keyWeights, head), head, e.index(0));
+    keyGrid.fill(head, [&](Value t) { return keyWeights.get(head, t); });
   });
 }
 
@@ -159,16 +149,11 @@ void GridHeads::fillKeys() {
 void GridHeads::fillQueries() {
   Value none = e.number(element, -kInfinity), zero = e.number(element, 0);
   forEachHead([&](Value head) {
-    auto exponent = [&](Value t) {
+    queryWeights.fill(head, -kInfinity, [&](Value t) {
       Value logz = numberOf(mixer.logz, t, head);
       return e.select(e.equal(logz, none), none, e.fsub(zero, logz));
-    };
-    Value base = largest(exponent);
-    put(base, queryBases, head, e.index(0));
-    forEachPlace([&](Value t) {
-      put(e.exp(e.fsub(exponent(t), base)), queryWeights, head, t);
-      queryGrid->store(zero, head, t);
     });
+    queryBases.put(exponentiate(queryWeights, head), head, e.index(0));
   });
 }
 
@@ -180,40 +165,48 @@ static PlacePairs::Pair keyItem(LaneEmitter &group, Value weight, Value v) {
   return {e.select(e.equal(weight, zero), zero, e.fmul(weight, v)), Value()};
 }
 
+PlainGrid GridHeads::gridOf(LaneEmitter &group, bool mirrored) {
+  PlainGrid grid(mixer, group, mirrored, /*parts=*/1);
+  grid.setWeights([&](Value tap) { return gather(group, weights, tap); },
+                  gather(group, outside, e.index(0)));
+  return grid;
+}
+
 //===----------------------------------------------------------------------===//
 // Forward
 //===----------------------------------------------------------------------===//
 
 /// Z of a head, and logz.
 void GridHeads::finishHead(Value head) {
-  Value first = e.index(0), zero = e.number(element, 0), none = e.number(element, -kInfinity);
-  Value scale = e.fadd(get(keyBases, head, first), get(tops, head, first));
-  keyGrid->scan(head, /*mirrored=*/false, weights, get(outside, head, first),
-                [&](Value t, Value z) {
-                  put(z, sums, head, t);
-                  if (mixer.inits.size() != 3)
-                    return;
-                  Value empty = e.equal(z, zero);
-                  Value log = e.log(e.select(empty, e.number(element, 1), z));
-                  e.store(e.select(empty, none, e.fadd(scale, log)), mixer.inits[2],
-                          {batch, t, e.add(firstHead, head)});
-                });
+  Value first = e.index(0);
+  keyGrid.scan(head, /*mirrored=*/false, weights, outside.get(head, first),
+               [&](Value t, Value z) { sums.put(z, head, t); });
+  if (mixer.inits.size() != 3)
+    return;
+  Value scale = e.fadd(keyBases.get(head, first), tops.get(head, first));
+  HeadNumbers logs = table(length);
+  logs.fill(head, /*rest=*/1, [&](Value t) { return sums.get(head, t); });
+  logs.map(head, [&](Value z) {
+    Type type = z.getType();
+    Value empty = e.equal(z, e.number(type, 0));
+    Value log = e.log(e.select(empty, e.number(type, 1), z));
+    return e.select(empty, e.number(type, -kInfinity), e.fadd(e.broadcast(scale, type), log));
+  });
+  forEachPlace([&](Value t) {
+    e.store(logs.get(head, t), mixer.inits[2], {batch, t, e.add(firstHead, head)});
+  });
 }
 
 void GridHeads::forwardGroup(LaneEmitter &group) {
-  Value first = e.index(0);
   PlacePairs items(mixer, group, /*parts=*/1);
-  PlainGrid grid(mixer, group, /*mirrored=*/false, /*parts=*/1);
-  grid.setWeights(
-      [&](Value tap) { return gather(group, [&](Value i) { return get(weights, i, tap); }); },
-      gather(group, [&](Value i) { return get(outside, i, first); }));
+  PlainGrid grid = gridOf(group, /*mirrored=*/false);
   items.fill([&](Value t) {
-    Value weight = gather(group, [&](Value i) { return keyGrid->load(i, t); });
-    return keyItem(group, weight, group.load(mixer.v, t));
+    group.prefetch(mixer.q, t, /*next=*/false);
+    return keyItem(group, gather(group, keyWeights, t), group.load(mixer.v, t));
   });
   grid.scan(items, [&](Value t, Value n, Value) {
-    Value z = gather(group, [&](Value i) { return get(sums, i, t); });
-    MixState state{group.number(0), n, z};
+    group.prefetch(mixer.v, t, /*next=*/true);
+    MixState state{group.number(0), n, gather(group, sums, t)};
     group.store(gatedRatio(mixer, group, t, state), mixer.inits[0], t);
     if (mixer.inits.size() == 3)
       group.store(group.ratio(state), mixer.inits[1], t);
@@ -221,13 +214,13 @@ void GridHeads::forwardGroup(LaneEmitter &group) {
 }
 
 void GridHeads::emitForward() {
-  sums = table(length);
-  keyGrid->clear();
+  keyGrid.clear();
   e.grid({e.dim(mixer.q, 0), e.index(blocks.count())}, [&](ArrayRef<Value> index) {
     enter(index[0], index[1]);
     choose(
+        /*mirrored=*/false,
         [&] {
-          makeWeights(/*mirrored=*/false);
+          makeWeights();
           fillKeys();
           forEachHead([&](Value head) { finishHead(head); });
           forEachGroup([&](LaneEmitter &group) { forwardGroup(group); });
@@ -241,76 +234,94 @@ void GridHeads::emitForward() {
 //===----------------------------------------------------------------------===//
 
 Value GridHeads::queryItem(LaneEmitter &group, Value t) {
-  Value weight = gather(group, [&](Value i) { return get(queryWeights, i, t); });
+  Value weight = gather(group, queryWeights, t);
   QueryRow row = loadQueryRow(mixer, group, t);
-  group.reduceHeads(e.fmul(weight, row.gr), [&](Value sum, Value head) {
-    Value i = e.sub(head, firstHead);
-    queryGrid->store(e.fadd(queryGrid->load(i, t), sum), i, t);
-  });
+  queryLanes.add(group, e.fmul(weight, row.gr), firstHead, t);
   return e.fmul(weight, row.g);
 }
 
+void GridHeads::fillQueryGrid() {
+  forEachHead(
+      [&](Value head) { queryGrid.fill(head, [&](Value t) { return queryLanes.sum(head, t); }); });
+}
+
+/// dq and dv, and per head the sums over its channels of the first part of dk and of
+/// G R / Z.
 void GridHeads::keysOfGroup(LaneEmitter &group) {
-  Value first = e.index(0);
   PlacePairs items(mixer, group, /*parts=*/1);
-  PlainGrid grid(mixer, group, /*mirrored=*/true, /*parts=*/1);
-  grid.setWeights(
-      [&](Value tap) { return gather(group, [&](Value i) { return get(weights, i, tap); }); },
-      gather(group, [&](Value i) { return get(outside, i, first); }));
-  items.fill([&](Value t) { return PlacePairs::Pair{queryItem(group, t), Value()}; });
-  StoreKey store = [&](Value dk, Value t) { addToHeads(group, dk, sums, t); };
+  PlainGrid grid = gridOf(group, /*mirrored=*/true);
+  items.fill([&](Value t) {
+    group.prefetch(mixer.v, t, /*next=*/false);
+    Value item = queryItem(group, t);
+    storeQueryGradient(mixer, group, t);
+    return PlacePairs::Pair{item, Value()};
+  });
+  StoreKey store = [&](Value dk, Value t) { keyLanes.add(group, dk, firstHead, t); };
   grid.scan(items, [&](Value t, Value g, Value) {
-    Value scale = gather(group, [&](Value i) { return keyGrid->load(i, t); });
-    Value dv = e.fmul(scale, g);
+    group.prefetch({mixer.q, mixer.dy, mixer.ratio}, t, /*next=*/true);
+    Value dv = e.fmul(gather(group, keyWeights, t), g);
     storeKeyGradients(mixer, group, t, dv, e.fmul(dv, group.load(mixer.v, t)), store);
   });
 }
 
 /// What dk subtracts, from the sums over the channels of a head.
-void GridHeads::storeKeys(Value head) {
+void GridHeads::subtractKeys(Value head) {
   Value zero = e.number(element, 0), none = e.number(element, -kInfinity);
-  queryGrid->scan(head, /*mirrored=*/true, weights, get(outside, head, e.index(0)),
-                  [&](Value t, Value gr) {
-                    Value hidden = e.equal(numberOf(mixer.k, t, head), none);
-                    Value part = e.select(hidden, zero, e.fmul(keyGrid->load(head, t), gr));
-                    part = e.select(e.less(t, keys), part, zero);
-                    put(e.fsub(get(sums, head, t), part), sums, head, t);
-                  });
+  queryGrid.scan(head, /*mirrored=*/true, weights, outside.get(head, e.index(0)),
+                 [&](Value t, Value gr) {
+                   Value hidden = e.equal(numberOf(mixer.k, t, head), none);
+                   Value part = e.select(hidden, zero, e.fmul(keyWeights.get(head, t), gr));
+                   part = e.select(e.less(t, keys), part, zero);
+                   sums.put(e.fsub(sums.get(head, t), part), head, t);
+                 });
+}
+
+void GridHeads::fastKeys() {
+  Value first = e.index(0);
+  makeWeights();
+  fillQueries();
+  forEachHead([&](Value head) {
+    Value base = e.fadd(queryBases.get(head, first), tops.get(head, first));
+    keyWeights.fill(head, -kInfinity, [&](Value t) { return numberOf(mixer.k, t, head); });
+    keyWeights.map(head, [&](Value k) { return e.exp(e.fadd(k, e.broadcast(base, k.getType()))); });
+  });
+  queryLanes.clear();
+  forEachGroup([&](LaneEmitter &group) { keysOfGroup(group); });
+  fillQueryGrid();
+}
+
+void GridHeads::exactKeys() {
+  forEachGroup([&](LaneEmitter &group) {
+    emitQueryGradient(mixer, group);
+    StoreKey store = [&](Value dk, Value t) { keyLanes.add(group, dk, firstHead, t); };
+    emitGridKeys(mixer, group, store);
+  });
 }
 
 void GridHeads::emitKeys() {
-  Value first = e.index(0), zero = e.number(element, 0);
-  sums = table(length);
-  queryWeights = table(length);
-  queryGrid.emplace(mixer, e, element, blocks.heads(), lanes);
-  queryGrid->clear();
+  queryGrid.clear();
   e.grid({e.dim(mixer.q, 0), e.index(blocks.count())}, [&](ArrayRef<Value> index) {
     enter(index[0], index[1]);
-    forEachHead([&](Value head) { forEachPlace([&](Value t) { put(zero, sums, head, t); }); });
-    forEachGroup([&](LaneEmitter &group) { emitQueryGradient(mixer, group); });
+    keyLanes.clear();
+    auto sumKeys = [&](Value head) {
+      forEachPlace([&](Value t) { sums.put(keyLanes.sum(head, t), head, t); });
+    };
     choose(
+        /*mirrored=*/true,
         [&] {
-          makeWeights(/*mirrored=*/true);
-          fillQueries();
+          fastKeys();
           forEachHead([&](Value head) {
-            Value base = e.fadd(get(queryBases, head, first), get(tops, head, first));
-            forEachPlace([&](Value t) {
-              Value scale = e.exp(e.fadd(numberOf(mixer.k, t, head), base));
-              keyGrid->store(scale, head, t);
-            });
+            sumKeys(head);
+            subtractKeys(head);
           });
-          forEachGroup([&](LaneEmitter &group) { keysOfGroup(group); });
-          forEachHead([&](Value head) { storeKeys(head); });
         },
         [&] {
-          forEachGroup([&](LaneEmitter &group) {
-            StoreKey store = [&](Value dk, Value t) { addToHeads(group, dk, sums, t); };
-            emitGridKeys(mixer, group, store);
-          });
+          exactKeys();
+          forEachHead(sumKeys);
         });
     forEachHead([&](Value head) {
       forEachPlace([&](Value t) {
-        e.store(get(sums, head, t), mixer.inits[1], {batch, t, e.add(firstHead, head)});
+        e.store(sums.get(head, t), mixer.inits[1], {batch, t, e.add(firstHead, head)});
       });
     });
   });
@@ -321,49 +332,64 @@ void GridHeads::emitKeys() {
 //===----------------------------------------------------------------------===//
 
 void GridHeads::addTaps(LaneEmitter &group) {
-  Value first = e.index(0);
   PlacePairs keyItems(mixer, group, /*parts=*/1), queryItems(mixer, group, /*parts=*/1);
-  PlainGrid grid(mixer, group, /*mirrored=*/false, /*parts=*/1);
-  grid.setWeights(
-      [&](Value tap) { return gather(group, [&](Value i) { return get(weights, i, tap); }); },
-      Value());
+  PlainGrid grid = gridOf(group, /*mirrored=*/false);
   keyItems.fill([&](Value t) {
-    Value weight = gather(group, [&](Value i) { return keyGrid->load(i, t); });
-    return keyItem(group, weight, group.load(mixer.v, t));
+    group.prefetch({mixer.q, mixer.dy, mixer.ratio}, t, /*next=*/false);
+    return keyItem(group, gather(group, keyWeights, t), group.load(mixer.v, t));
   });
-  queryItems.fill([&](Value t) { return PlacePairs::Pair{queryItem(group, t), Value()}; });
-  Value scale = gather(group, [&](Value i) { return get(sums, i, first); });
-  grid.correlate(queryItems, keyItems, scale, tapSums, slotOf(group));
+  queryItems.fill([&](Value t) {
+    group.prefetch(mixer.v, t, /*next=*/true);
+    return PlacePairs::Pair{queryItem(group, t), Value()};
+  });
+  grid.correlate(queryItems, keyItems, gather(group, scales, e.index(0)), tapSums, slotOf(group));
+}
+
+/// Adds one batch entry to the filter's gradient.
+void GridHeads::addEntry() {
+  Value first = e.index(0);
+  fillKeys();
+  fillQueries();
+  queryLanes.clear();
+  forEachHead([&](Value head) {
+    Value scale = e.fadd(keyBases.get(head, first), queryBases.get(head, first));
+    scales.put(e.exp(e.fadd(scale, tops.get(head, first))), head, first);
+  });
+  forEachGroup([&](LaneEmitter &group) { addTaps(group); });
+  fillQueryGrid();
+  forEachHead([&](Value head) {
+    Value scale = scales.get(head, first);
+    queryGrid.correlate(head, keyGrid, [&](Value tap, Value sum) {
+      Value part = e.fmul(e.fmul(sum, weights.get(head, tap)), scale);
+      headTaps.put(e.fsub(headTaps.get(head, tap), part), head, tap);
+    });
+  });
 }
 
 void GridHeads::storeFilter() {
   forEachGroup([&](LaneEmitter &group) {
     forEachTap([&](Value tap) {
-      Value sum = e.load(tapSums, {slotOf(group), tap, e.index(0)}, group.lanes);
-      addToHeads(group, sum, headTaps, tap);
+      Value sums = e.load(tapSums, {slotOf(group), tap, e.index(0)}, group.lanes);
+      group.reduceHeads(sums, [&](Value sum, Value head) {
+        Value i = e.sub(head, firstHead);
+        headTaps.put(e.fadd(headTaps.get(i, tap), sum), i, tap);
+      });
     });
   });
   forEachHead([&](Value head) {
     forEachTap([&](Value tap) {
-      e.store(get(headTaps, head, tap), mixer.inits[3], {e.add(firstHead, head), tap});
+      e.store(headTaps.get(head, tap), mixer.inits[3], {e.add(firstHead, head), tap});
     });
   });
 }
 
 void GridHeads::emitFilter() {
   Value first = e.index(0), zero = e.number(element, 0);
-  int64_t groups = blocks.size / blocks.lanes;
-  tapSums = e.scratch({groups, mixer.taps, blocks.lanes}, element);
-  headTaps = table(mixer.taps);
-  sums = table(1);
-  queryWeights = table(length);
-  queryGrid.emplace(mixer, e, element, blocks.heads(), lanes);
-  keyGrid->clear();
-  queryGrid->clear();
+  keyGrid.clear();
+  queryGrid.clear();
   e.grid({e.index(blocks.count())}, [&](ArrayRef<Value> index) {
     enter(first, index[0]);
-    forEachHead(
-        [&](Value head) { forEachTap([&](Value tap) { put(zero, headTaps, head, tap); }); });
+    forEachHead([&](Value head) { headTaps.fill(head, 0, [&](Value) { return zero; }); });
     forEachGroup([&](LaneEmitter &group) {
       forEachTap(
           [&](Value tap) { e.store(group.number(0), tapSums, {slotOf(group), tap, first}); });
@@ -374,33 +400,18 @@ void GridHeads::emitFilter() {
         body();
       });
     };
-    auto fast = [&] {
-      makeWeights(/*mirrored=*/false);
-      overBatch([&] {
-        fillKeys();
-        fillQueries();
-        forEachHead([&](Value head) {
-          Value scale = e.fadd(e.fadd(get(keyBases, head, first), get(queryBases, head, first)),
-                               get(tops, head, first));
-          put(e.exp(scale), sums, head, first);
-        });
-        forEachGroup([&](LaneEmitter &group) { addTaps(group); });
-        forEachHead([&](Value head) {
-          Value scale = get(sums, head, first);
-          queryGrid->correlate(head, *keyGrid, [&](Value tap, Value sum) {
-            Value part = e.fmul(e.fmul(sum, get(weights, head, tap)), scale);
-            put(e.fsub(get(headTaps, head, tap), part), headTaps, head, tap);
+    choose(
+        /*mirrored=*/false,
+        [&] {
+          makeWeights();
+          overBatch([&] { addEntry(); });
+        },
+        [&] {
+          overBatch([&] {
+            forEachGroup(
+                [&](LaneEmitter &group) { addTapsExactly(mixer, group, tapSums, slotOf(group)); });
           });
         });
-      });
-    };
-    auto exact = [&] {
-      overBatch([&] {
-        forEachGroup(
-            [&](LaneEmitter &group) { addTapsExactly(mixer, group, tapSums, slotOf(group)); });
-      });
-    };
-    choose(fast, exact);
     enter(first, index[0]);
     storeFilter();
   });

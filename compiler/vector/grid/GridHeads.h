@@ -10,8 +10,8 @@
 #define AFT_COMPILER_VECTOR_GRID_GRIDHEADS_H
 
 #include "compiler/vector/grid/HeadGrid.h"
-
-#include <optional>
+#include "compiler/vector/grid/HeadNumbers.h"
+#include "compiler/vector/grid/PlainGrid.h"
 
 namespace aft {
 
@@ -35,31 +35,31 @@ private:
   void forEachPlace(llvm::function_ref<void(Value t)> body);
   void forEachTap(llvm::function_ref<void(Value tap)> body);
   void enter(Value batch, Value block);
-  /// Calls one of the two, by whether the filters of the block are moderate.
-  void choose(llvm::function_ref<void()> fast, llvm::function_ref<void()> exact);
+  /// Reads the filters of the block and calls one of the two, by whether they are moderate.
+  void choose(bool mirrored, llvm::function_ref<void()> fast, llvm::function_ref<void()> exact);
 
   Value slotOf(LaneEmitter &group);
   Value numberOf(Value memref, Value t, Value head);
-  Value filterOf(Value head, Value tap);
-  Value largest(llvm::function_ref<Value(Value t)> exponent);
-  void makeWeights(bool mirrored);
+  HeadNumbers table(int64_t count);
+  /// A number of each head, as lanes.
+  Value gather(LaneEmitter &group, HeadNumbers &numbers, Value i);
+  PlainGrid gridOf(LaneEmitter &group, bool mirrored);
+  void makeWeights();
+  Value exponentiate(HeadNumbers &numbers, Value head);
   void fillKeys();
   void fillQueries();
+  void fillQueryGrid();
   void finishHead(Value head);
   void forwardGroup(LaneEmitter &group);
+  void fastKeys();
+  void exactKeys();
   void keysOfGroup(LaneEmitter &group);
-  void storeKeys(Value head);
+  void subtractKeys(Value head);
   void addTaps(LaneEmitter &group);
+  void addEntry();
   void storeFilter();
-  /// A head's number as lanes; `at` has it by the head's place in the block.
-  Value gather(LaneEmitter &group, llvm::function_ref<Value(Value head)> at);
-  /// Adds up the lanes of each head of the block.
-  void addToHeads(LaneEmitter &group, Value value, Value memory, Value place);
   /// G / Z of a query; adds G R / Z to those of its head.
   Value queryItem(LaneEmitter &group, Value t);
-  Value table(int64_t columns);
-  Value get(Value memory, Value head, Value i) { return e.load(memory, {head, i}, 0); }
-  void put(Value number, Value memory, Value head, Value i) { e.store(number, memory, {head, i}); }
 
   const WindowMixer &mixer;
   const LaneBlocks &blocks;
@@ -67,12 +67,15 @@ private:
   mlir::Type element;
   int64_t length, lanes;
   Value batch, block, firstHead, keys;
-  /// Per head: weights and the logarithm of their scale, the weight outside.
-  Value weights, tops, outside;
-  /// Per head: logarithms of the scales of keys and queries.
-  Value keyBases, queryBases;
-  std::optional<HeadGrid> keyGrid, queryGrid;
-  Value queryWeights, sums, tapSums, headTaps;
+  /// Per head: weights, exponentials of keys and of queries, sums at all places.
+  HeadNumbers weights, keyWeights, queryWeights, sums;
+  /// Per head one number: the logarithm of the weights' scale, the weight outside, logarithms
+  /// of the scales of keys and queries, the scale of the filter's gradient.
+  HeadNumbers tops, outside, keyBases, queryBases, scales;
+  HeadNumbers headTaps; ///< the filter's gradient
+  HeadGrid keyGrid, queryGrid;
+  HeadLanes queryLanes, keyLanes;
+  Value tapSums; ///< the filter's gradient as lanes, per lane group of the block
 };
 
 } // namespace aft

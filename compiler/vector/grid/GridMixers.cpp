@@ -11,17 +11,21 @@ using namespace mlir;
 using namespace aft;
 
 /// Calls `fast` where the filter is moderate and the grid fits, else `exact`.
-static void choose(const WindowMixer &mixer, LaneEmitter &group, llvm::function_ref<void()> fast,
-                   llvm::function_ref<void()> exact) {
+static void choose(const WindowMixer &mixer, LaneEmitter &group, bool mirrored,
+                   llvm::function_ref<void(PlainGrid &)> fast, llvm::function_ref<void()> exact) {
   if (!PlacePairs::fits(mixer, group.element, std::max<int64_t>(group.lanes, 1)))
     return exact();
-  auto without = [](llvm::function_ref<void()> body) {
-    return [=] {
-      body();
-      return Emitter::Values{};
-    };
-  };
-  group.e.branch(isModerate(mixer, group), {}, without(fast), without(exact));
+  PlainGrid grid(mixer, group, mirrored);
+  group.e.branch(
+      grid.readFilter(), {},
+      [&] {
+        fast(grid);
+        return Emitter::Values{};
+      },
+      [&] {
+        exact();
+        return Emitter::Values{};
+      });
 }
 
 //===----------------------------------------------------------------------===//
@@ -31,10 +35,21 @@ static void choose(const WindowMixer &mixer, LaneEmitter &group, llvm::function_
 /// The largest exponent of the first `count` places, finite in any case.
 static Value largest(LaneEmitter &group, Value count, llvm::function_ref<Value(Value)> exponent) {
   Emitter &e = group.e;
-  Value top =
-      e.loop(e.index(0), count, e.index(1), group.infinity(true), [&](Value t, ValueRange carried) {
-        return Emitter::Values{e.fmaxNumber(carried[0], exponent(t))};
-      })[0];
+  // Places take turns at a few maxima, which would wait for each other.
+  constexpr int64_t turns = 4;
+  Value whole = e.roundDown(count, turns);
+  Emitter::Values none(turns, group.infinity(true));
+  auto tops = e.loop(e.index(0), whole, e.index(turns), none, [&](Value t, ValueRange carried) {
+    Emitter::Values next;
+    for (int64_t i = 0; i < turns; ++i)
+      next.push_back(e.fmaxNumber(carried[i], exponent(e.add(t, i))));
+    return next;
+  });
+  Value top = e.loop(whole, count, e.index(1), tops[0], [&](Value t, ValueRange carried) {
+    return Emitter::Values{e.fmaxNumber(carried[0], exponent(t))};
+  })[0];
+  for (int64_t i = 1; i < turns; ++i)
+    top = e.fmaxNumber(top, tops[i]);
   return group.finite(top);
 }
 
@@ -44,8 +59,12 @@ static Value fillKeys(const WindowMixer &mixer, LaneEmitter &group, PlacePairs &
   Emitter &e = group.e;
   Value keys = visibleKeys(e, mixer.lengths, group.batch, e.dim(mixer.q, 1));
   auto key = [&](Value t) { return group.loadPerHead(mixer.k, t); };
-  Value base = largest(group, keys, key), zero = group.number(0);
+  Value zero = group.number(0), base = largest(group, keys, [&](Value t) {
+                                  group.prefetch(mixer.v, t, /*next=*/false);
+                                  return key(t);
+                                });
   pairs.fill([&](Value t) -> PlacePairs::Pair {
+    group.prefetch(mixer.q, t, /*next=*/false);
     Value weight = e.exp(e.fsub(key(t), base));
     if (mixer.lengths)
       weight = e.select(e.less(t, keys), weight, zero);
@@ -58,8 +77,10 @@ static Value fillKeys(const WindowMixer &mixer, LaneEmitter &group, PlacePairs &
 /// G / Z and G R / Z of all queries; returns the logarithm of their scale.
 static Value fillQueries(const WindowMixer &mixer, LaneEmitter &group, PlacePairs &pairs) {
   Emitter &e = group.e;
-  Value base = largest(group, e.dim(mixer.q, 1),
-                       [&](Value t) { return loadQueryRow(mixer, group, t).exponent; });
+  Value base = largest(group, e.dim(mixer.q, 1), [&](Value t) {
+    group.prefetch({mixer.q, mixer.dy, mixer.ratio}, t, /*next=*/false);
+    return loadQueryRow(mixer, group, t).exponent;
+  });
   pairs.fill([&](Value t) -> PlacePairs::Pair {
     QueryRow row = loadQueryRow(mixer, group, t);
     Value weight = e.exp(e.fsub(row.exponent, base));
@@ -72,12 +93,14 @@ static Value fillQueries(const WindowMixer &mixer, LaneEmitter &group, PlacePair
 // Forward
 //===----------------------------------------------------------------------===//
 
-static void plainRows(const WindowMixer &mixer, LaneEmitter &group) {
+static void plainRows(const WindowMixer &mixer, LaneEmitter &group, PlainGrid &grid) {
   PlacePairs keys(mixer, group);
-  PlainGrid grid(mixer, group, /*mirrored=*/false);
   Value base = fillKeys(mixer, group, keys);
   Value scale = group.e.fadd(base, grid.makeWeights());
-  grid.scan(keys, [&](Value t, Value n, Value z) { storeRow(mixer, group, t, {scale, n, z}); });
+  grid.scan(keys, [&](Value t, Value n, Value z) {
+    group.prefetch(mixer.k, t, /*next=*/true);
+    storeRow(mixer, group, t, {scale, n, z});
+  });
 }
 
 void aft::emitGridMixer(Operation *op, OpBuilder &builder, unsigned vectorBits) {
@@ -86,21 +109,23 @@ void aft::emitGridMixer(Operation *op, OpBuilder &builder, unsigned vectorBits) 
   LaneBlocks blocks(accumulationOf(mixer.q), vectorBits, mixer.channels, mixer.perHead());
   if (GridHeads::fits(mixer, blocks, vectorBits))
     return GridHeads(mixer, blocks, e, vectorBits).emitForward();
-  forEachLaneGroup(
-      e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels, mixer.perHead(),
-      [&](LaneEmitter &group) {
-        choose(mixer, group, [&] { plainRows(mixer, group); }, [&] { emitGridRows(mixer, group); });
-      });
+  forEachLaneGroup(e, accumulationOf(mixer.q), vectorBits, e.dim(mixer.q, 0), mixer.channels,
+                   mixer.perHead(), [&](LaneEmitter &group) {
+                     choose(
+                         mixer, group, /*mirrored=*/false,
+                         [&](PlainGrid &grid) { plainRows(mixer, group, grid); },
+                         [&] { emitGridRows(mixer, group); });
+                   });
 }
 
 //===----------------------------------------------------------------------===//
 // Queries, keys and values
 //===----------------------------------------------------------------------===//
 
-static void plainKeys(const WindowMixer &mixer, LaneEmitter &group, const StoreKey &store) {
+static void plainKeys(const WindowMixer &mixer, LaneEmitter &group, PlainGrid &grid,
+                      const StoreKey &store) {
   Emitter &e = group.e;
   PlacePairs queries(mixer, group);
-  PlainGrid grid(mixer, group, /*mirrored=*/true);
   Value base = fillQueries(mixer, group, queries), top = grid.makeWeights();
   grid.scan(queries, [&](Value t, Value g, Value gr) {
     Value k = group.loadPerHead(mixer.k, t), v = group.load(mixer.v, t);
@@ -173,7 +198,8 @@ static void emitKeysOfGrid(const WindowMixer &mixer, const LaneBlocks &blocks, E
       };
       emitQueryGradient(mixer, group);
       choose(
-          mixer, group, [&] { plainKeys(mixer, group, store); },
+          mixer, group, /*mirrored=*/true,
+          [&](PlainGrid &grid) { plainKeys(mixer, group, grid, store); },
           [&] { emitGridKeys(mixer, group, store); });
     });
     if (sums)
@@ -186,10 +212,10 @@ static void emitKeysOfGrid(const WindowMixer &mixer, const LaneBlocks &blocks, E
 //===----------------------------------------------------------------------===//
 
 /// Adds one batch entry's part to sums[tap], with a number per lane.
-static void addTapsPlain(const WindowMixer &mixer, LaneEmitter &group, Value sums) {
+static void addTapsPlain(const WindowMixer &mixer, LaneEmitter &group, PlainGrid &grid,
+                         Value sums) {
   Emitter &e = group.e;
   PlacePairs keys(mixer, group), queries(mixer, group);
-  PlainGrid grid(mixer, group, /*mirrored=*/false);
   Value scale = e.fadd(fillKeys(mixer, group, keys), fillQueries(mixer, group, queries));
   scale = e.fadd(scale, grid.makeWeights());
   grid.correlate(queries, keys, e.exp(scale), sums);
@@ -207,7 +233,8 @@ void aft::emitGridMixerGrad(Operation *op, OpBuilder &builder, unsigned vectorBi
   // The largest groups first, so that threads end at the same time.
   emitFilterSums(mixer, blocks, e, [&](LaneEmitter &group, Value sums) {
     choose(
-        mixer, group, [&] { addTapsPlain(mixer, group, sums); },
+        mixer, group, /*mirrored=*/false,
+        [&](PlainGrid &grid) { addTapsPlain(mixer, group, grid, sums); },
         [&] { addTapsExactly(mixer, group, sums); });
   });
   emitKeysOfGrid(mixer, blocks, e);

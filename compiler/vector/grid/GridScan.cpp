@@ -5,6 +5,9 @@
 using namespace mlir;
 using namespace aft;
 
+/// Plain sums of columns that are formed together.
+static constexpr int64_t kSumsAtOnce = 14;
+
 //===----------------------------------------------------------------------===//
 // One axis
 //===----------------------------------------------------------------------===//
@@ -15,12 +18,19 @@ GridScan::Line GridScan::makeLine(const Axis &axis) {
 
 void GridScan::fill(const Line &line, Place sumOf) {
   Emitter &e = group.e;
+  e.loop(e.index(0), e.index(line.axis->extent), e.index(1),
+         [&](Value place) { group.keep(sumOf(place), line.own, place); });
+  fillFrom(line);
+}
+
+/// From the sums of each place.
+void GridScan::fillFrom(const Line &line) {
+  Emitter &e = group.e;
   Value extent = e.index(line.axis->extent);
   group.keep(group.emptyState(), line.from, extent);
   group.loop(e.index(0), extent, group.emptyState(), [&](Value i, MixState later) {
     Value place = e.sub(e.sub(extent, e.index(1)), i);
-    MixState own = sumOf(place), from = group.merge(later, own);
-    group.keep(own, line.own, place);
+    MixState from = group.merge(later, group.kept(line.own, place));
     group.keep(from, line.from, place);
     return from;
   });
@@ -78,19 +88,56 @@ static SmallVector<MixState> joined(ArrayRef<MixState> outside, ArrayRef<MixStat
   return all;
 }
 
-void GridScan::columns(Value plane, Value row, ArrayRef<MixState> outside) {
+/// The sums of columns over the rows in reach.
+void GridScan::fillColumns(Value plane, Value row) {
   Emitter &e = group.e;
   int64_t height = axes[1].extent, width = axes[2].extent;
   auto [firstPlane, lastPlane] = reach(axes[0], plane);
   auto [firstRow, lastRow] = reach(axes[1], row);
-  fill(lines[2], [&, firstPlane = firstPlane, lastPlane = lastPlane, firstRow = firstRow,
-                  lastRow = lastRow](Value column) {
-    return group.loop(firstPlane, lastPlane, group.emptyState(), [&](Value z, MixState state) {
-      return group.loop(firstRow, lastRow, state, [&](Value y, MixState state) {
-        return addIfThere(e.add(e.mul(z, height), y), column, state);
+  // Calls `add` for every row in reach.
+  auto over = [&, firstPlane = firstPlane, lastPlane = lastPlane, firstRow = firstRow,
+               lastRow = lastRow](ValueRange carried,
+                                  llvm::function_ref<Emitter::Values(Value, ValueRange)> add) {
+    return e.loop(firstPlane, lastPlane, e.index(1), carried, [&](Value z, ValueRange carried) {
+      return e.loop(firstRow, lastRow, e.index(1), carried, [&](Value y, ValueRange carried) {
+        return add(e.add(e.mul(z, height), y), carried);
       });
     });
-  });
+  };
+  if (!group.oneScale)
+    return fill(lines[2], [&](Value column) {
+      return MixState::from(
+          over(group.emptyState().values(), [&](Value y, ValueRange carried) -> Emitter::Values {
+            return addIfThere(y, column, MixState::from(carried)).values();
+          }));
+    });
+  // Some at once: an addition would wait for the one before.
+  int64_t most = kSumsAtOnce / (group.oneSum ? 1 : 2), whole = width / most * most;
+  auto block = [&](Value first, int64_t count) {
+    Emitter::Values empty;
+    for (int64_t i = 0; i < count; ++i)
+      llvm::append_range(empty, group.emptyState().values());
+    auto sums = over(empty, [&](Value y, ValueRange carried) {
+      Emitter::Values next;
+      for (int64_t i = 0; i < count; ++i) {
+        MixState state = MixState::from(carried.slice(3 * i, 3));
+        llvm::append_range(next, addIfThere(y, e.add(first, i), state).values());
+      }
+      return next;
+    });
+    for (int64_t i = 0; i < count; ++i)
+      group.keep(MixState::from(ValueRange(sums).slice(3 * i, 3)), lines[2].own, e.add(first, i));
+  };
+  e.loop(e.index(0), e.index(whole), e.index(most), [&](Value first) { block(first, most); });
+  if (whole < width)
+    block(e.index(whole), width - whole);
+  fillFrom(lines[2]);
+}
+
+void GridScan::columns(Value plane, Value row, ArrayRef<MixState> outside) {
+  Emitter &e = group.e;
+  int64_t height = axes[1].extent, width = axes[2].extent;
+  fillColumns(plane, row);
   if (beforeRow)
     beforeRow(plane, row);
   Value start = e.mul(e.add(e.mul(plane, height), row), width);

@@ -51,6 +51,8 @@ private:
 
   Line makeLine(const Axis &axis);
   void fill(const Line &line, Place sumOf);
+  void fillFrom(const Line &line);
+  void fillColumns(Value plane, Value row);
   void walk(const Line &line, llvm::function_ref<void(Value place, llvm::ArrayRef<MixState>)> body);
   std::pair<Value, Value> reach(const Axis &axis, Value place);
   MixState addRow(Value row, const MixState &state);

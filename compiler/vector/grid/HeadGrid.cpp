@@ -42,15 +42,14 @@ Value HeadGrid::indexOf(Value row, Value column) {
   return e.add(e.add(e.mul(row, stride), padding), column);
 }
 
-Value HeadGrid::placeOf(Value place) {
-  Value column = e.builder.create<arith::RemUIOp>(e.loc, place, e.index(width));
-  return indexOf(e.div(place, width), column);
-}
-
-Value HeadGrid::load(Value head, Value place) { return e.load(memory, {head, placeOf(place)}, 0); }
-
-void HeadGrid::store(Value number, Value head, Value place) {
-  e.store(number, memory, {head, placeOf(place)});
+void HeadGrid::fill(Value head, llvm::function_ref<Value(Value)> numberOf) {
+  e.loop(e.index(0), e.index(mixer.grid[0].extent * mixer.grid[1].extent), e.index(1),
+         [&](Value row) {
+           Value start = indexOf(row, e.index(0)), first = e.mul(row, width);
+           e.loop(e.index(0), e.index(width), e.index(1), [&](Value column) {
+             e.store(numberOf(e.add(first, column)), memory, {head, e.add(start, column)});
+           });
+         });
 }
 
 /// [first, last) of the places in reach of `at` on an axis.
@@ -87,7 +86,8 @@ static Value totalOf(Emitter &e, ArrayRef<Value> sums) {
 }
 
 /// Sums of a row of outputs.
-void HeadGrid::windows(Value head, ArrayRef<GridAxis> axes, Value weights, Value plane, Value row) {
+void HeadGrid::windows(Value head, ArrayRef<GridAxis> axes, HeadNumbers &weights, Value plane,
+                       Value row) {
   Type vector = e.typeOf(element, lanes);
   int64_t taps = axes[2].taps();
   auto [firstPlane, lastPlane] = reach(e, axes[0], plane);
@@ -102,7 +102,7 @@ void HeadGrid::windows(Value head, ArrayRef<GridAxis> axes, Value weights, Value
              Value tapY = e.add(e.sub(y, row), axes[1].before);
              Value firstTap = e.mul(e.add(e.mul(tapZ, axes[1].taps()), tapY), taps);
              auto add = [&](Value tap, Value sum) {
-               Value weight = e.broadcast(e.load(weights, {head, e.add(firstTap, tap)}, 0), vector);
+               Value weight = e.broadcast(weights.get(head, e.add(firstTap, tap)), vector);
                return e.fma(weight, e.load(memory, {head, e.add(start, tap)}, lanes), sum);
              };
              return addInTurns(e, taps, carried, add);
@@ -117,7 +117,7 @@ void HeadGrid::windows(Value head, ArrayRef<GridAxis> axes, Value weights, Value
          });
 }
 
-void HeadGrid::scan(Value head, bool mirrored, Value weights, Value outside,
+void HeadGrid::scan(Value head, bool mirrored, HeadNumbers &weights, Value outside,
                     llvm::function_ref<void(Value, Value)> finish) {
   SmallVector<GridAxis> axes = mixer.axesOf(mirrored);
   LaneEmitter group(e, element, 0, e.index(0), e.index(0));

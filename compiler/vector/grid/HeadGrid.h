@@ -6,6 +6,7 @@
 #ifndef AFT_COMPILER_VECTOR_GRID_HEADGRID_H
 #define AFT_COMPILER_VECTOR_GRID_HEADGRID_H
 
+#include "compiler/vector/grid/HeadNumbers.h"
 #include "compiler/vector/window/WindowMixers.h"
 
 namespace aft {
@@ -20,13 +21,12 @@ public:
   /// How many numbers are kept for a head.
   static int64_t numbersOf(const WindowMixer &mixer, int64_t lanes);
   void clear();
-  Value load(Value head, Value place);
-  void store(Value number, Value head, Value place);
+  void fill(Value head, llvm::function_ref<Value(Value place)> numberOf);
 
   /// Calls `finish` with the sum of every output of a head: the items in its window
-  /// times exp(w - top), where `weights[head]` has these factors, and all others times
+  /// times exp(w - top), where `weights` has these factors, and all others times
   /// `outside`.
-  void scan(Value head, bool mirrored, Value weights, Value outside,
+  void scan(Value head, bool mirrored, HeadNumbers &weights, Value outside,
             llvm::function_ref<void(Value output, Value sum)> finish);
   /// Calls `finish` with the sum, for every tap, of the products of a query here and a
   /// key of `keys` at the tap's distance.
@@ -34,8 +34,8 @@ public:
 
 private:
   Value indexOf(Value row, Value column);
-  Value placeOf(Value place);
-  void windows(Value head, llvm::ArrayRef<GridAxis> axes, Value weights, Value plane, Value row);
+  void windows(Value head, llvm::ArrayRef<GridAxis> axes, HeadNumbers &weights, Value plane,
+               Value row);
 
   const WindowMixer &mixer;
   Emitter &e;

@@ -12,6 +12,8 @@ static constexpr double kModerateRange = 60;
 static constexpr int64_t kMostBytes = 1 << 20;
 /// Accumulators kept in registers: one or two for each output of a block.
 static constexpr int64_t kMostAccumulators = 16, kMostBlock = 14;
+/// Most multiplications of a row that are written out one by one.
+static constexpr int64_t kMostWrittenOut = 512;
 
 static int64_t roundUp(int64_t count, int64_t size) { return (count + size - 1) / size * size; }
 
@@ -25,7 +27,31 @@ static int64_t blockFor(int64_t count, int64_t parts) {
   return best;
 }
 
+/// Pairs of an output and an item of a row, or of a query and a key.
+static int64_t pairsOf(const GridAxis &line) {
+  int64_t pairs = 0;
+  for (int64_t tap = 0; tap < line.taps(); ++tap)
+    pairs += std::max<int64_t>(line.extent - std::abs(tap - line.before), 0);
+  return pairs;
+}
+
+/// Whether the pairs of a row are written out, so that none lies beside it.
+static bool areWrittenOut(const WindowMixer &mixer, int64_t parts) {
+  return parts * pairsOf(mixer.grid[2]) <= kMostWrittenOut;
+}
+
+/// Blocks of nearly one size. There are as many items as accumulators in registers: 32, or
+/// 16 where vectors are shorter.
+static int64_t evenBlock(int64_t count, Type type) {
+  auto vector = dyn_cast<VectorType>(type);
+  int64_t bits = vector ? vector.getNumElements() * vector.getElementTypeBitWidth() : 0;
+  int64_t blocks = llvm::divideCeil(count, bits >= 512 ? 15 : 8);
+  return llvm::divideCeil(count, blocks);
+}
+
 static int64_t paddingOf(const WindowMixer &mixer, int64_t parts) {
+  if (areWrittenOut(mixer, parts))
+    return 0;
   int64_t most = 0;
   for (int64_t count : {mixer.grid[2].extent, mixer.grid[2].taps()})
     most = std::max(most, blockFor(count, parts));
@@ -37,28 +63,9 @@ static int64_t placesOf(const WindowMixer &mixer, int64_t parts) {
          (mixer.grid[2].extent + 2 * paddingOf(mixer, parts));
 }
 
-Value aft::filterRange(Emitter &e, Type type, int64_t taps,
-                       llvm::function_ref<Value(Value)> filter) {
-  Value zero = e.number(type, 0);
-  auto ends = e.loop(
-      e.index(0), e.index(taps), e.index(1), {zero, zero}, [&](Value tap, ValueRange carried) {
-        Value w = filter(tap);
-        // Propagates a NaN.
-        return Emitter::Values{e.fmax(carried[0], w), e.fmax(carried[1], e.fsub(zero, w))};
-      });
-  return e.fadd(ends[0], ends[1]);
-}
-
 Value aft::isModerateRange(Emitter &e, Value range) {
   return e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OLT, range,
                                          e.number(range.getType(), kModerateRange));
-}
-
-Value aft::isModerate(const WindowMixer &mixer, LaneEmitter &group) {
-  Emitter &e = group.e;
-  Value range = filterRange(e, group.type, mixer.taps,
-                            [&](Value tap) { return mixer.weight(group, e.index(0), tap); });
-  return isModerateRange(e, e.reduce(range, [&](Value a, Value b) { return e.fmax(a, b); }));
 }
 
 //===----------------------------------------------------------------------===//
@@ -80,13 +87,13 @@ Value PlacePairs::indexOf(Value row, Value column) {
   return e.add(e.add(e.mul(row, width + 2 * padding), padding), column);
 }
 
-PlacePairs::Pair PlacePairs::load(Value index, int64_t offset) {
+Value PlacePairs::part(int64_t number, Value index, int64_t offset) {
   Emitter &e = group.e;
-  Value place = e.add(index, offset);
-  auto part = [&](int64_t i) {
-    return e.load(memory, {place, e.index(i), e.index(0)}, group.lanes);
-  };
-  return {part(0), parts == 2 ? part(1) : Value()};
+  return e.load(memory, {e.add(index, offset), e.index(number), e.index(0)}, group.lanes);
+}
+
+PlacePairs::Pair PlacePairs::load(Value index, int64_t offset) {
+  return {part(0, index, offset), parts == 2 ? part(1, index, offset) : Value()};
 }
 
 void PlacePairs::fill(llvm::function_ref<Pair(Value)> pairOf) {
@@ -134,18 +141,30 @@ Value PlainGrid::weight(Value tap) { return e.load(table, {tap, e.index(0)}, gro
 
 Emitter::Values PlainGrid::zeros(int64_t count) { return Emitter::Values(count, group.number(0)); }
 
+Value PlainGrid::readFilter() {
+  Value zero = group.number(0);
+  // Propagates a NaN.
+  auto ends =
+      e.loop(e.index(0), e.index(mixer.taps), e.index(1), {zero, zero},
+             [&](Value tap, ValueRange carried) {
+               Value w = mixer.weight(group, e.index(0), tap);
+               // Seen from a key the window is turned around.
+               Value place = mirrored ? e.sub(e.index(mixer.taps - 1), tap) : tap;
+               e.store(w, table, {place, e.index(0)});
+               return Emitter::Values{e.fmax(carried[0], w), e.fmax(carried[1], e.fsub(zero, w))};
+             });
+  Value range = e.fadd(ends[0], ends[1]);
+  return isModerateRange(e, e.reduce(range, [&](Value a, Value b) { return e.fmax(a, b); }));
+}
+
 Value PlainGrid::makeWeights() {
   Value taps = e.index(mixer.taps);
-  auto w = [&](Value tap) { return mixer.weight(group, e.index(0), tap); };
   Value top =
       e.loop(e.index(0), taps, e.index(1), group.number(0), [&](Value tap, ValueRange carried) {
-        return Emitter::Values{e.fmaxNumber(carried[0], w(tap))};
+        return Emitter::Values{e.fmaxNumber(carried[0], weight(tap))};
       })[0];
-  e.loop(e.index(0), taps, e.index(1), [&](Value tap) {
-    // Seen from a key the window is turned around.
-    Value place = mirrored ? e.sub(e.index(mixer.taps - 1), tap) : tap;
-    e.store(e.exp(e.fsub(w(tap), top)), table, {place, e.index(0)});
-  });
+  e.loop(e.index(0), taps, e.index(1),
+         [&](Value tap) { e.store(e.exp(e.fsub(weight(tap), top)), table, {tap, e.index(0)}); });
   outsideWeight = e.exp(e.fsub(group.number(0), top));
   return top;
 }
@@ -193,8 +212,50 @@ void PlainGrid::blockOfOutputs(PlacePairs &items, Value plane, Value row, Value 
     e.store(sums[i], rowSums, {e.add(first, i / parts), e.index(i % parts), e.index(0)});
 }
 
+/// Sums of one part of the outputs [first, last) of a row: with both, accumulators and items
+/// would not fit into the registers.
+void PlainGrid::writtenOutputs(PlacePairs &items, int64_t part, Value plane, Value row,
+                               int64_t first, int64_t last) {
+  const GridAxis &line = axes[2];
+  auto addRow = [&](Value z, Value y, ValueRange carried) {
+    Value start = items.indexOf(e.add(e.mul(z, axes[1].extent), y), e.index(0));
+    Value tapZ = e.add(e.sub(z, plane), axes[0].before);
+    Value tapY = e.add(e.sub(y, row), axes[1].before);
+    Value taps = e.mul(e.add(e.mul(tapZ, axes[1].taps()), tapY), line.taps());
+    Emitter::Values sums(carried);
+    // Item by item: the weights stay in registers, which are fewer than the items.
+    for (int64_t item = 0; item < line.extent; ++item) {
+      int64_t lower = std::max(first, item - line.after);
+      int64_t upper = std::min(last, item + line.before + 1);
+      for (int64_t column = lower; column < upper; ++column) {
+        Value w = weight(e.add(taps, item - column + line.before));
+        Value &sum = sums[column - first];
+        sum = e.fma(w, items.part(part, start, item), sum);
+      }
+    }
+    return sums;
+  };
+  auto [firstPlane, lastPlane] = reach(e, axes[0], plane);
+  auto [firstRow, lastRow] = reach(e, axes[1], row);
+  auto sums =
+      e.loop(firstPlane, lastPlane, e.index(1), zeros(last - first),
+             [&, firstRow = firstRow, lastRow = lastRow](Value z, ValueRange carried) {
+               return e.loop(firstRow, lastRow, e.index(1), carried,
+                             [&](Value y, ValueRange carried) { return addRow(z, y, carried); });
+             });
+  for (auto [i, sum] : llvm::enumerate(sums))
+    e.store(sum, rowSums, {e.index(first + i), e.index(part), e.index(0)});
+}
+
 void PlainGrid::windows(PlacePairs &items, Value plane, Value row) {
   int64_t extent = axes[2].extent;
+  if (areWrittenOut(mixer, parts)) {
+    int64_t block = evenBlock(extent, group.type);
+    for (int64_t first = 0; first < extent; first += block)
+      for (int64_t part = 0; part < parts; ++part)
+        writtenOutputs(items, part, plane, row, first, std::min(first + block, extent));
+    return;
+  }
   e.loop(e.index(0), e.index(extent), e.index(blockFor(extent, parts)),
          [&](Value first) { blockOfOutputs(items, plane, row, first); });
 }
@@ -248,10 +309,31 @@ Emitter::Values PlainGrid::correlateRow(PlacePairs &queries, PlacePairs &keys, V
   });
 }
 
-/// The sums for a block of taps of a row of the window.
-Emitter::Values PlainGrid::blockOfTaps(PlacePairs &queries, PlacePairs &keys, Value tapZ,
-                                       Value tapY, Value first) {
-  int64_t count = blockFor(axes[2].taps(), parts);
+/// The same for one part and the taps [first, first + count), with what is carried.
+Emitter::Values PlainGrid::correlateWritten(PlacePairs &queries, PlacePairs &keys, int64_t part,
+                                            Value row, Value keyRow, int64_t first,
+                                            ValueRange carried) {
+  const GridAxis &line = axes[2];
+  int64_t last = first + static_cast<int64_t>(carried.size());
+  Value start = queries.indexOf(row, e.index(0)), keyStart = keys.indexOf(keyRow, e.index(0));
+  Emitter::Values sums(carried);
+  for (int64_t column = 0; column < line.extent; ++column) {
+    int64_t lower = std::max(first, line.before - column);
+    int64_t upper = std::min(last, line.extent + line.before - column);
+    if (lower >= upper)
+      continue;
+    Value query = queries.part(part, start, column);
+    for (int64_t tap = lower; tap < upper; ++tap) {
+      Value &sum = sums[tap - first];
+      sum = e.fma(query, keys.part(part, keyStart, column + tap - line.before), sum);
+    }
+  }
+  return sums;
+}
+
+/// The sums over all rows for a row of the window; `addRow` adds what a row of queries and one
+/// of keys have.
+Emitter::Values PlainGrid::overRows(Value tapZ, Value tapY, int64_t count, AddRow addRow) {
   // Queries whose key at this tap exists.
   auto range = [&](const GridAxis &axis, Value tap) {
     Value shift = e.sub(tap, e.index(axis.before));
@@ -263,21 +345,51 @@ Emitter::Values PlainGrid::blockOfTaps(PlacePairs &queries, PlacePairs &keys, Va
   Value distance = e.add(e.mul(shiftZ, axes[1].extent), shiftY);
   return e.loop(firstZ, lastZ, e.index(1), zeros(count),
                 [&, firstY = firstY, lastY = lastY](Value z, ValueRange carried) {
-                  return e.loop(
-                      firstY, lastY, e.index(1), carried, [&](Value y, ValueRange carried) {
-                        Value row = e.add(e.mul(z, axes[1].extent), y);
-                        auto ofRow = correlateRow(queries, keys, row, e.add(row, distance), first);
-                        Emitter::Values next;
-                        for (auto [sum, value] : llvm::zip_equal(carried, ofRow))
-                          next.push_back(e.fadd(sum, value));
-                        return next;
-                      });
+                  return e.loop(firstY, lastY, e.index(1), carried,
+                                [&](Value y, ValueRange carried) {
+                                  Value row = e.add(e.mul(z, axes[1].extent), y);
+                                  return addRow(row, e.add(row, distance), carried);
+                                });
                 });
+}
+
+/// The sums for a row of the window, written out.
+Emitter::Values PlainGrid::writtenTaps(PlacePairs &queries, PlacePairs &keys, Value tapZ,
+                                       Value tapY) {
+  int64_t taps = axes[2].taps(), block = evenBlock(taps, group.type);
+  Emitter::Values totals;
+  for (int64_t first = 0; first < taps; first += block) {
+    auto sumsOf = [&](int64_t part) {
+      return overRows(tapZ, tapY, std::min(block, taps - first),
+                      [&](Value row, Value keyRow, ValueRange carried) {
+                        return correlateWritten(queries, keys, part, row, keyRow, first, carried);
+                      });
+    };
+    Emitter::Values sums = sumsOf(0);
+    if (parts == 2)
+      for (auto [sum, less] : llvm::zip_equal(sums, sumsOf(1)))
+        sum = e.fsub(sum, less);
+    llvm::append_range(totals, sums);
+  }
+  return totals;
+}
+
+/// The sums for a block of taps of a row of the window.
+Emitter::Values PlainGrid::blockOfTaps(PlacePairs &queries, PlacePairs &keys, Value tapZ,
+                                       Value tapY, Value first) {
+  return overRows(tapZ, tapY, blockFor(axes[2].taps(), parts),
+                  [&](Value row, Value keyRow, ValueRange carried) {
+                    auto ofRow = correlateRow(queries, keys, row, keyRow, first);
+                    Emitter::Values next;
+                    for (auto [sum, value] : llvm::zip_equal(carried, ofRow))
+                      next.push_back(e.fadd(sum, value));
+                    return next;
+                  });
 }
 
 void PlainGrid::correlate(PlacePairs &queries, PlacePairs &keys, Value factor, Value sums,
                           Value slot) {
-  int64_t count = blockFor(axes[2].taps(), parts);
+  int64_t taps = axes[2].taps();
   auto over = [&](int64_t axis, int64_t step, llvm::function_ref<void(Value)> body) {
     e.loop(e.index(0), e.index(axes[axis].taps()), e.index(step), body);
   };
@@ -290,13 +402,18 @@ void PlainGrid::correlate(PlacePairs &queries, PlacePairs &keys, Value factor, V
   };
   over(0, 1, [&](Value tapZ) {
     over(1, 1, [&](Value tapY) {
-      over(2, count, [&](Value first) {
-        Emitter::Values totals = blockOfTaps(queries, keys, tapZ, tapY, first);
-        Value taps = e.mul(e.add(e.mul(tapZ, axes[1].taps()), tapY), axes[2].taps());
-        for (int64_t i = 0; i < count; ++i) {
+      Value rowTaps = e.mul(e.add(e.mul(tapZ, axes[1].taps()), tapY), taps);
+      if (areWrittenOut(mixer, parts)) {
+        for (auto [i, total] : llvm::enumerate(writtenTaps(queries, keys, tapZ, tapY)))
+          add(e.add(rowTaps, i), total);
+        return;
+      }
+      over(2, blockFor(taps, parts), [&](Value first) {
+        auto totals = blockOfTaps(queries, keys, tapZ, tapY, first);
+        for (auto [i, total] : llvm::enumerate(totals)) {
           Value column = e.add(first, i);
-          e.when(e.less(column, e.index(axes[2].taps())),
-                 [&] { add(e.add(taps, column), totals[i]); });
+          e.when(e.less(column, e.index(taps)),
+                 [&, total = total] { add(e.add(rowTaps, column), total); });
         }
       });
     });

@@ -11,15 +11,9 @@
 
 namespace aft {
 
-/// How far the numbers of a filter, with the 0 outside of it, lie apart; and whether that
-/// is moderate.
-mlir::Value filterRange(Emitter &e, mlir::Type type, int64_t taps,
-                        llvm::function_ref<mlir::Value(mlir::Value tap)> filter);
+/// Whether the numbers of a filter, with the 0 outside of it, lie within a moderate range: below
+/// 60. False where it hides keys (-inf) or has a NaN.
 mlir::Value isModerateRange(Emitter &e, mlir::Value range);
-
-/// Whether the filter of a lane group is moderate: its range, with the 0 outside
-/// of it, is below 60. False where it hides keys (-inf) or has a NaN.
-mlir::Value isModerate(const WindowMixer &mixer, LaneEmitter &group);
 
 /// Two numbers for every place of a grid, or just the first of them, with zeros left
 /// and right of each row.
@@ -35,6 +29,7 @@ public:
   /// Where a row's column is kept; it may lie `padding` outside of the row.
   Value indexOf(Value row, Value column);
   Pair load(Value index, int64_t offset = 0);
+  Value part(int64_t number, Value index, int64_t offset = 0);
 
 private:
   LaneEmitter &group;
@@ -49,7 +44,9 @@ public:
 
   PlainGrid(const WindowMixer &mixer, LaneEmitter &group, bool mirrored, int64_t parts = 2);
 
-  /// Makes the weights; returns the logarithm of their scale.
+  /// Reads the filter; whether it is moderate.
+  Value readFilter();
+  /// Makes weights of it; returns the logarithm of their scale.
   Value makeWeights();
   /// Takes weights that exist, and that of all outside of the window.
   void setWeights(llvm::function_ref<Value(Value tap)> weightOf, Value outside);
@@ -63,9 +60,16 @@ public:
 
 private:
   void windows(PlacePairs &items, Value plane, Value row);
+  void writtenOutputs(PlacePairs &items, int64_t part, Value plane, Value row, int64_t first,
+                      int64_t last);
   void blockOfOutputs(PlacePairs &items, Value plane, Value row, Value first);
+  using AddRow = llvm::function_ref<Emitter::Values(Value row, Value keyRow, mlir::ValueRange)>;
+  Emitter::Values overRows(Value tapZ, Value tapY, int64_t count, AddRow addRow);
+  Emitter::Values writtenTaps(PlacePairs &queries, PlacePairs &keys, Value tapZ, Value tapY);
   Emitter::Values blockOfTaps(PlacePairs &queries, PlacePairs &keys, Value tapZ, Value tapY,
                               Value first);
+  Emitter::Values correlateWritten(PlacePairs &queries, PlacePairs &keys, int64_t part, Value row,
+                                   Value keyRow, int64_t first, mlir::ValueRange carried);
   Emitter::Values correlateRow(PlacePairs &queries, PlacePairs &keys, Value row, Value keyRow,
                                Value first);
   Value weight(Value tap);
