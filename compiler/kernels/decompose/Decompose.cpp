@@ -33,6 +33,7 @@ struct Decompose : aft::impl::DecomposeBase<Decompose> {
     populateDecomposeModelPatterns(patterns);
     populateDecomposeAdamWPatterns(patterns);
     populateDecomposeTensorPatterns(patterns);
+    populateDecomposeMirrorPatterns(patterns);
     populateDecomposeNamedPatterns(patterns);
     linalg::populateElementwiseToLinalgConversionPatterns(patterns);
     GreedyRewriteConfig config;
