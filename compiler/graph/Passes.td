@@ -14,18 +14,19 @@ def RaiseMixers : Pass<"aft-raise-mixers", "::mlir::ModuleOp"> {
     where it depends on the distance of key and query alone: with or without maxima
     subtracted before the exponentials, as matrix products, depth-wise convolutions,
     reductions, running sums, a softmax over time or one product with
-    [exp(k)v | exp(k)], in any layout, masked causally or by lengths.
+    [exp(k)v | exp(k)], as an unrolled loop over time, in any layout, masked causally
+    (from either end) or by lengths.
 
     Each candidate is read as a formula of symbolic places (compiler/graph/raise/)
     and brought into one normal form, so that spellings fall together. What
     resembles a mixer and is none stays as it is and gives a remark that says why:
     a numerator or denominator that has another use, weights that differ between
-    the two, a number added to the denominator (left out with `fast`), a mask that
+    the two, a number that bounds the denominator (left out with `fast`), a mask that
     is neither causal nor one of lengths. Only definitions in one block are opened.
   }];
   let options = [
     Option<"fast", "fast", "bool", /*default=*/"false",
-           "Leaves out small numbers added to denominators">,
+           "Leaves out small numbers added to denominators, or that bound them">,
     Option<"verbose", "remarks", "bool", /*default=*/"false",
            "Emits a remark for what is raised and for what nearly is">
   ];

@@ -2,6 +2,7 @@
 
 #include "compiler/graph/Passes.h"
 #include "compiler/graph/raise/Emit.h"
+#include "compiler/graph/raise/Recurrence.h"
 #include "compiler/kernels/Remarks.h"
 #include "compiler/report/CompileReport.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -38,7 +39,8 @@ struct Attempt {
   Miss miss;
   Operation *total = nullptr; ///< what computes one of the sums, where there are any
 
-  Attempt(linalg::LinalgOp root, bool fast, const Splits &apart) : formulas(root->getBlock()) {
+  Attempt(linalg::LinalgOp root, bool fast, const Splits &apart, bool mirrors = true)
+      : formulas(root->getBlock(), mirrors) {
     read(root, fast, apart);
   }
   void read(linalg::LinalgOp root, bool fast, const Splits &apart);
@@ -102,6 +104,10 @@ void Attempt::read(linalg::LinalgOp root, bool fast, const Splits &apart) {
 /// Reads it once more where dimensions turned out to be several.
 static std::unique_ptr<Attempt> attempted(linalg::LinalgOp root, bool fast) {
   auto attempt = std::make_unique<Attempt>(root, fast, Attempt::Splits());
+  if (!attempt->match && attempt->formulas.anyMirror())
+    if (auto straight = std::make_unique<Attempt>(root, fast, Attempt::Splits(), false);
+        straight->match)
+      return straight;
   if (attempt->match || attempt->splits.empty())
     return attempt;
   auto apart = std::make_unique<Attempt>(root, fast, attempt->splits);
@@ -180,9 +186,11 @@ FailureOr<Operation *> aft::raiseMixer(RewriterBase &rewriter, linalg::LinalgOp 
 /// Whether there is an exponential that is not part of a sigmoid.
 static bool mayHaveMixers(func::FuncOp function) {
   return function
-      .walk([](math::ExpOp exp) {
-        return exp.getOperand().getDefiningOp<arith::NegFOp>() ? WalkResult::advance()
-                                                               : WalkResult::interrupt();
+      .walk([](Operation *op) {
+        auto exp = dyn_cast<math::ExpOp>(op);
+        bool weighs =
+            exp ? !exp.getOperand().getDefiningOp<arith::NegFOp>() : isa<math::PowFOp>(op);
+        return weighs ? WalkResult::interrupt() : WalkResult::advance();
       })
       .wasInterrupted();
 }
@@ -208,7 +216,25 @@ struct RaiseMixers : aft::impl::RaiseMixersBase<RaiseMixers> {
     for (linalg::LinalgOp root : roots)
       if (!root->use_empty())
         (void)raiseMixer(rewriter, root, fast, remarks);
+    raiseRecurrences(function, rewriter, remarks);
     tell(remarks);
+  }
+
+  /// Rows that are joined: the last operation to join them comes first.
+  void raiseRecurrences(func::FuncOp function, RewriterBase &rewriter, RaiseRemarks &remarks) {
+    SmallVector<tensor::ConcatOp> joins;
+    function.walk([&](tensor::ConcatOp op) { joins.push_back(op); });
+    DenseSet<Operation *> seen;
+    for (tensor::ConcatOp root : llvm::reverse(joins)) {
+      if (root->use_empty() || seen.contains(root))
+        continue;
+      Miss miss;
+      Operation *mixer = nullptr;
+      if (succeeded(raiseRecurrence(rewriter, root, seen, mixer, miss)))
+        remarks.successes.push_back({root, mixer, false});
+      else if (miss.near)
+        remarks.misses.push_back({root, root, miss.reason});
+    }
   }
 
   void tell(const RaiseRemarks &remarks) {

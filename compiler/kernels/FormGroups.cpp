@@ -7,6 +7,7 @@
 #include "compiler/kernels/Groups.h"
 #include "compiler/kernels/ProductForm.h"
 #include "compiler/kernels/Remarks.h"
+#include "compiler/kernels/ScanForm.h"
 #include "compiler/kernels/decompose/Decompose.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
 
@@ -38,6 +39,11 @@ static bool followsRows(OpOperand &use) {
   return map.getNumResults() > 0 && map.getResult(0) == row &&
          llvm::none_of(map.getResults().drop_front(),
                        [](AffineExpr expr) { return expr.isFunctionOfDim(0); });
+}
+
+static bool isScan(Operation *op) {
+  auto structured = dyn_cast<linalg::LinalgOp>(op);
+  return structured && scanFormOf(structured);
 }
 
 /// Whether a producer starts from nothing: its destinations are empty or
@@ -143,6 +149,8 @@ StringRef GroupBuilder::obstacle(Operation *producer) {
     return "belongs to another kernel already";
   if (isMatmul(producer))
     return obstacleOfMatmul(producer);
+  if (isScan(producer) || isScan(last))
+    return "a running sum is a kernel of its own";
   if (libraryProducts && isEpilogue(producer))
     return "belongs to the matmul before it, which a library may compute";
   if (!llvm::all_of(members, isRowwise) || !isRowwise(producer))
@@ -176,6 +184,8 @@ std::string GroupBuilder::kind() {
     return "matmul";
   if (isa<linalg::FillOp>(last))
     return "fill";
+  if (isScan(last))
+    return "scan";
   bool parallel =
       llvm::all_of(members, [](Operation *op) { return isParallel(cast<linalg::LinalgOp>(op)); });
   if (parallel)

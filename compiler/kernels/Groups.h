@@ -21,6 +21,7 @@ struct CompileReport;
 ///   columns      a generic whose first loop is a reduction: its parallel loops
 ///                are tiled
 ///   sum          a generic without parallel loops
+///   scan         a running sum (ScanForm.h)
 ///   full, band,  … one aft operation
 ///   fill         a linalg.fill on its own
 struct KernelGroup {

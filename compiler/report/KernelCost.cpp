@@ -2,6 +2,7 @@
 
 #include "compiler/report/KernelCost.h"
 
+#include "compiler/kernels/ScanForm.h"
 #include "dialect/ir/AFT.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -38,6 +39,9 @@ static Expression iterations(linalg::LinalgOp op, ExtentReader &extents) {
       if (auto loop = dyn_cast<AffineDimExpr>(expr); loop && !loops[loop.getPosition()].known())
         loops[loop.getPosition()] = extents.extent(operand.get(), dim);
   }
+  // A running sum takes each term once.
+  if (std::optional<ScanForm> scan = scanFormOf(op))
+    loops[scan->summed] = 1;
   Expression product = 1;
   for (const Expression &loop : loops)
     product = product * loop;

@@ -1,6 +1,7 @@
 //===- TileKernels.cpp - Splits kernels into a grid of tiles --------------===//
 
 #include "compiler/kernels/Interface.h"
+#include "compiler/kernels/ScanForm.h"
 #include "compiler/tile/Passes.h"
 #include "compiler/tile/ProductBlocks.h"
 #include "compiler/tile/TileScale.h"
@@ -56,12 +57,16 @@ static int64_t freeRows(linalg::LinalgOp root, linalg::LinalgOp producer) {
   return rows;
 }
 
-static TileProblem describe(func::FuncOp kernel, linalg::LinalgOp root) {
+static TileProblem describe(func::FuncOp kernel, linalg::LinalgOp root, bool threadBlocks) {
   TileProblem problem;
+  problem.threadBlocks = threadBlocks;
   for (int64_t extent : root.getStaticLoopRanges())
     problem.extents.push_back(ShapedType::isDynamic(extent) ? -1 : extent);
   for (utils::IteratorType type : root.getIteratorTypesArray())
     problem.parallel.push_back(type == utils::IteratorType::parallel);
+  // A running sum is walked in one tile.
+  if (std::optional<ScanForm> scan = scanFormOf(root); scan && !threadBlocks)
+    problem.parallel[scan->place] = false;
   problem.rowLoops = root.getNumLoops();
   bool rows = false;
   kernel.walk([&](linalg::LinalgOp op) {
@@ -236,8 +241,7 @@ struct TileKernels : aft::impl::TileKernelsBase<TileKernels> {
     TileScale scale = tileScaleOf(kernel);
     SmallVector<OpFoldResult> sizes;
     linalg::LinalgOp product = productOf(kernel);
-    TileProblem problem = describe(kernel, root);
-    problem.threadBlocks = threadBlocks;
+    TileProblem problem = describe(kernel, root, threadBlocks);
     if (!tiledAsProduct(root, product))
       sizes = getAsIndexOpFoldResult(&getContext(), chooseTileSizes(problem, scale.tile));
     else if (threadBlocks)

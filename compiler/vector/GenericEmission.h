@@ -3,6 +3,7 @@
 #ifndef AFT_COMPILER_VECTOR_GENERICEMISSION_H
 #define AFT_COMPILER_VECTOR_GENERICEMISSION_H
 
+#include "compiler/kernels/ScanForm.h"
 #include "compiler/vector/Emitter.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -76,6 +77,10 @@ protected:
 /// has none, or whose body cannot be vectorised, becomes scalar loops.
 mlir::LogicalResult emitGeneric(mlir::linalg::LinalgOp op, mlir::OpBuilder &builder,
                                 unsigned vectorBits);
+
+/// The same for a running sum, walked once.
+mlir::LogicalResult emitScan(mlir::linalg::LinalgOp op, const ScanForm &form,
+                             mlir::OpBuilder &builder, unsigned vectorBits);
 
 /// Copies become linalg operations, so that one path emits everything.
 void expandCopies(mlir::func::FuncOp function);

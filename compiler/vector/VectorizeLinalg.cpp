@@ -57,6 +57,9 @@ struct VectorizeLinalg : aft::impl::VectorizeLinalgBase<VectorizeLinalg> {
         if (failed(emitMatmul(
                 op, builder, {vectorBits, overwriting.contains(op), manyRows, pairDots, epilogue})))
           return signalPassFailure();
+      } else if (std::optional<ScanForm> scan = scanFormOf(op)) {
+        if (failed(emitScan(op, *scan, builder, vectorBits)))
+          return signalPassFailure();
       } else if (failed(emitGeneric(op, builder, vectorBits))) {
         return signalPassFailure();
       }

@@ -160,3 +160,31 @@ Value Function::cumsum(Value x, int dim) {
       /*reductions=*/1, init);
   return y ? cast(y, dtype) : y;
 }
+
+Value Function::flip(Value x, int dim) {
+  if (!impl->check("flip", {x}) || !impl->checkFloat("flip", x, "the operand"))
+    return {};
+  std::optional<int> along = impl->dimension("flip", dim, x.rank());
+  if (!along)
+    return {};
+  // The sum over all places of the one that is as far from the end: see MirrorForm.h.
+  DType dtype = x.dtype(), wide = accumulationOf(dtype);
+  std::vector<int> loops(x.rank());
+  std::iota(loops.begin(), loops.end(), 0);
+  loops[*along] = x.rank();
+  Shape shape = impl->shapeOf(x);
+  std::string extent = impl->materialise(shape[*along]);
+  Value init = impl->filled(numberText(0, wide), wide, shape);
+  Value y = impl->generic(
+      {{x, loops}}, wide, shape,
+      [&](Body &body, const Strings &args) {
+        std::string both = body.assign("arith.addi " + body.index(x.rank()) + ", " +
+                                       body.index(*along) + " : index");
+        std::string here = body.compareIndex("eq", both, body.addIndex(extent, -1));
+        std::string term =
+            body.select(here, body.convert(args[0], dtype, wide), body.number(0, wide), wide);
+        return body.op("arith.addf", {args[1], term}, wide);
+      },
+      /*reductions=*/1, init);
+  return y ? cast(y, dtype) : y;
+}

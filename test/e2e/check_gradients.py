@@ -145,6 +145,27 @@ def elementwise(name, lines, function, **params):
     return Case(name, body, shape, function, dynamic=(shape[0],), **params)
 
 
+def paired(name, condition, function, shape, dynamic):
+    """Sums over all s of what a condition on s and the place along dimension 1 leaves."""
+    t = tensor(["?" if dynamic and i == 1 else d for i, d in enumerate(shape)])
+    size = "%n" if dynamic else ""
+    body = f"""
+  %n = tensor.dim %x, %c1 : {t}
+  %e = tensor.empty({size}) : {t}
+  %f = linalg.fill ins(%zero : f64) outs(%e : {t}) -> {t}
+  %y = linalg.generic {{indexing_maps = [affine_map<(b, t, c, s) -> (b, s, c)>, affine_map<(b, t, c, s) -> (b, t, c)>],
+      iterator_types = ["parallel", "parallel", "parallel", "reduction"]}} ins(%x : {t}) outs(%f : {t}) {{
+  ^bb0(%a: f64, %o: f64):
+    %s = linalg.index 3 : index
+    %t = linalg.index 1 : index
+{condition}
+    %m = arith.select %h, %a, %zero : f64
+    %r = arith.addf %o, %m : f64
+    linalg.yield %r : f64
+  }} -> {t}"""
+    return Case(name, body, shape, function, dynamic=(shape[1],) if dynamic else (), x=shape)
+
+
 def matmul(op, a, b, result, function):
     types = tensor(a), tensor(b), tensor(result)
     body = f"""
@@ -312,6 +333,17 @@ def cases():
                lambda x, z, w: torch.cat([lambda_pad(x, z).T.reshape(27, 2)[:3], w,
                                           lambda_pad(x, z).T.reshape(27, 2)[4:]]),
                x=(5, 8), z=(2, 4), w=(1, 2))
+    for shape, dynamic in (((2, 9, 5), False), ((2, 37, 5), True), ((1, 4096, 3), True)):
+        for name, order, function in (
+                ("running sum", "ule", lambda x: torch.cumsum(x, 1)),
+                ("running sum without its own", "ult", lambda x: torch.cumsum(x, 1) - x),
+                ("running sum from the end", "sge", lambda x: x.flip(1).cumsum(1).flip(1))):
+            yield paired(f"{name} {shape}", f"    %h = arith.cmpi {order}, %s, %t : index", function, shape,
+                         dynamic)
+        yield paired(f"flipped {shape}", """
+    %l = arith.subi %n, %c1 : index
+    %b = arith.addi %s, %t : index
+    %h = arith.cmpi eq, %b, %l : index""", lambda x: x.flip(1), shape, dynamic)
     yield Case("layer_norm", """
   %y = aft.layer_norm %x, %g, %b : (tensor<?x?x8xf64>, tensor<8xf64>, tensor<8xf64>) -> tensor<?x?x8xf64>""",
                (2, 3, 8), lambda x, g, b: F.layer_norm(x, (8,), g, b), dynamic=(2, 3),

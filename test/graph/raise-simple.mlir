@@ -181,9 +181,13 @@ func.func @running_denominator(%q: tensor<2x9x4xf32>, %k: tensor<2x9x4xf32>, %v:
 #wide = affine_map<(b, t, c, s) -> (b, t, c)>
 #keys = affine_map<(b, t, c, s) -> (b, s, c)>
 
-// A running sum from the end
+// A running sum from the end: one from the start of what is flipped
 // CHECK-LABEL: func.func @backwards(
-// CHECK-NOT: aft.
+// CHECK: %[[V:.*]] = linalg.generic {{.*}} ins(%arg2 :
+// CHECK: arith.cmpi eq
+// CHECK: %[[K:.*]] = linalg.generic {{.*}} ins(%arg1 :
+// CHECK: %[[Y:.*]] = aft.simple %{{.*}}, %[[K]], %[[V]] causal gate = none
+// CHECK: linalg.generic {{.*}} ins(%[[Y]] :
 // CHECK: return
 func.func @backwards(%q: tensor<2x9x4xf32>, %k: tensor<2x9x4xf32>, %v: tensor<2x9x4xf32>) -> tensor<2x9x4xf32> {
   %zero = arith.constant 0.0 : f32
@@ -209,7 +213,7 @@ func.func @backwards(%q: tensor<2x9x4xf32>, %k: tensor<2x9x4xf32>, %v: tensor<2x
     %u = arith.addf %x, %o : f32
     linalg.yield %u : f32
   } -> tensor<2x9x4xf32>
-  // expected-remark @below {{not raised to a mixer: the mask is neither causal nor one of lengths}}
+  // expected-remark @below {{raised to aft.simple}}
   %y = linalg.div ins(%n, %z : tensor<2x9x4xf32>, tensor<2x9x4xf32>) outs(%e0 : tensor<2x9x4xf32>) -> tensor<2x9x4xf32>
   return %y : tensor<2x9x4xf32>
 }

@@ -176,6 +176,10 @@ Expr TapRewriter::expanded(Expr e) {
     Expr definition = normalizer.definitionOf(e);
     return definition->kind == Kind::Scalar ? expanded(definition) : nullptr;
   }
+  if (e->kind == Kind::Scaled) {
+    Expr inner = expanded(e->operands[0]);
+    return inner ? formulas.scaled(inner, factorOf(e)) : nullptr;
+  }
   if (e->kind != Kind::Scalar)
     return nullptr;
   SmallVector<Expr> operands;
@@ -208,8 +212,15 @@ Expr TapRewriter::rewritten(Expr e) {
   if (e->kind == Kind::Element) {
     if (Expr tap = element(e))
       return tap;
+    if (Expr origin = normalizer.originOf(e); origin != e)
+      if (Expr tap = element(origin))
+        return tap;
     Expr definition = normalizer.definitionOf(e);
     return definition->kind == Kind::Element ? nullptr : rewritten(definition);
+  }
+  if (e->kind == Kind::Scaled) {
+    Expr inner = rewritten(e->operands[0]);
+    return inner ? formulas.scaled(inner, factorOf(e)) : nullptr;
   }
   if (e->kind != Kind::Scalar)
     return nullptr;

@@ -3,13 +3,56 @@
 #include "compiler/graph/raise/Match.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace aft;
 using namespace aft::raise;
 
+/// A tensor with a border of zeros is the tensor inside.
+static std::optional<Masked> insideBorder(Normalizer &normalizer, Expr e) {
+  Expr origin = normalizer.originOf(e);
+  auto pad =
+      origin->kind == Kind::Element ? origin->tensor.getDefiningOp<tensor::PadOp>() : nullptr;
+  Value border = pad ? pad.getConstantPaddingValue() : Value();
+  if (!border || !matchPattern(border, m_AnyZeroFloat()))
+    return std::nullopt;
+  Place place = origin->place;
+  Mask mask;
+  for (auto [dim, index] : llvm::enumerate(place)) {
+    std::optional<int64_t> low = getConstantIntValue(pad.getMixedLowPad()[dim]);
+    int64_t extent = pad.getSourceType().getDimSize(dim);
+    if (low == 0 && isConstantIntValue(pad.getMixedHighPad()[dim], 0))
+      continue;
+    if (!low || ShapedType::isDynamic(extent) || index.var < 0 || !index.parts.empty())
+      return std::nullopt;
+    index.offset -= *low;
+    // 0 <= var - minus + offset < extent
+    Inequality above;
+    above.vars = {{index.var, 1}};
+    if (index.minus >= 0)
+      above.vars.push_back({index.minus, -1});
+    llvm::sort(above.vars);
+    above.number = index.offset - extent + 1;
+    Inequality below = above.negated();
+    below.number = -index.offset;
+    mask.append({above, below});
+  }
+  return mask.empty() ? std::nullopt
+                      : std::optional(Masked{normalizer.element(pad.getSource(), place), mask});
+}
+
 std::optional<Masked> aft::raise::masked(Normalizer &normalizer, Expr e) {
+  if (std::optional<Masked> inside = insideBorder(normalizer, stripped(e)))
+    return inside;
   e = normalizer.definitionOf(stripped(e));
+  if (e->kind == Kind::Scaled) {
+    std::optional<Masked> inner = masked(normalizer, e->operands[0]);
+    return inner ? std::optional(Masked{normalizer.scaled(inner->inner, factorOf(e)), inner->mask})
+                 : std::nullopt;
+  }
   if (is<arith::SelectOp>(e))
     for (int kept : {1, 2})
       if (normalizer.number(e->operands[3 - kept]) == 0.0)

@@ -7,6 +7,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace aft;
 using namespace aft::raise;
@@ -25,19 +27,19 @@ struct Operands {
 };
 } // namespace
 
-/// With borders of 0.
+/// With borders of a number.
 static Value padded(Emitter &emitter, Value value, ArrayRef<OpFoldResult> low,
-                    ArrayRef<OpFoldResult> high) {
+                    ArrayRef<OpFoldResult> high, double number = 0) {
   RewriterBase &rewriter = emitter.rewriter;
   auto type = cast<RankedTensorType>(value.getType());
-  Value zero =
-      rewriter.create<arith::ConstantOp>(emitter.loc, rewriter.getZeroAttr(emitter.element));
+  Value border = rewriter.create<arith::ConstantOp>(emitter.loc,
+                                                    rewriter.getFloatAttr(emitter.element, number));
   SmallVector<int64_t> lows, highs;
   SmallVector<Value> dynamicLows, dynamicHighs;
   dispatchIndexOpFoldResults(low, dynamicLows, lows);
   dispatchIndexOpFoldResults(high, dynamicHighs, highs);
   Type result = tensor::PadOp::inferResultType(type, lows, highs);
-  return rewriter.create<tensor::PadOp>(emitter.loc, result, value, low, high, zero).getResult();
+  return rewriter.create<tensor::PadOp>(emitter.loc, result, value, low, high, border).getResult();
 }
 
 /// The band of the bias [T, T]: with borders of 0, its rows laid end to end and
@@ -102,6 +104,37 @@ static Value filterOf(Emitter &emitter, const MixerMatch &match) {
   return padded(emitter, taps, low, high);
 }
 
+/// One place more in front of a dimension.
+static Value extended(Emitter &emitter, Value value, int64_t dim, double number) {
+  int64_t rank = cast<RankedTensorType>(value.getType()).getRank();
+  SmallVector<OpFoldResult> none(rank, emitter.rewriter.getIndexAttr(0)), low = none;
+  low[dim] = emitter.rewriter.getIndexAttr(1);
+  return padded(emitter, value, low, none, number);
+}
+
+/// What is added to the denominator is the weight of a first key whose value is 0. Without a
+/// bias there is a query for it, too, whose result is cut off.
+static void addFirstKey(Emitter &emitter, double weight, Operands &operands) {
+  operands.k = extended(emitter, operands.k, 1, std::log(weight));
+  operands.v = extended(emitter, operands.v, 1, 0);
+  if (operands.w)
+    operands.w =
+        extended(emitter, operands.w, cast<ShapedType>(operands.w.getType()).getRank() - 1, 0);
+  else
+    operands.q = extended(emitter, operands.q, 1, 0);
+}
+
+static Value withoutFirst(Emitter &emitter, Value value) {
+  RewriterBase &rewriter = emitter.rewriter;
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(rewriter, emitter.loc, value);
+  SmallVector<OpFoldResult> starts(3, rewriter.getIndexAttr(0)),
+      strides(3, rewriter.getIndexAttr(1));
+  starts[1] = strides[1];
+  sizes[1] = affine::makeComposedFoldedAffineApply(rewriter, emitter.loc,
+                                                   rewriter.getAffineSymbolExpr(0) - 1, {sizes[1]});
+  return rewriter.create<tensor::ExtractSliceOp>(emitter.loc, value, starts, sizes, strides);
+}
+
 static Operands operandsOf(Emitter &emitter, const MixerMatch &match) {
   SmallVector<int> batch(match.batch), channels(match.channels);
   SmallVector<SmallVector<int>> valueGroups = {batch, match.positions(), channels};
@@ -140,6 +173,11 @@ static Operands operandsOf(Emitter &emitter, const MixerMatch &match) {
   }
   if (match.lengths)
     result.lengths = match.lengths->tensor;
+  if (match.fromEnd)
+    for (Value *operand : {&result.q, &result.k, &result.v})
+      *operand = createMirrored(emitter.rewriter, emitter.loc, *operand, 1);
+  if (match.added)
+    addFirstKey(emitter, *match.added, result);
   return result;
 }
 
@@ -161,7 +199,7 @@ static Value createMixer(Emitter &emitter, const MixerMatch &match, const Operan
   if (!operands.w)
     return builder
         .create<SimpleOp>(emitter.loc, TypeRange{type}, operands.q, operands.k, operands.v,
-                          operands.lengths, ValueRange(), match.causal, match.gate)
+                          operands.lengths, ValueRange(), match.causal || match.fromEnd, match.gate)
         ->getResult(0);
   if (match.filter) {
     DenseI64ArrayAttr grid;
@@ -185,8 +223,7 @@ static Value createMixer(Emitter &emitter, const MixerMatch &match, const Operan
       ->getResult(0);
 }
 
-/// With the root's extents of 1, and of its type.
-static Value shaped(Emitter &emitter, Value value, RankedTensorType wanted) {
+Value aft::raise::shaped(Emitter &emitter, Value value, RankedTensorType wanted) {
   auto type = cast<RankedTensorType>(value.getType());
   if (type.getRank() != wanted.getRank()) {
     SmallVector<OpFoldResult> known = tensor::getMixedSizes(emitter.rewriter, emitter.loc, value);
@@ -229,8 +266,13 @@ static Expr mixed(Emitter &emitter, const MixerMatch &match, Operation *&mixer) 
   for (int var : flattened(groups))
     place.push_back(Index::variable(var));
   auto created = [&](const MixerMatch &one) {
-    Value value = createMixer(emitter, one, operandsOf(emitter, one));
+    Operands operands = operandsOf(emitter, one);
+    Value value = createMixer(emitter, one, operands);
     mixer = value.getDefiningOp();
+    if (one.added && !operands.w)
+      value = withoutFirst(emitter, value);
+    if (one.fromEnd)
+      value = createMirrored(emitter.rewriter, emitter.loc, value, 1);
     return emitter.ungrouped(value, groups);
   };
   if (match.head < 0)

@@ -3,6 +3,7 @@
 #include "compiler/graph/raise/Emitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace aft;
@@ -69,7 +70,7 @@ bool Emitter::canWrite(ArrayRef<Power> terms) {
            };
            return llvm::all_of(e->place, [&](const Index &index) {
              return index.parts.empty() ? isSimple(index)
-                                        : llvm::all_of(index.parts, isSimple) &&
+                                        : !index.partial && llvm::all_of(index.parts, isSimple) &&
                                               llvm::all_of(index.extents, isKnown);
            });
          });
@@ -77,7 +78,7 @@ bool Emitter::canWrite(ArrayRef<Power> terms) {
 
 void Emitter::chooseElement(const MixerMatch &match) {
   SmallVector<Expr> elements;
-  bool computes = false;
+  bool computes = match.added.has_value();
   for (ArrayRef<Power> terms : {ArrayRef(match.keys), ArrayRef(match.values)}) {
     computes |= terms.size() > 1;
     for (const Power &term : terms) {
@@ -153,6 +154,15 @@ Value Emitter::scalar(OpBuilder &builder, Expr e, ArrayRef<Expr> elements, Value
     }
     Value zero = builder.create<arith::ConstantIndexOp>(loc, 0);
     return builder.create<arith::CmpIOp>(loc, arith::CmpIPredicate::sle, sum, zero);
+  }
+  if (e->kind == Kind::Scaled || e->kind == Kind::Log) {
+    Value x = scalar(builder, e->operands[0], elements, arguments, order);
+    Type wide = x.getType().isF64() ? x.getType() : builder.getF32Type();
+    x = converted(builder, loc, x, wide);
+    if (e->kind == Kind::Log)
+      return builder.create<math::LogOp>(loc, x);
+    Value factor = builder.create<arith::ConstantOp>(loc, builder.getFloatAttr(wide, factorOf(e)));
+    return builder.create<arith::MulFOp>(loc, x, factor);
   }
   if (e->kind == Kind::Choice) {
     SmallVector<Value> parts;

@@ -63,6 +63,9 @@ private:
                        llvm::ArrayRef<int> order);
 };
 
+/// With the extents of 1 of a type, and of that type.
+mlir::Value shaped(Emitter &emitter, mlir::Value value, mlir::RankedTensorType wanted);
+
 } // namespace aft::raise
 
 #endif // AFT_COMPILER_GRAPH_RAISE_EMITTER_H

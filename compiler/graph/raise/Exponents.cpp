@@ -34,6 +34,22 @@ bool Normalizer::isMaximum(Expr e) {
   return false;
 }
 
+/// What a number is multiplied with, and that number.
+std::optional<std::pair<Expr, double>> Normalizer::timesNumber(Expr e) {
+  if (is<arith::DivFOp>(e)) {
+    std::optional<double> divisor = number(e->operands[1]);
+    return divisor && std::isnormal(*divisor)
+               ? std::optional(std::pair(e->operands[0], 1 / *divisor))
+               : std::nullopt;
+  }
+  if (is<arith::MulFOp>(e))
+    for (int side : {0, 1})
+      if (std::optional<double> factor = number(e->operands[side]);
+          factor && std::isnormal(*factor))
+        return std::pair(e->operands[1 - side], *factor);
+  return std::nullopt;
+}
+
 /// Whether a sum under an exponential must be taken apart: to get rid of a
 /// maximum, of -inf, or because no part depends on all that it depends on. What
 /// is computed as a key or as a bias stays in one piece.
@@ -41,8 +57,10 @@ bool Normalizer::separates(Expr e) {
   auto isLow = [&](Expr e) { return std::abs(number(e).value_or(0)) >= -kHidden; };
   if (is<arith::SelectOp>(e))
     return isLow(e->operands[1]) || isLow(e->operands[2]);
-  if (is<arith::MulFOp>(e))
-    return isLow(e->operands[0]) || isLow(e->operands[1]);
+  if (is<arith::MulFOp>(e) && (isLow(e->operands[0]) || isLow(e->operands[1])))
+    return true;
+  if (std::optional<std::pair<Expr, double>> scaled = timesNumber(e))
+    return separates(definitionOf(scaled->first));
   if (is<math::LogOp>(e))
     return true;
   if (is<arith::NegFOp>(e))
@@ -79,8 +97,8 @@ bool Normalizer::hides(std::optional<double> number, const std::optional<Mask> &
 }
 
 /// where(mask, e, -inf), or a mask times a number that hides.
-bool Normalizer::addMaskedExponent(Expr e, int coefficient, Product &product) {
-  if (coefficient == 1 && is<arith::SelectOp>(e))
+bool Normalizer::addMaskedExponent(Expr e, int coefficient, Product &product, double scale) {
+  if (coefficient == 1 && scale > 0 && is<arith::SelectOp>(e))
     for (int kept : {1, 2}) {
       std::optional<double> other = number(e->operands[3 - kept]);
       if (!other || *other > kHidden)
@@ -91,22 +109,22 @@ bool Normalizer::addMaskedExponent(Expr e, int coefficient, Product &product) {
         addPower(
             product.exponents,
             {formulas.choice(e->operands[0], kept == 1 ? 0 : *other, kept == 1 ? *other : 0), 1});
-        addExponent(e->operands[kept], 1, product);
+        addExponent(e->operands[kept], 1, product, scale);
         return true;
       }
-      if (!hides(other, shown))
+      if (!hides(*other * scale, shown))
         continue;
       product.masks.append(*shown);
-      addExponent(e->operands[kept], 1, product);
+      addExponent(e->operands[kept], 1, product, scale);
       return true;
     }
   if (is<arith::MulFOp>(e))
     for (int side : {0, 1}) {
       std::optional<double> weight = number(e->operands[side]);
-      if (!weight || *weight * coefficient > kHidden)
+      if (!weight || *weight * coefficient * scale > kHidden)
         continue;
       std::optional<Mask> shown = zeroOne(e->operands[1 - side], false);
-      if (!hides(*weight * coefficient, shown))
+      if (!hides(*weight * coefficient * scale, shown))
         continue;
       product.masks.append(*shown);
       return true;
@@ -114,36 +132,57 @@ bool Normalizer::addMaskedExponent(Expr e, int coefficient, Product &product) {
   return false;
 }
 
-void Normalizer::addExponent(Expr e, int coefficient, Product &product) {
+/// A factor that is 1 but for the rounding of the constants that it is made of.
+static double rounded(double scale, Expr e) {
+  Type type = e->kind == Kind::Scalar    ? e->op->getResult(0).getType()
+              : e->kind == Kind::Element ? getElementTypeOrSelf(e->tensor.getType())
+                                         : Type();
+  double rounding = type && type.isF64() ? 1e-15 : 1e-7;
+  return std::abs(scale - 1) < rounding ? 1 : scale;
+}
+
+/// exp(coefficient * scale * e)
+void Normalizer::addExponent(Expr e, int coefficient, Product &product, double scale) {
   e = stripped(e);
   if (std::optional<double> number = numberOf(e)) {
-    product.shift += *number * coefficient;
+    product.shift += *number * coefficient * scale;
     return;
   }
   if (is<arith::AddFOp>(e) || is<arith::SubFOp>(e)) {
-    addExponent(e->operands[0], coefficient, product);
-    return addExponent(e->operands[1], is<arith::SubFOp>(e) ? -coefficient : coefficient, product);
+    addExponent(e->operands[0], coefficient, product, scale);
+    return addExponent(e->operands[1], is<arith::SubFOp>(e) ? -coefficient : coefficient, product,
+                       scale);
   }
   if (is<arith::NegFOp>(e))
-    return addExponent(e->operands[0], -coefficient, product);
-  if (is<math::LogOp>(e)) {
+    return addExponent(e->operands[0], -coefficient, product, scale);
+  if (is<math::LogOp>(e) && rounded(scale, e) == 1) {
     Product own = this->product(e->operands[0]);
     if ((own.isWeight() && (coefficient > 0 || own.masks.empty())) || own.hasWeights())
       return product.times(own, coefficient);
   }
-  if (addMaskedExponent(e, coefficient, product))
+  if (addMaskedExponent(e, coefficient, product, scale))
     return;
+  if (std::optional<std::pair<Expr, double>> scaled = timesNumber(e))
+    if (separates(definitionOf(scaled->first)))
+      return addExponent(scaled->first, coefficient, product, scale * scaled->second);
+  auto add = [&](Expr piece, Expr origin) {
+    double factor = rounded(scale, piece);
+    if (factor == 1)
+      return addPower(product.exponents, {piece, coefficient, origin});
+    addPower(product.exponents, {formulas.scaled(piece, factor), coefficient,
+                                 origin ? formulas.scaled(origin, factor) : nullptr});
+  };
   if (e->kind == Kind::Element) {
     Followed followed = follow(formulas, e);
     if (followed.definition && depth < kDepth && separates(followed.definition)) {
       ++depth;
-      addExponent(followed.definition, coefficient, product);
+      addExponent(followed.definition, coefficient, product, scale);
       --depth;
       return;
     }
     if (numberOf(followed.value))
-      return addExponent(followed.value, coefficient, product);
-    return addPower(product.exponents, {followed.value, coefficient, followed.origin});
+      return addExponent(followed.value, coefficient, product, scale);
+    return add(followed.value, followed.origin);
   }
-  addPower(product.exponents, {e, coefficient});
+  add(e, nullptr);
 }

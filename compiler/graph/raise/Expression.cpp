@@ -6,6 +6,8 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace aft::raise;
 
@@ -18,8 +20,20 @@ static constexpr int kSize = 256;
 
 int Formulas::newVariable(int64_t extent) {
   extents.push_back(extent);
+  opposites.push_back(-1);
+  bounds.push_back(ShapedType::isDynamic(extent) ? std::numeric_limits<int64_t>::max() : extent);
   homes.emplace_back();
   return static_cast<int>(extents.size()) - 1;
+}
+
+int Formulas::mirrored(int var) {
+  if (opposites[var] < 0) {
+    int opposite = newVariable(extents[var]);
+    opposites[var] = opposite;
+    opposites[opposite] = var;
+    homes[opposite] = homes[var];
+  }
+  return opposites[var];
 }
 
 Node *Formulas::make(Kind kind) {
@@ -135,6 +149,23 @@ Expr Formulas::choice(Expr condition, double then, double otherwise) {
   return node;
 }
 
+Expr Formulas::scaled(Expr e, double factor) {
+  Node *node = make(Kind::Scaled);
+  node->operands = {e};
+  node->number = Builder(block->front().getContext()).getF64FloatAttr(factor);
+  node->size = e->size + 1;
+  node->vars = e->vars;
+  return node;
+}
+
+Expr Formulas::log(Expr e) {
+  Node *node = make(Kind::Log);
+  node->operands = {e};
+  node->size = e->size + 1;
+  node->vars = e->vars;
+  return node;
+}
+
 Expr Formulas::lookup(Value tensor, ArrayRef<Expr> places) {
   Node *node = make(Kind::Lookup);
   node->tensor = tensor;
@@ -169,6 +200,8 @@ Expr aft::raise::stripped(Expr e) {
   return e;
 }
 
+double aft::raise::factorOf(Expr e) { return cast<FloatAttr>(e->number).getValueAsDouble(); }
+
 std::optional<double> aft::raise::numberOf(Expr e) {
   e = stripped(e);
   if (e->kind != Kind::Number)
@@ -197,7 +230,7 @@ bool aft::raise::isTidy(Expr e) {
   return e->kind == Kind::Element && llvm::all_of(e->place, [&](const Index &index) {
            return index.parts.empty()
                       ? isNew(index)
-                      : llvm::all_of(index.parts, isNew) &&
+                      : !index.partial && llvm::all_of(index.parts, isNew) &&
                             llvm::all_of(index.extents, [](ExtentId id) { return id.isNumber(); });
          });
 }
@@ -300,8 +333,10 @@ ExtentId aft::raise::extentOf(Value tensor, int64_t dim) {
 void Formulas::note(int var, Value tensor, int64_t dim) {
   homes[var].push_back({tensor, dim});
   int64_t extent = cast<RankedTensorType>(tensor.getType()).getDimSize(dim);
-  if (!ShapedType::isDynamic(extent))
+  if (!ShapedType::isDynamic(extent)) {
     extents[var] = extent;
+    noteBelow(var, extent);
+  }
 }
 
 bool Formulas::sameExtent(int a, int b) const {

@@ -7,6 +7,7 @@
 #ifndef AFT_COMPILER_GRAPH_RAISE_EXPRESSION_H
 #define AFT_COMPILER_GRAPH_RAISE_EXPRESSION_H
 
+#include "compiler/kernels/MirrorForm.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -68,6 +69,8 @@ enum class Kind {
   Below,    ///< whether the sum of the operands, each times one of `bounds`, and the last bound
             ///< is 0 or less
   Choice,   ///< the second operand where the first, a condition, holds, else the third
+  Scaled,   ///< the operand times `number`, an f64
+  Log,      ///< of the operand
 };
 
 class TapReader;
@@ -95,7 +98,8 @@ ExtentId extentIdOf(mlir::OpFoldResult size);
 /// opened.
 class Formulas {
 public:
-  explicit Formulas(mlir::Block *block) : block(block) {}
+  /// Flipped tensors are opened only where that is asked for.
+  explicit Formulas(mlir::Block *block, bool mirrors = true) : block(block), mirrors(mirrors) {}
   int newVariable(int64_t extent);
   int count() const { return static_cast<int>(extents.size()); }
   /// What `Vars` has place for.
@@ -114,6 +118,8 @@ public:
   Expr below(llvm::ArrayRef<std::pair<Expr, int64_t>> terms, int64_t number);
   /// An f32 that is one number where a condition holds and another one elsewhere.
   Expr choice(Expr condition, double then, double otherwise);
+  Expr scaled(Expr e, double factor);
+  Expr log(Expr e);
   /// Null where it grows too large.
   Expr lookup(mlir::Value tensor, llvm::ArrayRef<Expr> places);
 
@@ -125,8 +131,20 @@ public:
   /// The same formula with another variable.
   Expr renamed(Expr e, int from, int to);
 
+  /// Opens as many definitions, where more than usual are to be expected.
+  void allow(int count) { limit = count; }
+  /// The variable that runs over the same places from their end; made where there is none.
+  int mirrored(int var);
+  /// The same, or -1.
+  int mirrorOf(int var) const { return opposites[var]; }
+  bool anyMirror() const {
+    return llvm::any_of(opposites, [](int var) { return var >= 0; });
+  }
+
   /// States that a variable runs over a dimension.
   void note(int var, mlir::Value tensor, int64_t dim);
+  /// States that a variable stays below a number.
+  void noteBelow(int var, int64_t bound) { bounds[var] = std::min(bounds[var], bound); }
   /// Whether both variables surely run over equally many places.
   bool sameExtent(int a, int b) const;
   void unify(int a, int b);
@@ -146,12 +164,17 @@ private:
   Expr openStructured(mlir::linalg::LinalgOp op, const Place &place);
   Expr openView(mlir::Operation *op, const Place &place);
   Expr openTaps(mlir::linalg::LinalgOp op, const Place &place);
+  std::optional<Place> divided(const Index &index, llvm::ArrayRef<ExtentId> extents);
+  Expr openMirror(mlir::linalg::LinalgOp op, const MirrorForm &form, const Place &place);
   friend class TapReader;
 
   mlir::Block *block;
-  int steps = 0;
+  bool mirrors;
+  int steps = 0, limit = 500; ///< definitions; a mixer is made of a few dozen
   std::deque<Node> nodes;
   std::vector<int64_t> extents;
+  std::vector<int> opposites;
+  std::vector<int64_t> bounds; ///< of variables whose extents are not known
   std::vector<llvm::SmallVector<std::pair<mlir::Value, int64_t>, 2>> homes;
 };
 
@@ -161,6 +184,8 @@ bool same(Expr a, Expr b);
 Vars varsOf(const Index &index);
 /// Without casts between float types around it.
 Expr stripped(Expr e);
+/// What a Scaled is times.
+double factorOf(Expr e);
 /// Its number, where it is one.
 std::optional<double> numberOf(Expr e);
 /// Whether it is this scalar operation.

@@ -17,6 +17,8 @@ Expr Normalizer::definitionOf(Expr e) {
   return followed.definition ? followed.definition : followed.value;
 }
 
+Expr Normalizer::originOf(Expr e) { return follow(formulas, e).origin; }
+
 int64_t Inequality::of(int var) const {
   for (auto [known, coefficient] : vars)
     if (known == var)
@@ -80,7 +82,7 @@ static bool isNatural(const Inequality &side) {
          llvm::all_of(side.vars, [](auto &var) { return var.second > 0; });
 }
 
-static Inequality scaled(Inequality all, int64_t factor) {
+static Inequality multiplied(Inequality all, int64_t factor) {
   if (factor == 0)
     return {};
   for (auto &var : all.vars)
@@ -109,7 +111,7 @@ std::optional<Inequality> Normalizer::linearFloat(Expr e) {
     return linear(e->operands[0]);
   if (is<arith::NegFOp>(e)) {
     std::optional<Inequality> inner = linear(e->operands[0]);
-    return inner ? std::optional(scaled(*inner, -1)) : std::nullopt;
+    return inner ? std::optional(multiplied(*inner, -1)) : std::nullopt;
   }
   if (!is<arith::AddFOp>(e) && !is<arith::SubFOp>(e) && !is<arith::MulFOp>(e))
     return std::nullopt;
@@ -129,7 +131,7 @@ std::optional<Inequality> Normalizer::linearProduct(Expr e) {
   };
   if (!isNumber(a))
     std::swap(a, b);
-  return isNumber(a) && b ? std::optional(scaled(*b, a->number)) : std::nullopt;
+  return isNumber(a) && b ? std::optional(multiplied(*b, a->number)) : std::nullopt;
 }
 
 std::optional<Inequality> Normalizer::linear(Expr e) {

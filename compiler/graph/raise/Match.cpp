@@ -46,13 +46,17 @@ private:
   bool hidesOutside() const;
   bool holdsAlways(const Inequality &mask) const;
   bool takeTerms(Product above, Product below);
+  bool isStraight(const Product &above, const Product &below) const;
   void takeConditions(Product &above, Product &below);
+  void expandFactors(Product &above);
+  void takePositive(Product &above, Product &below);
   bool refuseFactor(Expr factor);
   bool takeRoles();
   bool takeAsExponent(const Inequality &mask);
   bool takeMasks();
   bool takeGroups(Vars biasVars, Vars others);
   bool takeHeads();
+  bool takeAdded();
   void takeRest();
   bool takeGate(const Power &factor);
 
@@ -95,6 +99,8 @@ void Matcher::cancelTotals() {
 }
 
 bool Matcher::takeTotals() {
+  if (product.added && product.totals.size() > 2)
+    return near("a number is added to one of several denominators");
   if (product.totals.size() > 2)
     cancelTotals();
   if (product.totals.empty())
@@ -102,7 +108,9 @@ bool Matcher::takeTotals() {
   if (product.totals.size() != 2 || product.totals[0].power * product.totals[1].power != -1) {
     if (product.totals.size() == 1 && product.smallAdded &&
         !product.totals[0].term->exponents.empty())
-      return near("a small number is added to the denominator; --fast leaves it out");
+      return near(isa<arith::AddFOp>(product.smallAdded)
+                      ? "a small number is added to the denominator; --fast leaves it out"
+                      : "a small number bounds the denominator; --fast leaves it out");
     return far("not one sum divided by another");
   }
   bool first = product.totals[0].power == 1;
@@ -111,8 +119,6 @@ bool Matcher::takeTotals() {
     return far("a sum of sums");
   if (above.vars.size() != below.vars.size() || above.vars.size() > 3)
     return far("numerator and denominator do not sum over the same dimensions");
-  if (below.term->exponents.empty())
-    return far("the denominator does not sum exponentials");
   keys.assign(above.vars.begin(), above.vars.end());
   mixer.key = keys[0];
   mixer.sums.append(above.ops);
@@ -149,6 +155,36 @@ void Matcher::takeConditions(Product &above, Product &below) {
   }
 }
 
+/// The factors of what is itself a product.
+void Matcher::expandFactors(Product &above) {
+  for (const Power &factor : SmallVector<Power, 4>(above.factors)) {
+    Expr definition = normalizer.definitionOf(factor.base);
+    if (factor.power != 1 || !is<arith::MulFOp>(definition))
+      continue;
+    Product own = normalizer.product(definition);
+    if (own.isWeight() || !own.totals.empty())
+      continue;
+    llvm::erase_if(above.factors, [&](const Power &p) { return p.isLike(factor); });
+    above.times(own);
+  }
+}
+
+/// Weights that are positive without being exponentials are those of their logarithms.
+void Matcher::takePositive(Product &above, Product &below) {
+  if (!below.factors.empty())
+    expandFactors(above);
+  for (const Power &factor : SmallVector<Power, 4>(below.factors)) {
+    auto alike = [&](const Power &p) { return p.isLike(factor) && p.power == factor.power; };
+    if (factor.power < 1 || llvm::none_of(above.factors, alike) ||
+        !normalizer.isPositive(factor.base))
+      continue;
+    for (Product *side : {&above, &below}) {
+      llvm::erase_if(side->factors, alike);
+      side->exponents.push_back({formulas.log(factor.base), factor.power});
+    }
+  }
+}
+
 /// Why a factor of the weights is not taken.
 bool Matcher::refuseFactor(Expr factor) {
   auto argument =
@@ -159,8 +195,29 @@ bool Matcher::refuseFactor(Expr factor) {
                         : Twine()));
 }
 
+/// Whether no dimension of the result or of the sums is read from its end.
+bool Matcher::isStraight(const Product &above, const Product &below) const {
+  Vars known = allVars();
+  for (int key : keys)
+    known |= Vars(1) << key;
+  auto isKnown = [&](const Power &each) { return !(each.base->vars & ~known); };
+  return llvm::all_of(ArrayRef<const Product *>{&above, &below, &product},
+                      [&](const Product *part) {
+                        return llvm::all_of(part->factors, isKnown) &&
+                               llvm::all_of(part->exponents, isKnown);
+                      }) &&
+         llvm::all_of(below.masks, [&](const Inequality &mask) {
+           return llvm::all_of(mask.vars, [&](auto &var) { return known >> var.first & 1; });
+         });
+}
+
 bool Matcher::takeTerms(Product above, Product below) {
+  if (!isStraight(above, below))
+    return far("some of it is read from the end of a dimension");
   takeConditions(above, below);
+  takePositive(above, below);
+  if (below.exponents.empty())
+    return far("the denominator does not sum exponentials");
   std::optional<SmallVector<Power>> extra = difference(above.exponents, below.exponents);
   if (!extra)
     return near("numerator and denominator have different weights");
@@ -179,9 +236,13 @@ bool Matcher::takeTerms(Product above, Product below) {
   mixer.keys.assign(below.exponents.begin(), below.exponents.end());
   if (hidesOutside())
     return near("keys outside of a filter are hidden, which aft.conv does not do");
+  // What was subtracted before the exponentials stays where a number is added after them.
+  if (product.added)
+    mixer.keys.append(product.added->beside);
   Miss noFilter;
   if (findFilter(formulas, normalizer, {vars, keys, masks}, mixer, noFilter))
-    return takeMasks();
+    return !product.added ? takeMasks()
+                          : near("a number is added to the denominator of a convolution");
   bool onlyConvolution = keys.size() > 1 || llvm::any_of(mixer.keys, [](const Power &each) {
                            return !each.where.empty();
                          });
@@ -336,8 +397,12 @@ bool Matcher::takeMasks() {
     bool length = mask.of(mixer.key) == 1 && mask.vars.size() == 1 && mask.values.size() == 1 &&
                   mask.values[0].second == -1 && mask.number == 1 &&
                   mask.values[0].first->kind == Kind::Element && mixer.batch.size() == 1;
+    bool backward = mask.of(mixer.key) == -1 && mask.of(mixer.query) == 1 &&
+                    mask.vars.size() == 2 && mask.values.empty() && mask.number == 0;
     if (order && square) {
       mixer.causal = true;
+    } else if (backward && square && !mixer.filter && mixer.bias.empty()) {
+      mixer.fromEnd = true;
     } else if (length && !mixer.lengths && isPlain(mask.values[0].first) &&
                mask.values[0].first->vars == Vars(1) << mixer.batch[0] &&
                getElementTypeOrSelf(mask.values[0].first->tensor.getType()).isInteger(32)) {
@@ -346,6 +411,8 @@ bool Matcher::takeMasks() {
       return false;
     }
   }
+  if (mixer.fromEnd && (mixer.causal || mixer.lengths || !mixer.bias.empty()))
+    return near("earlier keys are hidden, and others as well");
   if (mixer.bias.empty() && !square)
     return near("the numbers of queries and keys are not known to be equal");
   return true;
@@ -420,8 +487,20 @@ void Matcher::takeRest() {
       mixer.rest.push_back(factor);
 }
 
+/// What a number that is added to the denominator does not go together with.
+bool Matcher::takeAdded() {
+  if (product.severalAdded)
+    return near("numbers are added to denominators more than once");
+  if (!product.added)
+    return true;
+  if (mixer.lengths)
+    return near("a number is added to the denominator, and lengths hide keys");
+  mixer.added = product.added->number;
+  return true;
+}
+
 bool Matcher::run() {
-  if (!takeTotals())
+  if (!takeTotals() || !takeAdded())
     return false;
   if (!product.masks.empty())
     return near("the result is masked");
@@ -429,7 +508,7 @@ bool Matcher::run() {
   if (!std::isfinite(product.number))
     return near("what is added to the exponents is not finite");
   takeRest();
-  if (!mixer.filter && formulas.sameExtent(mixer.query, mixer.key))
+  if (!mixer.filter && !mixer.added && formulas.sameExtent(mixer.query, mixer.key))
     findBand(formulas, normalizer, mixer);
   return true;
 }
@@ -437,7 +516,10 @@ bool Matcher::run() {
 std::optional<MixerMatch> aft::raise::matchMixer(Formulas &formulas, Normalizer &normalizer,
                                                  ArrayRef<int> vars, Product product, Miss &miss) {
   Matcher matcher(formulas, normalizer, vars, product, miss);
-  if (!matcher.run())
+  if (!matcher.run()) {
+    if (product.added && miss.near)
+      miss.reason += "; --fast leaves out a small number added to the denominator";
     return std::nullopt;
+  }
   return std::move(matcher.mixer);
 }

@@ -42,6 +42,7 @@ struct MixerMatch {
   /// Exponents with coefficients, and the factors of the values.
   llvm::SmallVector<Power, 2> keys, bias, values;
   bool causal = false;
+  bool fromEnd = false; ///< later keys are seen, not earlier ones
   /// Where the bias is 0 unless |t - t'| < window; 0: not known to be.
   int64_t window = 0;
   /// Where that bias is beside its band the sum over `rank` of left * right.
@@ -54,6 +55,7 @@ struct MixerMatch {
   Expr gated = nullptr;
   double number = 1;
   llvm::SmallVector<Power, 2> rest;
+  std::optional<double> added; ///< to the denominator
   /// What computes numerator and denominator, and what loses a small number.
   llvm::SmallVector<mlir::Operation *, 2> sums;
   llvm::SmallVector<mlir::Operation *, 2> cancelled; ///< sums that divide both

@@ -9,9 +9,6 @@
 using namespace mlir;
 using namespace aft::raise;
 
-/// An attempt opens no more definitions; a mixer is made of a few dozen.
-static constexpr int kSteps = 500;
-
 //===----------------------------------------------------------------------===//
 // Structured operations
 //===----------------------------------------------------------------------===//
@@ -94,6 +91,8 @@ Expr Formulas::openStructured(linalg::LinalgOp op, const Place &place) {
     return nullptr;
   if (Expr convolved = openTaps(op, place))
     return convolved;
+  if (std::optional<MirrorForm> form = mirrorFormOf(op))
+    return openMirror(op, *form, place);
   OpOperand *init = op.getDpsInitOperand(0);
   AffineMap result = op.getMatchingIndexingMap(init);
   if (!result.isProjectedPermutation())
@@ -137,6 +136,35 @@ Expr Formulas::openStructured(linalg::LinalgOp op, const Place &place) {
   for (int var : summed)
     e = e ? sum(var, e, op) : nullptr;
   return e;
+}
+
+/// A flipped tensor at a place is the tensor at the place as far from its end.
+Expr Formulas::openMirror(linalg::LinalgOp op, const MirrorForm &form, const Place &place) {
+  AffineMap read = op.getMatchingIndexingMap(op.getDpsInputOperand(0)),
+            written = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  Builder builder(op.getContext());
+  unsigned from = *read.getResultPosition(builder.getAffineDimExpr(form.summed)),
+           to = *written.getResultPosition(builder.getAffineDimExpr(form.place));
+  Value input = op.getDpsInputs()[0];
+  ExtentId extent = extentIdOf(form.extent);
+  Index index = place[to];
+  if (!mirrors || count() >= kMaxVariables || !(extentOf(input, from) == extent) ||
+      !(extentOf(op->getResult(0), to) == extent))
+    return nullptr;
+  if (index.isVariable()) {
+    note(index.var, op->getResult(0), to);
+    index.var = mirrored(index.var);
+    note(index.var, input, from);
+  } else if (index.var < 0 && index.parts.empty() && extent.isNumber()) {
+    index.offset = extent.number - 1 - index.offset;
+  } else {
+    return nullptr;
+  }
+  SmallVector<Index> loops(op.getNumLoops());
+  for (auto [expr, own] : llvm::zip(written.getResults(), place))
+    loops[cast<AffineDimExpr>(expr).getPosition()] = own;
+  loops[form.summed] = index;
+  return element(input, *placed(read, loops));
 }
 
 //===----------------------------------------------------------------------===//
@@ -188,10 +216,13 @@ static Expr openSlice(Formulas &formulas, tensor::ExtractSliceOp slice, const Pl
       return nullptr;
     Index index = dropped[dim] ? Index() : place[next++];
     bool whole = extentIdOf(slice.getMixedSizes()[dim]) == extentOf(slice.getSource(), dim);
-    if (!whole && !index.parts.empty())
+    if (*offset != 0 && !index.parts.empty())
       return nullptr;
     index.offset += *offset;
     index.partial |= !whole;
+    int64_t extent = slice.getSourceType().getDimSize(dim);
+    if (index.var >= 0 && index.minus < 0 && !ShapedType::isDynamic(extent))
+      formulas.noteBelow(index.var, extent - index.offset);
     at.push_back(index);
   }
   return formulas.element(slice.getSource(), at);
@@ -246,6 +277,8 @@ Expr Formulas::openView(Operation *op, const Place &place) {
       auto extents = llvm::map_to_vector(
           group, [&](int64_t source) { return extentOf(collapse.getSrc(), source); });
       std::optional<Place> parts = split(place[dim], extents);
+      if (!parts)
+        parts = divided(place[dim], extents);
       if (!parts && place[dim].isVariable() &&
           llvm::all_of(extents, [](ExtentId extent) { return extent.isNumber(); }))
         for (ExtentId extent : splits.contains(place[dim].var) ? ArrayRef<ExtentId>() : extents)
@@ -260,7 +293,7 @@ Expr Formulas::openView(Operation *op, const Place &place) {
 }
 
 Expr Formulas::open(Expr e) {
-  if (e->kind != Kind::Element || !isa<RankedTensorType>(e->tensor.getType()) || ++steps > kSteps)
+  if (e->kind != Kind::Element || !isa<RankedTensorType>(e->tensor.getType()) || ++steps > limit)
     return nullptr;
   Operation *op = e->tensor.getDefiningOp();
   if (!op || op->getBlock() != block)

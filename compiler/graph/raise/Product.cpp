@@ -10,9 +10,6 @@
 using namespace mlir;
 using namespace aft::raise;
 
-/// What is added to a denominator counts as small up to here.
-static constexpr double kSmall = 1e-3;
-
 Followed aft::raise::follow(Formulas &formulas, Expr e) {
   Followed result = {e, nullptr, e};
   Expr current = e;
@@ -104,6 +101,9 @@ void Product::times(const Product &other, int power) {
   for (const Total &total : other.totals)
     totals.push_back({total.vars, total.power * power, total.ops, total.term});
   smallAdded = smallAdded ? smallAdded : other.smallAdded;
+  severalAdded |= other.severalAdded || (other.added && (added || power != 1));
+  if (other.added)
+    added = other.added;
 }
 
 //===----------------------------------------------------------------------===//
@@ -139,6 +139,9 @@ void Normalizer::multiply(Expr e, int power, Product &product) {
   }
   if (is<math::ExpOp>(e))
     return addExponent(e->operands[0], power, product);
+  if (is<math::PowFOp>(e))
+    if (std::optional<double> base = number(e->operands[0]); base && *base > 0)
+      return addExponent(e->operands[1], power, product, std::log(*base));
   if (is<arith::NegFOp>(e)) {
     product.number = -product.number;
     return multiply(e->operands[0], power, product);
@@ -149,7 +152,7 @@ void Normalizer::multiply(Expr e, int power, Product &product) {
         return multiply(e->operands[1 - side], power, product);
   if (power > 0 && multiplySelect(e, product))
     return;
-  if (power < 0 && multiplySmallAdded(e, product))
+  if (power < 0 && multiplyAdded(e, power, product))
     return;
   if (multiplyWindow(e, power, product))
     return;
@@ -164,7 +167,7 @@ void Normalizer::multiplyElement(Expr e, int power, Product &product) {
     multiply(followed.definition, power, own);
     --depth;
     // A weighted sum for each place that is summed over is a value like any.
-    if (own.isWeight() || (!(e->vars & summed) && own.hasWeights()))
+    if (own.isNumber() || own.isWeight() || (!(e->vars & summed) && own.hasWeights()))
       return product.times(own);
   }
   if (std::optional<double> number = numberOf(followed.value))
@@ -238,6 +241,11 @@ void Normalizer::multiplySum(Expr e, int power, Product &product) {
   multiply(summand, 1, all);
   --depth;
   summed = around;
+  if (!turnAround(vars, all))
+    return addPower(product.factors, {e, power});
+  own = 0;
+  for (int var : vars)
+    own |= Vars(1) << var;
   outside.number = all.number;
   outside.shift = all.shift;
   auto depends = [&](const Inequality &mask) {
@@ -260,26 +268,8 @@ void Normalizer::multiplySum(Expr e, int power, Product &product) {
     (inner ? inside : outside).totals.push_back(total);
   }
   outside.smallAdded = all.smallAdded;
+  outside.added = all.added;
+  outside.severalAdded = all.severalAdded;
   outside.totals.push_back({vars, 1, {e->op}, std::make_shared<Product>(std::move(inside))});
   product.times(outside, power);
-}
-
-/// x + number or max(x, number) under a division.
-bool Normalizer::multiplySmallAdded(Expr e, Product &product) {
-  if (!is<arith::AddFOp>(e) && !is<arith::MaximumFOp>(e) && !is<arith::MaxNumFOp>(e))
-    return false;
-  for (int side : {0, 1}) {
-    std::optional<double> small = numberOf(e->operands[1 - side]);
-    if (!small || *small < 0 || *small > kSmall)
-      continue;
-    Product own = this->product(e->operands[side]);
-    if (own.totals.empty())
-      return false;
-    product.smallAdded = e->op;
-    if (!dropSmall)
-      return false;
-    product.times(own, -1);
-    return true;
-  }
-  return false;
 }

@@ -46,6 +46,12 @@ struct Total {
   std::shared_ptr<Product> term;
 };
 
+/// A number that is added to a denominator of sums: number * exp(-beside).
+struct Added {
+  double number;
+  llvm::SmallVector<Power, 2> beside;
+};
+
 struct Product {
   double number = 1;
   double shift = 0; ///< of the exponents
@@ -53,11 +59,16 @@ struct Product {
   llvm::SmallVector<Power, 4> exponents; ///< with coefficients
   llvm::SmallVector<Inequality, 2> masks;
   llvm::SmallVector<Total, 2> totals;
-  mlir::Operation *smallAdded = nullptr; ///< what adds a number to a denominator
+  std::optional<Added> added;            ///< to what is left of the only total below
+  bool severalAdded = false;             ///< or not in a way that is understood
+  mlir::Operation *smallAdded = nullptr; ///< what adds a number that is left out, or stays
 
   void times(const Product &other, int power = 1);
   /// With another variable; totals are left out.
   Product renamed(Formulas &formulas, int from, int to) const;
+  bool isNumber() const {
+    return factors.empty() && exponents.empty() && masks.empty() && totals.empty();
+  }
   /// Whether there are exponentials or masks outside of sums.
   bool isWeight() const { return !exponents.empty() || !masks.empty(); }
   /// Whether there are weighted sums: others, such as projections, are values
@@ -95,6 +106,10 @@ public:
   /// What an element is computed as; where that is not known, itself.
   Expr definitionOf(Expr e);
   std::optional<double> number(Expr e) { return numberOf(definitionOf(e)); }
+  Expr scaled(Expr e, double factor) { return formulas.scaled(e, factor); }
+  /// The last tensor that an element is known to be of.
+  Expr originOf(Expr e);
+  Expr element(mlir::Value tensor, Place place) { return formulas.element(tensor, place); }
   /// The condition of a number that is 1 where it holds, else 0, and that says nothing of
   /// places; with whether it is to hold.
   std::optional<std::pair<Expr, bool>> conditionOf(Expr e);
@@ -102,6 +117,8 @@ public:
   std::optional<Mask> mask(Expr condition, bool holds = true);
   /// The same of a number that is surely 0 or 1: where it is 1, or 0.
   std::optional<Mask> zeroOne(Expr e, bool holds = true);
+  /// Whether it is surely above 0, or at least 0.
+  bool isPositive(Expr e, bool orZero = false);
   /// An integer, or a float that is surely one, as a linear formula.
   std::optional<Inequality> linear(Expr e);
 
@@ -113,12 +130,14 @@ private:
   bool multiplySelect(Expr e, Product &product);
   bool multiplyChoice(Expr condition, bool holds, Expr kept, Product &product);
   void multiplySum(Expr e, int power, Product &product);
-  bool multiplySmallAdded(Expr e, Product &product);
+  bool turnAround(llvm::SmallVectorImpl<int> &vars, Product &all);
+  bool multiplyAdded(Expr e, int power, Product &product);
   bool multiplyWindow(Expr e, int power, Product &product);
   std::optional<Product> windowed(const Product &window, const Product &all);
-  void addExponent(Expr e, int coefficient, Product &product);
+  void addExponent(Expr e, int coefficient, Product &product, double scale = 1);
   bool hides(std::optional<double> number, const std::optional<Mask> &shown);
-  bool addMaskedExponent(Expr e, int coefficient, Product &product);
+  bool addMaskedExponent(Expr e, int coefficient, Product &product, double scale);
+  std::optional<std::pair<Expr, double>> timesNumber(Expr e);
   bool separates(Expr e);
   bool isMaximum(Expr e);
   std::optional<Inequality> linearFloat(Expr e);

@@ -34,6 +34,7 @@ struct Decompose : aft::impl::DecomposeBase<Decompose> {
     populateDecomposeEmptyPatterns(patterns);
     populateDecomposeAdamWPatterns(patterns);
     populateDecomposeTensorPatterns(patterns);
+    populateDecomposeMirrorPatterns(patterns);
     populateDecomposeNamedPatterns(patterns);
     linalg::populateElementwiseToLinalgConversionPatterns(patterns);
     GreedyRewriteConfig config;

@@ -20,6 +20,8 @@ void populateDecomposeEmptyPatterns(mlir::RewritePatternSet &patterns);
 void populateDecomposeAdamWPatterns(mlir::RewritePatternSet &patterns);
 /// pad, concat, insert_slice, extract_slice, splat, generate, from_elements.
 void populateDecomposeTensorPatterns(mlir::RewritePatternSet &patterns);
+/// Flipped tensors that are written as sums.
+void populateDecomposeMirrorPatterns(mlir::RewritePatternSet &patterns);
 /// Named linalg operations other than fill and matmuls; softmax.
 void populateDecomposeNamedPatterns(mlir::RewritePatternSet &patterns);
 

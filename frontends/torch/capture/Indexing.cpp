@@ -52,6 +52,10 @@ Value capture::takeAlong(Operation &op, Value x, int dim, Value ids) {
 static Results flip(Operation &op) {
   Value x = op.value("self");
   for (int dim : op.dims("dims")) {
+    if (op.isFloat(x.dtype())) {
+      x = op.f.flip(x, dim);
+      continue;
+    }
     Extent length = op.f.extent(x, dim);
     Value last = op.f.sub(op.extentValue(length, DType::i64), 1);
     x = takeAlong(op, x, dim, op.f.sub(last, op.f.arange(length, DType::i64)));

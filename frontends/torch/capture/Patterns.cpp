@@ -61,9 +61,12 @@ static std::optional<Pattern> bandOf(const Tensor &matrix) {
   while (pattern.last < columns - 1 && at(pattern.last + 1) == pattern.inside)
     ++pattern.last;
   bool below = pattern.first > 1 - rows, above = pattern.last < columns - 1;
-  // The same number everywhere says nothing, and is what statistics begin with.
-  if ((!below && !above) || rows == 1)
+  if (rows == 1)
     return std::nullopt;
+  // The same number everywhere is what statistics and memories begin with: only a bias or a mask
+  // of pairs is square.
+  if (!below && !above)
+    return rows == columns ? std::optional(pattern) : std::nullopt;
   pattern.outside = below ? at(1 - rows) : at(columns - 1);
   return pattern;
 }
@@ -111,6 +114,8 @@ Value capture::buildPattern(Function &f, const Pattern &pattern, const Tensor &t
       result = f.add(result, pattern.start);
     return f.reshape(f.cast(result, type.dtype), shape);
   }
+  if (pattern.first == 1 - rows && pattern.last == columns - 1)
+    return f.splat(pattern.inside, type.dtype, shape);
   Value distance = f.sub(column, row), inside;
   if (pattern.first > 1 - rows)
     inside = f.compare(Compare::ge, distance, pattern.first);

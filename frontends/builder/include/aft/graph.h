@@ -205,8 +205,9 @@ public:
   Value variance(Value x, const std::vector<int> &dims = {}, bool keepDims = false);
   Value softmax(Value x, int dim = -1);
   Value logSoftmax(Value x, int dim = -1);
-  /// Takes time quadratic in the extent.
   Value cumsum(Value x, int dim);
+  /// Floats in reverse order along a dimension.
+  Value flip(Value x, int dim);
 
   //===--- Matrix products ---------------------------------------------------===//
 

@@ -369,7 +369,7 @@ class CurveConvolved(Layer):
 class Loop(Layer):
     """RWKV-4's as a loop over time with running maxima, unrolled by the export."""
 
-    raised = ""
+    raised = "conv"
 
     def __init__(self, length=LENGTH):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Exports the models of public.py in every form that PyTorch has, runs the files through aft-run,
+"""Exports the models of public.py and strangers.py in every form that PyTorch has, runs the files through aft-run,
 compares with PyTorch, and looks at what each became.
 
 usage: published.py AFT_RUN [FORM...]
@@ -11,6 +11,7 @@ import torch
 from torch.export import Dim, export
 
 import public
+import strangers
 from harness import Checker
 
 warnings.simplefilter("ignore")
@@ -53,6 +54,8 @@ B, T = Dim("B", min=1, max=64), Dim("T", min=2, max=31)
 GROUPS = {
     "free": (public.FREE, {0: B, 1: T}, [(2, 9, 16), (3, 31, 16), (1, 2, 16)], True),
     "fixed": (public.FIXED, {0: B}, [(2, public.LENGTH, 16), (1, public.LENGTH, 16)], False),
+    "strangers": (strangers.FREE, {0: B, 1: T}, [(2, 9, 16), (1, 31, 16)], False),
+    "strangers_fixed": (strangers.FIXED, {0: B}, [(3, public.LENGTH, 16), (1, public.LENGTH, 16)], False),
     "image": ([public.Image], {0: B}, [(2, 16, 6, 6), (1, 16, 6, 6)], False),
 }
 

@@ -1,0 +1,79 @@
+//===- Added.cpp - What is added to weights and to their sums --------------===//
+// A positive number that is added to a denominator is the weight of one more key whose
+// value is 0. One that is added to every weight leaves it positive, so that it has a
+// logarithm.
+
+#include "compiler/graph/raise/Product.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace aft::raise;
+
+/// What is added to a denominator counts as small up to here.
+static constexpr double kSmall = 1e-3;
+/// Below it floats are not normal.
+static constexpr double kLeast = 1e-37;
+
+/// A sum below as one term, to which a number may be added.
+static std::optional<Added> addedTo(const Product &sum, double number) {
+  if (sum.totals.size() != 1 || sum.totals[0].power != 1 || !sum.factors.empty() ||
+      !sum.masks.empty() || sum.added || sum.number <= 0)
+    return std::nullopt;
+  double beside = number / sum.number * std::exp(-sum.shift);
+  if (!(beside >= kLeast) || std::isinf(beside))
+    return std::nullopt;
+  return Added{beside, {sum.exponents.begin(), sum.exponents.end()}};
+}
+
+/// x + number or max(x, number) under a division.
+bool Normalizer::multiplyAdded(Expr e, int power, Product &product) {
+  if (!is<arith::AddFOp>(e) && !is<arith::MaximumFOp>(e) && !is<arith::MaxNumFOp>(e))
+    return false;
+  for (int side : {0, 1}) {
+    std::optional<double> number = this->number(e->operands[1 - side]);
+    if (!number || *number < 0)
+      continue;
+    Product own = this->product(e->operands[side]);
+    if (own.totals.empty())
+      return false;
+    bool isSmall = *number <= kSmall;
+    if (isSmall && dropSmall) {
+      product.smallAdded = e->op;
+      product.times(own, power);
+      return true;
+    }
+    std::optional<Added> added =
+        is<arith::AddFOp>(e) && power == -1 ? addedTo(own, *number) : std::nullopt;
+    if (!added) {
+      if (isSmall)
+        product.smallAdded = e->op;
+      return false;
+    }
+    product.severalAdded |= product.added.has_value();
+    product.added = std::move(added);
+    product.times(own, power);
+    return true;
+  }
+  return false;
+}
+
+bool Normalizer::isPositive(Expr e, bool orZero) {
+  e = definitionOf(stripped(e));
+  if (std::optional<double> number = numberOf(e))
+    return orZero ? *number >= 0 : *number >= kLeast && std::isfinite(*number);
+  if (is<arith::AddFOp>(e))
+    return llvm::any_of(ArrayRef<int>{0, 1}, [&](int side) {
+      return isPositive(e->operands[side], orZero) && isPositive(e->operands[1 - side], true);
+    });
+  if (is<arith::MaximumFOp>(e) || is<arith::MaxNumFOp>(e))
+    return isPositive(e->operands[0], orZero) || isPositive(e->operands[1], orZero);
+  // An exponential may be rounded to 0.
+  if (!orZero)
+    return false;
+  if (is<arith::MulFOp>(e) || is<arith::DivFOp>(e))
+    return isPositive(e->operands[0], true) && isPositive(e->operands[1], true);
+  return is<math::ExpOp>(e) || is<math::AbsFOp>(e) || is<math::SqrtOp>(e);
+}
