@@ -1,7 +1,9 @@
 """Runs the PTX of kernels that use tensor cores on a machine of our own (ptx_machine.py): which
 number a thread holds, where copies and barriers stand.
 
-usage: check_machine.py AFTC
+usage: check_machine.py AFTC [--races]
+--races: looks for races in the kernels of all mixers and of their derivatives instead, which
+takes minutes.
 """
 import re
 import subprocess
@@ -35,21 +37,22 @@ def tensor(shape, element):
     return "tensor<" + "".join(f"{n}x" for n in shape) + element + ">"
 
 
-def blocks_of(path, kernel):
-    """Of all its grids, one after the other, whose extents must be known."""
+def grids_of(path, kernel):
+    """How many blocks its grids have, whose extents must be known."""
     code = compiled(path, "vector").split(f"@{kernel}(")[1].split("\n  }\n")[0]
     numbers = lambda text: [int(n) for n in text.split(",")]
-    count = 0
-    for ends in re.findall(r"\n    scf\.forall \(.*?\) in \(([\d, ]+)\) \{", code):
-        count += int(np.prod(numbers(ends)))
-    for ends, steps in re.findall(r"\n    scf\.forall \(.*?\) = .*? to \(([\d, ]+)\) step \(([\d, ]+)\) \{", code):
-        count += int(np.prod([-(-end // step) for end, step in zip(numbers(ends), numbers(steps))]))
+    grids = []
+    for head in re.findall(r"\n    scf\.forall \(.*?\) ((?:in|=) .*?) \{\n", code):
+        ends, steps = re.fullmatch(r"(?:in|= .*? to) \(([\d, ]+)\)(?: step \(([\d, ]+)\))?", head).groups()
+        steps = numbers(steps) if steps else [1] * len(numbers(ends))
+        grids.append(int(np.prod([-(-end // step) for end, step in zip(numbers(ends), steps)])))
     # Without a grid it is one block.
-    return max(count, 1)
+    return grids or [1]
 
 
-def run(path, kernel, arrays, damage=None):
-    """Runs a kernel on its operands; these after it."""
+def run(path, kernel, arrays, damage=None, all_blocks=True):
+    """Runs a kernel on its operands, or only the first and the last block of each grid; the
+    operands after it."""
     memory, places = bytearray(), []
     for array in arrays:
         places.append(BASE + len(memory))
@@ -58,8 +61,11 @@ def run(path, kernel, arrays, damage=None):
     code = compiled(path, "binary")
     machine = Machine(damage(code) if damage else code, kernel, memory, BASE)
     extents = [extent for array in arrays for extent in array.shape]
-    for block in range(blocks_of(path, kernel)):
-        machine.run_block(block, places + extents)
+    first = 0
+    for count in grids_of(path, kernel):
+        for block in range(first, first + count) if all_blocks else sorted({first, first + count - 1}):
+            machine.run_block(block, places + extents)
+        first += count
     return [np.frombuffer(memory, array.dtype, array.size, place - BASE).reshape(array.shape)
             for array, place in zip(arrays, places)]
 
@@ -137,6 +143,45 @@ def full(T, S, d, attributes, gradient=False):
     compare("    dv", wide(found[9]), dv, np.abs(dv).max())
 
 
+def races(kind, T, d, keys, bias, attributes, element):
+    """Looks for races between the threads of a mixer's kernels, whatever they compute."""
+    rows = tensor((2, T, d), element)
+    shapes = [rows, tensor((2, T, keys), element), rows] + ([tensor(bias, element)] if bias else [])
+    names = ["q", "k", "v", "w"][:len(shapes)]
+    given, types = ", ".join("%" + n for n in names), ", ".join(shapes)
+    state, logz = tensor((2, T, d), "f32"), tensor((2, T, keys), "f32")
+    path = folder + "/mixer.mlir"
+    with open(path, "w") as file:
+        file.write(f"func.func @main({', '.join(f'%{n}: {t}' for n, t in zip(names, shapes))}) -> ({rows}, {types}) {{\n"
+                   f"  %y, %r, %z = aft.{kind} {given} {attributes} : ({types}) -> ({rows}, {state}, {logz})\n"
+                   f"  %g:{len(names)} = aft.{kind}_grad %y, {given}, %r, %z {attributes} : "
+                   f"({rows}, {types}, {state}, {logz}) -> ({types})\n"
+                   f"  return %y, {', '.join(f'%g#{i}' for i in range(len(names)))} : {rows}, {types}\n}}\n")
+    kernels = re.findall(r"func\.func private @(kernel\w*)\(([^\n]*?)\) attributes", compiled(path, "vector"))
+    for kernel, operands in kernels:
+        arrays = []
+        for shape in re.findall(r"memref<([^>]*)>", operands):
+            *extents, kind_of = shape.split("x")
+            numbers = rng.normal(size=[int(extent) for extent in extents])
+            arrays.append(bf16(numbers)[1] if kind_of == "bf16" else numbers.astype("<f4"))
+        try:
+            run(path, kernel, arrays, all_blocks=False)
+            print(f"ok   {kernel} {attributes} {element}", flush=True)
+        except RuntimeError as error:
+            print(f"FAIL {kernel} {attributes} {element}: {error}", flush=True)
+            failed.append(kernel)
+
+
+if "--races" in sys.argv:
+    for element in ("f32", "bf16"):
+        races("simple", 150, 40, 40, None, "", element)
+        races("simple", 150, 40, 40, None, "causal", element)
+        races("local", 150, 40, 40, (150, 32), "window = 32 causal", element)
+        races("local", 150, 40, 40, (150, 63), "window = 32", element)
+        races("conv", 100, 40, 8, (8, 5), "", element)
+        races("conv", 49, 32, 4, (4, 3, 3), "grid = [7, 7]", element)
+        races("full", 100, 40, 40, (100, 100), "causal", element)
+    sys.exit(bool(failed))
 for op in ("matmul", "matmul_transpose_a", "matmul_transpose_b"):
     product(op, 24, 40, 72)
     product(op, 35, 33, 37)
