@@ -1,7 +1,9 @@
 """Runs the PTX of kernels that use tensor cores on a machine of our own (ptx_machine.py): which
 number a thread holds, where copies and barriers stand.
 
-usage: check_machine.py AFTC
+usage: check_machine.py AFTC [--races]
+--races: looks for races in the kernels of all mixers and of their derivatives instead, which
+takes minutes.
 """
 import re
 import subprocess
@@ -35,8 +37,22 @@ def tensor(shape, element):
     return "tensor<" + "".join(f"{n}x" for n in shape) + element + ">"
 
 
-def run(path, kernel, arrays, blocks, damage=None):
-    """Runs a kernel's blocks on its operands; these after it."""
+def grids_of(path, kernel):
+    """How many blocks its grids have, whose extents must be known."""
+    code = compiled(path, "vector").split(f"@{kernel}(")[1].split("\n  }\n")[0]
+    numbers = lambda text: [int(n) for n in text.split(",")]
+    grids = []
+    for head in re.findall(r"\n    scf\.forall \(.*?\) ((?:in|=) .*?) \{\n", code):
+        ends, steps = re.fullmatch(r"(?:in|= .*? to) \(([\d, ]+)\)(?: step \(([\d, ]+)\))?", head).groups()
+        steps = numbers(steps) if steps else [1] * len(numbers(ends))
+        grids.append(int(np.prod([-(-end // step) for end, step in zip(numbers(ends), steps)])))
+    # Without a grid it is one block.
+    return grids or [1]
+
+
+def run(path, kernel, arrays, damage=None, all_blocks=True):
+    """Runs a kernel on its operands, or only the first and the last block of each grid; the
+    operands after it."""
     memory, places = bytearray(), []
     for array in arrays:
         places.append(BASE + len(memory))
@@ -45,8 +61,11 @@ def run(path, kernel, arrays, blocks, damage=None):
     code = compiled(path, "binary")
     machine = Machine(damage(code) if damage else code, kernel, memory, BASE)
     extents = [extent for array in arrays for extent in array.shape]
-    for block in range(blocks):
-        machine.run_block(block, places + extents)
+    first = 0
+    for count in grids_of(path, kernel):
+        for block in range(first, first + count) if all_blocks else sorted({first, first + count - 1}):
+            machine.run_block(block, places + extents)
+        first += count
     return [np.frombuffer(memory, array.dtype, array.size, place - BASE).reshape(array.shape)
             for array, place in zip(arrays, places)]
 
@@ -66,47 +85,104 @@ def product(op, m, n, k, damage=None):
         file.write(f"func.func @main(%a: {ta}, %b: {tb}, %c: {tc}) -> {tc} {{\n"
                    f"  %p = linalg.{op} ins(%a, %b : {ta}, {tb}) outs(%c : {tc}) -> {tc}\n"
                    f"  return %p : {tc}\n}}\n")
-    grid = compiled(path, "vector").split(f"@kernel_0_{op}(")[1]
-    found = re.search(r"= \(0, 0\) to \((\d+), (\d+)\) step \((\d+), (\d+)\)", grid)
-    rows, columns, down, across = map(int, found.groups()) if found else (1, 1, 1, 1)
-    blocks = -(-rows // down) * -(-columns // across)
     try:
-        found = run(path, f"kernel_0_{op}", [a_bits, b_bits, c], blocks, damage)[2]
+        found = run(path, f"kernel_0_{op}", [a_bits, b_bits, c], damage)[2]
     except RuntimeError as error:
         print(f"     {error}")
         found = np.inf
     error = np.abs(found - (a.astype(float) @ b + c)).max()
     good = (error < 1e-4) != bool(damage)
-    print(f"{'ok  ' if good else 'FAIL'} {op} {m} {n} {k}{' damaged' if damage else ''}: {blocks} blocks, "
-          f"error {error:.1e}")
+    print(f"{'ok  ' if good else 'FAIL'} {op} {m} {n} {k}{' damaged' if damage else ''}: error {error:.1e}")
     if not good:
         failed.append(op)
 
 
-def full(T, S, d, attributes):
-    """One batch entry."""
+def compare(name, found, expected, largest):
+    error = np.abs(found - expected).max() / largest
+    print(f"{'ok  ' if error < 1e-2 else 'FAIL'} {name}: error {error:.1e}", flush=True)
+    if not error < 1e-2:
+        failed.append(name)
+
+
+def full(T, S, d, attributes, gradient=False):
+    """aft.full, one batch entry, and dk and dv, which are one block, of its derivative."""
     q, q_bits = bf16(rng.normal(size=(1, T, d)))
     k, k_bits = bf16(rng.normal(size=(1, S, d)))
     v, v_bits = bf16(rng.normal(size=(1, S, d)))
+    dy, dy_bits = bf16(rng.normal(size=(1, T, d)))
     w = rng.normal(size=(T, S)).astype("<f4")
-    y_bits = np.zeros((1, T, d), "<u2")
-    rows, path = "tensor<?x?x%dxbf16>" % d, folder + "/full.mlir"
-    with open(path, "w") as file:
-        file.write(f"func.func @main(%q: {rows}, %k: {rows}, %v: {rows}, %w: tensor<?x?xf32>) -> {rows} {{\n"
-                   f"  %y = aft.full %q, %k, %v, %w {attributes} : ({rows}, {rows}, {rows}, tensor<?x?xf32>) -> {rows}\n"
-                   f"  return %y : {rows}\n}}\n")
-    found = run(path, "kernel_0_full", [q_bits, k_bits, v_bits, w, y_bits], -(-T // 64) * -(-d // 64))[4]
-    found = (found.astype("<u4") << 16).view("<f4")[0]
     seen = np.tril(np.ones((T, S)), S - T) if "causal" in attributes else np.ones((T, S))
     weights = np.exp(k[0][None].astype(float) + w[:, :, None]) * seen[:, :, None]
-    expected = (weights * v).sum(1) / weights.sum(1) / (1 + np.exp(-q[0].astype(float)))
-    error = np.abs(found - expected).max() / np.abs(v).max()
-    good = error < 1e-2
-    print(f"{'ok  ' if good else 'FAIL'} full {T} {S} {d} {attributes}: error {error:.1e}")
-    if not good:
-        failed.append("full")
+    z, gate = weights.sum(1), 1 / (1 + np.exp(-q[0].astype(float)))
+    ratio = (weights * v).sum(1) / z
+    rows, keys, bias = tensor((1, T, d), "bf16"), tensor((1, S, d), "bf16"), tensor((T, S), "f32")
+    state = tensor((1, T, d), "f32")
+    wide = lambda bits: (bits.astype("<u4") << 16).view("<f4")[0]
+    path = folder + "/full.mlir"
+    with open(path, "w") as file:
+        file.write(f"func.func @main(%q: {rows}, %k: {keys}, %v: {keys}, %w: {bias}) -> {rows} {{\n"
+                   f"  %y = aft.full %q, %k, %v, %w {attributes} : ({rows}, {keys}, {keys}, {bias}) -> {rows}\n"
+                   f"  return %y : {rows}\n}}\n")
+    y = run(path, "kernel_0_full", [q_bits, k_bits, v_bits, w, np.zeros_like(q_bits)])[4]
+    compare(f"full {T} {S} {d} {attributes}", wide(y), gate * ratio, np.abs(v).max())
+
+    if not gradient:
+        return
+    types = f"{rows}, {rows}, {keys}, {keys}, {bias}, {state}, {state}"
+    results = f"{rows}, {keys}, {keys}, {bias}"
+    with open(path, "w") as file:
+        file.write(f"func.func @main(%dy: {rows}, %q: {rows}, %k: {keys}, %v: {keys}, %w: {bias}, %r: {state}, "
+                   f"%z: {state}) -> ({results}) {{\n  %g:4 = aft.full_grad %dy, %q, %k, %v, %w, %r, %z {attributes} "
+                   f": ({types}) -> ({results})\n  return %g#0, %g#1, %g#2, %g#3 : {results}\n}}\n")
+    states = [x.astype("<f4")[None] for x in (ratio, np.log(z))]
+    found = run(path, "kernel_0_full_grad", [dy_bits, q_bits, k_bits, v_bits, w, *states, np.zeros_like(q_bits),
+                                             np.zeros_like(k_bits), np.zeros_like(v_bits), np.zeros_like(w)],
+                all_blocks=False)
+    terms = weights * (dy[0] * gate / z)[:, None]
+    dk, dv = (terms * (v - ratio[:, None])).sum(0), terms.sum(0)
+    compare("    dk", wide(found[8]), dk, np.abs(dk).max())
+    compare("    dv", wide(found[9]), dv, np.abs(dv).max())
 
 
+def races(kind, T, d, keys, bias, attributes, element):
+    """Looks for races between the threads of a mixer's kernels, whatever they compute."""
+    rows = tensor((2, T, d), element)
+    shapes = [rows, tensor((2, T, keys), element), rows] + ([tensor(bias, element)] if bias else [])
+    names = ["q", "k", "v", "w"][:len(shapes)]
+    given, types = ", ".join("%" + n for n in names), ", ".join(shapes)
+    state, logz = tensor((2, T, d), "f32"), tensor((2, T, keys), "f32")
+    path = folder + "/mixer.mlir"
+    with open(path, "w") as file:
+        file.write(f"func.func @main({', '.join(f'%{n}: {t}' for n, t in zip(names, shapes))}) -> ({rows}, {types}) {{\n"
+                   f"  %y, %r, %z = aft.{kind} {given} {attributes} : ({types}) -> ({rows}, {state}, {logz})\n"
+                   f"  %g:{len(names)} = aft.{kind}_grad %y, {given}, %r, %z {attributes} : "
+                   f"({rows}, {types}, {state}, {logz}) -> ({types})\n"
+                   f"  return %y, {', '.join(f'%g#{i}' for i in range(len(names)))} : {rows}, {types}\n}}\n")
+    kernels = re.findall(r"func\.func private @(kernel\w*)\(([^\n]*?)\) attributes", compiled(path, "vector"))
+    for kernel, operands in kernels:
+        arrays = []
+        for shape in re.findall(r"memref<([^>]*)>", operands):
+            *extents, kind_of = shape.split("x")
+            numbers = rng.normal(size=[int(extent) for extent in extents])
+            arrays.append(bf16(numbers)[1] if kind_of == "bf16" else numbers.astype("<f4"))
+        try:
+            run(path, kernel, arrays, all_blocks=False)
+            print(f"ok   {kernel} {attributes} {element}", flush=True)
+        except RuntimeError as error:
+            print(f"FAIL {kernel} {attributes} {element}: {error}", flush=True)
+            failed.append(kernel)
+
+
+if "--races" in sys.argv:
+    for element in ("f32", "bf16"):
+        races("simple", 150, 40, 40, None, "", element)
+        races("simple", 150, 40, 40, None, "causal", element)
+        races("local", 150, 40, 40, (150, 32), "window = 32 causal", element)
+        races("local", 150, 40, 40, (150, 63), "window = 32", element)
+        races("conv", 100, 40, 8, (8, 5), "", element)
+        races("conv", 49, 32, 4, (4, 3, 3), "grid = [7, 7]", element)
+        races("full", 100, 40, 40, (100, 100), "causal", element)
+    sys.exit(bool(failed))
 for op in ("matmul", "matmul_transpose_a", "matmul_transpose_b"):
     product(op, 24, 40, 72)
     product(op, 35, 33, 37)
@@ -117,5 +193,6 @@ product("matmul", 24, 40, 72, lambda code: re.sub(r"wait_group\s+\d", "wait_grou
 product("matmul", 24, 40, 72, lambda code: re.sub(r"bar.sync\s+0;", "", code))
 product("matmul", 24, 40, 72, lambda code: code.replace(".x4.trans.", ".x4."))
 full(30, 70, 9, "")
-full(20, 75, 40, "causal")
+full(12, 75, 40, "causal")
+full(40, 40, 9, "causal", gradient=True)
 sys.exit(bool(failed))

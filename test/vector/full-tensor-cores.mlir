@@ -36,6 +36,21 @@ func.func @main(%q: tensor<?x?x64xbf16>, %k: tensor<?x?x64xbf16>, %v: tensor<?x?
 
 // -----
 
+// The gradients of keys and values: two values of each query, and ones, by which sums are
+// found that must be made again.
+// CHECK-LABEL: func.func private @kernel_0_full_grad(
+// CHECK-DAG: memref.alloc() : memref<64x40xbf16>
+// CHECK-DAG: memref.alloc() : memref<32x200xbf16>
+// CHECK-COUNT-1: aft_gpu.warp_product {{.*}} {columns = 48 : i64, depth = 32 : i64, rows = 32 : i64}
+// CHECK-NOT: aft_gpu
+// CHECK: return
+func.func @main(%dy: tensor<?x?x64xbf16>, %q: tensor<?x?x64xbf16>, %k: tensor<?x?x64xbf16>, %v: tensor<?x?x64xbf16>, %w: tensor<?x?xf32>, %r: tensor<?x?x64xf32>, %z: tensor<?x?x64xf32>) -> tensor<?x?x64xbf16> {
+  %g:4 = aft.full_grad %dy, %q, %k, %v, %w, %r, %z : (tensor<?x?x64xbf16>, tensor<?x?x64xbf16>, tensor<?x?x64xbf16>, tensor<?x?x64xbf16>, tensor<?x?xf32>, tensor<?x?x64xf32>, tensor<?x?x64xf32>) -> (tensor<?x?x64xbf16>, tensor<?x?x64xbf16>, tensor<?x?x64xbf16>, tensor<?x?xf32>)
+  return %g#1 : tensor<?x?x64xbf16>
+}
+
+// -----
+
 // Tensor cores would round f32.
 // CHECK-LABEL: func.func private @kernel_0_full(
 // CHECK-NOT: aft_gpu
