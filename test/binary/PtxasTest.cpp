@@ -39,7 +39,7 @@ protected:
     return path;
   }
   static DeviceCode code() {
-    return {"sm_90a", "sm_90", kPtx, "", {{"first", 128}, {"second", 64}}};
+    return {"sm_90a", "sm_90", kPtx, "", {{"first", 128, {}}, {"second", 64, {}}}};
   }
 
   std::string folder;
