@@ -139,6 +139,7 @@ void FewRowsEmitter::addInnerProducts(Value firstColumn, int64_t count) {
 SmallVector<Value> FewRowsEmitter::innerProductLanes(Value row, Value firstColumn, int64_t count,
                                                      Value lower, Value upper, int64_t chains) {
   SmallVector<Value> zeros(count * chains, e.number(e.typeOf(type, lanes), 0));
+  int64_t bytes = cast<MemRefType>(b.memref.getType()).getElementTypeBitWidth() / 8;
   return e.loop(lower, upper, e.index(chains * lanes), zeros, [&](Value at, ValueRange carried) {
     SmallVector<Value> factors, next;
     for (int64_t chain = 0; chain < chains; ++chain)
@@ -146,6 +147,9 @@ SmallVector<Value> FewRowsEmitter::innerProductLanes(Value row, Value firstColum
     for (auto [i, sum] : llvm::enumerate(carried)) {
       Value column = e.add(firstColumn, i / chains), offset = e.add(at, i % chains * lanes);
       Value other = e.load(b.memref, b.at(offset, column), lanes);
+      // Once per line of 64 bytes: streams of a few lines are too short for the hardware.
+      if (i % chains * lanes * bytes % 64 == 0)
+        prefetch(e, b, offset, e.add(column, kAhead));
       next.push_back(e.fma(factors[i % chains], other, sum));
     }
     return next;
