@@ -94,6 +94,7 @@ void charlm::prepareModelDir(const Options &options) {
 void charlm::saveCheckpoint(const Options &options, aft::nn::LanguageModel model,
                             const aft::TrainingModule &training) {
   prepareModelDir(options);
+  training.fetch();
   OutputArchive archive;
   archive.write("format", c10::IValue(kFormat));
   for (const auto &[name, text] : describeModel(options))

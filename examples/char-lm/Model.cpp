@@ -36,6 +36,7 @@ aft::CompileModuleOptions charlm::compileOptions(const Options &options) {
   aft::CompileModuleOptions result;
   result.compile.threads = static_cast<int>(options.threads);
   result.compile.target = options.target;
+  result.resident = true; // where the target is a GPU
   result.compile.tune = options.tune;
   result.compile.memory = options.memory == "low" ? aft::Memory::low : aft::Memory::normal;
   return result;

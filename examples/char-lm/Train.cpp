@@ -172,6 +172,7 @@ int charlm::train(const Options &options) {
   writeMeasured(options, training, profile);
   if (!completed)
     return 130;
+  training.fetch();
   std::printf("held out after: %.3f bits/char\n", measure(forward, data, options));
   std::printf("checkpoint: %s\n", checkpointPath(options.modelDir).c_str());
   return 0;

@@ -27,9 +27,12 @@ static aft::CompiledModule compileStep(aft::nn::LanguageModel model, const Examp
   aft::Tensors examples = {at::zeros({sizes.batch, sizes.chunk}, at::kLong),
                            at::arange(sizes.chunk, at::kLong)};
   examples.insert(examples.end(), state.begin(), state.end());
+  aft::CompileModuleOptions named = options;
+  for (int i = 1; i <= static_cast<int>(state.size()); ++i)
+    named.state.emplace_back(i, i + 1);
   return aft::compileComputation(
       *model, [model](const aft::Tensors &inputs) mutable { return model->step(inputs); }, examples,
-      options);
+      named);
 }
 
 /// The state before the first position, in the element types of `like`.
@@ -105,10 +108,11 @@ static double decodeBytes(const Options &o, aft::nn::LanguageModel &model,
 
 /// Plain operators do not mix element types.
 static std::function<void()> eagerDecoding(std::shared_ptr<Decoding> decoding,
+                                           const aft::CompiledModule &compiled,
                                            aft::nn::LanguageModel eager) {
   aft::Tensors state = decoding->state;
   for (at::Tensor &part : state)
-    part = part.to(eager->head->weight.scalar_type());
+    part = compiled.fetch(part).to(eager->head->weight.scalar_type());
   return [=]() mutable {
     at::NoGradGuard guard;
     decoding->run([&](const aft::Tensors &inputs) { return eager->step(inputs); }, state);
@@ -145,6 +149,6 @@ Subject aft::bench::makeDecoding(const Options &o) {
   subject.cost.bytes = decodeBytes(o, model, *decoding);
   subject.compiled = [decoding, model, step] { decoding->run(step, decoding->state); };
   if (o.eager())
-    subject.eager = eagerDecoding(decoding, plainCopy(model));
+    subject.eager = eagerDecoding(decoding, compiled, plainCopy(model));
   return subject;
 }

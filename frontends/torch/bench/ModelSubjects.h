@@ -15,6 +15,7 @@ auto compileModuleTwice(const Options &o, CompileTimes &times, const Shapes &sha
   return compileTwice(o, times, shapes, [&](const aft::CompileOptions &options) {
     aft::CompileModuleOptions module;
     module.compile = options;
+    module.resident = true; // where the target is a GPU
     return make(module);
   });
 }
@@ -30,6 +31,11 @@ Check newCheck(const Options &options);
 
 /// Integers below `most`, or those of NAME.npy in the folder that --inputs names.
 at::Tensor makeIds(const Options &options, const std::string &name, int64_t length, int64_t most);
+
+/// Where the target is a GPU: measures calls of a module without copies, whose results must be
+/// those of the call that was checked.
+void runOnGpu(Subject &subject, const aft::CompiledModule &compiled,
+              const torch::nn::Module &module, const at::Tensor &input, const at::Tensor &checked);
 
 Subject makeForward(const Options &options);
 Subject makeImages(const Options &options);

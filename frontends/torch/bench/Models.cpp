@@ -3,11 +3,15 @@
 #include "frontends/torch/bench/Arrays.h"
 #include "frontends/torch/bench/ExampleSizes.h"
 #include "frontends/torch/bench/ModelSubjects.h"
+#include "frontends/torch/bench/OpChecks.h"
 #include "frontends/torch/bench/Subjects.h"
+#include "frontends/torch/ops/Kernels.h"
+#include "runtime/cuda/ResidentCall.h"
 
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <map>
 
 using namespace aft::bench;
 
@@ -37,18 +41,55 @@ at::Tensor aft::bench::makeIds(const Options &o, const std::string &name, int64_
   return ids;
 }
 
+void aft::bench::runOnGpu(Subject &subject, const aft::CompiledModule &compiled,
+                          const torch::nn::Module &module, const at::Tensor &input,
+                          const at::Tensor &checked) {
+  std::map<std::string, at::Tensor> tensors;
+  for (const auto &named : {module.named_parameters(), module.named_buffers()})
+    for (const auto &item : named)
+      tensors[item.key()] = item.value().contiguous();
+  const aft::Program &program = compiled.program();
+  std::vector<Buffer> arguments = {ops::bufferOf(input)};
+  const EntryInfo &entry = program.entries().front();
+  for (size_t i = 1; i < entry.inputs.size(); ++i) {
+    auto tensor = tensors.find(entry.inputs[i].name);
+    if (tensor == tensors.end())
+      throw std::runtime_error("the module has no tensor '" + entry.inputs[i].name + "'");
+    arguments.push_back(ops::bufferOf(tensor->second));
+  }
+  at::Tensor result = at::empty_like(checked);
+  std::shared_ptr<aft::cuda::ResidentCall> call;
+  // The module keeps the program.
+  std::shared_ptr<const aft::Program> kept(std::make_shared<aft::CompiledModule>(compiled),
+                                           &program);
+  expectOk(aft::cuda::ResidentCall::create(/*ordinal=*/0, kept, entry.name, arguments,
+                                           {ops::bufferOf(result)}, call));
+  expectOk(call->run());
+  expectOk(call->fetch());
+  if (!at::equal(result, checked))
+    throw std::runtime_error(
+        "the result of a call on memory of the GPU differs from that on arrays");
+  subject.compiled = [call] { expectOk(call->run()); };
+  subject.wait = [call] { expectOk(call->wait()); };
+}
+
 /// What both kinds of models do with their compiled form.
 static void finishForward(const Options &o, Subject &subject, const aft::CompiledModule &compiled,
-                          const at::Tensor &input, const at::Tensor &expected, double parameters) {
+                          const torch::nn::Module &module, const at::Tensor &input,
+                          const at::Tensor &expected) {
   at::Tensor logits = compiled.run({input})[0];
   if (!o.outputs.empty())
     writeTensor(o.outputs, "logits", logits);
   subject.check = newCheck(o);
   subject.check.add(distance(logits, expected), logitsLimit(o));
   subject.cost.flops = modelFlops(o);
-  subject.cost.bytes = parameters + static_cast<double>(input.nbytes() + logits.nbytes());
+  subject.cost.bytes =
+      parameterBytes(module) + static_cast<double>(input.nbytes() + logits.nbytes());
   subject.scratch = compiled.scratchBytes({input});
-  subject.compiled = [compiled, input] { compiled.run({input}); };
+  if (o.target == "cuda")
+    runOnGpu(subject, compiled, module, input, logits);
+  else
+    subject.compiled = [compiled, input] { compiled.run({input}); };
 }
 
 Subject aft::bench::makeForward(const Options &o) {
@@ -64,8 +105,7 @@ Subject aft::bench::makeForward(const Options &o) {
         {at::zeros({sizes.batch, sizes.length}, at::kLong)}, options);
   };
   auto compiled = compileModuleTwice(o, subject.compile, {{o.batch, o.length}}, make);
-  finishForward(o, subject, compiled, ids, plainCopy(model, at::kDouble)->forward(ids),
-                parameterBytes(*model));
+  finishForward(o, subject, compiled, *model, ids, plainCopy(model, at::kDouble)->forward(ids));
   if (o.eager())
     subject.eager = [eager = plainCopy(model), ids]() mutable {
       at::NoGradGuard guard;
@@ -90,9 +130,8 @@ Subject aft::bench::makeImages(const Options &o) {
             [&](const aft::Tensors &inputs) { return aft::Tensors{model->forward(inputs[0])}; },
             {images}, options);
       });
-  finishForward(o, subject, compiled, images,
-                plainCopy(model, at::kDouble)->forward(images.to(at::kDouble)),
-                parameterBytes(*model));
+  finishForward(o, subject, compiled, *model, images,
+                plainCopy(model, at::kDouble)->forward(images.to(at::kDouble)));
   if (o.eager())
     subject.eager = [eager = plainCopy(model), images]() mutable {
       at::NoGradGuard guard;

@@ -27,6 +27,7 @@ static torch::optim::AdamWOptions adamW() {
 static void checkStep(const Options &o, const aft::TrainingModule &step,
                       aft::nn::LanguageModel &model, aft::nn::LanguageModel &before, Check &check) {
   bool rough = o.dtype == "bf16";
+  step.fetch();
   auto old = before->named_parameters(), updated = model->named_parameters();
   std::map<std::string, at::Tensor> moments;
   for (auto &[name, tensor] : step.state())
@@ -92,6 +93,7 @@ static void runOtherShapes(const Options &o, const aft::TrainingModule &step,
     std::vector<int64_t> shape = {1 + i % 3, std::min(o.length, apart * (i + 1))};
     at::Tensor ids = at::randint(0, o.vocab, shape, at::kLong), targets = ids.flip({1});
     at::Tensor expected;
+    step.fetch();
     {
       at::NoGradGuard guard;
       expected = lossOf(plainCopy(model, at::kDouble)->forward(ids), targets);

@@ -80,10 +80,11 @@ static std::string textOf(const TensorType &type) {
   return text + "]";
 }
 
-void InputCheck::checkOne(size_t index, const at::Tensor &found) const {
+void InputCheck::checkOne(size_t index, const at::Tensor &found, bool isHeld) const {
   const TensorType &expected = types[index];
   TORCH_CHECK(found.defined(), "input ", index, " is undefined, expected ", textOf(expected));
-  placement.check(found, "input " + std::to_string(index));
+  if (!isHeld)
+    placement.check(found, "input " + std::to_string(index));
   TORCH_CHECK(found.layout() == at::kStrided, "input ", index, " must be a dense tensor, found ",
               found.layout());
   TensorType type = typeOf(found);
@@ -115,6 +116,9 @@ void InputCheck::checkIndices(const Tensors &inputs) const {
     sizes.push_back(inputs[extent.axes.front().first].size(extent.axes.front().second));
   for (const Indices &use : indices) {
     const at::Tensor &ids = inputs[use.input];
+    // Reading them from a GPU would wait for it.
+    if (!ids.is_cpu())
+      continue;
     int64_t high = use.count.at(sizes), low = use.fromEnd ? -high : 0;
     bool isLong = ids.scalar_type() == at::kLong;
     int64_t place = (isLong ? firstOutside<int64_t> : firstOutside<int32_t>)(ids, low, high);
@@ -124,13 +128,14 @@ void InputCheck::checkIndices(const Tensors &inputs) const {
   }
 }
 
-Tensors InputCheck::operator()(const Tensors &inputs) const {
+Tensors InputCheck::operator()(const Tensors &inputs, const ops::Mirror *mirror) const {
   TORCH_CHECK(inputs.size() == types.size(), "expected ", types.size(), " inputs, found ",
               inputs.size());
   Tensors contiguous;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    checkOne(i, inputs[i]);
-    contiguous.push_back(ops::inMemory(inputs[i]));
+    bool isHeld = mirror && mirror->find(inputs[i]);
+    checkOne(i, inputs[i], isHeld);
+    contiguous.push_back(isHeld ? inputs[i] : placement.ready(inputs[i]));
   }
   for (const DynamicExtent &extent : extents) {
     auto [first, dimension] = extent.axes.front();
@@ -191,12 +196,22 @@ CompileOptions capture::programOptions(const CompileOptions &options,
                                        const ops::Placement &placement, const Tensors &examples) {
   CompileOptions result = options;
   result.target = placement.target(options.target);
+  if (placement.isGpu())
+    result.device = placement.device().index();
   if (result.threads == 0)
     result.threads = ops::threads();
   if (result.tune && result.tuneShapes.empty())
     for (const at::Tensor &example : examples)
       result.tuneShapes.push_back(example.sizes().vec());
   return result;
+}
+
+std::shared_ptr<ops::Mirror> capture::mirrorOf(const CompileModuleOptions &options,
+                                               const CompileOptions &program,
+                                               const ops::Placement &placement) {
+  if (!options.resident || placement.isGpu() || !ops::isForGpu(program.target))
+    return nullptr;
+  return std::make_shared<ops::Mirror>(program.device);
 }
 
 std::string capture::programName(const torch::nn::Module &module,

@@ -4,6 +4,7 @@
 #define AFT_TORCH_CAPTURE_ARGUMENTS_H
 
 #include "frontends/torch/capture/Translation.h"
+#include "frontends/torch/ops/Mirror.h"
 #include "frontends/torch/ops/Placement.h"
 #include "runtime/core/InternalApi.h"
 
@@ -14,8 +15,8 @@ class InputCheck {
 public:
   InputCheck(const Capture &capture, ops::Placement placement);
   /// The inputs, contiguous. Throws c10::Error with the input, what was expected
-  /// and found.
-  Tensors operator()(const Tensors &inputs) const;
+  /// and found. `mirror`, where there is one, may hold some of them.
+  Tensors operator()(const Tensors &inputs, const ops::Mirror *mirror = nullptr) const;
 
 private:
   /// An input that an operator takes for places in a dimension of a tensor.
@@ -27,7 +28,7 @@ private:
   };
 
   void findIndices(const Capture &capture);
-  void checkOne(size_t index, const at::Tensor &found) const;
+  void checkOne(size_t index, const at::Tensor &found, bool isHeld) const;
   void checkIndices(const Tensors &inputs) const;
 
   ops::Placement placement;
@@ -58,6 +59,11 @@ std::string labelOf(const TracedState &state);
 /// number of threads and the examples' shapes where nothing else is said.
 CompileOptions programOptions(const CompileOptions &options, const ops::Placement &placement,
                               const Tensors &examples);
+/// What keeps tensors on the GPU for a program that is compiled with `program`; null where
+/// nothing does.
+std::shared_ptr<ops::Mirror> mirrorOf(const CompileModuleOptions &options,
+                                      const CompileOptions &program,
+                                      const ops::Placement &placement);
 /// The program's name: what the options say, else the module's class.
 std::string programName(const torch::nn::Module &module, const CompileModuleOptions &options);
 /// Builds and compiles; throws c10::Error.

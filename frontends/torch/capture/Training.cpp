@@ -15,6 +15,17 @@ using namespace aft::capture;
 
 static constexpr const char *kLoss = "loss", *kStep = "train_step";
 
+namespace {
+/// What a training step keeps on a GPU while the module's tensors are on the host.
+struct Resident {
+  std::shared_ptr<ops::Mirror> mirror; ///< null: nothing
+  std::vector<ops::Reflection> parameters, moments, fixed;
+  /// Of arguments and results that are copied at every step. They keep their places.
+  std::map<size_t, std::shared_ptr<const cuda::Array>> arguments, results;
+  bool isAhead = false; ///< of the host's parameters and moments
+};
+} // namespace
+
 /// The program's entry takes (parameters, first moments, second moments, step,
 /// learning rate, inputs, what else it uses) and returns
 /// (loss, parameters, moments, other results).
@@ -35,8 +46,13 @@ struct TrainingModule::Impl {
   /// as a whole where nothing has moved.
   at::Tensor stepNumber, rate, seedNumber;
   Tensors results;
+  Resident resident;
 
+  size_t count() const { return parameters.size(); }
   Tensors arguments(const Tensors &inputs) const;
+  std::vector<Buffer> placeArguments(const Tensors &arguments);
+  at::Tensor runMirrored(const Tensors &inputs);
+  void fetch();
 };
 
 static void checkParameter(const TracedState &state) {
@@ -99,6 +115,7 @@ TrainingModule aft::compileTrainingComputation(torch::nn::Module &module, const 
   CompileOptions program = programOptions(options.compile, placement, examples);
   program.training = trainingOptions(optimizer);
   impl->program = compileGraph(graph, program);
+  impl->resident.mirror = mirrorOf(options, program, placement);
   const EntryInfo &entry = *impl->program->entry(kStep);
   size_t count = impl->parameters.size();
   auto zeros = [&](const TensorType &type) {
@@ -136,7 +153,7 @@ Tensors TrainingModule::Impl::arguments(const Tensors &inputs) const {
   for (const TracedState &state : fixed) {
     if (state.tensor.defined()) {
       placement.check(state.tensor, labelOf(state));
-      all.push_back(ops::inMemory(state.tensor));
+      all.push_back(placement.ready(state.tensor));
     } else {
       seedNumber.fill_(stepSeed(seed, steps));
       all.push_back(seedNumber);
@@ -155,8 +172,99 @@ int64_t TrainingModule::scratchBytes(const Tensors &inputs) const {
   return bytes;
 }
 
+/// Brings what is on the GPU up to date, and copies there what is new at every step.
+std::vector<Buffer> TrainingModule::Impl::placeArguments(const Tensors &arguments) {
+  const ops::Mirror &mirror = *resident.mirror;
+  resident.parameters.resize(count());
+  resident.moments.resize(2 * count());
+  resident.fixed.resize(fixed.size());
+  for (size_t i = 0; i < count(); ++i)
+    TORCH_CHECK(!resident.isAhead || !resident.parameters[i].isBehind(parameters[i].tensor),
+                labelOf(parameters[i]),
+                " was changed while its numbers after the last steps are "
+                "on the GPU alone; fetch() must be called before");
+  std::vector<Buffer> buffers;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const at::Tensor &tensor = arguments[i];
+    std::shared_ptr<const cuda::Array> array;
+    auto keep = [&](ops::Reflection &reflection, const at::Tensor &followed) {
+      mirror.update(reflection, followed);
+      array = reflection.array;
+    };
+    size_t fromEnd = arguments.size() - i;
+    if (i < count()) {
+      keep(resident.parameters[i], tensor);
+    } else if (i < 3 * count()) {
+      keep(resident.moments[i - count()], tensor);
+    } else if (fromEnd <= fixed.size() && fixed[fixed.size() - fromEnd].tensor.defined()) {
+      keep(resident.fixed[fixed.size() - fromEnd], fixed[fixed.size() - fromEnd].tensor);
+    } else {
+      auto &kept = resident.arguments[i];
+      if (!kept || kept->bytes() != static_cast<int64_t>(tensor.nbytes()))
+        kept = mirror.make(static_cast<int64_t>(tensor.nbytes()));
+      mirror.write(*kept, tensor);
+      array = kept;
+    }
+    buffers.push_back(
+        ops::bufferOf(*array, ops::dtypeOf(tensor.scalar_type()), tensor.sizes().vec()));
+  }
+  return buffers;
+}
+
+/// A step that copies the inputs and the loss alone.
+at::Tensor TrainingModule::Impl::runMirrored(const Tensors &inputs) {
+  Tensors all = arguments(check(inputs));
+  std::vector<Buffer> in = placeArguments(all), out;
+  std::vector<std::vector<int64_t>> shapes;
+  Status status = program->outputShapes(kStep, in, shapes);
+  TORCH_CHECK(status.ok(), status.message);
+  const EntryInfo &entry = *program->entry(kStep);
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    const ValueInfo &output = entry.outputs[i];
+    if (output.alias >= 0) {
+      out.push_back(in[static_cast<size_t>(output.alias)]);
+      continue;
+    }
+    int64_t bytes = sizeOf(output.type.dtype);
+    for (int64_t extent : shapes[i])
+      bytes *= extent;
+    auto &kept = resident.results[i];
+    if (!kept || kept->bytes() != bytes)
+      kept = resident.mirror->make(bytes);
+    out.push_back(ops::bufferOf(*kept, output.type.dtype, shapes[i]));
+  }
+  status = program->runResident(kStep, in, out, resident.mirror->stream());
+  TORCH_CHECK(status.ok(), status.message);
+  resident.isAhead = true;
+  ++steps;
+  at::Tensor loss = placement.empty(entry.outputs[0].type.dtype, shapes[0]);
+  resident.mirror->read(*resident.results.at(0), loss);
+  return loss;
+}
+
+void TrainingModule::Impl::fetch() {
+  if (!resident.isAhead)
+    return;
+  at::NoGradGuard noGradients;
+  auto take = [&](ops::Reflection &reflection, const at::Tensor &tensor) {
+    resident.mirror->read(*reflection.array, tensor);
+    tensor.unsafeGetTensorImpl()->bump_version();
+    reflection.note(tensor);
+  };
+  for (size_t i = 0; i < count(); ++i) {
+    take(resident.parameters[i], parameters[i].tensor);
+    take(resident.moments[i], first[i]);
+    take(resident.moments[count() + i], second[i]);
+  }
+  resident.isAhead = false;
+}
+
+void TrainingModule::fetch() const { impl->fetch(); }
+
 at::Tensor TrainingModule::run(const Tensors &inputs) const {
   at::NoGradGuard noGradients;
+  if (impl->resident.mirror)
+    return impl->runMirrored(inputs);
   Tensors arguments = impl->arguments(impl->check(inputs));
   std::vector<Buffer> in = buffersOf(arguments), out;
   std::vector<std::vector<int64_t>> shapes;
@@ -198,6 +306,7 @@ void TrainingModule::save(const std::string &path, const SaveModuleOptions &opti
   TORCH_CHECK(options.initialState.empty(),
               "a training step begins with the module's parameters, found ",
               options.initialState.size(), " tensors of an initial state");
+  impl->fetch();
   Weights weights;
   size_t count = impl->parameters.size();
   for (size_t i = 0; i < count; ++i) {
@@ -215,6 +324,7 @@ void TrainingModule::save(const std::string &path, const SaveModuleOptions &opti
 }
 
 std::vector<std::pair<std::string, at::Tensor>> TrainingModule::state() const {
+  impl->fetch();
   std::vector<std::pair<std::string, at::Tensor>> all;
   for (size_t i = 0; i < impl->parameters.size(); ++i) {
     all.emplace_back("m." + impl->parameters[i].name, impl->first[i].clone());
@@ -242,6 +352,8 @@ void TrainingModule::loadState(const std::vector<std::pair<std::string, at::Tens
   }
   int64_t steps = take("step", at::scalar_tensor(0, at::kLong)).item<int64_t>();
   TORCH_CHECK(steps >= 0, "the state's 'step' must not be negative, found ", steps);
+  // The parameters of the steps so far are nowhere else.
+  impl->fetch();
   impl->first = std::move(first);
   impl->second = std::move(second);
   impl->steps = steps;

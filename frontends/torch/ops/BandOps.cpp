@@ -99,6 +99,10 @@ TORCH_LIBRARY_IMPL(aft, CPU, m) {
   m.impl("band", band);
   m.impl("band_backward", backward);
 }
+TORCH_LIBRARY_IMPL(aft, CUDA, m) {
+  m.impl("band", band);
+  m.impl("band_backward", backward);
+}
 
 TORCH_LIBRARY_IMPL(aft, Meta, m) {
   m.impl("band", bandMeta);

@@ -2,6 +2,8 @@
 
 #include "frontends/torch/ops/Kernels.h"
 
+#include "frontends/torch/ops/Placement.h"
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
@@ -134,13 +136,16 @@ static std::string textOf(const Operation &operation, const Extents &extents) {
 //===----------------------------------------------------------------------===//
 
 /// Programs live as long as the process: there are only as many as different
-/// layers.
-static std::shared_ptr<Program> compiled(const std::string &mnemonic, const std::string &text) {
+/// layers, on each device.
+static std::shared_ptr<Program> compiled(const std::string &mnemonic, const std::string &text,
+                                         const Placement &place) {
   static std::mutex mutex;
   static auto &programs = *new std::unordered_map<std::string, std::shared_ptr<Program>>();
   CompileOptions options;
   options.threads = threads();
-  std::string key = std::to_string(options.threads) + " " + text;
+  options.target = place.target(options.target);
+  options.device = place.isGpu() ? place.device().index() : 0;
+  std::string key = place.device().str() + " " + std::to_string(options.threads) + " " + text;
   std::lock_guard<std::mutex> lock(mutex);
   std::shared_ptr<Program> &program = programs[key];
   if (!program) {
@@ -153,18 +158,21 @@ static std::shared_ptr<Program> compiled(const std::string &mnemonic, const std:
 std::vector<Tensor> aft::ops::run(const Operation &operation, const Extents &extents) {
   std::vector<Tensor> inputs, results;
   std::vector<Buffer> in, out;
+  auto name = [&](size_t i) {
+    return "aft::" + operation.mnemonic + ": operand " + std::to_string(i);
+  };
+  Placement place(operation.operands[0].tensor, name(0));
   for (const auto &operand : operation.operands) {
-    TORCH_CHECK(operand.tensor.device().is_cpu(), "aft::", operation.mnemonic,
-                ": all tensors must be on the CPU, found one on ", operand.tensor.device());
-    inputs.push_back(inMemory(operand.tensor));
+    place.check(operand.tensor, name(inputs.size()));
+    inputs.push_back(place.ready(operand.tensor));
     in.push_back(bufferOf(inputs.back()));
   }
   for (const auto &[type, letters] : operation.results) {
-    results.push_back(at::empty(extents.shapeOf(letters), at::TensorOptions().dtype(type)));
+    results.push_back(place.empty(dtypeOf(type), extents.shapeOf(letters)));
     out.push_back(bufferOf(results.back()));
   }
   Status status =
-      compiled(operation.mnemonic, textOf(operation, extents))->run("main", in, out);
+      place.run(*compiled(operation.mnemonic, textOf(operation, extents), place), "main", in, out);
   TORCH_CHECK(status.ok(), "aft::", operation.mnemonic, ": ", status.message);
   return results;
 }

@@ -179,7 +179,7 @@ std::vector<Tensor> aft::ops::mixerForward(const MixerKind &kind, const MixerOpe
       results.push_back(results[0].to(sum, false, /*copy=*/true));
       results.push_back(at::full(extents.shapeOf(layout.logz),
                                  -std::numeric_limits<double>::infinity(),
-                                 at::TensorOptions().dtype(sum)));
+                                 operands.q.options().dtype(sum)));
     }
     return results;
   }
@@ -206,7 +206,7 @@ std::vector<Tensor> aft::ops::mixerBackward(const MixerKind &kind, const MixerOp
   if (isEmpty(operands)) {
     std::vector<Tensor> zeros;
     for (const auto &[type, letters] : results)
-      zeros.push_back(at::zeros(extents.shapeOf(letters), at::TensorOptions().dtype(type)));
+      zeros.push_back(at::zeros(extents.shapeOf(letters), operands.q.options().dtype(type)));
     return zeros;
   }
   Operation operation{kind.name + "_grad", {{dy, layout.query}}, results, "$0"};

@@ -27,9 +27,9 @@ static MixerOperands operandsOf(const Tensor &q, const Tensor &k, const Tensor &
   return {q, k, v, bias.value_or(Tensor()), lengths.value_or(Tensor())};
 }
 
-static Three forwardCPU(string_view mixer, const Tensor &q, const Tensor &k, const Tensor &v,
-                        const OptionalTensor &bias, const OptionalTensor &lengths,
-                        int64_t window, at::IntArrayRef grid, bool causal, string_view gate) {
+static Three forwardCompiled(string_view mixer, const Tensor &q, const Tensor &k, const Tensor &v,
+                             const OptionalTensor &bias, const OptionalTensor &lengths,
+                             int64_t window, at::IntArrayRef grid, bool causal, string_view gate) {
   auto results = mixerForward(kindOf(mixer, window, grid, causal, gate),
                               operandsOf(q, k, v, bias, lengths), /*saved=*/true);
   return {results[0], results[1], results[2]};
@@ -48,10 +48,10 @@ static Three forwardMeta(string_view mixer, const Tensor &q, const Tensor &k, co
                                     : at::empty_like(ratio)};
 }
 
-static Four backwardCPU(const Tensor &dy, const Tensor &ratio, const Tensor &logz,
-                        string_view mixer, const Tensor &q, const Tensor &k, const Tensor &v,
-                        const OptionalTensor &bias, const OptionalTensor &lengths,
-                        int64_t window, at::IntArrayRef grid, bool causal, string_view gate) {
+static Four backwardCompiled(const Tensor &dy, const Tensor &ratio, const Tensor &logz,
+                             string_view mixer, const Tensor &q, const Tensor &k, const Tensor &v,
+                             const OptionalTensor &bias, const OptionalTensor &lengths,
+                             int64_t window, at::IntArrayRef grid, bool causal, string_view gate) {
   auto results = mixerBackward(kindOf(mixer, window, grid, causal, gate),
                                operandsOf(q, k, v, bias, lengths), dy, ratio, logz);
   results.resize(4);
@@ -77,9 +77,9 @@ struct MixerFunction : torch::autograd::Function<MixerFunction> {
   static Tensor forward(torch::autograd::AutogradContext *context, const MixerKind &kind,
                         const Tensor &q, const Tensor &k, const Tensor &v,
                         const OptionalTensor &bias, const OptionalTensor &lengths) {
-    auto [y, ratio, logz] = callBelow<decltype(forwardCPU)>(
-        "aft::mixer_forward", kind.name, q, k, v, bias, lengths,
-        kind.window, kind.grid, kind.causal, kind.gate);
+    auto [y, ratio, logz] = callBelow<decltype(forwardCompiled)>("aft::mixer_forward", kind.name, q,
+                                                                 k, v, bias, lengths, kind.window,
+                                                                 kind.grid, kind.causal, kind.gate);
     context->save_for_backward({q, k, v, bias.value_or(Tensor()),
                                 lengths.value_or(Tensor()), ratio, logz});
     context->saved_data["mixer"] = kind.name;
@@ -95,7 +95,7 @@ struct MixerFunction : torch::autograd::Function<MixerFunction> {
     auto saved = context->get_saved_variables();
     auto &data = context->saved_data;
     std::string mixer = data["mixer"].toStringRef();
-    auto [dq, dk, dv, dbias] = callBelow<decltype(backwardCPU)>(
+    auto [dq, dk, dv, dbias] = callBelow<decltype(backwardCompiled)>(
         "aft::mixer_backward", gradients[0], saved[5], saved[6], mixer, saved[0], saved[1],
         saved[2], optional(saved[3]), optional(saved[4]), data["window"].toInt(),
         data["grid"].toIntVector(), data["causal"].toBool(), data["gate"].toStringRef());
@@ -199,8 +199,13 @@ template <Mix implementation> static void implement(torch::Library &m) {
 
 TORCH_LIBRARY_IMPL(aft, CPU, m) {
   implement<mix>(m);
-  m.impl("mixer_forward", forwardCPU);
-  m.impl("mixer_backward", backwardCPU);
+  m.impl("mixer_forward", forwardCompiled);
+  m.impl("mixer_backward", backwardCompiled);
+}
+TORCH_LIBRARY_IMPL(aft, CUDA, m) {
+  implement<mix>(m);
+  m.impl("mixer_forward", forwardCompiled);
+  m.impl("mixer_backward", backwardCompiled);
 }
 
 TORCH_LIBRARY_IMPL(aft, Meta, m) {

@@ -122,6 +122,7 @@ template <bool meta> static void implement(torch::Library &m) {
 }
 
 TORCH_LIBRARY_IMPL(aft, CPU, m) { implement<false>(m); }
+TORCH_LIBRARY_IMPL(aft, CUDA, m) { implement<false>(m); }
 TORCH_LIBRARY_IMPL(aft, Meta, m) { implement<true>(m); }
 
 TORCH_LIBRARY_IMPL(aft, Autograd, m) {

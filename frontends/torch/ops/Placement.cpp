@@ -3,6 +3,7 @@
 #include "frontends/torch/ops/Placement.h"
 
 #include "frontends/torch/ops/Kernels.h"
+#include "runtime/cuda/DeviceCode.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -13,9 +14,7 @@ using namespace aft::ops;
 Placement::Placement(const at::Tensor &tensor, std::string name)
     : place(tensor.device()), like(std::move(name)) {
   TORCH_CHECK(place.is_cpu() || place.is_cuda(), like, " is on ", place,
-              ", where no program runs; expected cpu or cuda:0");
-  TORCH_CHECK(!place.is_cuda() || place.index() == 0, like, " is on ", place,
-              "; programs run on cuda:0, the first GPU that CUDA_VISIBLE_DEVICES lets through");
+              ", where no program runs; expected cpu or cuda");
 }
 
 void Placement::check(const at::Tensor &tensor, const std::string &name) const {
@@ -35,6 +34,14 @@ std::string Placement::target(const std::string &wanted) const {
   TORCH_CHECK(wanted == "cuda" || wanted.rfind("cuda:", 0) == 0, like, " is on ", place,
               ", where code for the target '", wanted, "' does not run; expected cuda[:sm_XX]");
   return wanted;
+}
+
+at::Tensor Placement::ready(const at::Tensor &tensor) const {
+  at::Tensor numbers = inMemory(tensor);
+  // A view may begin anywhere.
+  bool isAligned =
+      reinterpret_cast<uintptr_t>(numbers.const_data_ptr()) % cuda::kBufferAlignment == 0;
+  return isGpu() && !isAligned ? numbers.clone(at::MemoryFormat::Contiguous) : numbers;
 }
 
 at::Tensor Placement::empty(DType dtype, const std::vector<int64_t> &shape) const {

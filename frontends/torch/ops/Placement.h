@@ -30,6 +30,8 @@ public:
   /// What a program must be compiled for, where its options say `wanted`. Throws
   /// c10::Error where that cannot be.
   std::string target(const std::string &wanted) const;
+  /// The tensor with its numbers one after the other, and on a GPU where programs want them.
+  at::Tensor ready(const at::Tensor &tensor) const;
   /// A new tensor, whose numbers are undefined.
   at::Tensor empty(DType dtype, const std::vector<int64_t> &shape) const;
   /// Runs an entry on tensors that are here. On a GPU it returns before that is done.

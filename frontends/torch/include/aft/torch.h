@@ -2,7 +2,7 @@
 // aft::compile captures what a C++ module computes on example inputs, at the level of the operators
 // its author called, and compiles it. The result takes inputs of any batch size and length (see
 // CompileModuleOptions::dynamic), reads the module's own parameters at every call, and runs where
-// these are: on the CPU or the GPU cuda:0, where all inputs must be, too. Errors are c10::Error.
+// these are: on the CPU or on a GPU, where all inputs must be, too. Errors are c10::Error.
 //
 //   auto model = aft::nn::LanguageModel();
 //   auto compiled = aft::compile(model, {ids});
@@ -49,6 +49,13 @@ struct CompileModuleOptions {
   /// Results that become inputs of the next call, as (result, input): the state that a
   /// session of the saved artifact keeps (see aft/aft.h).
   std::vector<std::pair<int, int>> state;
+  /// For programs that run on a GPU (compile.target "cuda") while the module's tensors are on
+  /// the host: keeps there what calls have in common, so that inputs and results alone are
+  /// copied at each. Parameters and buffers are copied when they are first used, and again
+  /// where LibTorch counts a change since (not one through data_ptr() or .data()); results
+  /// of `state` are not copied: see CompiledModule::fetch. A training step works on its own
+  /// copy of the parameters: see TrainingModule::fetch.
+  bool resident = false;
 };
 
 /// What a saved module holds besides its code and its parameters.
@@ -81,6 +88,9 @@ class AFT_API CompiledModule {
 public:
   /// Inputs as the examples but for the dynamic dimensions.
   Tensors run(const Tensors &inputs) const;
+  /// A result of CompileModuleOptions::state that stayed on a GPU, which is a tensor of the
+  /// device "meta", without numbers: those. Other tensors are returned as they are.
+  at::Tensor fetch(const at::Tensor &state) const;
   /// Scratch memory that such a call takes, in bytes.
   int64_t scratchBytes(const Tensors &inputs) const;
   const CompileStats &stats() const;
@@ -105,6 +115,10 @@ class AFT_API TrainingModule {
 public:
   /// One step on a batch; the loss before the update.
   at::Tensor run(const Tensors &inputs) const;
+  /// With CompileModuleOptions::resident: brings the module's parameters up to date, which
+  /// otherwise stay as they were before the steps. To be called before they are read or
+  /// changed; state() and save() do.
+  void fetch() const;
   /// Scratch memory that a step takes besides parameters, moments and inputs, in bytes.
   int64_t scratchBytes(const Tensors &inputs) const;
 

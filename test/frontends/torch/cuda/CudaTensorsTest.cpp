@@ -1,103 +1,12 @@
 //===- CudaTensorsTest.cpp - Compiled modules on tensors of a GPU ---------===//
 
-#include "EmulatedKernels.h"
-#include "FakeBlas.h"
-#include "FakeCudaDevice.h"
-#include "aft/nn.h"
-#include "aft/torch.h"
-
-#include <gtest/gtest.h>
-#include <torch/torch.h>
+#include "CudaHarness.h"
 
 using namespace aft;
 using namespace aft::test;
 using fake::state;
 
-extern "C" cuda::Result cuCtxPushCurrent_v2(cuda::Context context);
-extern "C" cuda::Result cuCtxPopCurrent_v2(cuda::Context *context);
-extern "C" cuda::Result cuDevicePrimaryCtxRetain(cuda::Context *context, int device);
-extern "C" cuda::Result cuStreamCreate(cuda::Stream *stream, unsigned flags);
-
 namespace {
-
-/// Kernels of programs have the same names: each test begins without any.
-class CudaTensors : public ::testing::Test {
-protected:
-  void SetUp() override { state().kernels.clear(); }
-};
-
-torch::nn::Sequential makeModel() {
-  torch::manual_seed(3);
-  return torch::nn::Sequential(torch::nn::Linear(8, 16), torch::nn::GELU(),
-                               torch::nn::LayerNorm(torch::nn::LayerNormOptions({16})),
-                               torch::nn::Linear(16, 4));
-}
-
-at::Tensor lossOf(at::Tensor y, at::Tensor wanted) { return (y - wanted).square().mean(); }
-
-CompileModuleOptions uncached() {
-  CompileModuleOptions options;
-  options.compile.cacheDir = "";
-  return options;
-}
-
-/// Gives the driver's kernels their code: that of the same program for emulation, which
-/// runs once on zeros, with 5 where an extent is free. The code is there while the result is.
-[[nodiscard]] std::shared_ptr<Program>
-emulate(const std::string &text, const std::string &entry,
-        std::shared_ptr<TrainingOptions> training = nullptr) {
-  CompileOptions options;
-  options.target = "cuda-emulated";
-  options.cacheDir = "";
-  options.training = std::move(training);
-  std::shared_ptr<Program> program;
-  EXPECT_EQ(Program::compile(text, "emulated", options, program).message, "");
-  std::vector<std::vector<char>> memory;
-  auto buffer = [&](DType dtype, std::vector<int64_t> shape) {
-    int64_t bytes = sizeOf(dtype);
-    for (int64_t &extent : shape)
-      bytes *= extent = extent == kDynamic ? 5 : extent;
-    memory.emplace_back(static_cast<size_t>(bytes));
-    return Buffer{memory.back().data(), dtype, shape};
-  };
-  std::vector<Buffer> in, out;
-  for (const ValueInfo &input : program->entry(entry)->inputs)
-    in.push_back(buffer(input.type.dtype, input.type.shape));
-  std::vector<std::vector<int64_t>> shapes;
-  EXPECT_EQ(program->outputShapes(entry, in, shapes).message, "");
-  for (size_t i = 0; i < shapes.size(); ++i) {
-    const ValueInfo &output = program->entry(entry)->outputs[i];
-    out.push_back(output.alias < 0 ? buffer(output.type.dtype, shapes[i])
-                                   : in[static_cast<size_t>(output.alias)]);
-  }
-  EmulatedKernels kernels;
-  EXPECT_EQ(program->run(entry, in, out, kernels.runtime()).message, "");
-  return program;
-}
-
-std::string messageOf(const std::function<void()> &work) {
-  try {
-    work();
-  } catch (const c10::Error &error) {
-    return error.what_without_backtrace();
-  }
-  return "";
-}
-
-void expectContains(const std::string &text, const std::string &part) {
-  EXPECT_NE(text.find(part), std::string::npos) << text;
-}
-
-/// A stream of the driver's, as LibTorch has them.
-void *makeStream() {
-  cuda::Context context = nullptr;
-  cuda::Stream stream = nullptr;
-  EXPECT_EQ(cuDevicePrimaryCtxRetain(&context, 0), cuda::Result::Success);
-  EXPECT_EQ(cuCtxPushCurrent_v2(context), cuda::Result::Success);
-  EXPECT_EQ(cuStreamCreate(&stream, cuda::kStreamNonBlocking), cuda::Result::Success);
-  EXPECT_EQ(cuCtxPopCurrent_v2(&context), cuda::Result::Success);
-  return stream;
-}
 
 TEST_F(CudaTensors, RunsWhereTheyAreOnTheCurrentStream) {
   torch::nn::Sequential model = makeModel();
@@ -155,10 +64,7 @@ TEST_F(CudaTensors, TrainsParametersInPlace) {
   auto hostStep = compileTraining(onHost, lossOf, adamw, {x, wanted}, uncached());
   at::Tensor gpuX = x.to(at::kCUDA), gpuWanted = wanted.to(at::kCUDA);
   auto gpuStep = compileTraining(onGpu, lossOf, adamw, {gpuX, gpuWanted}, uncached());
-  auto training = std::make_shared<TrainingOptions>();
-  training->lossEntry = "loss";
-  training->weightDecay = adamw.weightDecay;
-  std::shared_ptr<Program> emulated = emulate(gpuStep.text(), "train_step", training);
+  std::shared_ptr<Program> emulated = emulate(gpuStep.text(), "train_step", trainingLike(adamw));
   state().calls.clear();
   for (int step = 0; step < 4; ++step) {
     at::Tensor loss = gpuStep(gpuX, gpuWanted);
@@ -203,13 +109,72 @@ TEST_F(CudaTensors, NamesTensorsThatAreElsewhere) {
                  "parameter '3.weight' must be on cuda:0");
 }
 
+TEST_F(CudaTensors, RunsOnTheGpuWhereTheyAre) {
+  torch::nn::Sequential model = makeModel();
+  at::Tensor x = torch::randn({7, 8}), expected = model->forward(x).detach();
+  const at::Device second(at::kCUDA, 1);
+  model->to(second);
+  at::Tensor onGpu = x.to(second);
+  auto compiled = compile(model, {onGpu}, uncached());
+  std::shared_ptr<Program> emulated = emulate(compiled.text(), "forward");
+  void *stream = makeStream(1);
+  {
+    CurrentStream current(stream, 1);
+    for (int call = 0; call < 3; ++call) {
+      at::Tensor y = compiled(onGpu);
+      EXPECT_EQ(y.device(), second);
+      EXPECT_TRUE(at::allclose(y.cpu(), expected, 1e-4, 1e-5));
+    }
+  }
+  ASSERT_FALSE(state().launches.empty());
+  for (const fake::Launch &launch : state().launches) {
+    EXPECT_EQ(launch.device, 1) << launch.kernel;
+    EXPECT_EQ(launch.stream, stream) << launch.kernel;
+  }
+  expectContains(messageOf([&] { compiled(x.to(at::kCUDA)); }),
+                 "input 0 must be on cuda:1, as parameter '0.weight' is, found cuda:0");
+  model->children()[3]->to(at::Device(at::kCUDA, 0));
+  expectContains(messageOf([&] { compile(model, {onGpu}, uncached()); }),
+                 "parameter '3.weight' must be on cuda:1, as parameter '0.weight' is, found "
+                 "cuda:0");
+  state().devices = 1;
+  // The second is open: a third, which LibTorch knows, is not.
+  model = makeModel();
+  CompileModuleOptions options = uncached();
+  options.compile.target = "cuda";
+  options.compile.device = 3;
+  expectContains(messageOf([&] { compile(model, {x}, options); }),
+                 "no GPU 3: the CUDA driver finds 1");
+}
+
+/// What indices may be is not looked at where that would wait for the GPU.
+TEST_F(CudaTensors, LeavesIndicesWhereTheyAre) {
+  torch::manual_seed(2);
+  torch::nn::Sequential model(torch::nn::Embedding(5, 4), torch::nn::Linear(4, 3));
+  at::Tensor ids = torch::randint(5, {2, 3});
+  auto onHost = compile(model, {ids}, uncached());
+  expectContains(messageOf([&] { onHost(ids + 5); }), "input 0 holds an index out of range");
+  model->to(at::kCUDA);
+  auto compiled = compile(model, {ids.to(at::kCUDA)}, uncached());
+  std::shared_ptr<Program> emulated = emulate(compiled.text(), "forward");
+  EXPECT_EQ(messageOf([&] { compiled((ids + 5).to(at::kCUDA)); }), "");
+}
+
+TEST_F(CudaTensors, CopiesViewsThatBeginAnywhere) {
+  torch::nn::Sequential model = makeModel();
+  at::Tensor all = torch::randn({8 * 3 + 1}), x = all.slice(0, 1).view({3, 8});
+  at::Tensor expected = model->forward(x).detach();
+  model->to(at::kCUDA);
+  auto compiled = compile(model, {x.clone().to(at::kCUDA)}, uncached());
+  std::shared_ptr<Program> emulated = emulate(compiled.text(), "forward");
+  at::Tensor view = all.to(at::kCUDA).slice(0, 1).view({3, 8});
+  ASSERT_NE(reinterpret_cast<uintptr_t>(view.data_ptr()) % 16, 0u);
+  EXPECT_TRUE(at::allclose(compiled(view).cpu(), expected, 1e-4, 1e-5));
+}
+
 TEST_F(CudaTensors, SaysWhereNoProgramRuns) {
   torch::nn::Sequential model = makeModel();
-  model->to(at::Device(at::kCUDA, 1));
   at::Tensor x = torch::randn({7, 8});
-  expectContains(messageOf([&] { compile(model, {x.to(at::Device(at::kCUDA, 1))}, uncached()); }),
-                 "parameter '0.weight' is on cuda:1; programs run on cuda:0");
-  model = makeModel();
   model->to(at::kCUDA);
   CompileModuleOptions options = uncached();
   options.compile.target = "cuda-emulated";

@@ -6,6 +6,9 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/library.h>
 
+#include <algorithm>
+#include <utility>
+
 using namespace aft::test;
 using at::Tensor;
 using c10::Device;
@@ -14,7 +17,7 @@ using c10::Stream;
 
 namespace {
 
-thread_local c10::StreamId currentStream = 0;
+thread_local c10::StreamId currentStreams[2] = {};
 
 struct Guard final : c10::impl::DeviceGuardImplInterface {
   c10::DeviceType type() const override { return at::kCUDA; }
@@ -23,11 +26,11 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   void setDevice(Device) const override {}
   void uncheckedSetDevice(Device) const noexcept override {}
   Stream getStream(Device device) const override {
-    return Stream(Stream::UNSAFE, device, currentStream);
+    return Stream(Stream::UNSAFE, device, currentStreams[std::max<int>(0, device.index())]);
   }
   Stream exchangeStream(Stream stream) const override {
     Stream before = getStream(stream.device());
-    currentStream = stream.id();
+    currentStreams[std::max<int>(0, stream.device_index())] = stream.id();
     return before;
   }
   void *getStreamNativeHandle(const Stream stream) const override {
@@ -81,6 +84,7 @@ TORCH_LIBRARY_IMPL(aten, CUDA, m) {
   m.impl("copy_", torch::CppFunction::makeFromBoxedFunction<&runOnHost>());
 }
 
-CurrentStream::CurrentStream(void *stream)
-    : before(std::exchange(currentStream, reinterpret_cast<c10::StreamId>(stream))) {}
-CurrentStream::~CurrentStream() { currentStream = before; }
+CurrentStream::CurrentStream(void *stream, int device)
+    : device(device),
+      before(std::exchange(currentStreams[device], reinterpret_cast<c10::StreamId>(stream))) {}
+CurrentStream::~CurrentStream() { currentStreams[device] = before; }

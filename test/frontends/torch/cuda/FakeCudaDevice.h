@@ -10,15 +10,16 @@
 
 namespace aft::test {
 
-/// Makes a stream of the driver's this thread's current one for a while.
+/// Makes a stream of the driver's this thread's current one of a GPU for a while.
 class CurrentStream {
 public:
-  explicit CurrentStream(void *stream);
+  explicit CurrentStream(void *stream, int device = 0);
   ~CurrentStream();
   CurrentStream(const CurrentStream &) = delete;
   CurrentStream &operator=(const CurrentStream &) = delete;
 
 private:
+  int device;
   int64_t before;
 };
 
