@@ -17,6 +17,8 @@ SIZE = 9  # of dynamic extents
 # As written 0 / 0 where all exponents are -1e9 or no key is seen; a mixer gives the mean that they
 # stand for, or 0.
 UNDERFLOWS = {"low_off_by_one", "off_by_one"}
+# Keys are the logarithms of sums that overflow themselves.
+OVERFLOWS = {"positive"}
 
 
 def array(kind, name, shift):
@@ -56,7 +58,7 @@ def check(text, folder):
     after = subprocess.run([opt, program, "-aft-raise-mixers=fast"], capture_output=True, text=True)
     raised = re.search(r"aft\.(full|simple|local|conv) ", after.stdout) is not None
     error = compare(program, arguments, folder, 0)
-    if raised and not error:
+    if raised and not error and found[1] not in OVERFLOWS:
         error = compare(program, arguments, folder, 200)
     return f"{found[1]}: {error}" if error else "", raised
 

@@ -10,6 +10,10 @@
 using namespace mlir;
 using namespace aft::raise;
 
+static bool isJoined(Expr e) {
+  return llvm::any_of(e->place, [](const Index &index) { return !index.parts.empty(); });
+}
+
 Followed aft::raise::follow(Formulas &formulas, Expr e) {
   Followed result = {e, nullptr, e};
   Expr current = e;
@@ -22,7 +26,9 @@ Followed aft::raise::follow(Formulas &formulas, Expr e) {
       return result;
     }
     current = result.origin = next;
-    if (isTidy(current) || !isTidy(result.value))
+    // A part of a tensor can be read, of one whose dimensions were joined not always.
+    if (isTidy(current) ||
+        (!isTidy(result.value) && (isJoined(result.value) || !isJoined(current))))
       result.value = current;
   }
   return result;

@@ -323,7 +323,7 @@ class Slopes(Layer):
 class Skewed(Layer):
     """A table by distance and head, laid out by padding and reshaping: as long as the sequence."""
 
-    raised = "full"
+    raised = "conv"
 
     def __init__(self, heads=4):
         super().__init__()
