@@ -158,6 +158,10 @@ Value Impl::viewAs(Value x, const Shape &wanted) {
   Shape source = shapeOf(x);
   if (source == target)
     return x;
+  TensorType type = typeOf(node(x).type.dtype, target);
+  if (!isCountable(type))
+    return fail(current.c_str(), "expected a result of at most 10^18 bytes, found shape " +
+                                     describe(target) + " of " + aft::nameOf(type.dtype));
   std::vector<Group> groups = grouped(source, target);
   if (groups.empty() && !source.empty() && !target.empty())
     groups = {{range(source.size()), range(target.size())}};

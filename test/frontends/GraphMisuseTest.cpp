@@ -40,6 +40,9 @@ TEST_F(GraphMisuse, ExtentsThatCannotBe) {
   EXPECT_EQ(message(f.splat(0, DType::f32, {kHuge, 4})),
             "@g: splat: expected a result of at most 10^18 bytes, found shape "
             "[4611686018427387904, 4] of f32");
+  EXPECT_EQ(message(f.reshape(f.input("u", {DType::f32, {kDynamic, kDynamic}}), {kHuge})),
+            "@g: reshape: expected a result of at most 10^18 bytes, found shape "
+            "[4611686018427387904] of f32");
   EXPECT_EQ(message(f.splat(0, DType::f32, {Extent(1) / 0})),
             "@g: splat: expected an extent, found one that was divided by zero");
   EXPECT_EQ(message(f.splat(0, DType::f32, {Extent(std::numeric_limits<int64_t>::min()) / -1})),
