@@ -283,12 +283,25 @@ bool fillRegisters(Value numbers) {
          type.getDimSize(0) % kRegisterLanes == 0;
 }
 
+/// Whether something is taken away from a positive number: what is left, as of exp(x) - 1,
+/// may be much smaller.
+bool isReduced(Value number) {
+  return llvm::any_of(number.getUsers(), [&](Operation *user) {
+    if (!isa<arith::AddFOp>(user))
+      return isa<arith::SubFOp>(user);
+    APFloat added(0.f);
+    Value other = user->getOperand(user->getOperand(0) == number ? 1 : 0);
+    return !matchPattern(other, m_ConstantFloat(&added)) || added.isNegative();
+  });
+}
+
 /// exp of which only a bf16 is wanted.
 struct ExpForBF16 : OpRewritePattern<math::ExpOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(math::ExpOp op, PatternRewriter &rewriter) const override {
-    if (!fillRegisters(op.getResult()) || !isRoundedToBF16(op.getResult()))
+    Value result = op.getResult();
+    if (!fillRegisters(result) || !isRoundedToBF16(result) || isReduced(result))
       return rewriter.notifyMatchFailure(op, "not rounded to bf16");
     Emitter e(rewriter, op.getLoc());
     rewriter.replaceOp(op, expForBF16(e, op.getOperand()));
