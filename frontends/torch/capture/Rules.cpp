@@ -8,6 +8,8 @@ const Rules &aft::capture::rules() {
   static const Rules all = [] {
     Rules table;
     addElementwiseRules(table);
+    addFunctionRules(table);
+    addActivationRules(table);
     addReductionRules(table);
     addProductRules(table);
     addShapeRules(table);

@@ -26,6 +26,8 @@ inline bool hasRule(const std::string &name) { return ruleFor(name) != nullptr; 
 
 // The parts, a file each.
 void addElementwiseRules(Rules &rules);
+void addFunctionRules(Rules &rules);
+void addActivationRules(Rules &rules);
 void addReductionRules(Rules &rules);
 void addProductRules(Rules &rules);
 void addShapeRules(Rules &rules);
