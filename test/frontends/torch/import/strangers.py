@@ -450,9 +450,9 @@ class ClampedSum(Layer):
 
 
 class InPlaceLoop(Layer):
-    """A loop that writes its rows into a tensor."""
+    """A loop that writes its rows into a tensor: not recognised yet."""
 
-    raised = "conv"
+    raised = ""
 
     def __init__(self):
         super().__init__()
