@@ -138,6 +138,14 @@ private:
 
 } // namespace
 
+/// As a part of a message, which is one line whatever is in the file.
+static std::string shown(std::string text) {
+  text.resize(std::min<size_t>(text.size(), 40));
+  for (char &c : text)
+    c = c < ' ' || c > '~' ? '?' : c;
+  return text;
+}
+
 bool HeaderReader::readText(std::string &value) {
   skipSpace();
   char quote = at < text.size() ? text[at] : 0;
@@ -178,7 +186,7 @@ Status HeaderReader::readValue(const std::string &key) {
   if (key == "shape")
     return readShape();
   if (key != "fortran_order")
-    return bad(" has the key '" + key + "', expected descr, fortran_order and shape");
+    return bad(" has the key '" + shown(key) + "', expected descr, fortran_order and shape");
   isFortran = takeWord("True");
   return isFortran || takeWord("False") ? Status() : bad("'s fortran_order is not True or False");
 }
@@ -224,7 +232,7 @@ static Status parseHeader(const std::string &path, const std::string &header, DT
   else if (descr == "|b1")
     dtype = DType::i1;
   else
-    return {path + ": element type '" + descr +
+    return {path + ": element type '" + shown(descr) +
             "' is not supported, expected <f4, <f8, <i4, <i8, |i1 or |b1"};
   if (reader.isFortran)
     return {path + ": expected C order, found Fortran order"};

@@ -9,7 +9,7 @@ import sys
 
 NAMES = ("absent ints half big-endian fortran truncated truncated-header nothing no-npy version "
          "huge-header huge-shape large-extent large-promise negative no-shape no-descr no-order "
-         "narrow flat").split()
+         "odd-key odd-end narrow flat").split()
 
 tool, program, folder = sys.argv[1:]
 for name in NAMES:
