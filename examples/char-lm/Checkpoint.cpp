@@ -15,7 +15,7 @@ using namespace charlm;
 using torch::serialize::InputArchive;
 using torch::serialize::OutputArchive;
 
-static constexpr const char *kFormat = "aft char-lm checkpoint 1";
+static constexpr const char *kFormat = "aft char-lm checkpoint 2";
 
 std::string charlm::checkpointPath(const std::string &modelDir) {
   return modelDir + "/checkpoint.pt";
@@ -23,10 +23,30 @@ std::string charlm::checkpointPath(const std::string &modelDir) {
 
 /// What describes the model, as name and text.
 static std::vector<std::pair<std::string, std::string>> describeModel(const Options &options) {
-  return {{"layers", std::to_string(options.layers)}, {"dim", std::to_string(options.dim)},
-          {"context", std::to_string(options.context)}, {"mixer", options.mixer},
-          {"window", std::to_string(options.window)},   {"rank", std::to_string(options.rank)},
+  return {{"layers", std::to_string(options.layers)},
+          {"dim", std::to_string(options.dim)},
+          {"context", std::to_string(options.context)},
+          {"mixer", options.mixer},
+          {"window", std::to_string(options.window)},
+          {"rank", std::to_string(options.rank)},
           {"dtype", options.dtype}};
+}
+
+/// Of the numbers in tensors, in this order: LibTorch's reader does not look at a file's own.
+static int64_t checksumOf(const std::vector<at::Tensor> &tensors) {
+  uint64_t sum = 0xcbf29ce484222325;
+  for (const at::Tensor &tensor : tensors) {
+    at::Tensor data = tensor.detach().contiguous();
+    const char *bytes = static_cast<const char *>(data.const_data_ptr());
+    for (size_t at = 0, size = data.nbytes(), length; at < size; at += length) {
+      uint64_t word = 0;
+      length = std::min(sizeof word, size - at);
+      std::memcpy(&word, bytes + at, length);
+      sum = (sum ^ word) * 0x100000001b3;
+      sum ^= sum >> 32;
+    }
+  }
+  return static_cast<int64_t>(sum);
 }
 
 //===----------------------------------------------------------------------===//
@@ -39,8 +59,7 @@ namespace {
 class TemporaryFile {
 public:
   explicit TemporaryFile(std::string target)
-      : target(std::move(target)),
-        path(this->target + ".tmp" + std::to_string(::getpid())),
+      : target(std::move(target)), path(this->target + ".tmp" + std::to_string(::getpid())),
         file(std::fopen(path.c_str(), "wb")) {
     if (!file)
       fail();
@@ -102,13 +121,16 @@ void charlm::saveCheckpoint(const Options &options, aft::nn::LanguageModel model
   OutputArchive weights;
   model->save(weights);
   archive.write("weights", weights);
+  std::vector<at::Tensor> tensors = model->parameters();
   c10::List<std::string> names;
   int64_t count = 0;
   for (const auto &[name, tensor] : training.state()) {
     names.push_back(name);
+    tensors.push_back(tensor);
     archive.write("state" + std::to_string(count++), tensor);
   }
   archive.write("names", c10::IValue(names));
+  archive.write("checksum", c10::IValue(checksumOf(tensors)));
   // LibTorch's writer reports a failing disk badly: it writes to memory here.
   std::string bytes;
   archive.save_to([&](const void *data, size_t size) {
@@ -150,8 +172,7 @@ static std::string readText(InputArchive &archive, const std::string &name,
   return value.toStringRef();
 }
 
-static int64_t readNumber(InputArchive &archive, const std::string &name,
-                          const std::string &path) {
+static int64_t readNumber(InputArchive &archive, const std::string &name, const std::string &path) {
   std::string text = readText(archive, name, path);
   char *end = nullptr;
   long long number = std::strtoll(text.c_str(), &end, 10);
@@ -172,12 +193,10 @@ void charlm::readModelOptions(Options &options) {
   options.dtype = readText(archive, "dtype", path);
 }
 
-/// The weights of the checkpoint, checked against the model's.
-static std::vector<std::pair<at::Tensor, at::Tensor>>
-readWeights(InputArchive &archive, aft::nn::LanguageModel model, const std::string &path) {
-  // A second model takes them first, so that a damaged file changes nothing.
-  auto copy = std::dynamic_pointer_cast<aft::nn::LanguageModelImpl>(
-      std::make_shared<aft::nn::LanguageModelImpl>(model->options));
+/// The weights of the checkpoint as a model, so that a damaged file changes nothing.
+static aft::nn::LanguageModel readWeights(InputArchive &archive, aft::nn::LanguageModel model,
+                                          const std::string &path) {
+  aft::nn::LanguageModel copy(model->options);
   copy->to(model->head->weight.scalar_type());
   try {
     InputArchive weights;
@@ -186,42 +205,73 @@ readWeights(InputArchive &archive, aft::nn::LanguageModel model, const std::stri
   } catch (const c10::Error &error) {
     throw std::runtime_error(path + ": damaged: its weights cannot be read");
   }
-  std::vector<std::pair<at::Tensor, at::Tensor>> pairs;
   auto loaded = copy->named_parameters();
-  for (auto &own : model->named_parameters()) {
-    const at::Tensor &found = loaded[own.key()];
-    if (found.sizes() != own.value().sizes())
+  for (auto &own : model->named_parameters())
+    if (loaded[own.key()].sizes() != own.value().sizes())
       throw std::runtime_error(path + ": damaged: '" + own.key() + "' has another shape");
-    pairs.emplace_back(own.value(), found);
+  return copy;
+}
+
+using State = std::vector<std::pair<std::string, at::Tensor>>;
+
+/// The optimiser's state.
+static State readState(InputArchive &archive, const std::string &path) {
+  State state;
+  try {
+    c10::IValue names;
+    archive.read("names", names);
+    for (const c10::IValue &name : names.toListRef()) {
+      at::Tensor tensor;
+      archive.read("state" + std::to_string(state.size()), tensor);
+      state.emplace_back(name.toStringRef(), tensor);
+    }
+  } catch (const c10::Error &error) {
+    throw std::runtime_error(path + ": damaged: " + error.what_without_backtrace());
   }
-  return pairs;
+  return state;
+}
+
+static void verify(InputArchive &archive, const aft::nn::LanguageModel &weights, const State &state,
+                   const std::string &path) {
+  std::vector<at::Tensor> tensors = weights->parameters();
+  for (const auto &[name, tensor] : state)
+    tensors.push_back(tensor);
+  c10::IValue found;
+  if (!archive.try_read("checksum", found) || !found.isInt() ||
+      found.toInt() != checksumOf(tensors))
+    throw std::runtime_error(path + ": damaged: its numbers do not have its checksum");
+}
+
+static void requireSameModel(InputArchive &archive, const Options &options) {
+  std::string path = checkpointPath(options.modelDir);
+  for (const auto &[name, expected] : describeModel(options))
+    if (std::string found = readText(archive, name, path); found != expected)
+      throw std::runtime_error(path + ": checkpoint of another model: " + name + " is " + found +
+                               " there, expected " + expected);
+}
+
+void charlm::requireCheckpoint(const Options &options) {
+  InputArchive archive = openCheckpoint(options);
+  requireSameModel(archive, options);
 }
 
 void charlm::loadCheckpoint(const Options &options, aft::nn::LanguageModel model,
                             const aft::TrainingModule *training) {
   InputArchive archive = openCheckpoint(options);
   std::string path = checkpointPath(options.modelDir);
-  for (const auto &[name, expected] : describeModel(options))
-    if (std::string found = readText(archive, name, path); found != expected)
-      throw std::runtime_error(path + ": checkpoint of another model: " + name + " is " + found +
-                               " there, expected " + expected);
-  auto weights = readWeights(archive, model, path);
+  requireSameModel(archive, options);
+  aft::nn::LanguageModel weights = readWeights(archive, model, path);
+  State state = readState(archive, path);
+  verify(archive, weights, state, path);
   if (training) {
-    std::vector<std::pair<std::string, at::Tensor>> state;
     try {
-      c10::IValue names;
-      archive.read("names", names);
-      for (const c10::IValue &name : names.toListRef()) {
-        at::Tensor tensor;
-        archive.read("state" + std::to_string(state.size()), tensor);
-        state.emplace_back(name.toStringRef(), tensor);
-      }
       training->loadState(state);
     } catch (const c10::Error &error) {
       throw std::runtime_error(path + ": damaged: " + error.what_without_backtrace());
     }
   }
   at::NoGradGuard guard;
-  for (auto &[own, found] : weights)
-    own.copy_(found);
+  auto loaded = weights->named_parameters();
+  for (auto &own : model->named_parameters())
+    own.value().copy_(loaded[own.key()]);
 }

@@ -27,9 +27,13 @@ void saveCheckpoint(const Options &options, aft::nn::LanguageModel model,
 /// std::runtime_error where there is none or it is damaged.
 void readModelOptions(Options &options);
 
+/// Throws std::runtime_error where there is no checkpoint, or one of another model than the
+/// options say.
+void requireCheckpoint(const Options &options);
+
 /// Loads the weights and, unless null, the optimiser's state. Throws
 /// std::runtime_error when the checkpoint is of another model than the options
-/// say, naming the difference; nothing is changed then.
+/// say, naming the difference, or damaged; nothing is changed then.
 void loadCheckpoint(const Options &options, aft::nn::LanguageModel model,
                     const aft::TrainingModule *training);
 

@@ -50,14 +50,14 @@ aft::OptimizerOptions charlm::optimizerOptions(const Options &options) {
   return result;
 }
 
+/// Steps of linear warm-up.
+static constexpr double kWarmUp = 50;
+/// From this step on the rate falls with the root of their number.
+static constexpr double kSteady = 150;
+
 double charlm::learningRateAt(const Options &options, int64_t step) {
-  int64_t warmUp = std::clamp<int64_t>(options.steps / 20, 1, 200);
-  if (step < warmUp)
-    return options.learningRate * static_cast<double>(step + 1) / static_cast<double>(warmUp);
-  double done = static_cast<double>(step - warmUp) /
-                static_cast<double>(std::max<int64_t>(1, options.steps - warmUp));
-  double cosine = 0.5 * (1 + std::cos(std::numbers::pi * std::min(done, 1.0)));
-  return options.learningRate * (0.1 + 0.9 * cosine);
+  double number = static_cast<double>(step + 1);
+  return options.learningRate * std::min({1.0, number / kWarmUp, std::sqrt(kSteady / number)});
 }
 
 aft::CompiledModule charlm::compileDecode(aft::nn::LanguageModel model,
@@ -81,6 +81,6 @@ aft::CompiledModule charlm::compileDecode(aft::nn::LanguageModel model,
     named.state.emplace_back(i, i + 1);
   }
   return aft::compileComputation(
-      *model, [model](const aft::Tensors &inputs) mutable { return model->step(inputs); },
-      examples, named);
+      *model, [model](const aft::Tensors &inputs) mutable { return model->step(inputs); }, examples,
+      named);
 }

@@ -22,7 +22,8 @@ double bits(double nats);
 aft::CompileModuleOptions compileOptions(const Options &options);
 aft::OptimizerOptions optimizerOptions(const Options &options);
 
-/// The learning rate of a step: linear warm-up, then half a cosine to a tenth.
+/// The learning rate of a step. It does not depend on how many there will be: a run that is
+/// resumed for more steps is the longer run.
 double learningRateAt(const Options &options, int64_t step);
 
 /// Compiles the decode step (LanguageModel::step).

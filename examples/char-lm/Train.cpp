@@ -132,6 +132,8 @@ int charlm::train(const Options &options) {
               static_cast<long long>(data.trainingBytes()),
               static_cast<long long>(data.heldOutBytes()));
   checkOutputs(options);
+  if (options.resume)
+    requireCheckpoint(options);
   aft::nn::LanguageModel model = makeModel(options);
   int64_t parameters = 0;
   for (const at::Tensor &parameter : model->parameters())

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 
 CHAR_LM = sys.argv[1]
 MODEL = ["--layers=1", "--dim=16", "--context=16", "--window=4", "--rank=4", "--batch=4",
@@ -109,6 +110,12 @@ with tempfile.TemporaryDirectory() as folder:
           done.stdout + done.stderr)
     check("and is the uninterrupted run bit for bit",
           read(checkpoint) == read(os.path.join(whole, "checkpoint.pt")), "checkpoints differ")
+    extended = os.path.join(folder, "extended")
+    run(*train, "--steps=120", "--lr=0.01", f"--model-dir={extended}")
+    done = run(*train, *steps, f"--model-dir={extended}", "--resume")
+    check("a run that is resumed for more steps is the longer run bit for bit",
+          "resumed after step 120" in done.stdout and
+          read(os.path.join(extended, "checkpoint.pt")) == read(checkpoint), done.stderr)
 
     generate = ["generate", f"--model-dir={whole}", "--prompt=abcab", "--length=40", "--seed=3"]
     first, again = run(*generate), run(*generate)
@@ -187,6 +194,16 @@ with tempfile.TemporaryDirectory() as folder:
         file.write(read(checkpoint)[:1000])
     refused("a damaged checkpoint", "not a checkpoint of char-lm, or damaged", "generate",
             f"--model-dir={broken}")
+
+    whole_file = read(checkpoint)
+    with zipfile.ZipFile(checkpoint) as records:  # the largest is a tensor
+        place = whole_file.index(records.read(max(records.infolist(), key=lambda r: r.file_size)))
+    with open(os.path.join(broken, "checkpoint.pt"), "wb") as file:
+        file.write(whole_file[:place] + bytes([whole_file[place] ^ 64]) + whole_file[place + 1:])
+    refused("a checkpoint with another number", "damaged: its numbers do not have its checksum",
+            "generate", f"--model-dir={broken}")
+    refused("no checkpoint to go on from", "no checkpoint there", *train, "--steps=3", "--resume",
+            f"--model-dir={folder}/none")
 
     kept = read(checkpoint)
     refused("a full disk", "checkpoint.pt: cannot be written", *train, "--steps=3",
