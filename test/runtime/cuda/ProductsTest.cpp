@@ -124,8 +124,9 @@ TEST_F(ProductsTest, TakesSumsOfItsOwnRows) {
     auto [product, operands] = productOf(code, buffers, dims);
     bool takes = takeSums(sums, matrix, extents, product, operands);
     EXPECT_EQ(takes, product.sums != Product::Sums::None);
-    if (takes)
+    if (takes) {
       EXPECT_EQ(operands.bias, reinterpret_cast<Address>(db));
+    }
     return product.sums;
   };
   EXPECT_EQ(take(), Product::Sums::OfA);
