@@ -176,10 +176,35 @@ static void putPackage() {
   put("cache", "empty", Package().serialize());
 }
 
+/// The programs of a folder's tests, which have several in a file: each as a file.
+static void putPrograms(const fs::path &folder) {
+  for (const auto &entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() != ".mlir")
+      continue;
+    std::ifstream file(entry.path());
+    std::string program;
+    unsigned count = 0;
+    auto end = [&] {
+      put("program", entry.path().stem().string() + std::to_string(count++), program);
+    };
+    for (std::string line; std::getline(file, line);) {
+      if (line.rfind("// -----", 0) == 0) {
+        end();
+        program.clear();
+      } else {
+        program += line + '\n';
+      }
+    }
+    end();
+  }
+}
+
 int main(int argc, char **argv) {
-  if (argc != 2)
-    return std::fprintf(stderr, "usage: %s FOLDER\n", argv[0]), 2;
+  if (argc < 2)
+    return std::fprintf(stderr, "usage: %s FOLDER [FOLDER-OF-PROGRAMS...]\n", argv[0]), 2;
   root = argv[1];
+  for (int i = 2; i < argc; ++i)
+    putPrograms(argv[i]);
   putArtifacts();
   putArrays();
   putPackage();

@@ -21,22 +21,20 @@ static std::string printed(ModuleOp module) {
   return text;
 }
 
-static void check(std::string_view text) {
-  Context context;
-  context.context->disableMultithreading();
-  Messages messages(*context.context);
-  OwningOpRef<ModuleOp> module = parseProgram(std::string(text), "input.mlir", *context.context);
+static void check(std::string_view text, MLIRContext &context) {
+  Messages messages(context);
+  OwningOpRef<ModuleOp> module = parseProgram(std::string(text), "input.mlir", context);
   promise(module || !messages.status(false).message.empty(), "a refusal has a message");
   if (!module)
     _exit(0);
   // runPhase would leave a reproducer of each failure.
-  PassManager passes(context.context.get(), ModuleOp::getOperationName());
+  PassManager passes(&context, ModuleOp::getOperationName());
   passes.enableVerifier(false);
   buildPhase(Phase::Graph, passes, PipelineOptions());
   if (failed(passes.run(*module)) || failed(verify(*module)))
     return;
-  Messages again(*context.context);
-  OwningOpRef<ModuleOp> copy = parseProgram(printed(*module), "printed.mlir", *context.context);
+  Messages again(context);
+  OwningOpRef<ModuleOp> copy = parseProgram(printed(*module), "printed.mlir", context);
   promise(static_cast<bool>(copy), again.status(false).message.c_str());
 }
 
@@ -45,10 +43,13 @@ static void check(std::string_view text) {
 /// too early), and nothing that comes after can be trusted. libFuzzer does not see what
 /// such a process covers.
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  // Each process begins with its own copy of this one.
+  static Context context;
+  context.context->disableMultithreading();
   int status = 0;
   pid_t child = fork();
   if (child == 0) {
-    check(textOf(data, size));
+    check(textOf(data, size), *context.context);
     _exit(0);
   }
   promise(child > 0 && waitpid(child, &status, 0) == child, "a process can be had");

@@ -11,7 +11,7 @@ import sys
 
 SOURCE = os.path.dirname(os.path.abspath(__file__))
 TARGETS = ["json", "manifest", "artifact", "safetensors", "npy", "cache", "program", "exported", "script"]
-# Programs of other tests; the rest is made by fuzz-make-seeds and make_models.py.
+# Tests whose programs are taken apart; the other seeds are made by fuzz-make-seeds and make_models.py.
 PROGRAMS = [os.path.join(SOURCE, "..", folder) for folder in ("dialect", "graph")]
 # LibTorch and MLIR are not instrumented: containers that cross over are no overflow.
 ENVIRONMENT = {"ASAN_OPTIONS": "detect_container_overflow=0:detect_leaks=0",
@@ -19,7 +19,7 @@ ENVIRONMENT = {"ASAN_OPTIONS": "detect_container_overflow=0:detect_leaks=0",
 
 
 def make_seeds(build, seeds, targets):
-    subprocess.run([os.path.join(build, "test", "fuzz-make-seeds"), seeds], check=True)
+    subprocess.run([os.path.join(build, "test", "fuzz-make-seeds"), seeds, *PROGRAMS], check=True)
     if {"exported", "script"} & set(targets):
         subprocess.run([sys.executable, os.path.join(SOURCE, "make_models.py"), seeds], check=True)
 
@@ -27,12 +27,12 @@ def make_seeds(build, seeds, targets):
 def run(build, target, flags):
     place = os.path.join(build, "test", "fuzz")
     corpus, found = os.path.join(place, "corpus", target), os.path.join(place, "found")
-    seeds = PROGRAMS if target == "program" else [os.path.join(place, "seeds", target)]
+    seeds = os.path.join(place, "seeds", target)
     regressions = os.path.join(SOURCE, "regressions", target)
     dictionary = os.path.join(SOURCE, target + ".dict")
     for folder in (corpus, found):
         os.makedirs(folder, exist_ok=True)
-    command = [os.path.join(build, "test", "fuzz-" + target), corpus, *seeds,
+    command = [os.path.join(build, "test", "fuzz-" + target), corpus, seeds,
                *([regressions] if os.path.isdir(regressions) else []),
                *(["-dict=" + dictionary] if os.path.exists(dictionary) else []),
                f"-artifact_prefix={found}/{target}-", "-timeout=60", "-rss_limit_mb=6000",
