@@ -65,7 +65,8 @@ Expression ExtentReader::readExtent(OpResult shaped, int64_t dim) {
       })
       .Case<tensor::CollapseShapeOp>([&](tensor::CollapseShapeOp op) {
         Expression product = 1;
-        for (int64_t source : op.getReassociationIndices()[dim])
+        const ReassociationIndices group = op.getReassociationIndices()[dim];
+        for (int64_t source : group)
           product = product * extent(op.getSrc(), source);
         return product;
       })

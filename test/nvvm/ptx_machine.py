@@ -234,6 +234,14 @@ class Machine:
         if op in ("rcp", "div") and kind[0] == "f":
             with np.errstate(all="ignore"):
                 return float(np.divide(*((1.0, get(1)) if op == "rcp" else (get(1), get(2)))))
+        if op == "ex2":
+            # Numbers that are not normal count for 0, as operands and as results.
+            with np.errstate(all="ignore"):
+                power = float(np.exp2(get(1)))
+            return 0.0 if power < 2.0 ** -126 else rounded(power)
+        if op in ("min", "max") and "NaN" in name:
+            a, b = get(1), get(2)
+            return a if a != a else b if b != b else min(a, b) if op == "min" else max(a, b)
         if op == "fma":
             # Exactly, then rounded: products of two f32 are exact in f64.
             return rounded(get(1) * get(2) + get(3))

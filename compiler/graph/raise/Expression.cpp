@@ -312,7 +312,8 @@ ExtentId aft::raise::extentOf(Value tensor, int64_t dim) {
   }
   if (auto collapse = dyn_cast_or_null<tensor::CollapseShapeOp>(op)) {
     int64_t only = -1, count = 0;
-    for (int64_t source : collapse.getReassociationIndices()[dim])
+    const ReassociationIndices group = collapse.getReassociationIndices()[dim];
+    for (int64_t source : group)
       if (collapse.getSrcType().getDimSize(source) != 1) {
         only = source;
         ++count;

@@ -79,7 +79,7 @@ def main():
                                 [*flags, "--report=" + report] if i == 0 else flags)
             found = raised(report)
             for kind in kinds:
-                wanted = {kind.raised} - {""}
+                wanted = {getattr(kind, "raised_" + form, kind.raised)} - {""}
                 own = found.get(kind.__name__, set())
                 checker.check(f"{kind.__name__} {form}", own == wanted, f"became {own or 'none'}")
     checker.finish()

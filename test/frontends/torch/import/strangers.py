@@ -482,6 +482,7 @@ class TransposedLoop(Layer):
     """Time first, no maxima, the bonus as a factor, the gate in the loop's rows."""
 
     raised = "conv"
+    raised_decomposed = ""  # not recognised yet where stack() is taken apart
 
     def __init__(self):
         super().__init__()
