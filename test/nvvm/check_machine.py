@@ -101,10 +101,10 @@ def product(op, m, n, k, damage=None):
         failed.append(op)
 
 
-def compare(name, found, expected, largest):
+def compare(name, found, expected, largest, limit=1e-2):
     error = np.abs(found - expected).max() / largest
-    print(f"{'ok  ' if error < 1e-2 else 'FAIL'} {name}: error {error:.1e}", flush=True)
-    if not error < 1e-2:
+    print(f"{'ok  ' if error < limit else 'FAIL'} {name}: error {error:.1e}", flush=True)
+    if not error < limit:
         failed.append(name)
 
 
@@ -144,8 +144,9 @@ def full(T, S, d, attributes, gradient=False):
                 all_blocks=False)
     terms = weights * (dy[0] * gate / z)[:, None]
     dk, dv = (terms * (v - ratio[:, None])).sum(0), terms.sum(0)
-    compare("    dk", wide(found[8]), dk, np.abs(dk).max())
-    compare("    dv", wide(found[9]), dv, np.abs(dv).max())
+    # As check_full.py asks of gradients in bf16.
+    compare("    dk", wide(found[8]), dk, np.abs(dk).max(), limit=2e-2)
+    compare("    dv", wide(found[9]), dv, np.abs(dv).max(), limit=2e-2)
 
 
 def races(kind, T, d, keys, bias, attributes, element):
