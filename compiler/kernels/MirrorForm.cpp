@@ -2,6 +2,7 @@
 
 #include "compiler/kernels/MirrorForm.h"
 
+#include "compiler/kernels/ChoiceSum.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -9,15 +10,6 @@
 
 using namespace mlir;
 using namespace aft;
-
-static Value withoutCasts(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (!isa<arith::ExtFOp, arith::TruncFOp>(op))
-      break;
-    value = op->getOperand(0);
-  }
-  return value;
-}
 
 static bool isZeroFill(Value value) {
   auto fill = value.getDefiningOp<linalg::FillOp>();
@@ -48,17 +40,11 @@ static bool readCondition(arith::CmpIOp equal, linalg::LinalgOp op, MirrorForm &
     std::optional<OpFoldResult> extent = nextAfter(equal->getOperand(1 - side));
     if (!sum || !extent)
       continue;
-    auto a = sum.getLhs().getDefiningOp<linalg::IndexOp>(),
-         b = sum.getRhs().getDefiningOp<linalg::IndexOp>();
-    if (!a || !b)
+    auto loops = SummedAndPlace::of(op, sum.getLhs(), sum.getRhs());
+    if (!loops)
       return false;
-    auto isSummed = [&](linalg::IndexOp index) {
-      return op.getIteratorTypesArray()[index.getDim()] == utils::IteratorType::reduction;
-    };
-    if (isSummed(a) == isSummed(b))
-      return false;
-    form.summed = (isSummed(a) ? a : b).getDim();
-    form.place = (isSummed(a) ? b : a).getDim();
+    form.summed = loops.summed.getDim();
+    form.place = loops.place.getDim();
     form.extent = *extent;
     return true;
   }
@@ -72,15 +58,11 @@ std::optional<MirrorForm> aft::mirrorFormOf(linalg::LinalgOp op) {
     return std::nullopt;
   OpOperand *input = op.getDpsInputOperand(0), *init = op.getDpsInitOperand(0);
   AffineMap read = op.getMatchingIndexingMap(input), written = op.getMatchingIndexingMap(init);
-  auto sum = op.getBlock()->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
-  BlockArgument acc = op.getMatchingBlockArgument(init);
-  if (!sum || !read.isProjectedPermutation() || !written.isProjectedPermutation() ||
+  Value term = addendOf(op);
+  if (!term || !read.isProjectedPermutation() || !written.isProjectedPermutation() ||
       read.getNumResults() + 1 != op.getNumLoops() ||
       written.getNumResults() + 1 != op.getNumLoops())
     return std::nullopt;
-  if (!acc.hasOneUse() || (sum.getLhs() != acc && sum.getRhs() != acc))
-    return std::nullopt;
-  Value term = sum.getLhs() == acc ? sum.getRhs() : sum.getLhs();
   auto choice = withoutCasts(term).getDefiningOp<arith::SelectOp>();
   MirrorForm form;
   if (!choice || !matchPattern(choice.getFalseValue(), m_AnyZeroFloat()) ||

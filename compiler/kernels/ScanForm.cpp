@@ -2,34 +2,15 @@
 
 #include "compiler/kernels/ScanForm.h"
 
+#include "compiler/kernels/ChoiceSum.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace aft;
 
-static Value withoutCasts(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (!isa<arith::ExtFOp, arith::TruncFOp>(op))
-      break;
-    value = op->getOperand(0);
-  }
-  return value;
-}
-
 static bool isZero(Value value) {
   return matchPattern(value, m_AnyZeroFloat()) || matchPattern(value, m_Zero());
-}
-
-/// What the yielded sum adds to the result so far; null where it is no such sum.
-static Value addend(linalg::LinalgOp op) {
-  Operation *sum = op.getBlock()->getTerminator()->getOperand(0).getDefiningOp();
-  if (!isa_and_nonnull<arith::AddFOp, arith::AddIOp>(sum))
-    return {};
-  BlockArgument acc = op.getMatchingBlockArgument(op.getDpsInitOperand(0));
-  if (!acc.hasOneUse() || (sum->getOperand(0) != acc && sum->getOperand(1) != acc))
-    return {};
-  return sum->getOperand(sum->getOperand(0) == acc ? 1 : 0);
 }
 
 /// Whether nothing but the condition knows of a loop.
@@ -82,7 +63,7 @@ std::optional<ScanForm> aft::scanFormOf(linalg::LinalgOp op) {
   if (!result.isProjectedPermutation() || result.getNumResults() + 1 != op.getNumLoops())
     return std::nullopt;
   ScanForm form;
-  form.term = addend(op);
+  form.term = addendOf(op);
   auto choice = form.term ? withoutCasts(form.term).getDefiningOp<arith::SelectOp>() : nullptr;
   if (!choice)
     return std::nullopt;
@@ -90,22 +71,14 @@ std::optional<ScanForm> aft::scanFormOf(linalg::LinalgOp op) {
   auto order = choice.getCondition().getDefiningOp<arith::CmpIOp>();
   if ((!keepsFirst && !isZero(choice.getTrueValue())) || !order || !order->hasOneUse())
     return std::nullopt;
-  auto left = order.getLhs().getDefiningOp<linalg::IndexOp>(),
-       right = order.getRhs().getDefiningOp<linalg::IndexOp>();
-  if (!left || !right)
-    return std::nullopt;
-  auto isSummed = [&](linalg::IndexOp index) {
-    return op.getIteratorTypesArray()[index.getDim()] == utils::IteratorType::reduction;
-  };
-  if (isSummed(left) == isSummed(right))
+  auto loops = SummedAndPlace::of(op, order.getLhs(), order.getRhs());
+  if (!loops)
     return std::nullopt;
   arith::CmpIPredicate predicate = order.getPredicate();
-  if (!isSummed(left)) {
-    std::swap(left, right);
+  if (loops.swapped)
     predicate = swapped(predicate);
-  }
-  form.summed = left.getDim();
-  form.place = right.getDim();
+  form.summed = loops.summed.getDim();
+  form.place = loops.place.getDim();
   form.condition = order;
   if (!keepsFirst)
     predicate = arith::invertPredicate(predicate);

@@ -225,12 +225,7 @@ SmallVector<Value> MatmulEmitter::products(Value row, Value column, const Factor
 
 void MatmulEmitter::productsToCorner(Value row, Value column, const FactorBlock &columns) {
   Value zero = e.index(0), panel = e.div(column, blocks.panel);
-  auto strideOf = [](Value packed) {
-    auto [strides, offset] = getStridesAndOffset(cast<MemRefType>(packed.getType()));
-    return strides[strides.size() == 3 ? 1 : 0] * int64_t(sizeof(int32_t));
-  };
-  emitTileProduct(e, {packedA, {row, zero}, strideOf(packedA)},
-                  {packedB, {panel, zero, zero}, strideOf(packedB)}, columns.steps, corner);
+  emitTileProduct(e, {packedA, {row, zero}}, {packedB, {panel, zero, zero}}, columns.steps, corner);
 }
 
 //===----------------------------------------------------------------------===//

@@ -283,12 +283,14 @@ void aft::packPanels(Emitter &e, const PackedForm &form, const Matrix &b, const 
            [&](Value column) { copyPanels(e, form, factor, block, packed, column, 1); });
   }
   e.when(e.less(whole, block.count), [&] { padPanel(e, form, factor, block, packed, whole); });
-  Value steps = e.mul(e.ceilDiv(block.steps, form.stepsAtOnce()), form.stepsAtOnce());
-  if (form.stepsAtOnce() > 1)
-    e.loop(zero, e.ceilDiv(block.count, panel), e.index(1), [&](Value i) {
-      e.loop(block.steps, steps, e.index(1), [&](Value step) {
-        for (int64_t part = 0; part < panel; part += form.lanes)
-          e.store(form.zeros(e, form.lanes), packed, {i, step, e.index(part)});
-      });
+  int64_t atOnce = form.stepsAtOnce();
+  if (atOnce == 1)
+    return;
+  Value steps = e.mul(e.ceilDiv(block.steps, atOnce), atOnce);
+  e.loop(zero, e.ceilDiv(block.count, panel), e.index(1), [&](Value i) {
+    e.loop(block.steps, steps, e.index(1), [&](Value step) {
+      for (int64_t part = 0; part < panel; part += form.lanes)
+        e.store(form.zeros(e, form.lanes), packed, {i, step, e.index(part)});
     });
+  });
 }

@@ -16,12 +16,12 @@ namespace aft {
 void beginTiles(Emitter &e);
 void endTiles(Emitter &e);
 
-/// Where a packed factor begins in memory, and the bytes from one of its rows (of A) or
-/// steps (of B) to the next.
+/// Where a packed factor begins in memory: A [row][step], B [panel][step][column].
 struct PackedTile {
   mlir::Value memref;
   llvm::SmallVector<mlir::Value> place;
-  int64_t stride;
+  /// Bytes from a row (of A) or step (of B) to the next.
+  int64_t stride() const;
 };
 
 /// Stores to `sums`, 32 x 32, the products of 32 rows of A and 32 columns of B over
