@@ -49,8 +49,7 @@ std::optional<ColumnSumsForm> aft::matchColumnSums(func::FuncOp kernel) {
     return std::nullopt;
   ColumnSumsForm form;
   form.matrix = matrix.getArgNumber(), form.sums = written.getArgNumber();
-  for (Type type : kernel.getArgumentTypes().take_front(form.matrix))
-    form.rows += cast<RankedTensorType>(type).getRank();
+  form.rows = extentPlace(kernel, form.matrix, 0);
   form.columns = form.rows + 1;
   form.type = getElementTypeOrSelf(matrix.getType());
   form.resultType = getElementTypeOrSelf(written.getType());

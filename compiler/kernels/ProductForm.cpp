@@ -152,8 +152,7 @@ static int64_t numberOf(Value value, func::FuncOp kernel) {
   return argument && argument.getOwner() == &kernel.front() ? argument.getArgNumber() : -1;
 }
 
-/// Where an extent of an operand stands among all of them.
-static int64_t placeOf(func::FuncOp kernel, int64_t operand, int64_t dim) {
+int64_t aft::extentPlace(func::FuncOp kernel, int64_t operand, int64_t dim) {
   int64_t place = dim;
   for (Type type : kernel.getArgumentTypes().take_front(operand))
     place += cast<RankedTensorType>(type).getRank();
@@ -216,10 +215,10 @@ std::optional<ProductForm> aft::matchProduct(func::FuncOp kernel) {
   form.transposedA = isa<linalg::MatmulTransposeAOp, linalg::BatchMatmulTransposeAOp>(op);
   form.transposedB = isa<linalg::MatmulTransposeBOp, linalg::BatchMatmulTransposeBOp>(op);
   int64_t rank = cast<RankedTensorType>(result.getType()).getRank();
-  form.m = placeOf(kernel, form.d, rank - 2);
-  form.n = placeOf(kernel, form.d, rank - 1);
-  form.k = placeOf(kernel, form.a, form.transposedA ? rank - 2 : rank - 1);
-  form.batch = rank == 3 ? placeOf(kernel, form.d, 0) : -1;
+  form.m = extentPlace(kernel, form.d, rank - 2);
+  form.n = extentPlace(kernel, form.d, rank - 1);
+  form.k = extentPlace(kernel, form.a, form.transposedA ? rank - 2 : rank - 1);
+  form.batch = rank == 3 ? extentPlace(kernel, form.d, 0) : -1;
   bool sameType = form.type == getElementTypeOrSelf(product->getOperand(1).getType());
   bool narrows = form.type.isBF16() && form.resultType.isF32();
   return sameType && (form.type == form.resultType || narrows) ? std::optional(form) : std::nullopt;

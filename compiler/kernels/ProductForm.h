@@ -61,6 +61,9 @@ struct ColumnSumsForm {
 
 std::optional<ColumnSumsForm> matchColumnSums(mlir::func::FuncOp kernel);
 
+/// Where an extent of an operand stands among all extents of a kernel on tensors.
+int64_t extentPlace(mlir::func::FuncOp kernel, int64_t operand, int64_t dim);
+
 /// As an attribute and back; nothing where the operation has none.
 mlir::DictionaryAttr attributeOf(const ProductForm &form, mlir::MLIRContext *context);
 std::optional<ProductForm> productOf(mlir::Operation *kernel);

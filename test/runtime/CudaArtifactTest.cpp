@@ -53,6 +53,13 @@ protected:
     return path("model.so");
   }
 
+  /// What is said of a program's artifact in whose manifest one text became another.
+  std::string refusalOf(const std::string &text, const char *from, const char *to) {
+    std::string file = savedForGpu(text);
+    edit(file, from, to);
+    return refusal(file);
+  }
+
   static void know(const std::vector<cuda::KernelCode> &kernels) {
     for (const cuda::KernelCode &kernel : kernels)
       fake::state().kernels[kernel.name] = {static_cast<size_t>(kernel.buffers + kernel.extents)};
@@ -208,11 +215,7 @@ TEST_F(CudaArtifactTest, FindsDamageInTheCodeForTheGpu) {
 }
 
 TEST_F(CudaArtifactTest, ChecksSizesAndOperandsOfTheCodeForTheGpu) {
-  auto refused = [&](const std::string &from, const std::string &to) {
-    std::string file = savedForGpu(kAffine);
-    edit(file, from, to);
-    return refusal(file);
-  };
+  auto refused = [&](const char *from, const char *to) { return refusalOf(kAffine, from, to); };
   EXPECT_THAT(refused("\"sm_90a\", \"bytes\": 16", "\"sm_90a\", \"bytes\": 9"),
               HasSubstr("expected the sum of its images, "));
   EXPECT_THAT(refused("\"kind\": \"cubin\"", "\"kind\": \"other\""),
@@ -281,11 +284,7 @@ TEST_F(CudaArtifactTest, SaysWhichKernelsAreProducts) {
 
 /// A library would write where the kernel does not.
 TEST_F(CudaArtifactTest, RefusesProductsOfOtherOperands) {
-  auto refused = [&](const std::string &from, const std::string &to) {
-    std::string file = savedForGpu(kLinear);
-    edit(file, from, to);
-    return refusal(file);
-  };
+  auto refused = [&](const char *from, const char *to) { return refusalOf(kLinear, from, to); };
   const std::string where = " at device.kernels[0].product";
   EXPECT_THAT(
       refused("\"d\": 3", "\"d\": 2"),
@@ -340,11 +339,7 @@ func.func @main(%x: tensor<?x8xf32> {aft.name = "x"}) -> tensor<8xf32> {
   ASSERT_TRUE(sums);
   EXPECT_EQ((std::vector{sums->matrix, sums->sums, sums->rows, sums->columns}),
             (std::vector{0, 1, 0, 1}));
-  auto refused = [&](const std::string &from, const std::string &to) {
-    std::string file = savedForGpu(text);
-    edit(file, from, to);
-    return refusal(file);
-  };
+  auto refused = [&](const char *from, const char *to) { return refusalOf(text, from, to); };
   const std::string where = " at device.kernels[0].columnSums";
   EXPECT_THAT(
       refused("\"sums\": 1", "\"sums\": 0"),
