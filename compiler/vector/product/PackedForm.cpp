@@ -104,14 +104,16 @@ Value PackedForm::zeros(Emitter &e, int64_t count) const {
 }
 
 /// LLVM keeps the constants of exponentials around a loop in registers while it is under
-/// way, and with the sums of vdpbf16ps, which it copies about, then runs out of them. It
-/// has to let go of what an instruction that is none overwrites.
+/// way, and with the sums then runs out of them: of 32 with vdpbf16ps, whose sums it copies
+/// about, of 16 in any case. It has to let go of what an instruction that is none overwrites.
 void PackedForm::freeRegisters(Emitter &e) const {
-  if (dots != PairDots::Hardware)
+  bool hasFew = lanes * sums.getIntOrFloatBitWidth() == 256;
+  if (dots != PairDots::Hardware && !hasFew)
     return;
   std::string overwritten;
-  for (int i = 0; i < 32; ++i)
-    overwritten += (i > 0 ? ",~{zmm" : "~{zmm") + std::to_string(i) + "}";
+  for (int i = 0; i < (hasFew ? 16 : 32); ++i)
+    overwritten += (i > 0 ? ",~{" : "~{") + std::string(hasFew ? "ymm" : "zmm") +
+                   std::to_string(i) + "}";
   e.builder.create<LLVM::InlineAsmOp>(e.loc, TypeRange(), ValueRange(), /*asm_string=*/"",
                                       overwritten, /*has_side_effects=*/true,
                                       /*is_align_stack=*/false, LLVM::AsmDialectAttr(),
