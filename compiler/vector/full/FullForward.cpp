@@ -132,6 +132,7 @@ void FullForward::packWeights(Value row, Value firstKey, Value extent) {
     Value r = e.add(row, i), t = e.add(firstRow, r);
     Value maximum = e.broadcast(e.load(rowMaxima, r, 0), vector);
     overVectors(e, extent, lanes, {}, [&](Value key, Value left, ValueRange) {
+      mixer.prefetchBias(batch, e.add(t, strip), e.add(firstKey, key));
       Value some = mixer.biases(batch, t, e.add(firstKey, key), left);
       Value numbers = form.narrow(e, form.exp(e, e.fsub(some, maximum)));
       storeWeights(form.unitsOfRun(e, numbers), i, key);

@@ -142,6 +142,10 @@ SmallVector<Value> FullMixer::biasAt(Value batch, Value t, Value key) const {
   return {t, key};
 }
 
+void FullMixer::prefetchBias(Value batch, Value t, Value key) const {
+  prefetchAt(e, w, biasAt(batch, e.min(t, e.sub(queries, e.index(1))), key), /*isWrite=*/false);
+}
+
 Value FullMixer::bias(LaneEmitter &group, Value t, Value key) const {
   Value one = e.load(w, biasAt(group.batch, t, key), 0);
   return e.broadcast(e.convert(one, element), group.type);

@@ -61,6 +61,8 @@ struct FullMixer {
   /// The biases for a vector of keys from `key` on, -inf beyond the first `count`
   /// where that is not null.
   Value biases(Value batch, Value t, Value key, Value count) const;
+  /// Asks for the biases of a query, or of the last one, around a key.
+  void prefetchBias(Value batch, Value t, Value key) const;
   /// The largest bias of query t for `count` keys from `firstKey` on, 0 where there is
   /// none above -inf.
   Value largestBias(Value batch, Value t, Value firstKey, Value count) const;
