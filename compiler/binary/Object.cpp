@@ -2,6 +2,7 @@
 
 #include "compiler/binary/Object.h"
 
+#include "compiler/binary/Bf16Moves.h"
 #include "compiler/binary/Codegen.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/IRBuilder.h"
@@ -115,6 +116,8 @@ FailureOr<ObjectCode> aft::compileObject(ModuleOp module, const Target &target, 
     return mlir::failure();
   }
   widenComparisons(*code);
+  if (!target.bf16)
+    moveBf16AsIntegers(*code);
   ObjectCode result;
   if (keepText) {
     llvm::raw_string_ostream text(result.llvmIR);

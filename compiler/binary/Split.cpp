@@ -82,9 +82,8 @@ static std::string fileName(StringRef part, StringRef suffix) {
   return name;
 }
 
-FailureOr<std::vector<NamedObject>> aft::compileObjects(ModuleOp module,
-                                                        const PipelineOptions &options,
-                                                        std::string *assembly) {
+FailureOr<std::vector<NamedObject>>
+aft::compileObjects(ModuleOp module, const PipelineOptions &options, std::string *assembly) {
   PhaseTimer timer(options.report, phaseName(Phase::Binary));
   std::vector<Part> parts = split(module);
   bool keepText = !options.dumpDir.empty() || assembly;
