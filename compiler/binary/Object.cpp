@@ -77,6 +77,20 @@ static void widenComparisons(llvm::Module &module) {
     }
 }
 
+/// Stores past the caches are made for places that are aligned to a register, which MLIR does
+/// not know; others are none to LLVM.
+static void alignStreamingStores(llvm::Module &module, unsigned vectorBits) {
+  const llvm::DataLayout &layout = module.getDataLayout();
+  for (llvm::Function &function : module)
+    for (llvm::Instruction &instruction : llvm::instructions(function)) {
+      auto *store = llvm::dyn_cast<llvm::StoreInst>(&instruction);
+      if (!store || !store->hasMetadata(llvm::LLVMContext::MD_nontemporal))
+        continue;
+      uint64_t bytes = layout.getTypeStoreSize(store->getValueOperand()->getType());
+      store->setAlignment(llvm::Align(std::min<uint64_t>(llvm::bit_floor(bytes), vectorBits / 8)));
+    }
+}
+
 /// Functions carry the target too, for inlining and cost models.
 static void setTarget(llvm::Module &module, const Target &target,
                       const llvm::TargetMachine &machine) {
@@ -106,6 +120,7 @@ FailureOr<ObjectCode> aft::compileObject(ModuleOp module, const Target &target, 
     return failure();
   }
   setTarget(*code, target, *machine);
+  alignStreamingStores(*code, target.vectorBits);
   llvm::raw_string_ostream stream(error);
   if (llvm::verifyModule(*code, &stream)) {
     module.emitError() << "generated LLVM IR is invalid: " << error;

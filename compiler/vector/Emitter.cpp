@@ -3,6 +3,7 @@
 #include "compiler/vector/Emitter.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
@@ -20,9 +21,7 @@ Type aft::computeType(Type element) {
 // Indices
 //===----------------------------------------------------------------------===//
 
-Value Emitter::index(int64_t value) {
-  return builder.create<arith::ConstantIndexOp>(loc, value);
-}
+Value Emitter::index(int64_t value) { return builder.create<arith::ConstantIndexOp>(loc, value); }
 Value Emitter::add(Value a, Value b) { return builder.createOrFold<arith::AddIOp>(loc, a, b); }
 Value Emitter::sub(Value a, Value b) { return builder.createOrFold<arith::SubIOp>(loc, a, b); }
 Value Emitter::mul(Value a, Value b) { return builder.createOrFold<arith::MulIOp>(loc, a, b); }
@@ -77,8 +76,7 @@ void Emitter::grid(ArrayRef<Value> extents, llvm::function_ref<void(ArrayRef<Val
   body(indices);
 }
 
-Emitter::Values Emitter::branch(Value condition, TypeRange types,
-                                llvm::function_ref<Values()> yes,
+Emitter::Values Emitter::branch(Value condition, TypeRange types, llvm::function_ref<Values()> yes,
                                 llvm::function_ref<Values()> no) {
   auto branch = builder.create<scf::IfOp>(loc, types, condition, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(builder);
@@ -129,13 +127,9 @@ Value Emitter::fadd(Value a, Value b) { return builder.create<arith::AddFOp>(loc
 Value Emitter::fsub(Value a, Value b) { return builder.create<arith::SubFOp>(loc, a, b); }
 Value Emitter::fmul(Value a, Value b) { return builder.create<arith::MulFOp>(loc, a, b); }
 Value Emitter::fdiv(Value a, Value b) { return builder.create<arith::DivFOp>(loc, a, b); }
-Value Emitter::fma(Value a, Value b, Value c) {
-  return builder.create<math::FmaOp>(loc, a, b, c);
-}
+Value Emitter::fma(Value a, Value b, Value c) { return builder.create<math::FmaOp>(loc, a, b, c); }
 Value Emitter::fmax(Value a, Value b) { return builder.create<arith::MaximumFOp>(loc, a, b); }
-Value Emitter::fmaxNumber(Value a, Value b) {
-  return builder.create<arith::MaxNumFOp>(loc, a, b);
-}
+Value Emitter::fmaxNumber(Value a, Value b) { return builder.create<arith::MaxNumFOp>(loc, a, b); }
 Value Emitter::exp(Value a) { return builder.create<math::ExpOp>(loc, a); }
 Value Emitter::log(Value a) { return builder.create<math::LogOp>(loc, a); }
 Value Emitter::equal(Value a, Value b) {
@@ -173,6 +167,17 @@ void Emitter::store(Value value, Value memref, ValueRange indices) {
     builder.create<vector::StoreOp>(loc, value, memref, indices);
   else
     builder.create<memref::StoreOp>(loc, value, memref, indices);
+}
+
+void Emitter::storeStreaming(Value value, Value memref, ValueRange indices) {
+  value = convert(value, cast<MemRefType>(memref.getType()).getElementType());
+  builder.create<vector::StoreOp>(loc, value, memref, indices, /*nontemporal=*/true);
+}
+
+void Emitter::endStreaming() {
+  builder.create<LLVM::CallIntrinsicOp>(loc, TypeRange(),
+                                        builder.getStringAttr("llvm.x86.sse.sfence"), ValueRange(),
+                                        LLVM::FastmathFlagsAttr());
 }
 
 Value Emitter::scratch(ArrayRef<int64_t> shape, Type element) {

@@ -30,7 +30,10 @@ Value LaneEmitter::load(Value memref, Value t) {
 }
 
 void LaneEmitter::store(Value value, Value memref, Value t) {
-  e.store(value, memref, {batch, t, channel});
+  if (streaming)
+    e.storeStreaming(value, memref, {batch, t, channel});
+  else
+    e.store(value, memref, {batch, t, channel});
 }
 
 void LaneEmitter::prefetch(ArrayRef<Value> memrefs, Value t, bool next) {

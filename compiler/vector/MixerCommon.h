@@ -39,6 +39,8 @@ public:
   bool oneScale = false;
   /// Besides, only n is a sum; z is 0.
   bool oneSum = false;
+  /// Results go past the caches.
+  bool streaming = false;
 
   Value number(double value) { return e.number(type, value); }
   Value infinity(bool negative);

@@ -17,15 +17,18 @@ static constexpr unsigned kRegisters = 2;
 static constexpr int64_t kMostGroups = 64;
 /// Bytes of one tensor's entry up to which its rows are taken in small parts.
 static constexpr int64_t kSmallBytes = 4 << 20;
+/// Bytes of a result from which on it goes past the caches: with its operands it would leave
+/// nothing of itself there, and a line that is written there is read first.
+static constexpr int64_t kStreamedBytes = 16 << 20;
 
 namespace {
 
 /// Emits one panel.
 class SimplePanel {
 public:
-  SimplePanel(const WindowMixer &mixer, const Panel &panel)
-      : mixer(mixer), panel(panel), e(panel.e), sums(panel), length(e.dim(mixer.q, 1)),
-        keys(visibleKeys(e, mixer.lengths, panel.batch, length)) {
+  SimplePanel(const WindowMixer &mixer, const Panel &panel, bool streaming)
+      : mixer(mixer), panel(panel), streaming(streaming), e(panel.e), sums(panel),
+        length(e.dim(mixer.q, 1)), keys(visibleKeys(e, mixer.lengths, panel.batch, length)) {
     sums.clear();
   }
   void forward();
@@ -41,6 +44,7 @@ private:
 
   const WindowMixer &mixer;
   const Panel &panel;
+  bool streaming;
   Emitter &e;
   RunningSums sums;
   Value length, keys;
@@ -55,7 +59,9 @@ void SimplePanel::rows(Value first, Value last, bool fromEnd, Row row) {
                           : e.min(e.add(t, kAhead), e.sub(length, e.index(1)));
     panel.forEachGroup([&](LaneEmitter &group, Value number) {
       panel.prefetch(mixer.sources(), ahead, number, /*forWriting=*/false);
-      panel.prefetch(mixer.inits, ahead, number, /*forWriting=*/true);
+      group.streaming = streaming;
+      if (!streaming)
+        panel.prefetch(mixer.inits, ahead, number, /*forWriting=*/true);
       row(group, number, t);
     });
   });
@@ -126,6 +132,26 @@ void SimplePanel::backward() {
          [&](LaneEmitter &group, Value i, Value t) { finishKey(group, t, sums.total(group, i)); });
 }
 
+/// Whether all results are large and lie where streaming stores of `lanes` may go; null where
+/// they never do.
+static Value areStreamed(const WindowMixer &mixer, Emitter &e, unsigned vectorBits, int64_t lanes) {
+  int64_t registerBytes = vectorBits / 8;
+  Value yes;
+  for (Value result : mixer.inits) {
+    int64_t bytes = cast<MemRefType>(result.getType()).getElementTypeBitWidth() / 8;
+    if (lanes * bytes % registerBytes != 0 || mixer.channels % lanes != 0)
+      return Value();
+    Value entries = e.mul(e.dim(result, 0), e.dim(result, 1));
+    Value address = e.builder.create<memref::ExtractAlignedPointerAsIndexOp>(e.loc, result);
+    Value offset = e.sub(address, e.roundDown(address, registerBytes));
+    Value isLarge = e.less(e.index(kStreamedBytes / (mixer.channels * bytes)), entries);
+    Value isAligned = e.less(offset, e.index(1));
+    Value both = e.builder.create<arith::AndIOp>(e.loc, isLarge, isAligned);
+    yes = yes ? Value(e.builder.create<arith::AndIOp>(e.loc, yes, both)) : both;
+  }
+  return yes;
+}
+
 static void emitPanels(const WindowMixer &mixer, Emitter &e, unsigned vectorBits,
                        void (SimplePanel::*emit)()) {
   Type element = accumulationOf(mixer.q);
@@ -134,8 +160,23 @@ static void emitPanels(const WindowMixer &mixer, Emitter &e, unsigned vectorBits
   Value isSmall = e.less(length, e.index(kSmallBytes / rowBytes));
   Value isSingle = e.less(batches, e.index(2));
   PanelParts parts{e.builder.create<arith::AndIOp>(e.loc, isSingle, isSmall), isSingle};
+  Value streams = areStreamed(mixer, e, vectorBits, lanesFor(element, kRegisters * vectorBits));
   forEachPanel(e, element, kRegisters * vectorBits, batches, mixer.channels, kMostGroups, parts,
-               [&](const Panel &panel) { (SimplePanel(mixer, panel).*emit)(); });
+               [&](const Panel &panel) {
+                 auto plainly = [&] {
+                   (SimplePanel(mixer, panel, /*streaming=*/false).*emit)();
+                   return Emitter::Values{};
+                 };
+                 auto streaming = [&] {
+                   (SimplePanel(mixer, panel, /*streaming=*/true).*emit)();
+                   e.endStreaming();
+                   return Emitter::Values{};
+                 };
+                 if (streams)
+                   e.branch(streams, {}, streaming, plainly);
+                 else
+                   plainly();
+               });
 }
 
 void aft::emitSimple(const WindowMixer &mixer, Emitter &e, unsigned vectorBits) {

@@ -100,6 +100,38 @@ TEST(Program, RefusesWrongInputsByName) {
             "entry 'main': output 0 must be tensor<4xf32>, found tensor<5xf32>");
 }
 
+// Results of this size go past the caches where their place is aligned; the bits are the same
+// wherever they go, and those of a short sequence, whose results do not.
+TEST(Program, ComputesLargeResultsWhereverTheyLie) {
+  auto program = compiled(R"mlir(
+func.func @main(%q: tensor<1x?x64xf32>, %k: tensor<1x?x64xf32>, %v: tensor<1x?x64xf32>)
+    -> tensor<1x?x64xf32> {
+  %y = aft.simple %q, %k, %v causal : (tensor<1x?x64xf32>, tensor<1x?x64xf32>,
+                                       tensor<1x?x64xf32>) -> tensor<1x?x64xf32>
+  return %y : tensor<1x?x64xf32>
+})mlir");
+  ASSERT_TRUE(program);
+  constexpr int64_t kLength = 70000, kShort = 500, kChannels = 64, kLine = 16;
+  std::vector<float> x(kLength * kChannels), results(kLength * kChannels + 2 * kLine, -9);
+  for (size_t i = 0; i < x.size(); ++i)
+    x[i] = static_cast<float>(static_cast<int64_t>(i * 7919 % 2003) - 1001) / 500;
+  auto run = [&](float *y, int64_t length) {
+    Buffer in = {x.data(), DType::f32, {1, length, kChannels}};
+    Buffer out = {y, DType::f32, {1, length, kChannels}};
+    Status status = program->run("main", {in, in, in}, {out});
+    EXPECT_TRUE(status.ok()) << status.message;
+    return std::vector<float>(y, y + length * kChannels);
+  };
+  auto misplaced = reinterpret_cast<uintptr_t>(results.data()) / sizeof(float) % kLine;
+  float *aligned = results.data() + (kLine - misplaced) % kLine;
+  std::vector<float> expected = run(aligned, kLength);
+  std::vector<float> elsewhere = run(aligned + 1, kLength), brief = run(aligned, kShort);
+  EXPECT_EQ(expected, elsewhere);
+  expected.resize(brief.size());
+  EXPECT_EQ(expected, brief);
+  EXPECT_EQ(results.back(), -9) << "nothing is written beside the result";
+}
+
 TEST(Program, ServesManyThreadsAtOnce) {
   auto program = compiled(kAdd, 4);
   ASSERT_TRUE(program);
@@ -323,8 +355,9 @@ TEST(Program, ComputesProductsOfBf16InEveryWay) {
     EXPECT_EQ(program->stats().fromCache, products == Bf16Products::automatic);
     // 1 + 1 + 1 = 3 in bf16.
     std::vector<uint16_t> a(16 * 3, 0x3f80), b(3 * 32, 0x3f80), y(16 * 32);
-    status = program->run("main", {{a.data(), DType::bf16, {16, 3}}, {b.data(), DType::bf16, {3, 32}}},
-                          {{y.data(), DType::bf16, {16, 32}}});
+    status =
+        program->run("main", {{a.data(), DType::bf16, {16, 3}}, {b.data(), DType::bf16, {3, 32}}},
+                     {{y.data(), DType::bf16, {16, 32}}});
     ASSERT_TRUE(status.ok()) << status.message;
     EXPECT_EQ(y, std::vector<uint16_t>(16 * 32, 0x4040));
   }
@@ -346,8 +379,8 @@ TEST(Program, ReportsSyntaxErrorsWithTheirPlace) {
   std::shared_ptr<Program> program;
   CompileOptions options;
   options.cacheDir = "";
-  Status status = Program::compile("func.func @main() {\n  nonsense\n}", "bad.mlir", options,
-                                   program);
+  Status status =
+      Program::compile("func.func @main() {\n  nonsense\n}", "bad.mlir", options, program);
   EXPECT_EQ(program, nullptr);
   EXPECT_NE(status.message.find("bad.mlir:2:"), std::string::npos) << status.message;
 }

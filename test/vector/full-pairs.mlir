@@ -41,9 +41,13 @@
 // F32: vector.load {{.*}} : memref<2x256x2x16xf32>
 
 // EXPANDED-LABEL: func.func private @kernel_0_full
-// EXPANDED-NOT: llvm.
+// EXPANDED-NOT: llvm.call
 // EXPANDED: arith.constant dense<-65536> : vector<8xi32>
-// EXPANDED-NOT: llvm.
+// EXPANDED-NOT: llvm.call
+// With sixteen registers the constants leave them before twelve sums come.
+// EXPANDED: llvm.inline_asm has_side_effects "", "~{ymm0},{{.*}},~{ymm15}" : () -> ()
+// EXPANDED: scf.for {{.*}} -> ({{(vector<8xf32>, ){11}vector<8xf32>}})
+// EXPANDED-NOT: llvm.call
 // EXPANDED: vector.load {{.*}} : memref<4x256x2x8xi32>
 func.func @main(%q: tensor<2x?x32xbf16>, %k: tensor<2x?x32xbf16>, %v: tensor<2x?x32xbf16>, %w: tensor<?x?xbf16>) -> tensor<2x?x32xbf16> {
   %y = aft.full %q, %k, %v, %w causal : (tensor<2x?x32xbf16>, tensor<2x?x32xbf16>, tensor<2x?x32xbf16>, tensor<?x?xbf16>) -> tensor<2x?x32xbf16>

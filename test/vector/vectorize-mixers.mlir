@@ -70,3 +70,27 @@ func.func private @single_long(%x: memref<1x16384x512xf32>, %y: memref<1x16384x5
   aft.simple %x, %x, %x causal outs(%y) : (memref<1x16384x512xf32>, memref<1x16384x512xf32>, memref<1x16384x512xf32>, memref<1x16384x512xf32>) -> ()
   return
 }
+
+// -----
+
+// Large results go past the caches where they lie at whole registers, and the fence of a group
+// is behind them; what could be short stores is never so.
+// CHECK-LABEL: @streamed
+// CHECK: scf.forall
+// CHECK: scf.if
+// CHECK: vector.store {{.*}} {nontemporal = true}
+// CHECK: llvm.call_intrinsic "llvm.x86.sse.sfence"
+// CHECK: } else {
+// CHECK-NOT: nontemporal
+// CHECK: return
+func.func private @streamed(%x: memref<1x?x512xf32>, %y: memref<1x?x512xf32>) attributes {aft.kernel} {
+  aft.simple %x, %x, %x causal outs(%y) : (memref<1x?x512xf32>, memref<1x?x512xf32>, memref<1x?x512xf32>, memref<1x?x512xf32>) -> ()
+  return
+}
+
+// CHECK-LABEL: @never_streamed
+// CHECK-NOT: nontemporal
+func.func private @never_streamed(%x: memref<1x?x24xf32>, %y: memref<1x?x24xf32>) attributes {aft.kernel} {
+  aft.simple %x, %x, %x causal outs(%y) : (memref<1x?x24xf32>, memref<1x?x24xf32>, memref<1x?x24xf32>, memref<1x?x24xf32>) -> ()
+  return
+}
