@@ -10,6 +10,7 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace aft {
 #define GEN_PASS_DEF_LOWERTHREADS
@@ -40,7 +41,10 @@ public:
 private:
   void inlineThreads(scf::ForallOp forall, Value thread);
   bool needsBarrier(scf::ForallOp forall);
-  int64_t share(memref::AllocOp alloc);
+  LLVM::GlobalOp makeShared(int64_t bytes);
+  void share(memref::AllocOp alloc, LLVM::GlobalOp global);
+  Operation *gridOf(memref::AllocOp alloc);
+  int64_t shareAll(ArrayRef<memref::AllocOp> allocs);
   LogicalResult keepOwnRow(memref::AllocaOp memory, Value thread);
   void lowerMath(Operation *op);
   void lowerExp2(math::Exp2Op op);
@@ -92,22 +96,23 @@ void KernelLowering::inlineThreads(scf::ForallOp forall, Value thread) {
   forall.erase();
 }
 
-/// Makes a memref that threads share a variable of its own; its bytes.
-int64_t KernelLowering::share(memref::AllocOp alloc) {
-  MemRefType type = alloc.getType();
-  Location loc = alloc.getLoc();
-  unsigned bits = type.getElementType().isIndex() ? 64 : type.getElementTypeBitWidth();
-  int64_t width = std::max(1u, bits / 8);
-  int64_t bytes = std::max<int64_t>(1, type.getNumElements()) * width;
+/// A variable for memory that threads share.
+LLVM::GlobalOp KernelLowering::makeShared(int64_t bytes) {
   OpBuilder top = OpBuilder::atBlockBegin(device.getBody());
   std::string name;
   int number = 0;
   do
     name = (kernel.getName() + ".shared" + Twine(number++)).str();
   while (device.lookupSymbol(name));
-  auto global = top.create<LLVM::GlobalOp>(loc, LLVM::LLVMArrayType::get(top.getI8Type(), bytes),
-                                           /*isConstant=*/false, LLVM::Linkage::Internal, name,
-                                           Attribute(), /*alignment=*/16, kSharedSpace);
+  return top.create<LLVM::GlobalOp>(kernel.getLoc(),
+                                    LLVM::LLVMArrayType::get(top.getI8Type(), bytes),
+                                    /*isConstant=*/false, LLVM::Linkage::Internal, name,
+                                    Attribute(), /*alignment=*/16, kSharedSpace);
+}
+
+void KernelLowering::share(memref::AllocOp alloc, LLVM::GlobalOp global) {
+  MemRefType type = alloc.getType();
+  Location loc = alloc.getLoc();
   builder.setInsertionPoint(alloc);
   Value shared = builder.create<LLVM::AddressOfOp>(loc, global);
   Value pointer = builder.create<LLVM::AddrSpaceCastOp>(
@@ -115,6 +120,47 @@ int64_t KernelLowering::share(memref::AllocOp alloc) {
   DescriptorBuilder descriptors(builder, loc);
   alloc.replaceAllUsesWith(descriptors.memref(type, pointer, SmallVector<Value>(type.getRank())));
   alloc.erase();
+}
+
+/// The grid, by now a loop, that alone uses memory; null where more does.
+Operation *KernelLowering::gridOf(memref::AllocOp alloc) {
+  Operation *grid = nullptr;
+  for (Operation *user : alloc->getUsers()) {
+    Operation *top = kernel.front().findAncestorOpInBlock(*user);
+    if (!isa<scf::ForOp>(top) || (grid && grid != top))
+      return nullptr;
+    grid = top;
+  }
+  return grid;
+}
+
+/// What threads share becomes variables; their bytes. A block does a group of one grid, so that
+/// grids use the same ones: a variable for the largest memory of each, one for the next, ….
+int64_t KernelLowering::shareAll(ArrayRef<memref::AllocOp> allocs) {
+  auto bytesOfOne = [](memref::AllocOp alloc) {
+    return std::max<int64_t>(1, bytesOf(alloc.getType()));
+  };
+  llvm::MapVector<Operation *, SmallVector<memref::AllocOp>> byGrid;
+  for (memref::AllocOp alloc : allocs)
+    byGrid[gridOf(alloc)].push_back(alloc);
+  SmallVector<int64_t> sizes;
+  int64_t bytes = 0;
+  for (auto &[grid, own] : byGrid) {
+    llvm::sort(own,
+               [&](memref::AllocOp a, memref::AllocOp b) { return bytesOfOne(a) > bytesOfOne(b); });
+    if (grid && sizes.size() < own.size())
+      sizes.resize(own.size());
+    for (auto [i, alloc] : llvm::enumerate(own))
+      grid ? sizes[i] = std::max(sizes[i], bytesOfOne(alloc)) : bytes += bytesOfOne(alloc);
+  }
+  SmallVector<LLVM::GlobalOp> globals;
+  for (int64_t size : sizes) {
+    globals.push_back(makeShared(size));
+    bytes += size;
+  }
+  for (auto &[grid, own] : byGrid)
+    for (auto [i, alloc] : llvm::enumerate(own))
+      share(alloc, grid ? globals[i] : makeShared(bytesOfOne(alloc)));
   return bytes;
 }
 
@@ -274,9 +320,7 @@ LogicalResult KernelLowering::run() {
   for (memref::AllocaOp memory : rows)
     if (failed(keepOwnRow(memory, thread)))
       return failure();
-  int64_t bytes = 0;
-  for (memref::AllocOp alloc : shared)
-    bytes += share(alloc);
+  int64_t bytes = shareAll(shared);
   for (Operation *function : functions)
     lowerMath(function);
   kernel->setAttr(threadsAttrName, builder.getI64IntegerAttr(threads));

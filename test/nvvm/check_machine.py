@@ -109,7 +109,7 @@ def compare(name, found, expected, largest, limit=1e-2):
 
 
 def full(T, S, d, attributes, gradient=False):
-    """aft.full, one batch entry, and dk and dv, which are one block, of its derivative."""
+    """aft.full, one batch entry, and dk, dv and dw, which are one block each, of its derivative."""
     q, q_bits = bf16(rng.normal(size=(1, T, d)))
     k, k_bits = bf16(rng.normal(size=(1, S, d)))
     v, v_bits = bf16(rng.normal(size=(1, S, d)))
@@ -143,10 +143,12 @@ def full(T, S, d, attributes, gradient=False):
                                              np.zeros_like(k_bits), np.zeros_like(v_bits), np.zeros_like(w)],
                 all_blocks=False)
     terms = weights * (dy[0] * gate / z)[:, None]
-    dk, dv = (terms * (v - ratio[:, None])).sum(0), terms.sum(0)
+    terms_of_k = terms * (v - ratio[:, None])
+    dk, dv, dw = terms_of_k.sum(0), terms.sum(0), terms_of_k.sum(2)
     # As check_full.py asks of gradients in bf16.
     compare("    dk", wide(found[8]), dk, np.abs(dk).max(), limit=2e-2)
     compare("    dv", wide(found[9]), dv, np.abs(dv).max(), limit=2e-2)
+    compare("    dw", found[10], dw, np.abs(dw).max(), limit=2e-2)
 
 
 def races(kind, T, d, keys, bias, attributes, element):

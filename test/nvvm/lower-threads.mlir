@@ -35,6 +35,32 @@ func.func @sum(%x: memref<?xf32>) attributes {aft.aligned = array<i1: true>, aft
   return
 }
 
+// A block does a group of one grid: what threads share lies in the same place for all grids.
+// CHECK-LABEL: func.func @grids(
+// CHECK-SAME: aft.shared_bytes = 576 : i64
+// CHECK-COUNT-2: llvm.mlir.addressof @grids.shared0
+// CHECK: llvm.mlir.addressof @grids.shared1
+func.func @grids(%x: memref<?xf32>) attributes {aft.aligned = array<i1: true>, aft.kernel} {
+  %c0 = arith.constant 0 : index
+  %n = memref.dim %x, %c0 : memref<?xf32>
+  %zero = arith.constant 0.0 : f32
+  %large = memref.alloc() : memref<128xf32>
+  %first = memref.alloc() : memref<64xf32>
+  %second = memref.alloc() : memref<16xf32>
+  scf.forall (%block) in (%n) {
+    scf.forall (%thread) in (64) {
+      memref.store %zero, %first[%thread] : memref<64xf32>
+      memref.store %zero, %second[%c0] : memref<16xf32>
+    } {mapping = [#gpu.thread<x>]}
+  } {mapping = [#gpu.block<x>]}
+  scf.forall (%block) in (%n) {
+    scf.forall (%thread) in (64) {
+      memref.store %zero, %large[%thread] : memref<128xf32>
+    } {mapping = [#gpu.thread<x>]}
+  } {mapping = [#gpu.block<x>]}
+  return
+}
+
 // 2^x lane by lane, and the larger and smaller of two numbers, are instructions.
 // CHECK-LABEL: func.func @exponentials(
 // CHECK-COUNT-2: llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f"(%{{.*}}) : (f32) -> f32

@@ -37,11 +37,25 @@ func.func @main(%q: tensor<?x?x64xbf16>, %k: tensor<?x?x64xbf16>, %v: tensor<?x?
 // -----
 
 // The gradients of keys and values: two values of each query, and ones, by which sums are
-// found that must be made again.
+// found that must be made again. That of the bias: two numbers of each of 32 channels, for 64
+// queries and as many keys.
 // CHECK-LABEL: func.func private @kernel_0_full_grad(
 // CHECK-DAG: memref.alloc() : memref<64x40xbf16>
 // CHECK-DAG: memref.alloc() : memref<32x200xbf16>
-// CHECK-COUNT-1: aft_gpu.warp_product {{.*}} {columns = 48 : i64, depth = 32 : i64, rows = 32 : i64}
+// CHECK-DAG: %[[QUERIES:.*]] = memref.alloc() : memref<64x72xbf16>
+// CHECK-DAG: %[[SUMS:.*]] = memref.alloca() : memref<256x16xf32>
+// CHECK: aft_gpu.warp_product {{.*}} {columns = 48 : i64, depth = 32 : i64, rows = 32 : i64}
+// CHECK: scf.forall (%{{.*}}, %{{.*}}, %{{.*}}) in (1, %{{.*}}, %{{.*}}) {
+// CHECK: scf.for
+// CHECK: scf.forall (%{{.*}}) in (256) {
+// CHECK-COUNT-16: vector.store %{{.*}} : memref<64x72xbf16>, vector<2xbf16>
+// The next channels are loaded before these are multiplied.
+// CHECK: scf.forall (%[[THREAD:.*]]) in (256) {
+// CHECK: memref.load {{.*}} memref<?x?x64xbf16>
+// CHECK: aft_gpu.warp_product %{{.*}}[%{{.*}}, %c0], %{{.*}}[%{{.*}}, %c0] to({{.*}}) in %[[THREAD]] {columns = 16 : i64, depth = 64 : i64, rows = 32 : i64, transposedB}
+// CHECK-NEXT: vector.store {{.*}} %[[SUMS]]
+// Pairs whose sums are not good are summed again.
+// CHECK: arith.shrui
 // CHECK-NOT: aft_gpu
 // CHECK: return
 func.func @main(%dy: tensor<?x?x64xbf16>, %q: tensor<?x?x64xbf16>, %k: tensor<?x?x64xbf16>, %v: tensor<?x?x64xbf16>, %w: tensor<?x?xf32>, %r: tensor<?x?x64xf32>, %z: tensor<?x?x64xf32>) -> tensor<?x?x64xbf16> {

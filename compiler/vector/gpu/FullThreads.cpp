@@ -1,8 +1,9 @@
 //===- FullThreads.cpp - aft.full by blocks of threads --------------------===//
 // Sums over keys or queries go through tiles of pairs (PairTiles.h); for the gradient of
-// the bias some threads share the channels of a pair.
+// the bias some threads share the channels of a pair, or warps multiply (BiasWarps.h).
 
 #include "compiler/vector/full/FullMixer.h"
+#include "compiler/vector/gpu/BiasWarps.h"
 #include "compiler/vector/gpu/BlockSums.h"
 #include "compiler/vector/gpu/ChannelThreads.h"
 #include "compiler/vector/gpu/MixerThreads.h"
@@ -133,30 +134,37 @@ static void emitKeys(const FullMixer &mixer) {
   byWarps ? tiles.runByWarps(e) : tiles.run(e);
 }
 
+Value aft::sumOfPair(const FullMixer &mixer, Value first, Value last, Value t, Value key,
+                     Value lane, int64_t lanes) {
+  Emitter &e = mixer.e;
+  Value zero = e.number(mixer.element, 0);
+  return e.loop(first, last, e.index(1), zero, [&](Value batch, ValueRange carried) {
+    Value seen = e.less(key, mixer.keysSeenBy(t, visible(mixer, batch)));
+    Value end = e.select(seen, e.index(mixer.channels), e.index(0));
+    return e.loop(lane, end, e.index(lanes), carried, [&](Value channel, ValueRange sums) {
+      LaneEmitter group(e, mixer.element, 0, batch, channel);
+      Value pg = gradientWeight(mixer, group, t, key);
+      Value distance = e.fsub(group.load(mixer.v, key), group.load(mixer.ratio, t));
+      Value term = e.select(e.equal(pg, group.number(0)), group.number(0), e.fmul(pg, distance));
+      return Emitter::Values{e.fadd(sums[0], term)};
+    });
+  })[0];
+}
+
 /// dw, for all batch entries together, or each on its own.
 static void emitBiases(const FullMixer &mixer) {
+  if (areNarrow(mixer))
+    return emitBiasesByWarps(mixer);
   Emitter &e = mixer.e;
-  Value one = e.index(1), entries = mixer.perBatchBias ? mixer.batches : one;
+  Value entries = mixer.perBatchBias ? mixer.batches : e.index(1);
   Value grid[] = {entries, mixer.queries, e.ceilDiv(mixer.keys, kBlockKeys)};
   forEachBlock(e, grid, [&](ArrayRef<Value> block) {
     Value t = block[1];
     auto keyOf = [&](Value number) { return e.add(e.mul(block[2], kBlockKeys), number); };
     auto part = [&](Value number, Value lane, int64_t lanes) {
-      Value key = keyOf(number), zero = e.number(mixer.element, 0);
       Value first = mixer.perBatchBias ? block[0] : e.index(0);
       Value last = mixer.perBatchBias ? e.add(block[0], 1) : mixer.batches;
-      return e.loop(first, last, one, zero, [&](Value batch, ValueRange carried) {
-        Value seen = e.less(key, mixer.keysSeenBy(t, visible(mixer, batch)));
-        Value end = e.select(seen, e.index(mixer.channels), e.index(0));
-        return e.loop(lane, end, e.index(lanes), carried, [&](Value channel, ValueRange sums) {
-          LaneEmitter group(e, mixer.element, 0, batch, channel);
-          Value pg = gradientWeight(mixer, group, t, key);
-          Value distance = e.fsub(group.load(mixer.v, key), group.load(mixer.ratio, t));
-          Value term =
-              e.select(e.equal(pg, group.number(0)), group.number(0), e.fmul(pg, distance));
-          return Emitter::Values{e.fadd(sums[0], term)};
-        });
-      })[0];
+      return sumOfPair(mixer, first, last, t, keyOf(number), lane, lanes);
     };
     BlockSums{mixer.element, kBlockKeys}.run(e, part, [&](Value sum, Value number) {
       Value key = keyOf(number);

@@ -308,9 +308,9 @@ void WarpPairs::whenThere(Value row, Value channel,
 /// Sums that are good; then, one after the other, those that are not.
 void WarpPairs::finish(Value thread, Value parity) {
   Value least = number(std::exp(-separableRange(tiles.element)));
-  Type i32 = e.builder.getI32Type();
   auto [row, channel] = cornerOf(thread);
-  Value bad = e.builder.create<arith::ConstantIntOp>(e.loc, 0, i32);
+  Value yes = e.builder.create<arith::ConstantIntOp>(e.loc, 1, 1);
+  SmallVector<Value> bad;
   for (int64_t i = 0; i < numbers(); ++i) {
     int64_t first = i / kFragmentNumbers * each() * kFragmentNumbers + i % kFragmentNumbers;
     // That of ones first.
@@ -328,17 +328,11 @@ void WarpPairs::finish(Value thread, Value parity) {
         tiles.finish(group, output, m, all);
       });
     });
-    Value bit = e.builder.create<arith::ConstantIntOp>(e.loc, int64_t(1) << i, i32);
-    bad = e.select(good, bad, e.builder.create<arith::OrIOp>(e.loc, bad, bit));
+    bad.push_back(e.builder.create<arith::XOrIOp>(e.loc, good, yes));
   }
-  e.loop(e.index(0), e.index(numbers()), e.index(1), [&](Value i) {
-    Value shift = e.builder.create<arith::IndexCastOp>(e.loc, i32, i);
-    Value bit = e.builder.create<arith::TruncIOp>(
-        e.loc, e.builder.getI1Type(), e.builder.create<arith::ShRUIOp>(e.loc, bad, shift));
-    e.when(bit, [&] {
-      auto [r, c] = placeOf(thread, i);
-      whenThere(r, c, [&](LaneEmitter &group, Value output) { finishExactly(group, output); });
-    });
+  forEachTrue(e, bad, [&](Value i) {
+    auto [r, c] = placeOf(thread, i);
+    whenThere(r, c, [&](LaneEmitter &group, Value output) { finishExactly(group, output); });
   });
 }
 

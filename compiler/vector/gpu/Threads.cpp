@@ -67,6 +67,22 @@ void aft::shareOut(Emitter &e, Value thread, int64_t threads, Value count,
   e.loop(thread, count, e.index(threads), body);
 }
 
+void aft::forEachTrue(Emitter &e, ValueRange conditions, llvm::function_ref<void(Value)> body) {
+  OpBuilder &builder = e.builder;
+  Type i32 = builder.getI32Type();
+  Value bits = builder.create<arith::ConstantIntOp>(e.loc, 0, i32);
+  for (auto [i, condition] : llvm::enumerate(conditions)) {
+    Value bit = builder.create<arith::ConstantIntOp>(e.loc, int64_t(1) << i, i32);
+    bits = e.select(condition, builder.create<arith::OrIOp>(e.loc, bits, bit), bits);
+  }
+  e.loop(e.index(0), e.index(conditions.size()), e.index(1), [&](Value i) {
+    Value shift = builder.create<arith::IndexCastOp>(e.loc, i32, i);
+    Value bit = builder.create<arith::TruncIOp>(e.loc, builder.getI1Type(),
+                                                builder.create<arith::ShRUIOp>(e.loc, bits, shift));
+    e.when(bit, [&] { body(i); });
+  });
+}
+
 static func::FuncOp kernelOf(Emitter &e) {
   Operation *parent = e.builder.getInsertionBlock()->getParentOp();
   auto kernel = dyn_cast<func::FuncOp>(parent);

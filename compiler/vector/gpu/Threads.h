@@ -39,6 +39,11 @@ void forEachThread(Emitter &e, int64_t count, llvm::function_ref<void(mlir::Valu
 void shareOut(Emitter &e, mlir::Value thread, int64_t threads, mlir::Value count,
               llvm::function_ref<void(mlir::Value)> body);
 
+/// Inside a thread: a loop over those of at most 32 conditions that are true, by their numbers,
+/// so that the body stands in the code once.
+void forEachTrue(Emitter &e, mlir::ValueRange conditions,
+                 llvm::function_ref<void(mlir::Value number)> body);
+
 /// Memory that the threads of a block share, and memory [threads, shape...] of which each
 /// thread has its own row.
 mlir::Value sharedMemory(Emitter &e, mlir::ArrayRef<int64_t> shape, mlir::Type element);

@@ -1,0 +1,353 @@
+//===- BiasWarps.cpp - Gradient of the bias of aft.full by tensor cores ---===//
+// dw[t,s] = sum over batch entries and channels of p G[t] (v[s] - R[t]), of a block's tile of
+// queries and keys, is exp(w - a) times a product over the channels,
+//   [u, -u R] [exp(k - c) v, exp(k - c)], u = exp(a + c - logz) G,
+// with a the largest w of a query in the tile and c the largest k of a channel there. The two
+// numbers of a channel are neighbours; v and R are less what FullMixer::middle says. Where
+// a + c - logz is so large that underflow may matter, or a sum is no number, pairs are summed
+// exactly.
+//
+// A step takes some channels of a batch entry, which are loaded to registers while those of
+// the step before are multiplied.
+
+#include "compiler/vector/gpu/BiasWarps.h"
+
+#include "compiler/vector/gpu/Fragment.h"
+#include "compiler/vector/gpu/GpuOps.h"
+#include "compiler/vector/gpu/Threads.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace aft;
+
+/// Queries and keys of a block, and of a warp.
+static constexpr int64_t kRows = 64, kWarpQueries = 32, kWarpKeys = 16;
+/// Channels of a step, which are twice as many numbers, and numbers after each row in shared
+/// memory, so that rows begin in different banks.
+static constexpr int64_t kChannels = 32, kDepth = 2 * kChannels, kPad = 8;
+/// Threads that share a channel, rows that each has of it, and threads that share the biases
+/// of a query.
+static constexpr int64_t kParts = kBlockThreads / kChannels, kOwn = kRows / kParts,
+                         kBiasParts = kBlockThreads / kRows;
+
+namespace {
+
+/// Emits one block.
+class BiasBlock {
+public:
+  explicit BiasBlock(const FullMixer &mixer);
+  void run(ArrayRef<Value> block);
+
+private:
+  void findBiasParts(Value thread);
+  void startBlock(Value thread);
+  void load(Value thread, Value step);
+  void findParts(Value thread);
+  void exponentiate(Value thread);
+  void multiply(Value thread);
+  void findWide(Value thread);
+  Value storeIfGood(Value thread, int64_t i);
+  void finish(Value thread);
+  void storePair(Value first, Value second, Value memory, Value row, Value channel);
+
+  /// w, -inf where the query does not see the key, whatever the lengths are.
+  Value bias(Value t, Value key);
+  Value isSeen(Value t, Value key) { return e.less(key, mixer.keysSeenBy(t, mixer.keys)); }
+  /// Row in the tile of a thread's i-th query or key, and its channel in a step.
+  Value rowOf(Value thread, int64_t i) { return e.add(e.mul(e.div(thread, kChannels), kOwn), i); }
+  Value channelOf(Value thread) { return rest(thread, e.index(kChannels)); }
+  /// Query and key in the tile of a thread's number i.
+  std::pair<Value, Value> placeOf(Value thread, Value i);
+  Value rest(Value a, Value b) { return e.builder.createOrFold<arith::RemUIOp>(e.loc, a, b); }
+  Value both(Value a, Value b) { return e.builder.create<arith::AndIOp>(e.loc, a, b); }
+  Value either(Value a, Value b) { return e.builder.create<arith::OrIOp>(e.loc, a, b); }
+  Value bits(int64_t value) { return e.builder.create<arith::ConstantIntOp>(e.loc, value, 32); }
+  Value bitsAt(Value memory, ValueRange place) {
+    return e.builder.create<memref::LoadOp>(e.loc, memory, place);
+  }
+  void keepBits(Value value, Value memory, ValueRange place) {
+    e.builder.create<memref::StoreOp>(e.loc, value, memory, place);
+  }
+  Value number(double value) { return e.number(element, value); }
+  Value finite(Value m) { return e.select(e.equal(m, number(-INFINITY)), number(0), m); }
+  Value own(Value memory, Value thread, int64_t i) {
+    return e.load(memory, {thread, e.index(i)}, 0);
+  }
+
+  const FullMixer &mixer;
+  Emitter &e;
+  Type element, narrow;
+  Value queries, keys;                 ///< [row][number of a channel]
+  Value biasParts, biasTops, keyParts; ///< a by thread, a, c by thread
+  Value logz, gradient, ratio, k, v;   ///< of a step, in registers
+  Value sums;                          ///< in fragments
+  Value wide, wideParts, isWide;       ///< queries to sum exactly: bits by thread, rows
+  Value firstBatch, lastBatch, firstQuery, firstKey, steps;
+};
+
+} // namespace
+
+/// A fragment for each 16 x 8 of a warp's tile.
+static constexpr int64_t kNumbers = kWarpQueries * kWarpKeys / kWarpThreads;
+
+BiasBlock::BiasBlock(const FullMixer &mixer)
+    : mixer(mixer), e(mixer.e), element(mixer.element), narrow(e.builder.getBF16Type()) {
+  queries = sharedMemory(e, {kRows, kDepth + kPad}, narrow);
+  keys = sharedMemory(e, {kRows, kDepth + kPad}, narrow);
+  biasParts = sharedMemory(e, {kRows, kBiasParts}, element);
+  biasTops = sharedMemory(e, {kRows}, element);
+  keyParts = sharedMemory(e, {kParts, kChannels}, element);
+  wideParts = sharedMemory(e, {kParts, kChannels}, e.builder.getI32Type());
+  isWide = sharedMemory(e, {kRows}, e.builder.getI32Type());
+  for (Value *memory : {&logz, &gradient, &ratio, &k, &v})
+    *memory = threadMemory(e, kBlockThreads, {kOwn}, element);
+  wide = threadMemory(e, kBlockThreads, {1}, e.builder.getI32Type());
+  sums = threadMemory(e, kBlockThreads, {kNumbers}, element);
+}
+
+Value BiasBlock::bias(Value t, Value key) {
+  Value w = e.convert(e.load(mixer.w, mixer.biasAt(firstBatch, t, key), 0), element);
+  return e.select(isSeen(t, key), w, number(-INFINITY));
+}
+
+//===----------------------------------------------------------------------===//
+// A step
+//===----------------------------------------------------------------------===//
+
+void BiasBlock::findBiasParts(Value thread) {
+  Value row = e.div(thread, kBiasParts), part = rest(thread, e.index(kBiasParts));
+  Value t = e.add(firstQuery, row), end = e.min(e.sub(mixer.keys, firstKey), e.index(kRows));
+  Value last = e.select(e.less(t, mixer.queries), end, e.index(0));
+  Value top =
+      e.loop(part, last, e.index(kBiasParts), number(-INFINITY), [&](Value i, ValueRange carried) {
+        Value one = bias(t, e.add(firstKey, i));
+        return Emitter::Values{e.fmaxNumber(carried[0], one)};
+      })[0];
+  e.store(top, biasParts, {row, part});
+}
+
+void BiasBlock::startBlock(Value thread) {
+  e.when(e.less(thread, e.index(kRows)), [&] {
+    Value top = number(-INFINITY);
+    for (int64_t part = 0; part < kBiasParts; ++part)
+      top = e.fmaxNumber(top, e.load(biasParts, {thread, e.index(part)}, 0));
+    e.store(finite(top), biasTops, thread);
+  });
+  keepBits(bits(0), wide, {thread, e.index(0)});
+  for (int64_t i = 0; i < kNumbers; i += kFragmentNumbers)
+    e.store(e.number(VectorType::get({kFragmentNumbers}, element), 0), sums, {thread, e.index(i)});
+}
+
+/// What is not there has no weight.
+void BiasBlock::load(Value thread, Value step) {
+  Value chunks = e.index((mixer.channels + kChannels - 1) / kChannels), none = e.index(0);
+  Value batch = e.add(firstBatch, e.builder.createOrFold<arith::DivUIOp>(e.loc, step, chunks));
+  Value channel = e.add(e.mul(rest(step, chunks), kChannels), channelOf(thread));
+  Value exists = both(e.less(step, steps), e.less(channel, e.index(mixer.channels)));
+  LaneEmitter group(e, element, 0, batch, channel);
+  auto common = e.branch(
+      exists, {e.builder.getIndexType(), element},
+      [&] {
+        return Emitter::Values{visibleKeys(e, mixer.lengths, batch, mixer.keys),
+                               mixer.middle(group)};
+      },
+      [&] { return Emitter::Values{none, number(0)}; });
+  Value endKey = common[0], middle = common[1], endQuery = e.select(exists, mixer.queries, none);
+  auto keep = [&](ArrayRef<Value> memories, int64_t i, ValueRange numbers) {
+    for (auto [memory, one] : llvm::zip_equal(memories, numbers))
+      e.store(one, memory, {thread, e.index(i)});
+  };
+  for (int64_t i = 0; i < kOwn; ++i) {
+    Value t = e.add(firstQuery, rowOf(thread, i)), key = e.add(firstKey, rowOf(thread, i));
+    keep({logz, gradient, ratio}, i,
+         e.branch(
+             e.less(t, endQuery), {element, element, element},
+             [&] {
+               return Emitter::Values{group.load(mixer.logz, t), mixer.gatedGradient(group, t),
+                                      e.fsub(group.load(mixer.ratio, t), middle)};
+             },
+             [&] { return Emitter::Values{number(-INFINITY), number(0), number(0)}; }));
+    keep({k, v}, i,
+         e.branch(
+             e.less(key, endKey), {element, element},
+             [&] {
+               return Emitter::Values{group.load(mixer.k, key),
+                                      e.fsub(group.load(mixer.v, key), middle)};
+             },
+             [&] { return Emitter::Values{number(-INFINITY), number(0)}; }));
+  }
+}
+
+/// The largest of a thread's keys. A NaN is passed over.
+void BiasBlock::findParts(Value thread) {
+  Value top = number(-INFINITY);
+  for (int64_t i = 0; i < kOwn; ++i)
+    top = e.fmaxNumber(top, own(k, thread, i));
+  e.store(top, keyParts, {e.div(thread, kChannels), channelOf(thread)});
+}
+
+/// The two numbers of a channel; what meets 0 is 0, even if it is no number.
+void BiasBlock::storePair(Value first, Value second, Value memory, Value row, Value channel) {
+  auto type = VectorType::get({2}, narrow);
+  Value pair = e.builder.create<vector::FromElementsOp>(e.loc, type, ValueRange{first, second});
+  e.builder.create<vector::StoreOp>(e.loc, pair, memory, ValueRange{row, e.mul(channel, 2)});
+}
+
+/// Both factors in bf16, the second number of a channel from the first as it is rounded.
+void BiasBlock::exponentiate(Value thread) {
+  Value channel = channelOf(thread), largest = number(-INFINITY), zero = number(0);
+  Value found = bitsAt(wide, {thread, e.index(0)});
+  for (int64_t part = 0; part < kParts; ++part)
+    largest = e.fmaxNumber(largest, e.load(keyParts, {e.index(part), channel}, 0));
+  largest = finite(largest);
+  auto times = [&](Value weight, Value by) {
+    Value wide = e.convert(weight, element);
+    return e.convert(e.select(e.equal(wide, zero), zero, e.fmul(wide, by)), narrow);
+  };
+  for (int64_t i = 0; i < kOwn; ++i) {
+    Value row = rowOf(thread, i), sum = own(logz, thread, i);
+    Value x = e.fsub(e.fadd(e.load(biasTops, row, 0), largest), sum);
+    // A query that sees no key.
+    x = e.select(e.equal(sum, number(-INFINITY)), sum, x);
+    Value isWide = compare(e, arith::CmpFPredicate::OGT, x, number(separableRange(element)));
+    found = e.select(isWide, either(found, bits(int64_t(1) << i)), found);
+    Value weight = e.exp(x), hidden = e.equal(weight, zero);
+    weight = e.select(hidden, zero, e.fmul(weight, own(gradient, thread, i)));
+    weight = e.convert(weight, narrow);
+    storePair(weight, times(weight, e.fsub(zero, own(ratio, thread, i))), queries, row, channel);
+    weight = e.convert(e.exp(e.fsub(own(k, thread, i), largest)), narrow);
+    storePair(times(weight, own(v, thread, i)), weight, keys, row, channel);
+  }
+  keepBits(found, wide, {thread, e.index(0)});
+}
+
+void BiasBlock::multiply(Value thread) {
+  auto type = VectorType::get({kFragmentNumbers}, element);
+  auto placeOf = [&](size_t fragment) {
+    return SmallVector<Value>{thread, e.index(fragment * kFragmentNumbers)};
+  };
+  SmallVector<Value> before;
+  for (int64_t i = 0; i < kNumbers / kFragmentNumbers; ++i)
+    before.push_back(e.builder.create<vector::LoadOp>(e.loc, type, sums, placeOf(i)));
+  Value warp = e.div(thread, kWarpThreads), across = e.index(kRows / kWarpKeys), zero = e.index(0);
+  Value query = e.mul(e.div(warp, kRows / kWarpKeys), kWarpQueries);
+  Value key = e.mul(rest(warp, across), kWarpKeys);
+  auto product = e.builder.create<WarpProductOp>(
+      e.loc, thread, queries, ValueRange{query, zero}, keys, ValueRange{key, zero}, before,
+      kWarpQueries, kWarpKeys, kDepth, /*transposedA=*/false, /*transposedB=*/true);
+  for (auto [i, sum] : llvm::enumerate(product.getResults()))
+    e.builder.create<vector::StoreOp>(e.loc, sum, sums, placeOf(i));
+}
+
+//===----------------------------------------------------------------------===//
+// Results
+//===----------------------------------------------------------------------===//
+
+std::pair<Value, Value> BiasBlock::placeOf(Value thread, Value i) {
+  constexpr int64_t kAcross = kWarpKeys / kFragmentColumns, kWarps = kRows / kWarpKeys;
+  Value warp = e.div(thread, kWarpThreads);
+  FragmentPlace place(e, rest(thread, e.index(kWarpThreads)));
+  Value fragment = e.div(i, kFragmentNumbers), inside = rest(i, e.index(kFragmentNumbers));
+  Value query = e.add(e.mul(e.div(warp, kWarps), kWarpQueries), place.row);
+  Value key = e.add(e.mul(rest(warp, e.index(kWarps)), kWarpKeys), place.column);
+  query = e.add(query, e.add(e.mul(e.div(fragment, kAcross), kFragmentRows),
+                             e.mul(e.div(inside, kFragmentPair), kFragmentRows / 2)));
+  key = e.add(key, e.add(e.mul(rest(fragment, e.index(kAcross)), kFragmentColumns),
+                         rest(inside, e.index(kFragmentPair))));
+  return {query, key};
+}
+
+/// Which queries are summed exactly: those of which some thread has said so.
+void BiasBlock::findWide(Value thread) {
+  e.when(e.less(thread, e.index(kRows)), [&] {
+    Value part = e.div(thread, kOwn), any = bits(0);
+    for (int64_t i = 0; i < kChannels; ++i)
+      any = either(any, bitsAt(wideParts, {part, e.index(i)}));
+    Value place = e.builder.create<arith::IndexCastOp>(e.loc, e.builder.getI32Type(),
+                                                       rest(thread, e.index(kOwn)));
+    Value bit = e.builder.create<arith::ShRUIOp>(e.loc, any, place);
+    keepBits(e.builder.create<arith::AndIOp>(e.loc, bit, bits(1)), isWide, thread);
+  });
+}
+
+/// Stores a sum unless it must be made again; whether that is so.
+Value BiasBlock::storeIfGood(Value thread, int64_t i) {
+  Value zero = number(0), no = e.builder.create<arith::ConstantIntOp>(e.loc, 0, 1);
+  auto [row, column] = placeOf(thread, e.index(i));
+  Value t = e.add(firstQuery, row), key = e.add(firstKey, column);
+  auto store = [&] {
+    Value weight = e.exp(e.fsub(bias(t, key), e.load(biasTops, row, 0)));
+    // A key of weight 0 is hidden, or as good as that.
+    Value sum = e.select(e.equal(weight, zero), zero, e.fmul(weight, own(sums, thread, i)));
+    Value spoilt =
+        either(compare(e, arith::CmpFPredicate::UNO, sum, sum),
+               e.builder.create<arith::TruncIOp>(e.loc, no.getType(), bitsAt(isWide, row)));
+    Value bad = both(isSeen(t, key), spoilt);
+    e.branch(
+        bad, {}, [] { return Emitter::Values{}; },
+        [&] {
+          e.store(sum, mixer.inits[3], mixer.biasAt(firstBatch, t, key));
+          return Emitter::Values{};
+        });
+    return Emitter::Values{bad};
+  };
+  Value inside = both(e.less(t, mixer.queries), e.less(key, mixer.keys));
+  return e.branch(inside, {no.getType()}, store, [&] { return Emitter::Values{no}; })[0];
+}
+
+/// Sums that are good; then, one after the other, those that are not.
+void BiasBlock::finish(Value thread) {
+  SmallVector<Value> bad;
+  for (int64_t i = 0; i < kNumbers; ++i)
+    bad.push_back(storeIfGood(thread, i));
+  forEachTrue(e, bad, [&](Value i) {
+    auto [row, column] = placeOf(thread, i);
+    Value t = e.add(firstQuery, row), key = e.add(firstKey, column);
+    Value sum = sumOfPair(mixer, firstBatch, lastBatch, t, key, e.index(0), 1);
+    e.store(sum, mixer.inits[3], mixer.biasAt(firstBatch, t, key));
+  });
+}
+
+void BiasBlock::run(ArrayRef<Value> block) {
+  firstBatch = mixer.perBatchBias ? block[0] : e.index(0);
+  lastBatch = mixer.perBatchBias ? e.add(block[0], 1) : mixer.batches;
+  firstQuery = e.mul(block[1], kRows);
+  firstKey = e.mul(block[2], kRows);
+  // The last query sees the most.
+  Value end = e.min(e.add(firstQuery, kRows), mixer.queries);
+  int64_t chunks = (mixer.channels + kChannels - 1) / kChannels;
+  steps = e.select(isSeen(e.sub(end, e.index(1)), firstKey),
+                   e.mul(e.sub(lastBatch, firstBatch), chunks), e.index(0));
+  auto threads = [&](llvm::function_ref<void(Value)> body) {
+    forEachThread(e, kBlockThreads, body);
+  };
+  threads([&](Value thread) {
+    findBiasParts(thread);
+    load(thread, e.index(0));
+    findParts(thread);
+  });
+  threads([&](Value thread) { startBlock(thread); });
+  e.loop(e.index(0), steps, e.index(1), [&](Value step) {
+    threads([&](Value thread) { exponentiate(thread); });
+    threads([&](Value thread) {
+      load(thread, e.add(step, 1));
+      multiply(thread);
+      findParts(thread);
+    });
+  });
+  threads([&](Value thread) {
+    keepBits(bitsAt(wide, {thread, e.index(0)}), wideParts,
+             {e.div(thread, kChannels), channelOf(thread)});
+  });
+  threads([&](Value thread) { findWide(thread); });
+  threads([&](Value thread) { finish(thread); });
+}
+
+void aft::emitBiasesByWarps(const FullMixer &mixer) {
+  Emitter &e = mixer.e;
+  BiasBlock block(mixer);
+  Value entries = mixer.perBatchBias ? mixer.batches : e.index(1);
+  Value grid[] = {entries, e.ceilDiv(mixer.queries, kRows), e.ceilDiv(mixer.keys, kRows)};
+  forEachBlock(e, grid, [&](ArrayRef<Value> index) { block.run(index); });
+}
