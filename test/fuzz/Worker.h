@@ -9,6 +9,7 @@
 #include <functional>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 namespace aft::fuzz {
@@ -17,8 +18,10 @@ namespace aft::fuzz {
 /// would take longer than most inputs do.
 class Worker {
 public:
-  /// `check` runs an input and says whether another one may follow in the same process.
-  explicit Worker(std::function<bool(std::string_view)> check) : check(std::move(check)) {}
+  /// `check` runs an input and says whether another one may follow in the same process;
+  /// `seconds` of the CPU's time is the most that an input may take.
+  explicit Worker(std::function<bool(std::string_view)> check, int seconds = 25)
+      : check(std::move(check)), limit{{0, 0}, {seconds, 0}} {}
   Worker(const Worker &) = delete;
   Worker &operator=(const Worker &) = delete;
   ~Worker() { end(); }
@@ -46,7 +49,8 @@ public:
 private:
   /// What inputs leave in memory ends with the process.
   static constexpr int kMost = 500;
-  static constexpr timeval kPatience{25, 0};
+  /// By the clock, which runs on while others have the CPU.
+  static constexpr timeval kPatience{300, 0};
 
   void begin() {
     int ends[2];
@@ -76,12 +80,14 @@ private:
 
   [[noreturn]] void serve(int socket) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    std::signal(SIGPROF, SIG_DFL);
     std::string input;
     char goesOn = true;
     for (size_t size = 0; goesOn && readAll(socket, &size, sizeof size);) {
       input.resize(size);
       if (!readAll(socket, input.data(), size))
         break;
+      setitimer(ITIMER_PROF, &limit, nullptr);
       goesOn = check(input);
       if (write(socket, &goesOn, 1) != 1)
         break;
@@ -115,6 +121,7 @@ private:
   }
 
   std::function<bool(std::string_view)> check;
+  itimerval limit;
   pid_t process = -1;
   int channel = -1, count = 0;
 };

@@ -8,8 +8,8 @@ using namespace aft::fuzz;
 
 namespace {
 
-/// "end" always ends its process, "spoil" makes the next input do so, "last" is the last
-/// that its process takes; "ID" gives the process's number back through `seen`.
+/// "end" always ends its process, "hang" never does, "spoil" makes the next input do so,
+/// "last" is the last that its process takes; each says in which process it was, in `seen`.
 struct WorkerTest : testing::Test {
   WorkerTest()
       : seen(static_cast<pid_t *>(mmap(nullptr, sizeof(pid_t), PROT_READ | PROT_WRITE,
@@ -24,12 +24,15 @@ struct WorkerTest : testing::Test {
   pid_t *seen;
   bool spoilt = false;
   Worker worker{[this](std::string_view input) {
-    if (input == "end" || spoilt)
-      abort();
-    spoilt = input == "spoil";
-    *seen = getpid();
-    return input != "last";
-  }};
+                  if (input == "end" || spoilt)
+                    abort();
+                  for (volatile bool hangs = input == "hang"; hangs;)
+                    ;
+                  spoilt = input == "spoil";
+                  *seen = getpid();
+                  return input != "last";
+                },
+                /*seconds=*/1};
 };
 
 } // namespace
@@ -46,6 +49,12 @@ TEST_F(WorkerTest, FindsWhatEndsANewProcess) {
   EXPECT_FALSE(worker.run("end"));
   EXPECT_FALSE(worker.runAlone("end"));
   EXPECT_TRUE(worker.run("good"));
+}
+
+TEST_F(WorkerTest, FindsWhatHangs) {
+  EXPECT_TRUE(worker.run("good"));
+  EXPECT_FALSE(worker.run("hang"));
+  EXPECT_FALSE(worker.runAlone("hang"));
 }
 
 TEST_F(WorkerTest, GivesInputsAfterOthersAnotherChance) {
