@@ -80,7 +80,9 @@ private:
 
   [[noreturn]] void serve(int socket) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    std::signal(SIGPROF, SIG_DFL);
+    // What ends it is told to the other process alone.
+    for (int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGPROF})
+      std::signal(signal, SIG_DFL);
     std::string input;
     char goesOn = true;
     for (size_t size = 0; goesOn && readAll(socket, &size, sizeof size);) {
