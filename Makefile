@@ -41,8 +41,11 @@ bench: configure
 	AFT_BENCH_FLAGS="$(ARGS)" cmake --build --preset $(PRESET) --target bench
 
 # For example: make fuzz ARGS="npy safetensors -runs=100000"
-# PRESET=fuzz instruments everything, not the readers of files alone.
+# PRESET=fuzz instruments everything, not the readers of files alone. Only the targets
+# that are named are built.
+fuzzed := $(patsubst %,fuzz-%,$(filter-out -%,$(ARGS)))
 fuzz: configure setup-tests
+	cmake --build --preset $(PRESET) --target $(or $(fuzzed),fuzz-targets) fuzz-make-seeds
 	AFT_FUZZ_FLAGS="$(ARGS)" cmake --build --preset $(PRESET) --target fuzz
 
 docs: configure

@@ -31,6 +31,9 @@ public:
     caffe2::serialize::PyTorchStreamReader reader(
         std::make_shared<caffe2::serialize::FileAdapter>(base));
     for (const std::string &name : reader.getAllRecords()) {
+      // LibTorch would unpack the places of the code, which nothing needs, for each input.
+      if (name.ends_with(".debug_pkl"))
+        continue;
       auto [data, size] = reader.getRecord(name);
       contents.emplace_back(name, std::string(static_cast<const char *>(data.get()), size));
     }

@@ -11,7 +11,7 @@ import zipfile
 import torch
 from torch.export import Dim, export
 
-from model import Model
+from model import Model, OneFile
 
 warnings.simplefilter("ignore")
 FOLDER = sys.argv[1]
@@ -26,7 +26,7 @@ def put(target, name, kind, content):
 def seeds(target, base, kinds):
     """The file as a whole, and each record that an input may replace."""
     with open(base, "rb") as file:
-        put(target, "file", "A", file.read())
+        put(target, os.path.basename(base), "A", file.read())
     with zipfile.ZipFile(base) as archive:
         for record in archive.namelist():
             for kind, end in kinds.items():
@@ -52,9 +52,11 @@ def main():
     base = os.path.join(FOLDER, "base")
     program = export(model, (x,), dynamic_shapes=({0: Dim("B", min=1, max=64)},))
     torch.export.save(program, base + ".pt2")
-    torch.jit.script(model).save(base + ".pt")
+    torch.jit.script(OneFile().eval()).save(base + ".pt")
     seeds("exported", base + ".pt2", {"P": "model.json", "W": "weights_config.json"})
     seeds("script", base + ".pt", {"C": "model.py", "D": "data.pkl", "K": "constants.pkl"})
+    torch.jit.script(model).save(base + "-layers.pt")
+    seeds("script", base + "-layers.pt", {})
 
 
 main()
