@@ -440,7 +440,7 @@ class Clock(Layer):
 class DecayPowers(Layer):
     """A decay per head below 1 to the power of the distance, as retention has it, in a buffer."""
 
-    raised = "conv"
+    raised = "full"
 
     def __init__(self, heads=4):
         super().__init__()
@@ -474,6 +474,8 @@ class AnyDecay(DecayPowers):
 
 class DecayExponents(DecayPowers):
     """By the logarithm of the decay."""
+
+    raised = "conv"
 
     def weights(self, d):
         return torch.exp(torch.log(self.decay).view(-1, 1, 1) * d) * (d >= 0)
