@@ -222,10 +222,13 @@ struct RaiseMixers : aft::impl::RaiseMixersBase<RaiseMixers> {
 
   /// Rows that are joined: the last operation to join them comes first.
   void raiseRecurrences(func::FuncOp function, RewriterBase &rewriter, RaiseRemarks &remarks) {
-    SmallVector<tensor::ConcatOp> joins;
-    function.walk([&](tensor::ConcatOp op) { joins.push_back(op); });
+    SmallVector<Operation *> joins;
+    function.walk([&](Operation *op) {
+      if (rowsAlong(op))
+        joins.push_back(op);
+    });
     DenseSet<Operation *> seen;
-    for (tensor::ConcatOp root : llvm::reverse(joins)) {
+    for (Operation *root : llvm::reverse(joins)) {
       if (root->use_empty() || seen.contains(root))
         continue;
       Miss miss;

@@ -501,7 +501,7 @@ func.func @bounded(%w: tensor<9x9xf32>, %k: tensor<2x9x4xf32>, %v: tensor<2x9x4x
     %u = arith.addf %x, %o : f32
     linalg.yield %u : f32
   } -> tensor<2x9x4xf32>
-  // expected-remark @below {{not raised to a mixer: a small number bounds the denominator; --fast leaves it out}}
+  // expected-remark @below {{not raised to a mixer: a small number bounds the denominator, which may be smaller; --fast leaves it out}}
   %y = linalg.generic {indexing_maps = [#x, #x, #x], iterator_types = ["parallel", "parallel", "parallel"]} ins(%n, %z : tensor<2x9x4xf32>, tensor<2x9x4xf32>) outs(%e0 : tensor<2x9x4xf32>) {
   ^bb0(%a: f32, %b: f32, %o: f32):
     %l = arith.constant 1.0e-6 : f32

@@ -6,6 +6,7 @@
 #include "compiler/graph/raise/Product.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
 
 #include <cmath>
 
@@ -16,6 +17,8 @@ using namespace aft::raise;
 static constexpr double kSmall = 1e-3;
 /// Below it floats are not normal.
 static constexpr double kLeast = 1e-37;
+/// Constants of more numbers are not looked at.
+static constexpr int64_t kConstants = 1 << 16;
 
 /// A sum below as one term, to which a number may be added.
 static std::optional<Added> addedTo(const Product &sum, double number) {
@@ -28,9 +31,11 @@ static std::optional<Added> addedTo(const Product &sum, double number) {
   return Added{beside, {sum.exponents.begin(), sum.exponents.end()}};
 }
 
+static bool isMaximumOf(Expr e) { return is<arith::MaximumFOp>(e) || is<arith::MaxNumFOp>(e); }
+
 /// x + number or max(x, number) under a division.
 bool Normalizer::multiplyAdded(Expr e, int power, Product &product) {
-  if (!is<arith::AddFOp>(e) && !is<arith::MaximumFOp>(e) && !is<arith::MaxNumFOp>(e))
+  if (!is<arith::AddFOp>(e) && !isMaximumOf(e))
     return false;
   for (int side : {0, 1}) {
     std::optional<double> number = this->number(e->operands[1 - side]);
@@ -42,6 +47,10 @@ bool Normalizer::multiplyAdded(Expr e, int power, Product &product) {
     bool isSmall = *number <= kSmall;
     if (isSmall && dropSmall) {
       product.smallAdded = e->op;
+      product.times(own, power);
+      return true;
+    }
+    if (isMaximumOf(e) && neverBelow(own, *number)) {
       product.times(own, power);
       return true;
     }
@@ -60,20 +69,73 @@ bool Normalizer::multiplyAdded(Expr e, int power, Product &product) {
   return false;
 }
 
+/// Whether all numbers of a constant are at least `least`.
+static bool areAtLeast(Expr e, double least) {
+  DenseFPElementsAttr all;
+  return e->kind == Kind::Element && matchPattern(e->tensor, m_Constant(&all)) &&
+         all.getNumElements() <= kConstants && llvm::all_of(all, [&](const APFloat &number) {
+           double value = FloatAttr::getValueAsDouble(number);
+           return value >= least && std::isfinite(value);
+         });
+}
+
 bool Normalizer::isPositive(Expr e, bool orZero) {
   e = definitionOf(stripped(e));
   if (std::optional<double> number = numberOf(e))
     return orZero ? *number >= 0 : *number >= kLeast && std::isfinite(*number);
+  if (e->kind == Kind::Element)
+    return areAtLeast(e, orZero ? 0 : kLeast);
   if (is<arith::AddFOp>(e))
     return llvm::any_of(ArrayRef<int>{0, 1}, [&](int side) {
       return isPositive(e->operands[side], orZero) && isPositive(e->operands[1 - side], true);
     });
-  if (is<arith::MaximumFOp>(e) || is<arith::MaxNumFOp>(e))
+  if (isMaximumOf(e))
     return isPositive(e->operands[0], orZero) || isPositive(e->operands[1], orZero);
   // An exponential may be rounded to 0.
   if (!orZero)
     return false;
   if (is<arith::MulFOp>(e) || is<arith::DivFOp>(e))
     return isPositive(e->operands[0], true) && isPositive(e->operands[1], true);
+  if (is<math::PowFOp>(e))
+    return isPositive(e->operands[0], true);
   return is<math::ExpOp>(e) || is<math::AbsFOp>(e) || is<math::SqrtOp>(e);
+}
+
+/// With exponentials in sums, products and maxima written out.
+Expr Normalizer::spelled(Expr e) {
+  Expr definition = definitionOf(stripped(e));
+  SmallVector<Expr> operands;
+  if (is<math::ExpOp>(definition)) {
+    Expr inner = stripped(definition->operands[0]);
+    operands = {inner->kind == Kind::Element ? follow(formulas, inner).value : inner};
+  } else if ((is<arith::AddFOp>(definition) || is<arith::MulFOp>(definition) ||
+              is<arith::DivFOp>(definition) || isMaximumOf(definition)) &&
+             llvm::all_of(definition->operands,
+                          [&](Expr operand) { return isPositive(operand, /*orZero=*/true); })) {
+    for (Expr operand : definition->operands)
+      operands.push_back(number(operand) ? definitionOf(operand) : spelled(operand));
+  }
+  if (operands.empty() || llvm::is_contained(operands, nullptr))
+    return e->kind == Kind::Element ? follow(formulas, e).value : e;
+  Expr all = formulas.scalar(definition->op, operands);
+  return all ? all : e;
+}
+
+static bool isReadable(Expr e) {
+  return (e->kind != Kind::Element || isTidy(e)) && llvm::all_of(e->operands, isReadable);
+}
+
+Expr Normalizer::spelledOut(Expr e) {
+  Expr all = spelled(e);
+  return hasExponential(all) && isReadable(all) ? all : e;
+}
+
+/// base ** exponent, where the base has a logarithm.
+bool Normalizer::multiplyPower(Expr e, int power, Product &product) {
+  if (!is<math::PowFOp>(e) || !isPositive(e->operands[0], /*orZero=*/true))
+    return false;
+  Expr exponent = formulas.logPower(spelledOut(e->operands[0]), e->operands[1]);
+  if (exponent)
+    addPower(product.exponents, {exponent, power});
+  return exponent;
 }

@@ -28,6 +28,7 @@ private:
   Expr element(Expr e);
   Expr found(Expr lookup);
   Expr expanded(Expr e);
+  Expr rebuilt(Expr e, llvm::function_ref<Expr(Expr)> made);
   bool isLinear(Expr e);
 
   Formulas &formulas;
@@ -176,19 +177,25 @@ Expr TapRewriter::expanded(Expr e) {
     Expr definition = normalizer.definitionOf(e);
     return definition->kind == Kind::Scalar ? expanded(definition) : nullptr;
   }
-  if (e->kind == Kind::Scaled) {
-    Expr inner = expanded(e->operands[0]);
-    return inner ? formulas.scaled(inner, factorOf(e)) : nullptr;
-  }
-  if (e->kind != Kind::Scalar)
-    return nullptr;
+  return rebuilt(e, [&](Expr operand) { return expanded(operand); });
+}
+
+/// The same formula of other operands; null where one of them is.
+Expr TapRewriter::rebuilt(Expr e, llvm::function_ref<Expr(Expr)> made) {
   SmallVector<Expr> operands;
+  if (!llvm::is_contained({Kind::Scalar, Kind::Scaled, Kind::Log, Kind::LogPower}, e->kind))
+    return nullptr;
   for (Expr operand : e->operands) {
-    operands.push_back(expanded(operand));
+    operands.push_back(made(operand));
     if (!operands.back())
       return nullptr;
   }
-  return formulas.scalar(e->op, operands);
+  if (e->kind == Kind::Scaled)
+    return formulas.scaled(operands[0], factorOf(e));
+  if (e->kind == Kind::Log)
+    return formulas.log(operands[0]);
+  return e->kind == Kind::LogPower ? formulas.logPower(operands[0], operands[1])
+                                   : formulas.scalar(e->op, operands);
 }
 
 bool TapRewriter::isLinear(Expr e) {
@@ -218,21 +225,9 @@ Expr TapRewriter::rewritten(Expr e) {
     Expr definition = normalizer.definitionOf(e);
     return definition->kind == Kind::Element ? nullptr : rewritten(definition);
   }
-  if (e->kind == Kind::Scaled) {
-    Expr inner = rewritten(e->operands[0]);
-    return inner ? formulas.scaled(inner, factorOf(e)) : nullptr;
-  }
-  if (e->kind != Kind::Scalar)
-    return nullptr;
-  if (isLinear(e))
+  if (e->kind == Kind::Scalar && isLinear(e))
     return expanded(e);
-  SmallVector<Expr> operands;
-  for (Expr operand : e->operands) {
-    operands.push_back(rewritten(operand));
-    if (!operands.back())
-      return nullptr;
-  }
-  return formulas.scalar(e->op, operands);
+  return rebuilt(e, [&](Expr operand) { return rewritten(operand); });
 }
 
 Expr aft::raise::atTaps(Formulas &formulas, Normalizer &normalizer, ArrayRef<Filter::Axis> axes,

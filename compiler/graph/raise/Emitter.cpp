@@ -5,6 +5,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace aft;
 using namespace aft::raise;
@@ -155,12 +157,21 @@ Value Emitter::scalar(OpBuilder &builder, Expr e, ArrayRef<Expr> elements, Value
     Value zero = builder.create<arith::ConstantIndexOp>(loc, 0);
     return builder.create<arith::CmpIOp>(loc, arith::CmpIPredicate::sle, sum, zero);
   }
-  if (e->kind == Kind::Scaled || e->kind == Kind::Log) {
+  if (e->kind == Kind::Log)
+    return logarithm(builder, e->operands[0], elements, arguments, order);
+  if (e->kind == Kind::LogPower) {
+    Value log = logarithm(builder, e->operands[0], elements, arguments, order),
+          x = converted(builder, loc, scalar(builder, e->operands[1], elements, arguments, order),
+                        log.getType()),
+          zero = builder.create<arith::ConstantOp>(loc, builder.getFloatAttr(log.getType(), 0)),
+          none = builder.create<arith::CmpFOp>(loc, arith::CmpFPredicate::OEQ, x, zero);
+    return builder.create<arith::SelectOp>(loc, none, zero,
+                                           builder.create<arith::MulFOp>(loc, x, log));
+  }
+  if (e->kind == Kind::Scaled) {
     Value x = scalar(builder, e->operands[0], elements, arguments, order);
     Type wide = x.getType().isF64() ? x.getType() : builder.getF32Type();
     x = converted(builder, loc, x, wide);
-    if (e->kind == Kind::Log)
-      return builder.create<math::LogOp>(loc, x);
     Value factor = builder.create<arith::ConstantOp>(loc, builder.getFloatAttr(wide, factorOf(e)));
     return builder.create<arith::MulFOp>(loc, x, factor);
   }
@@ -179,6 +190,47 @@ Value Emitter::scalar(OpBuilder &builder, Expr e, ArrayRef<Expr> elements, Value
     mapping.map(value, found);
   }
   return builder.clone(*e->op, mapping)->getResult(0);
+}
+
+/// log(exp(a) + exp(b))
+static Value logAddExp(OpBuilder &builder, Location loc, Value a, Value b) {
+  Value top = builder.create<arith::MaximumFOp>(loc, a, b),
+        zero = builder.create<arith::ConstantOp>(loc, builder.getFloatAttr(a.getType(), 0)),
+        equal = builder.create<arith::CmpFOp>(loc, arith::CmpFPredicate::OEQ, a, b);
+  // Two equal infinities have no difference.
+  Value apart = builder.create<math::AbsFOp>(loc, builder.create<arith::SubFOp>(loc, a, b));
+  apart =
+      builder.create<arith::SelectOp>(loc, equal, zero, builder.create<arith::NegFOp>(loc, apart));
+  Value rest = builder.create<math::Log1pOp>(loc, builder.create<math::ExpOp>(loc, apart));
+  return builder.create<arith::AddFOp>(loc, top, rest);
+}
+
+/// Of what is made of exponentials without forming them.
+Value Emitter::logarithm(OpBuilder &builder, Expr e, ArrayRef<Expr> elements, ValueRange arguments,
+                         ArrayRef<int> order) {
+  Type wide = element.isF64() ? element : builder.getF32Type();
+  e = stripped(e);
+  auto plain = [&](Expr e) {
+    return converted(builder, loc, scalar(builder, e, elements, arguments, order), wide);
+  };
+  if (std::optional<double> number = numberOf(e); number && *number >= 0)
+    return builder.create<arith::ConstantOp>(loc, builder.getFloatAttr(wide, std::log(*number)));
+  if (!hasExponential(e))
+    return builder.create<math::LogOp>(loc, plain(e));
+  if (is<math::ExpOp>(e))
+    return plain(e->operands[0]);
+  auto log = [&](int side) {
+    return logarithm(builder, e->operands[side], elements, arguments, order);
+  };
+  Value a = log(0), b = log(1);
+  if (is<arith::AddFOp>(e))
+    return logAddExp(builder, loc, a, b);
+  if (is<arith::MulFOp>(e))
+    return builder.create<arith::AddFOp>(loc, a, b);
+  if (is<arith::DivFOp>(e))
+    return builder.create<arith::SubFOp>(loc, a, b);
+  return is<arith::MaximumFOp>(e) ? builder.create<arith::MaximumFOp>(loc, a, b).getResult()
+                                  : builder.create<arith::MaxNumFOp>(loc, a, b).getResult();
 }
 
 Value Emitter::combined(OpBuilder &builder, ArrayRef<Power> terms, bool adds, double number,

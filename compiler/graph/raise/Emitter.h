@@ -58,6 +58,8 @@ private:
   bool collect(Expr e, llvm::SmallVectorImpl<Expr> &elements);
   mlir::Value scalar(mlir::OpBuilder &builder, Expr e, llvm::ArrayRef<Expr> elements,
                      mlir::ValueRange arguments, llvm::ArrayRef<int> order);
+  mlir::Value logarithm(mlir::OpBuilder &builder, Expr e, llvm::ArrayRef<Expr> elements,
+                        mlir::ValueRange arguments, llvm::ArrayRef<int> order);
   mlir::Value combined(mlir::OpBuilder &builder, llvm::ArrayRef<Power> terms, bool adds,
                        double number, llvm::ArrayRef<Expr> elements, mlir::ValueRange arguments,
                        llvm::ArrayRef<int> order);

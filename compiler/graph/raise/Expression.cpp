@@ -3,6 +3,7 @@
 #include "compiler/graph/raise/Expression.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 
@@ -166,6 +167,14 @@ Expr Formulas::log(Expr e) {
   return node;
 }
 
+Expr Formulas::logPower(Expr base, Expr exponent) {
+  Node *node = make(Kind::LogPower);
+  node->operands = {base, exponent};
+  node->size = base->size + exponent->size + 1;
+  node->vars = base->vars | exponent->vars;
+  return node->size > kSize ? nullptr : node;
+}
+
 Expr Formulas::lookup(Value tensor, ArrayRef<Expr> places) {
   Node *node = make(Kind::Lookup);
   node->tensor = tensor;
@@ -233,6 +242,16 @@ bool aft::raise::isTidy(Expr e) {
                       : !index.partial && llvm::all_of(index.parts, isNew) &&
                             llvm::all_of(index.extents, [](ExtentId id) { return id.isNumber(); });
          });
+}
+
+bool aft::raise::hasExponential(Expr e) {
+  e = stripped(e);
+  if (e->kind != Kind::Scalar)
+    return false;
+  return isa<math::ExpOp>(e->op) ||
+         (isa<arith::AddFOp, arith::MulFOp, arith::DivFOp, arith::MaximumFOp, arith::MaxNumFOp>(
+              e->op) &&
+          llvm::any_of(e->operands, hasExponential));
 }
 
 static void rename(Index &index, int from, int to) {
@@ -305,6 +324,9 @@ ExtentId aft::raise::extentOf(Value tensor, int64_t dim) {
     return extentIdOf(empty.getMixedSizes()[dim]);
   if (auto move = dyn_cast_or_null<tensor::CastOp>(op))
     return extentOf(move.getSource(), dim);
+  if (auto concat = dyn_cast_or_null<tensor::ConcatOp>(op))
+    if (static_cast<int64_t>(concat.getDim()) != dim)
+      return extentOf(concat.getInputs()[0], dim);
   if (auto expand = dyn_cast_or_null<tensor::ExpandShapeOp>(op)) {
     Builder builder(op->getContext());
     return extentIdOf(

@@ -71,6 +71,7 @@ enum class Kind {
   Choice,   ///< the second operand where the first, a condition, holds, else the third
   Scaled,   ///< the operand times `number`, an f64
   Log,      ///< of the operand
+  LogPower, ///< of the first operand to the power of the second: 0 where that is 0
 };
 
 class TapReader;
@@ -120,12 +121,16 @@ public:
   Expr choice(Expr condition, double then, double otherwise);
   Expr scaled(Expr e, double factor);
   Expr log(Expr e);
+  Expr logPower(Expr base, Expr exponent);
   /// Null where it grows too large.
   Expr lookup(mlir::Value tensor, llvm::ArrayRef<Expr> places);
 
   /// One step into the definition of an element; null where it has none that
   /// can be told as a formula. Steps into aft.stop_gradient are not taken.
   Expr open(Expr element);
+  /// What an element is the largest of, with the variables that it is taken over; null where
+  /// it is no such element.
+  Expr openMaximum(Expr element, llvm::SmallVectorImpl<int> &vars);
   /// The same formula where a variable is a number.
   Expr at(Expr e, int var, int64_t number);
   /// The same formula with another variable.
@@ -162,6 +167,8 @@ public:
 private:
   Node *make(Kind kind);
   Expr openStructured(mlir::linalg::LinalgOp op, const Place &place);
+  bool enterLoops(mlir::linalg::LinalgOp op, const Place &place,
+                  llvm::SmallVectorImpl<Index> &loops, llvm::SmallVectorImpl<int> &summed);
   Expr openView(mlir::Operation *op, const Place &place);
   Expr openTaps(mlir::linalg::LinalgOp op, const Place &place);
   std::optional<Place> divided(const Index &index, llvm::ArrayRef<ExtentId> extents);
@@ -191,6 +198,8 @@ std::optional<double> numberOf(Expr e);
 /// Whether it is this scalar operation.
 template <typename OpT> bool is(Expr e) { return e->kind == Kind::Scalar && llvm::isa<OpT>(e->op); }
 inline bool has(Expr e, int var) { return e->vars >> var & 1; }
+/// Whether it is made of an exponential by sums, products and maxima.
+bool hasExponential(Expr e);
 /// Whether it is an element read at plain, different variables.
 bool isPlain(Expr e);
 /// The same, where a place may consist of several variables whose extents are known.

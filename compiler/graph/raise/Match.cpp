@@ -110,7 +110,8 @@ bool Matcher::takeTotals() {
         !product.totals[0].term->exponents.empty())
       return near(isa<arith::AddFOp>(product.smallAdded)
                       ? "a small number is added to the denominator; --fast leaves it out"
-                      : "a small number bounds the denominator; --fast leaves it out");
+                      : "a small number bounds the denominator, which may be smaller; --fast "
+                        "leaves it out");
     return far("not one sum divided by another");
   }
   bool first = product.totals[0].power == 1;
@@ -180,13 +181,16 @@ void Matcher::takePositive(Product &above, Product &below) {
       continue;
     for (Product *side : {&above, &below}) {
       llvm::erase_if(side->factors, alike);
-      side->exponents.push_back({formulas.log(factor.base), factor.power});
+      side->exponents.push_back({normalizer.logOf(factor.base), factor.power});
     }
   }
 }
 
 /// Why a factor of the weights is not taken.
 bool Matcher::refuseFactor(Expr factor) {
+  if (is<math::PowFOp>(normalizer.definitionOf(factor)))
+    return near("a factor of the weights is a power whose base may be negative: exp, sigmoid, "
+                "abs or a constant is not");
   auto argument =
       factor->kind == Kind::Element ? dyn_cast<BlockArgument>(factor->tensor) : BlockArgument();
   return near("a factor of the weights is neither an exponential nor a mask that is known" +
@@ -310,8 +314,12 @@ bool Matcher::takeRoles() {
       keys.push_back(exponent);
     }
   mixer.keys.assign(keys.begin(), keys.end());
-  if (keys.empty())
+  if (keys.empty()) {
+    for (const Power &bias : mixer.bias)
+      if (std::string why = normalizer.whyJoined(bias.identity(), mixer.query); !why.empty())
+        return near(why);
     return near("there is no key, only a bias: softmax attention");
+  }
   return takeGroups(biasVars, valueVars);
 }
 

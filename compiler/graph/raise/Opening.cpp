@@ -13,17 +13,34 @@ using namespace aft::raise;
 // Structured operations
 //===----------------------------------------------------------------------===//
 
+/// What a tensor is filled with; the tensor itself where that is not known.
+static Value filledWith(Value init) {
+  auto fill = init.getDefiningOp<linalg::LinalgOp>();
+  if (!fill || fill->getNumResults() != 1 || fill.getNumReductionLoops() != 0)
+    return init;
+  Value value = fill.getBlock()->getTerminator()->getOperand(0);
+  auto argument = dyn_cast<BlockArgument>(value);
+  return argument && argument.getOwner() == fill.getBlock()
+             ? fill.getMatchingOpOperand(argument)->get()
+             : value;
+}
+
 static bool isZeroFill(Value init) {
-  Value value = init;
-  if (auto fill = init.getDefiningOp<linalg::LinalgOp>()) {
-    if (fill->getNumResults() != 1 || fill.getNumReductionLoops() != 0)
-      return false;
-    value = fill.getBlock()->getTerminator()->getOperand(0);
-    auto argument = dyn_cast<BlockArgument>(value);
-    if (argument && argument.getOwner() == fill.getBlock())
-      value = fill.getMatchingOpOperand(argument)->get();
-  }
+  Value value = filledWith(init);
   return matchPattern(value, m_AnyZeroFloat()) || matchPattern(value, m_Zero());
+}
+
+/// Whether no number is below it.
+static bool isLowestFill(Value init) {
+  FloatAttr number;
+  SplatElementsAttr all;
+  Value value = filledWith(init);
+  if (matchPattern(value, m_Constant(&all)))
+    number = dyn_cast<FloatAttr>(all.getSplatValue<Attribute>());
+  else
+    matchPattern(value, m_Constant(&number));
+  return number && number.getValue().isNegative() &&
+         (number.getValue().isInfinity() || number.getValue().isLargest());
 }
 
 /// The place of an operand when the loops stand at `loops`.
@@ -86,18 +103,13 @@ struct BodyReader {
 };
 } // namespace
 
-Expr Formulas::openStructured(linalg::LinalgOp op, const Place &place) {
-  if (!op.hasPureTensorSemantics() || op.getNumDpsInits() != 1 || op.getNumLoops() > 8)
-    return nullptr;
-  if (Expr convolved = openTaps(op, place))
-    return convolved;
-  if (std::optional<MirrorForm> form = mirrorFormOf(op))
-    return openMirror(op, *form, place);
-  OpOperand *init = op.getDpsInitOperand(0);
-  AffineMap result = op.getMatchingIndexingMap(init);
+/// Where the loops stand at a place of the result; those that are reduced get variables.
+bool Formulas::enterLoops(linalg::LinalgOp op, const Place &place, SmallVectorImpl<Index> &loops,
+                          SmallVectorImpl<int> &summed) {
+  AffineMap result = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
   if (!result.isProjectedPermutation())
-    return nullptr;
-  SmallVector<Index> loops(op.getNumLoops());
+    return false;
+  loops.resize(op.getNumLoops());
   SmallVector<bool> set(op.getNumLoops());
   for (auto [expr, index] : llvm::zip(result.getResults(), place)) {
     loops[cast<AffineDimExpr>(expr).getPosition()] = index;
@@ -105,13 +117,12 @@ Expr Formulas::openStructured(linalg::LinalgOp op, const Place &place) {
   }
   SmallVector<int64_t, 4> ranges = op.getStaticLoopRanges();
   SmallVector<utils::IteratorType> kinds = op.getIteratorTypesArray();
-  SmallVector<int> summed;
   for (unsigned loop = 0; loop < loops.size(); ++loop)
     if (set[loop] != (kinds[loop] == utils::IteratorType::parallel))
-      return nullptr;
+      return false;
     else if (!set[loop] && ranges[loop] != 1) {
       if (count() >= kMaxVariables)
-        return nullptr;
+        return false;
       loops[loop] = Index::variable(newVariable(ranges[loop]));
       summed.push_back(loops[loop].var);
     }
@@ -120,6 +131,21 @@ Expr Formulas::openStructured(linalg::LinalgOp op, const Place &place) {
       for (auto [dim, index] : llvm::enumerate(*at))
         if (index.isVariable())
           note(index.var, operand.get(), dim);
+  return true;
+}
+
+Expr Formulas::openStructured(linalg::LinalgOp op, const Place &place) {
+  if (!op.hasPureTensorSemantics() || op.getNumDpsInits() != 1 || op.getNumLoops() > 8)
+    return nullptr;
+  if (Expr convolved = openTaps(op, place))
+    return convolved;
+  if (std::optional<MirrorForm> form = mirrorFormOf(op))
+    return openMirror(op, *form, place);
+  SmallVector<Index> loops;
+  SmallVector<int> summed;
+  if (!enterLoops(op, place, loops, summed))
+    return nullptr;
+  OpOperand *init = op.getDpsInitOperand(0);
   BodyReader reader{*this, op, loops, DenseMap<Value, Expr>()};
   Value yielded = op.getBlock()->getTerminator()->getOperand(0);
   if (op.getNumReductionLoops() == 0)
@@ -136,6 +162,25 @@ Expr Formulas::openStructured(linalg::LinalgOp op, const Place &place) {
   for (int var : summed)
     e = e ? sum(var, e, op) : nullptr;
   return e;
+}
+
+Expr Formulas::openMaximum(Expr e, SmallVectorImpl<int> &vars) {
+  auto op = e->kind == Kind::Element && isa<RankedTensorType>(e->tensor.getType())
+                ? e->tensor.getDefiningOp<linalg::LinalgOp>()
+                : linalg::LinalgOp();
+  if (!op || op->getBlock() != block || !op.hasPureTensorSemantics() || op.getNumDpsInits() != 1 ||
+      op.getNumLoops() > 8 || op.getNumReductionLoops() == 0)
+    return nullptr;
+  Operation *last = op.getBlock()->getTerminator()->getOperand(0).getDefiningOp();
+  BlockArgument acc = op.getMatchingBlockArgument(op.getDpsInitOperand(0));
+  if (!last || !isa<arith::MaximumFOp, arith::MaxNumFOp>(last) || !acc.hasOneUse() ||
+      !llvm::is_contained(last->getOperands(), acc) || !isLowestFill(op.getDpsInits()[0]))
+    return nullptr;
+  SmallVector<Index> loops;
+  if (!enterLoops(op, e->place, loops, vars))
+    return nullptr;
+  BodyReader reader{*this, op, loops, DenseMap<Value, Expr>()};
+  return reader.read(last->getOperand(last->getOperand(0) == acc ? 1 : 0));
 }
 
 /// A flipped tensor at a place is the tensor at the place as far from its end.

@@ -148,6 +148,8 @@ void Normalizer::multiply(Expr e, int power, Product &product) {
   if (is<math::PowFOp>(e))
     if (std::optional<double> base = number(e->operands[0]); base && *base > 0)
       return addExponent(e->operands[1], power, product, std::log(*base));
+  if (multiplyPower(e, power, product))
+    return;
   if (is<arith::NegFOp>(e)) {
     product.number = -product.number;
     return multiply(e->operands[0], power, product);

@@ -119,6 +119,11 @@ public:
   std::optional<Mask> zeroOne(Expr e, bool holds = true);
   /// Whether it is surely above 0, or at least 0.
   bool isPositive(Expr e, bool orZero = false);
+  /// Its logarithm, of the exponentials that it is made of where they can be read: what
+  /// overflows is not formed.
+  Expr logOf(Expr e) { return formulas.log(spelledOut(e)); }
+  /// Why what stands under an exponential is neither key nor bias; empty where that is not known.
+  std::string whyJoined(Expr exponent, int query);
   /// An integer, or a float that is surely one, as a linear formula.
   std::optional<Inequality> linear(Expr e);
 
@@ -132,6 +137,10 @@ private:
   void multiplySum(Expr e, int power, Product &product);
   bool turnAround(llvm::SmallVectorImpl<int> &vars, Product &all);
   bool multiplyAdded(Expr e, int power, Product &product);
+  bool multiplyPower(Expr e, int power, Product &product);
+  Expr spelledOut(Expr e);
+  Expr spelled(Expr e);
+  bool neverBelow(const Product &sum, double bound);
   bool multiplyWindow(Expr e, int power, Product &product);
   std::optional<Product> windowed(const Product &window, const Product &all);
   void addExponent(Expr e, int coefficient, Product &product, double scale = 1);

@@ -22,11 +22,12 @@ namespace {
 /// One attempt.
 class Recurrence {
 public:
-  Recurrence(tensor::ConcatOp root, Miss &miss)
+  Recurrence(Operation *root, Miss &miss)
       : root(root), miss(miss), formulas(root->getBlock()), reader(formulas) {}
   bool match();
   Value emit(RewriterBase &rewriter, Operation *&mixer);
   Formulas formulas;
+  DenseSet<Operation *> joins;
 
 private:
   bool refuse(const Twine &reason) {
@@ -44,9 +45,10 @@ private:
   bool leavesNothing();
   SmallVector<Power, 2> powersOf(const Exponent &exponent) const;
 
-  tensor::ConcatOp root;
+  Operation *root;
   Miss &miss;
   RecurrenceReader reader;
+  SmallVector<Expr> rows;
   int64_t steps = 0;
   int query = -1, key = -1;
   SmallVector<SmallVector<int>> dims; ///< variables of the dimensions that are not 1
@@ -160,16 +162,16 @@ bool Recurrence::takeRow(int64_t row, ArrayRef<WeightedValue> above,
 }
 
 bool Recurrence::readRow(int64_t row) {
-  Place at = place;
-  at[root.getDim()] = Index::number(row);
-  const Form &form = reader.read(formulas.element(root.getResult(), at));
+  if (!rows[row] || rows[row]->kind != Kind::Element)
+    return false;
+  const Form &form = reader.read(rows[row]);
   if (!form.ratio) {
     miss = {"rows are not quotients of sums", false};
     return false;
   }
   SmallVector<WeightedValue> above, below;
-  reader.flatten(form.ratio->first, above);
-  reader.flatten(form.ratio->second, below);
+  reader.flatten(form.ratio->first, above, /*isDenominator=*/false);
+  reader.flatten(form.ratio->second, below, /*isDenominator=*/true);
   sums += above.size() > 1 || below.size() > 1;
   return takeRow(row, above, below);
 }
@@ -218,8 +220,11 @@ bool Recurrence::leavesNothing() {
 }
 
 bool Recurrence::match() {
-  auto type = root.getResultType();
-  steps = type.getDimSize(root.getDim());
+  auto type = dyn_cast<RankedTensorType>(root->getResult(0).getType());
+  std::optional<int64_t> time = rowsAlong(root);
+  if (!type || !time)
+    return false;
+  steps = type.getDimSize(*time);
   Type element = type.getElementType();
   bool isFloat = element.isF32() || element.isF64() || element.isBF16();
   if (!isFloat || ShapedType::isDynamic(steps) || steps < kLeastSteps || steps > kMostSteps ||
@@ -227,14 +232,12 @@ bool Recurrence::match() {
     return false;
   formulas.allow(static_cast<int>(steps * (kStepsPerRow + 2 * steps)));
   for (int64_t dim = 0; dim < type.getRank(); ++dim) {
-    bool isTime = dim == static_cast<int64_t>(root.getDim());
+    bool isTime = dim == *time;
     if (type.getDimSize(dim) == 1 && !isTime) {
       place.push_back({});
       continue;
     }
     int var = formulas.newVariable(type.getDimSize(dim));
-    if (!isTime)
-      formulas.note(var, root.getInputs()[0], dim);
     dims.push_back({var});
     place.push_back(Index::variable(var));
     if (isTime)
@@ -242,6 +245,7 @@ bool Recurrence::match() {
   }
   key = formulas.newVariable(steps);
   weights.resize(steps);
+  rows = findRows(formulas, root, place, *time, joins);
   for (int64_t row = 0; row < steps; ++row)
     if (!readRow(row)) {
       // One that is like no other says nothing of the rest.
@@ -340,15 +344,16 @@ Value Recurrence::emit(RewriterBase &rewriter, Operation *&mixer) {
   for (ArrayRef<int> dim : dims)
     flat.push_back(dim[0]);
   Value result = emitter.grouped(emitter.tensor(y, /*adds=*/false, 1, flat), dims);
-  return shaped(emitter, result, root.getResultType());
+  return shaped(emitter, result, cast<RankedTensorType>(root->getResult(0).getType()));
 }
 
-LogicalResult aft::raise::raiseRecurrence(RewriterBase &rewriter, tensor::ConcatOp root,
+LogicalResult aft::raise::raiseRecurrence(RewriterBase &rewriter, Operation *root,
                                           DenseSet<Operation *> &seen, Operation *&mixer,
                                           Miss &miss) {
   Recurrence recurrence(root, miss);
   bool matched = recurrence.match();
   seen.insert(recurrence.formulas.opened.begin(), recurrence.formulas.opened.end());
+  seen.insert(recurrence.joins.begin(), recurrence.joins.end());
   if (!matched)
     return rewriter.notifyMatchFailure(root, miss.reason);
   Value result = recurrence.emit(rewriter, mixer);
@@ -356,6 +361,6 @@ LogicalResult aft::raise::raiseRecurrence(RewriterBase &rewriter, tensor::Concat
     miss = {"an operand lies in memory in a way that cannot be written as a view", true};
     return rewriter.notifyMatchFailure(root, miss.reason);
   }
-  rewriter.replaceAllUsesWith(root.getResult(), result);
+  rewriter.replaceAllUsesWith(root->getResult(0), result);
   return success();
 }

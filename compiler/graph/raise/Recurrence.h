@@ -51,9 +51,12 @@ struct WeightedValue {
 /// Reads elements as weighted sums. What it cannot take apart is an atom.
 class RecurrenceReader {
 public:
-  explicit RecurrenceReader(Formulas &formulas) : formulas(formulas) {}
+  explicit RecurrenceReader(Formulas &formulas)
+      : formulas(formulas), normalizer(formulas, 0, false) {}
   const Form &read(Expr element);
-  void flatten(const Weighted &sum, llvm::SmallVectorImpl<WeightedValue> &values) const;
+  /// The terms of a sum; of a denominator without values, which are weights like others there.
+  void flatten(const Weighted &sum, llvm::SmallVectorImpl<WeightedValue> &values,
+               bool isDenominator);
   Expr atom(int id) const { return atoms[id]; }
   /// What computes sums of several terms.
   llvm::SetVector<mlir::Operation *> states;
@@ -66,18 +69,29 @@ private:
   Form operand(Expr e);
   std::optional<Form> binary(Expr e);
   std::optional<Weighted> added(const Weighted &a, const Weighted &b, double sign);
+  std::optional<Weighted> faded(const Weighted &decay, const Weighted &state);
+  std::optional<int> logarithmOf(int atom);
 
   Formulas &formulas;
+  Normalizer normalizer;
   std::vector<Expr> atoms;
+  llvm::DenseMap<int, int> logarithms; ///< of atoms that are not negative
   llvm::DenseMap<mlir::Value, llvm::SmallVector<int, 2>> atomsOf;
   std::deque<Form> forms;
   llvm::DenseMap<mlir::Value, llvm::SmallVector<std::pair<Place, const Form *>, 1>> known;
   std::vector<llvm::SmallVector<Weighted, 2>> sums;
 };
 
+/// The dimension along which an operation may put rows together, or write one.
+std::optional<int64_t> rowsAlong(mlir::Operation *root);
+/// What the rows along `dim` are read from, one by one, at the other places of `place`; `joins`
+/// gets the operations that put them together.
+llvm::SmallVector<Expr> findRows(Formulas &formulas, mlir::Operation *root, const Place &place,
+                                 int64_t dim, llvm::DenseSet<mlir::Operation *> &joins);
+
 /// Replaces rows that are joined along a dimension by a mixer; `seen` gets the operations that
 /// were looked at.
-mlir::LogicalResult raiseRecurrence(mlir::RewriterBase &rewriter, mlir::tensor::ConcatOp root,
+mlir::LogicalResult raiseRecurrence(mlir::RewriterBase &rewriter, mlir::Operation *root,
                                     llvm::DenseSet<mlir::Operation *> &seen,
                                     mlir::Operation *&mixer, Miss &miss);
 

@@ -170,8 +170,37 @@ std::optional<Form> RecurrenceReader::binary(Expr e) {
     result.weighted = scaled(b.weighted, a.weighted, divides ? -1 : 1);
   else if (a.weighted.core == Core::One && !divides)
     result.weighted = scaled(a.weighted, b.weighted, 1);
+  else if (std::optional<Weighted> less = divides ? std::nullopt : faded(a.weighted, b.weighted))
+    result.weighted = *less;
+  else if (std::optional<Weighted> less = divides ? std::nullopt : faded(b.weighted, a.weighted))
+    result.weighted = *less;
   if (divides)
     result.ratio = {a.weighted, b.weighted};
+  return result;
+}
+
+/// Of what cannot be negative and is made of exponentials, such as a sigmoid.
+std::optional<int> RecurrenceReader::logarithmOf(int atom) {
+  auto [known, isNew] = logarithms.try_emplace(atom, -1);
+  if (isNew && normalizer.isPositive(atoms[atom], /*orZero=*/true))
+    if (Expr log = normalizer.logOf(atoms[atom]); hasExponential(log->operands[0]))
+      known->second = atomOf(log);
+  return known->second < 0 ? std::nullopt : std::optional(known->second);
+}
+
+/// A state times a decay that is no exponential.
+std::optional<Weighted> RecurrenceReader::faded(const Weighted &decay, const Weighted &state) {
+  bool isState =
+      state.core == Core::Sum || (state.core == Core::Value && !state.outside.atoms.empty());
+  if (!isState || decay.core != Core::Value || !decay.outside.atoms.empty() || decay.number != 1)
+    return std::nullopt;
+  std::optional<int> logarithm = logarithmOf(decay.id);
+  if (!logarithm)
+    return std::nullopt;
+  Exponent log;
+  log.atoms[*logarithm] = 1;
+  Weighted result = state;
+  result.outside = result.outside.plus(log, 1);
   return result;
 }
 
@@ -203,10 +232,18 @@ std::optional<Weighted> RecurrenceReader::added(const Weighted &a, const Weighte
   return result;
 }
 
-void RecurrenceReader::flatten(const Weighted &sum, SmallVectorImpl<WeightedValue> &values) const {
+void RecurrenceReader::flatten(const Weighted &sum, SmallVectorImpl<WeightedValue> &values,
+                               bool isDenominator) {
   SmallVector<Weighted> open = {sum};
   while (!open.empty()) {
     Weighted next = open.pop_back_val();
+    if (isDenominator && next.core == Core::Value)
+      if (std::optional<int> logarithm = logarithmOf(next.id)) {
+        Exponent log;
+        log.atoms[*logarithm] = 1;
+        next.outside = next.outside.plus(log, 1);
+        next.core = Core::One;
+      }
     if (next.core == Core::One || next.core == Core::Value)
       values.push_back({next.outside, next.number, next.core == Core::Value ? next.id : -1});
     if (next.core != Core::Sum)

@@ -99,6 +99,9 @@ static Results power(Operation &op) {
       return op.f.mul(square, square);
     }
   }
+  // Says so to the compiler, for which the buffer may hold any numbers.
+  if (!a.isScalar && !b.isScalar && op.isNeverNegative(base))
+    a.value = op.f.maximum(a.value, 0);
   return op.f.pow(a, b);
 }
 

@@ -105,6 +105,11 @@ const at::Tensor &Operation::recorded(const char *name) const {
   return translation.capture.trace().values[found.values[0]].tensor;
 }
 
+bool Operation::isNeverNegative(const char *name) {
+  const Arg &found = arg(name);
+  return found.kind == Kind::Value && translation.isNeverNegative(found.values[0]);
+}
+
 DType Operation::commonType(const char *a, const char *b) const {
   auto scalar = [&](const char *name) {
     const Arg &found = arg(name);

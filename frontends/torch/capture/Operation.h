@@ -56,6 +56,8 @@ public:
   Extent sourceExtent(int dim) const;
   /// An argument's tensor as it was recorded; its numbers are undefined.
   const at::Tensor &recorded(const char *name) const;
+  /// Whether an argument is a tensor of a buffer whose numbers are known not to be negative.
+  bool isNeverNegative(const char *name);
   /// The element type that LibTorch computes the two arguments in.
   DType commonType(const char *a, const char *b) const;
 

@@ -133,9 +133,20 @@ Value capture::buildPattern(Function &f, const Pattern &pattern, const Tensor &t
 KnownBuffer::KnownBuffer(const TracedState &state, const Pattern &pattern)
     : name(state.name), tensor(state.tensor), pattern(pattern), version(state.tensor._version()) {}
 
+bool capture::isNotNegative(const Tensor &tensor) {
+  return !tensor.is_meta() && at::isFloatingType(tensor.scalar_type()) &&
+         at::all(at::ge(tensor.detach(), 0)).item<bool>();
+}
+
 void KnownBuffer::check() const {
   if (tensor._version() == version)
     return;
+  if (pattern.kind == Pattern::Kind::NotNegative) {
+    TORCH_CHECK(isNotNegative(tensor), "the buffer '", name,
+                "' was changed; the program was compiled for numbers that are not negative. "
+                "Compile the module again");
+    return;
+  }
   Tensor matrix = matrixOf(tensor);
   TORCH_CHECK(matrix.defined() && holds(pattern, matrix), "the buffer '", name,
               "' was changed; the program was compiled for the numbers that it held then, which "

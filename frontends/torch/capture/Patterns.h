@@ -17,8 +17,9 @@ namespace aft::capture {
 /// extents are 1.
 struct Pattern {
   enum class Kind {
-    Band,  ///< `inside` where first <= column - row <= last, else `outside`
-    Linear ///< perRow * row + perColumn * column + start
+    Band,       ///< `inside` where first <= column - row <= last, else `outside`
+    Linear,     ///< perRow * row + perColumn * column + start
+    NotNegative ///< any numbers but negative ones, in any shape
   };
   Kind kind = Kind::Band;
   int64_t first = 0, last = 0;
@@ -30,10 +31,13 @@ struct Pattern {
 /// The pattern of a tensor; nothing where it has none.
 std::optional<Pattern> patternOf(const at::Tensor &tensor);
 
+/// Whether no number is below 0 or NaN.
+bool isNotNegative(const at::Tensor &tensor);
+
 /// What computes it in the shape and the type of `tensor`.
 Value buildPattern(Function &function, const Pattern &pattern, const at::Tensor &tensor);
 
-/// A buffer that a program computes instead of reading it.
+/// A buffer that a program computes instead of reading it, or knows something of.
 class KnownBuffer {
 public:
   KnownBuffer(const TracedState &state, const Pattern &pattern);

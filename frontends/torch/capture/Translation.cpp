@@ -6,6 +6,7 @@
 #include "frontends/torch/ops/Kernels.h"
 
 #include <algorithm>
+#include <set>
 
 using namespace aft;
 using namespace aft::capture;
@@ -38,15 +39,15 @@ void Translation::setNames(const CompileModuleOptions &options) {
   }
   for (const TracedState &state : capture.trace().states)
     TORCH_CHECK(std::find(inputNames.begin(), inputNames.end(), state.name) == inputNames.end(),
-                "an input cannot have the name '", state.name, "', which the module gives to a tensor");
+                "an input cannot have the name '", state.name,
+                "', which the module gives to a tensor");
   resultNames.resize(results);
   for (auto [result, input] : options.state) {
     TORCH_CHECK(result >= 0 && result < results && input >= 0 && input < inputs,
                 "state: expected a result below ", results, " and an input below ", inputs,
                 ", found ", result, " and ", input);
-    TORCH_CHECK(resultNames[result].empty() &&
-                    std::find(resultNames.begin(), resultNames.end(), inputNames[input]) ==
-                        resultNames.end(),
+    TORCH_CHECK(resultNames[result].empty() && std::find(resultNames.begin(), resultNames.end(),
+                                                         inputNames[input]) == resultNames.end(),
                 "state: result ", result, " or input ", input, " is named twice");
     resultNames[result] = inputNames[input];
   }
@@ -78,10 +79,43 @@ void Translation::declareInputs() {
 
 /// Weights are there to be changed; who changes a buffer, or a mask that is kept as a
 /// parameter, is told.
-static std::optional<Pattern> knownPattern(const TracedState &state) {
+static bool mayBeKnown(const TracedState &state) {
   bool isWeight = state.tensor.requires_grad() ||
                   (state.isParameter && at::isFloatingType(state.tensor.scalar_type()));
-  return isWeight || state.tensor.is_inference() ? std::nullopt : patternOf(state.tensor);
+  return !isWeight && !state.tensor.is_inference();
+}
+
+static std::optional<Pattern> knownPattern(const TracedState &state) {
+  return mayBeKnown(state) ? patternOf(state.tensor) : std::nullopt;
+}
+
+/// Whether its result consists of numbers of its first argument.
+static bool shows(const std::string &name) {
+  static const std::set<std::string> names = {
+      "aten::view",    "aten::reshape",   "aten::unsqueeze", "aten::squeeze", "aten::expand",
+      "aten::select",  "aten::slice",     "aten::permute",   "aten::to",      "aten::_to_copy",
+      "aten::flatten", "aten::transpose", "aten::t",         "aten::detach",  "aten::alias",
+      "aten::clone",   "aten::index",     "aten::contiguous"};
+  return names.count(name) != 0;
+}
+
+bool Translation::isNeverNegative(int id) {
+  const Trace &trace = capture.trace();
+  while (trace.values[id].source == TracedValue::Source::Call) {
+    const Call &call = trace.calls[trace.values[id].number];
+    if (!shows(call.name) || call.args[0].kind != Arg::Kind::Value)
+      return false;
+    id = call.args[0].values[0];
+  }
+  if (trace.values[id].source != TracedValue::Source::State)
+    return false;
+  const TracedState &state = trace.states[trace.values[id].number];
+  if (state.isConstant || !mayBeKnown(state) || !isNotNegative(state.tensor))
+    return false;
+  Pattern pattern;
+  pattern.kind = Pattern::Kind::NotNegative;
+  known.emplace_back(state, pattern);
+  return true;
 }
 
 Value Translation::declareState(int number) {
@@ -118,9 +152,9 @@ Value Translation::valueOf(int id) {
     values[id] = declareState(value.number);
   if (!values[id] && capture.isFixed(id)) {
     std::optional<Pattern> pattern = patternOf(value.numbers);
-    values[id] = pattern ? buildPattern(function, *pattern, value.numbers)
-                         : function.constant(typeOf(value.numbers),
-                                             value.numbers.contiguous().data_ptr());
+    values[id] =
+        pattern ? buildPattern(function, *pattern, value.numbers)
+                : function.constant(typeOf(value.numbers), value.numbers.contiguous().data_ptr());
   }
   return values[id];
 }
@@ -166,7 +200,8 @@ std::vector<char> Translation::neededCalls() const {
 
 /// A rule that gives something else than LibTorch does is an error of its own.
 void Translation::checkResult(size_t call, size_t result, Value value) const {
-  const at::Tensor &expected = capture.trace().values[capture.trace().calls[call].results[result]].tensor;
+  const at::Tensor &expected =
+      capture.trace().values[capture.trace().calls[call].results[result]].tensor;
   TensorType type = typeOf(expected);
   bool fits = value.dtype() == type.dtype && value.type().shape.size() == type.shape.size();
   for (size_t dim = 0; fits && dim < type.shape.size(); ++dim)

@@ -42,6 +42,8 @@ public:
   Extent extent(const SizeFormula &formula);
   /// A dynamic extent.
   Extent sizeOf(int extent);
+  /// Whether it shows numbers of a buffer that holds none below 0; the buffer must stay so then.
+  bool isNeverNegative(int id);
   /// The error of a call.
   [[noreturn]] void fail(size_t call, const std::string &message) const;
 
@@ -53,9 +55,9 @@ private:
   void checkResult(size_t call, size_t result, Value value) const;
 
   const Graph &graph;
-  std::vector<Value> values;        ///< by number of the traced value
-  std::vector<Value> stateValues;   ///< by number of the state
-  std::vector<Value> extentHomes;   ///< per dynamic extent: an input that has it
+  std::vector<Value> values;      ///< by number of the traced value
+  std::vector<Value> stateValues; ///< by number of the state
+  std::vector<Value> extentHomes; ///< per dynamic extent: an input that has it
   std::vector<TracedState> used;
   std::vector<KnownBuffer> known;
   std::vector<std::string> inputNames, resultNames;

@@ -370,7 +370,6 @@ class Loop(Layer):
     """RWKV-4's as a loop over time with running maxima, unrolled by the export."""
 
     raised = "conv"
-    raised_decomposed = ""  # not recognised yet where stack() is taken apart
 
     def __init__(self, length=LENGTH):
         super().__init__()

@@ -49,6 +49,27 @@ class Letters(nn.Module):
         return self.to_out(torch.sigmoid(q) * num / den)
 
 
+class RunningLogarithm(Layer):
+    """The denominator as a running logarithm of sums."""
+
+    raised = "simple"
+
+    def mix(self, q, k, v):
+        total = torch.logcumsumexp(k, dim=1)
+        return torch.sigmoid(q) * (k.exp() * v).cumsum(dim=1) * torch.exp(-total)
+
+
+class Means(Layer):
+    """Means in place of sums."""
+
+    raised = "simple"
+
+    def mix(self, q, k, v):
+        weights = (k - k.amax(dim=1, keepdim=True)).exp()
+        pooled = torch.mean(weights * v, dim=1, keepdim=True) / torch.mean(weights, dim=1, keepdim=True)
+        return torch.sigmoid(q) * pooled
+
+
 class OddLetters(WithBias):
     """Three operands in one einsum, in letters that say nothing."""
 
@@ -134,6 +155,18 @@ class AddedEpsilon(WithBias):
         T = q.size(1)
         w, k = self.bias[:T, :T].exp(), k.exp()
         return q.sigmoid() * (w @ (k * v)) / (w @ k + 1e-6)
+
+
+class BoundedBelowMaximum(WithBias):
+    """A bound that never holds: one of the terms is 1."""
+
+    def mix(self, q, k, v):
+        T = q.size(1)
+        scores = self.bias[:T, :T].unsqueeze(0).unsqueeze(-1) + k.unsqueeze(1)
+        scores = scores - scores.amax(dim=2, keepdim=True)
+        weights = scores.exp()
+        mixed = (weights * v.unsqueeze(1)).sum(dim=2)
+        return q.sigmoid() * mixed / weights.sum(dim=2).clamp(min=1e-8)
 
 
 class BoundedDenominator(WithBias):
@@ -320,6 +353,27 @@ class Slopes(Layer):
         return q.sigmoid() * y.transpose(1, 2).reshape(B, T, C)
 
 
+class LearnedDecay(Layer):
+    """A decay per head that is learned as a sigmoid, to the power of the distance, earlier keys alone."""
+
+    raised = "full"
+
+    def __init__(self, heads=4):
+        super().__init__()
+        self.heads = heads
+        self.gamma = nn.Parameter(torch.linspace(1, 4, heads))
+
+    def mix(self, q, k, v):
+        B, T, C = q.shape
+        pos = torch.arange(T, device=q.device)
+        steps = (pos.view(-1, 1) - pos.view(1, -1)).clamp(min=0)
+        decay = (torch.sigmoid(self.gamma).view(-1, 1, 1) ** steps).tril()
+        k, v = (t.reshape(B, T, self.heads, -1).permute(0, 2, 1, 3) for t in (k, v))
+        k = k.exp()
+        mixed = torch.einsum("hts,bhsc->bhtc", decay, k * v) / torch.einsum("hts,bhsc->bhtc", decay, k)
+        return q.sigmoid() * mixed.permute(0, 2, 1, 3).reshape(B, T, C)
+
+
 class Skewed(Layer):
     """A table by distance and head, laid out by padding and reshaping: as long as the sequence."""
 
@@ -384,10 +438,9 @@ class Clock(Layer):
 # Recurrent language models, at one length
 
 class DecayPowers(Layer):
-    """A decay per head below 1 to the power of the distance, as retention has it: a base that the program
-    reads could be negative."""
+    """A decay per head below 1 to the power of the distance, as retention has it, in a buffer."""
 
-    raised = ""
+    raised = "full"
 
     def __init__(self, heads=4):
         super().__init__()
@@ -407,8 +460,20 @@ class DecayPowers(Layer):
         return q.sigmoid() * y.transpose(1, 2).reshape(B, T, C)
 
 
+class AnyDecay(DecayPowers):
+    """The same with a parameter, which may become negative."""
+
+    raised = ""
+
+    def __init__(self):
+        super().__init__()
+        decay = self.decay
+        del self.decay
+        self.decay = nn.Parameter(decay)
+
+
 class DecayExponents(DecayPowers):
-    """The same by the logarithm of the decay."""
+    """By the logarithm of the decay."""
 
     raised = "conv"
 
@@ -449,10 +514,51 @@ class ClampedSum(Layer):
         return q.sigmoid() * (weights * v[:, None]).sum(2) / weights.sum(2)
 
 
-class InPlaceLoop(Layer):
-    """A loop that writes its rows into a tensor: not recognised yet."""
+class GrowingLoop(Layer):
+    """A loop that joins each row to those before, with the decay of a clock."""
 
-    raised = ""
+    raised = "conv"
+
+    def __init__(self):
+        super().__init__()
+        self.log_decay = nn.Parameter(torch.rand(DIM))
+
+    def mix(self, q, k, v):
+        fade = torch.exp(-F.softplus(self.log_decay))
+        weights = torch.exp(k)
+        top, bottom = weights[:, :1] * v[:, :1], weights[:, :1]
+        out = top / bottom
+        for i in range(1, LENGTH):
+            top = fade * top + weights[:, i:i + 1] * v[:, i:i + 1]
+            bottom = fade * bottom + weights[:, i:i + 1]
+            out = torch.cat((out, top / bottom), dim=1)
+        return q.sigmoid() * out
+
+
+class Averages(Layer):
+    """Moving averages with a decay that is learned as a sigmoid."""
+
+    raised = "conv"
+
+    def __init__(self):
+        super().__init__()
+        self.alpha = nn.Parameter(torch.randn(DIM))
+
+    def mix(self, q, k, v):
+        alpha, k = torch.sigmoid(self.alpha), torch.exp(k)
+        ema_kv, ema_k = torch.zeros_like(k[:, 0]), torch.zeros_like(k[:, 0])
+        outputs = []
+        for k_t, v_t in zip(k.unbind(dim=1), v.unbind(dim=1)):
+            ema_kv = alpha * ema_kv + k_t * v_t
+            ema_k = alpha * ema_k + k_t
+            outputs.append(ema_kv / ema_k)
+        return q.sigmoid() * torch.stack(outputs, dim=1)
+
+
+class InPlaceLoop(Layer):
+    """A loop that writes its rows into a tensor."""
+
+    raised = "conv"
 
     def __init__(self):
         super().__init__()
@@ -475,14 +581,10 @@ class InPlaceLoop(Layer):
         return q.sigmoid() * out
 
 
-FREE = [Letters, OddLetters, KeysTimesWeights, LogSumExp, LogDenominator, PowersOfE, PowersOfTwo, Temperature,
-        AddedEpsilon, BoundedDenominator, RunningEpsilon, PositiveKeys, Backwards, BothWays, Upper, ChannelsFirst,
-        ManyHeads, Memory, NoBias, FreshZeros, RowsAndColumns, Slopes, Skewed, SkewedWindow, Clock]
 class TransposedLoop(Layer):
     """Time first, no maxima, the bonus as a factor, the gate in the loop's rows."""
 
     raised = "conv"
-    raised_decomposed = ""  # not recognised yet where stack() is taken apart
 
     def __init__(self):
         super().__init__()
@@ -515,4 +617,9 @@ class DataDecay(Layer):
         return torch.stack(out, 1)
 
 
-FIXED = [DecayPowers, DecayExponents, ClampedDecay, ClampedSum, InPlaceLoop, TransposedLoop, DataDecay]
+FREE = [Letters, RunningLogarithm, Means, OddLetters, KeysTimesWeights, LogSumExp, LogDenominator, PowersOfE,
+        PowersOfTwo, Temperature, AddedEpsilon, BoundedBelowMaximum, BoundedDenominator, RunningEpsilon,
+        PositiveKeys, Backwards, BothWays, Upper, ChannelsFirst, ManyHeads, Memory, NoBias, FreshZeros,
+        RowsAndColumns, Slopes, LearnedDecay, Skewed, SkewedWindow, Clock]
+FIXED = [DecayPowers, AnyDecay, DecayExponents, ClampedDecay, ClampedSum, GrowingLoop, Averages, InPlaceLoop,
+         TransposedLoop, DataDecay]
