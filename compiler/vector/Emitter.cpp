@@ -3,7 +3,6 @@
 #include "compiler/vector/Emitter.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
@@ -172,12 +171,6 @@ void Emitter::store(Value value, Value memref, ValueRange indices) {
 void Emitter::storeStreaming(Value value, Value memref, ValueRange indices) {
   value = convert(value, cast<MemRefType>(memref.getType()).getElementType());
   builder.create<vector::StoreOp>(loc, value, memref, indices, /*nontemporal=*/true);
-}
-
-void Emitter::endStreaming() {
-  builder.create<LLVM::CallIntrinsicOp>(loc, TypeRange(),
-                                        builder.getStringAttr("llvm.x86.sse.sfence"), ValueRange(),
-                                        LLVM::FastmathFlagsAttr());
 }
 
 Value Emitter::scratch(ArrayRef<int64_t> shape, Type element) {

@@ -78,9 +78,8 @@ public:
   /// Stores in the memref's element type.
   void store(Value value, Value memref, mlir::ValueRange indices);
   /// The same past the caches, for vectors whose place is aligned to a register, or to
-  /// themselves where they are shorter. `endStreaming` follows, before others may read it.
+  /// themselves where they are shorter. A fence has to follow, before others may read it.
   void storeStreaming(Value value, Value memref, mlir::ValueRange indices);
-  void endStreaming();
   /// Scratch of a static shape, allocated once per call of the kernel.
   Value scratch(mlir::ArrayRef<int64_t> shape, mlir::Type element);
   /// The value in another float type.

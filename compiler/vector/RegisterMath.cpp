@@ -15,6 +15,11 @@ Value aft::callIntrinsic(Emitter &e, StringRef name, Type type, ValueRange opera
       .getResult(0);
 }
 
+void aft::callIntrinsic(Emitter &e, StringRef name, ValueRange operands) {
+  e.builder.create<LLVM::CallIntrinsicOp>(e.loc, TypeRange(), e.builder.getStringAttr(name),
+                                          operands, LLVM::FastmathFlagsAttr());
+}
+
 static Value integer(Emitter &e, int64_t value, unsigned width) {
   Type type = e.builder.getIntegerType(width);
   return e.builder.create<arith::ConstantOp>(e.loc, e.builder.getIntegerAttr(type, value));

@@ -12,9 +12,10 @@ namespace aft {
 /// f32 in a register.
 constexpr int64_t kRegisterLanes = 16;
 
-/// An intrinsic of LLVM's with one result.
+/// An intrinsic of LLVM's with one result, and one with none.
 mlir::Value callIntrinsic(Emitter &e, llvm::StringRef name, mlir::Type type,
                           mlir::ValueRange operands);
+void callIntrinsic(Emitter &e, llvm::StringRef name, mlir::ValueRange operands);
 
 /// exp(x): the error is 3e-6 of it, and 6e-8 more for each unit of x. exp(0) = 1; above
 /// infinity, below 0, NaN for NaN.

@@ -3,6 +3,7 @@
 // derivative, queries from the last on. Each tensor is read or written once, in order;
 // without `causal` a first pass makes the sums over everything.
 
+#include "compiler/vector/RegisterMath.h"
 #include "compiler/vector/RunningSums.h"
 #include "compiler/vector/window/WindowMixers.h"
 
@@ -169,7 +170,7 @@ static void emitPanels(const WindowMixer &mixer, Emitter &e, unsigned vectorBits
                  };
                  auto streaming = [&] {
                    (SimplePanel(mixer, panel, /*streaming=*/true).*emit)();
-                   e.endStreaming();
+                   callIntrinsic(e, "llvm.x86.sse.sfence", {});
                    return Emitter::Values{};
                  };
                  if (streams)

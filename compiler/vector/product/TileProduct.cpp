@@ -3,6 +3,7 @@
 #include "compiler/vector/product/TileProduct.h"
 
 #include "compiler/tile/ProductBlocks.h"
+#include "compiler/vector/RegisterMath.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
@@ -17,11 +18,6 @@ static constexpr int64_t kTiles = 8;
 
 static Value constant(Emitter &e, unsigned bits, int64_t value) {
   return e.builder.create<arith::ConstantIntOp>(e.loc, value, bits);
-}
-
-static void call(Emitter &e, StringRef name, ValueRange operands) {
-  e.builder.create<LLVM::CallIntrinsicOp>(e.loc, TypeRange(), e.builder.getStringAttr(name),
-                                          operands, LLVM::FastmathFlagsAttr());
 }
 
 /// The address of an element of scratch memory, `bytes` further.
@@ -49,10 +45,10 @@ void aft::beginTiles(Emitter &e) {
   Value config = e.scratch({kConfigBytes}, e.builder.getI8Type());
   e.store(e.builder.create<arith::ConstantOp>(e.loc, DenseElementsAttr::get(type, ArrayRef(bytes))),
           config, e.index(0));
-  call(e, "llvm.x86.ldtilecfg", addressOf(e, config, e.index(0)));
+  callIntrinsic(e, "llvm.x86.ldtilecfg", addressOf(e, config, e.index(0)));
 }
 
-void aft::endTiles(Emitter &e) { call(e, "llvm.x86.tilerelease", {}); }
+void aft::endTiles(Emitter &e) { callIntrinsic(e, "llvm.x86.tilerelease", {}); }
 
 int64_t PackedTile::stride() const {
   auto type = cast<MemRefType>(memref.getType());
@@ -68,12 +64,12 @@ void aft::emitTileProduct(Emitter &e, const PackedTile &a, const PackedTile &b, 
   auto load = [&](int64_t number, const PackedTile &packed, Value step, int64_t bytes) {
     SmallVector<Value> place(packed.place);
     place[1] = e.add(place[1], step);
-    call(e, "llvm.x86.tileloadd64",
-         {tile(number), addressOf(e, packed.memref, place, bytes),
-          constant(e, 64, packed.stride())});
+    callIntrinsic(e, "llvm.x86.tileloadd64",
+                  {tile(number), addressOf(e, packed.memref, place, bytes),
+                   constant(e, 64, packed.stride())});
   };
   for (int64_t number = 0; number < 4; ++number)
-    call(e, "llvm.x86.tilezero", tile(number));
+    callIntrinsic(e, "llvm.x86.tilezero", tile(number));
   e.loop(e.index(0), steps, e.index(kTileRows), [&](Value step) {
     for (int64_t half : {0, 1}) {
       load(4 + half, a, step, half * kTileRows * a.stride());
@@ -81,13 +77,14 @@ void aft::emitTileProduct(Emitter &e, const PackedTile &a, const PackedTile &b, 
     }
     for (int64_t row : {0, 1})
       for (int64_t column : {0, 1})
-        call(e, "llvm.x86.tdpbf16ps", {tile(sum(row, column)), tile(4 + row), tile(6 + column)});
+        callIntrinsic(e, "llvm.x86.tdpbf16ps",
+                      {tile(sum(row, column)), tile(4 + row), tile(6 + column)});
   });
   int64_t stride = 2 * kRowBytes;
   for (int64_t row : {0, 1})
     for (int64_t column : {0, 1})
-      call(e, "llvm.x86.tilestored64",
-           {tile(sum(row, column)),
-            addressOf(e, sums, {e.index(row * kTileRows), e.index(column * kTileRows)}),
-            constant(e, 64, stride)});
+      callIntrinsic(e, "llvm.x86.tilestored64",
+                    {tile(sum(row, column)),
+                     addressOf(e, sums, {e.index(row * kTileRows), e.index(column * kTileRows)}),
+                     constant(e, 64, stride)});
 }
