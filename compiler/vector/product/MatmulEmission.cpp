@@ -54,7 +54,7 @@ private:
   void prefetchStrip(Value row, Value firstStep, Value step);
   SmallVector<Value> products(Value row, Value column, const FactorBlock &columns);
   void productsToCorner(Value row, Value column, const FactorBlock &columns);
-  bool inTiles() const { return form.dots == PairDots::Tiles; }
+  bool inTiles() const { return form.inTiles(); }
   void store(ArrayRef<Value> sums, const TileBounds &tile, Value isWhole);
   void storeWhole(ArrayRef<Value> sums, Value row, Value column);
   void storeCorner(Value row, Value column, Value rows, Value columns);

@@ -46,7 +46,7 @@ Value PackedForm::narrow(Emitter &e, Value numbers) const {
 }
 
 bool PackedForm::fillsRegister(Emitter &e, Value numbers) const {
-  return dots == PairDots::Hardware && numbers.getType() == e.typeOf(sums, lanes);
+  return (dots == PairDots::Hardware || inTiles()) && numbers.getType() == e.typeOf(sums, lanes);
 }
 
 Value PackedForm::exp(Emitter &e, Value numbers) const {

@@ -16,8 +16,9 @@ struct PackedForm {
   mlir::Type sums, unit;
   PairDots dots; ///< None: no pairs
   bool pairs;
+  bool inTiles() const { return dots == PairDots::Tiles; }
   /// Steps of K that are multiplied at once: factors are packed up to whole ones.
-  int64_t stepsAtOnce() const { return dots == PairDots::Tiles ? kTileRows : 1; }
+  int64_t stepsAtOnce() const { return inTiles() ? kTileRows : 1; }
   int64_t lanes; ///< units in a vector register
   ProductBlocks blocks;
 

@@ -61,9 +61,10 @@ void aft::emitTileProduct(Emitter &e, const PackedTile &a, const PackedTile &b, 
   // Tile registers 0 to 3 hold the sums, row by row; 4 and 5 are A, 6 and 7 are B.
   auto tile = [&](int64_t number) { return constant(e, 8, number); };
   auto sum = [](int64_t row, int64_t column) { return 2 * row + column; };
-  auto load = [&](int64_t number, const PackedTile &packed, Value step, int64_t bytes) {
+  auto load = [&](int64_t number, const PackedTile &packed, bool isA, Value step, int64_t bytes) {
     SmallVector<Value> place(packed.place);
-    place[1] = e.add(place[1], step);
+    Value &first = place[place.size() - (isA ? 1 : 2)];
+    first = e.add(first, step);
     callIntrinsic(e, "llvm.x86.tileloadd64",
                   {tile(number), addressOf(e, packed.memref, place, bytes),
                    constant(e, 64, packed.stride())});
@@ -72,8 +73,8 @@ void aft::emitTileProduct(Emitter &e, const PackedTile &a, const PackedTile &b, 
     callIntrinsic(e, "llvm.x86.tilezero", tile(number));
   e.loop(e.index(0), steps, e.index(kTileRows), [&](Value step) {
     for (int64_t half : {0, 1}) {
-      load(4 + half, a, step, half * kTileRows * a.stride());
-      load(6 + half, b, step, half * kRowBytes);
+      load(4 + half, a, /*isA=*/true, step, half * kTileRows * a.stride());
+      load(6 + half, b, /*isA=*/false, step, half * kRowBytes);
     }
     for (int64_t row : {0, 1})
       for (int64_t column : {0, 1})

@@ -16,7 +16,8 @@ namespace aft {
 void beginTiles(Emitter &e);
 void endTiles(Emitter &e);
 
-/// Where a packed factor begins in memory: A [row][step], B [panel][step][column].
+/// Where a packed factor begins in memory, by the last two of its dimensions: A by row and
+/// step, B by step and column.
 struct PackedTile {
   mlir::Value memref;
   llvm::SmallVector<mlir::Value> place;
