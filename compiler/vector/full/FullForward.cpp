@@ -12,6 +12,7 @@
 #include "compiler/vector/full/FullMixer.h"
 
 #include "compiler/vector/MixerEmission.h"
+#include "compiler/vector/full/TiledDiagonal.h"
 
 #include <cmath>
 
@@ -40,7 +41,7 @@ private:
   void walkDiagonal();
   void finishRows(Value firstRow, Value endRow, Value firstKey, Value extent);
   void finishStrip(LaneEmitter &group, Value row, Value keys, Value endRow);
-  void finishStripInTiles(LaneEmitter &group, Value row, Value seen, Value endRow);
+  void finishStripInTiles(LaneEmitter &group, Value row, Value keys, Value seen, Value endRow);
   void addTriangle(LaneEmitter &group, MutableArrayRef<Value> products, Value firstKey);
   Value isGood(LaneEmitter &group, Value n, Value z);
   void prefetchResults(LaneEmitter &group, Value row);
@@ -71,7 +72,8 @@ private:
   Value rowMaxima;
   PackedItems items;
   ChannelPairs sums;
-  TiledPanelProduct tiledProduct;
+  std::optional<TiledPanelProduct> tiledProduct;
+  std::optional<TiledDiagonal> diagonal; ///< in tiles, when causal
   Value batch, firstRow, rows, visible;
   ChannelRange block;
   Value common; ///< keys before the diagonal: all rows see them
@@ -87,8 +89,12 @@ FullForward::FullForward(const FullMixer &mixer, Emitter &e)
       rowMaxima(e.scratch({mixer.mostRows()}, element)),
       items(e, form, blockKeys, mixer.bundleChannels(), mixer.blockChannels(), element,
             cast<MemRefType>(mixer.k.getType()).getElementType()),
-      sums(e, mixer.mostRows(), mixer.blockChannels(), lanes, element),
-      tiledProduct(e, form, items.panel, sums) {}
+      sums(e, mixer.mostRows(), mixer.blockChannels(), lanes, element) {
+  if (form.inTiles())
+    tiledProduct.emplace(e, form, items.panel, sums);
+  if (form.inTiles() && mixer.causal)
+    diagonal.emplace(e, form, items.panel, sums);
+}
 
 void FullForward::run(Value batchIndex, Value row, Value count, const ChannelRange &channels) {
   batch = batchIndex;
@@ -199,8 +205,8 @@ void FullForward::addKeys(Value firstKey, Value extent, Value fromRow) {
     forEachGroup(block, [&](LaneEmitter &group) {
       Value column = block.columnOf(group), factor = items.factor(group, block);
       if (form.inTiles())
-        tiledProduct.addStrip(group, weightTile(), row, e.index(0), paddedSteps(extent), column,
-                              factor);
+        tiledProduct->addStrip(group, weightTile(), row, e.index(0), paddedSteps(extent), column,
+                               factor);
       else
         product.addStrip(group, row, e.index(0), extent, column, factor);
     });
@@ -247,7 +253,7 @@ void FullForward::finishRows(Value first, Value end, Value firstKey, Value exten
     packWeights(row, firstKey, seen);
     forEachGroup(block, [&](LaneEmitter &group) {
       if (form.inTiles())
-        finishStripInTiles(group, row, seen, end);
+        finishStripInTiles(group, row, keys, seen, end);
       else
         finishStrip(group, row, keys, end);
     });
@@ -289,11 +295,20 @@ void FullForward::finishStrip(LaneEmitter &group, Value row, Value keys, Value e
       });
 }
 
-/// `seen` keys are seen by some row of the strip; weights of the others are 0.
-void FullForward::finishStripInTiles(LaneEmitter &group, Value row, Value seen, Value end) {
+/// `keys` are those that all rows of the strip see, `seen` those that some do; the weights
+/// of the others are 0.
+void FullForward::finishStripInTiles(LaneEmitter &group, Value row, Value keys, Value seen,
+                                     Value end) {
+  Value column = block.columnOf(group);
   prefetchResults(group, row);
-  tiledProduct.addStrip(group, weightTile(), row, e.index(0), paddedSteps(seen),
-                        block.columnOf(group), items.factor(group, block));
+  auto product = [&] {
+    tiledProduct->addStrip(group, weightTile(), row, e.index(0), paddedSteps(seen), column,
+                           items.factor(group, block));
+  };
+  if (diagonal)
+    diagonal->without(group, row, form.steps(e, keys), column, product);
+  else
+    product();
   e.loop(row, e.min(e.add(row, strip), end), e.index(1), [&](Value r) { finishRow(group, r); });
 }
 

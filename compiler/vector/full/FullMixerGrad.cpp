@@ -61,7 +61,7 @@ private:
   Value biasMaxima;
   PackedItems items;
   ChannelPairs sums;
-  TiledPanelProduct tiledProduct;
+  std::optional<TiledPanelProduct> tiledProduct;
   Value batch, firstKey, rows, visible;
   ChannelRange block;
 };
@@ -82,8 +82,10 @@ KeyGradients::KeyGradients(const FullMixer &mixer, Emitter &e)
       oneStep(e.scratch({form.perStep(), mixer.mostRows() + std::max(lanes, slice)}, element)),
       biasMaxima(e.scratch({mixer.mostRows() + lanes}, element)),
       items(e, form, blockQueries, mixer.bundleChannels(), mixer.blockChannels(), element),
-      sums(e, mixer.mostRows(), mixer.blockChannels(), lanes, element),
-      tiledProduct(e, form, items.panel, sums) {}
+      sums(e, mixer.mostRows(), mixer.blockChannels(), lanes, element) {
+  if (form.inTiles())
+    tiledProduct.emplace(e, form, items.panel, sums);
+}
 
 void KeyGradients::run(Value batchIndex, Value key, Value count, const ChannelRange &channels) {
   batch = batchIndex;
@@ -236,7 +238,7 @@ void KeyGradients::addQueries(const ChannelRange &bundle, Value firstQuery, Valu
         Value first = e.roundDown(e.div(e.max(above, e.index(0)), form.perStep()), atOnce);
         Value last = e.mul(e.ceilDiv(form.steps(e, extent), atOnce), atOnce);
         PackedTile tile{weights, {place, e.index(0), e.index(0)}};
-        return tiledProduct.addStrip(group, tile, row, first, last, column, factor);
+        return tiledProduct->addStrip(group, tile, row, first, last, column, factor);
       }
       auto weight = [&](int64_t offset, Value step) {
         return e.load(weights, {place, step, e.index(offset)}, 0);

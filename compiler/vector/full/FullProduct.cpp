@@ -292,10 +292,8 @@ void PanelProduct::addStrip(LaneEmitter &group, Value row, Value first, Value la
 
 TiledPanelProduct::TiledPanelProduct(Emitter &e, const PackedForm &form,
                                      const ChannelPairs &panel, const ChannelPairs &sums)
-    : form(form), panel(panel), sums(sums) {
-  if (form.inTiles())
-    products = e.scratch({form.blocks.strip, form.blocks.panel}, form.sums);
-}
+    : form(form), panel(panel), sums(sums),
+      products(e.scratch({form.blocks.strip, form.blocks.panel}, form.sums)) {}
 
 void TiledPanelProduct::addStrip(LaneEmitter &group, PackedTile weights, Value row, Value first,
                                  Value last, Value column, Value factor) const {
