@@ -47,7 +47,6 @@ private:
   void packKeys(Value batch, Value seen, Value first, Value firstChannel, Value channels);
   void transposePanel();
   void multiply(Value first);
-  void multiplyInTiles(Value row, Value column);
   void finish();
   void finishVector(Value row, Value column);
   void sumExactly(Value t, Value key);
@@ -78,7 +77,6 @@ private:
   int64_t lanes, panelKeys, strip, blockRows, blockChannels;
   int64_t depth; ///< steps of the product
   Value tile, queries, keyRows, panel, rowMaxima, keyMaxima, exponents, exact;
-  Value products; ///< in tiles: of a strip and the panel
   Value firstBatch, lastBatch, firstRow, rows, firstKey, tileKeys;
 };
 
@@ -103,8 +101,6 @@ BiasGradient::BiasGradient(const FullMixer &mixer, Emitter &e)
   keyMaxima = e.scratch({blockChannels}, element);
   exponents = e.scratch({blockRows, lanes}, element);
   exact = e.scratch({1}, element);
-  if (form.inTiles())
-    products = e.scratch({strip, panelKeys}, element);
 }
 
 void BiasGradient::clear() {
@@ -281,12 +277,16 @@ void BiasGradient::multiply(Value first) {
   Value above = e.sub(mixer.firstQueryOf(e.add(firstKey, first)), firstRow);
   Value fromRow = e.roundDown(e.max(above, e.index(0)), strip);
   e.loop(fromRow, rows, e.index(strip), [&](Value row) {
+    if (form.inTiles()) {
+      TileRows to = tileRows(e, tile, {column, row, e.index(0)});
+      return emitTileProduct(e, tileRows(e, queries, {row, e.index(0)}),
+                             tileRows(e, panel, {e.index(0), e.index(0)}), e.index(depth), to, to,
+                             [](Value) {});
+    }
     // The tile is needed at the end, and seldom lies in the L1 cache.
     for (int64_t i = 0; i < strip; ++i)
       for (int64_t part = 0; part < panelKeys * bytes; part += 64)
         prefetchAt(e, tile, {column, e.add(row, i), e.index(part / bytes)}, /*isWrite=*/true);
-    if (form.inTiles())
-      return multiplyInTiles(row, column);
     SmallVector<Value> zeros(2 * strip, e.number(vector, 0));
     Type units = e.typeOf(form.unit, lanes);
     form.freeRegisters(e);
@@ -304,18 +304,6 @@ void BiasGradient::multiply(Value first) {
         Value place[] = {column, e.add(row, i), e.index(part * lanes)};
         e.store(e.fadd(e.load(tile, place, lanes), products[2 * i + part]), tile, place);
       }
-  });
-}
-
-void BiasGradient::multiplyInTiles(Value row, Value column) {
-  PackedTile left{queries, {row, e.index(0)}}, right{panel, {e.index(0), e.index(0)}};
-  emitTileProduct(e, left, right, e.index(depth), products);
-  e.loop(e.index(0), e.index(strip), e.index(1), [&](Value i) {
-    for (int64_t part : {0, 1}) {
-      Value place[] = {column, e.add(row, i), e.index(part * lanes)};
-      Value product = e.load(products, {i, e.index(part * lanes)}, lanes);
-      e.store(e.fadd(e.load(tile, place, lanes), product), tile, place);
-    }
   });
 }
 

@@ -37,11 +37,13 @@ private:
   void packWeights(Value row, Value firstKey, Value extent);
   void packKeys(Value firstKey, Value extent, std::optional<double> bound = std::nullopt);
   void clearKeys(Value first, Value end);
+  void scaleSums(Value firstKey, Value first, Value last);
   void addKeys(Value firstKey, Value extent, Value fromRow);
   void walkDiagonal();
   void finishRows(Value firstRow, Value endRow, Value firstKey, Value extent);
   void finishStrip(LaneEmitter &group, Value row, Value keys, Value endRow);
-  void finishStripInTiles(LaneEmitter &group, Value row, Value keys, Value seen, Value endRow);
+  void finishStripInTiles(LaneEmitter &group, Value row, Value keys, Value seen, Value endRow,
+                          Value begins);
   void addTriangle(LaneEmitter &group, MutableArrayRef<Value> products, Value firstKey);
   Value isGood(LaneEmitter &group, Value n, Value z);
   void prefetchResults(LaneEmitter &group, Value row);
@@ -53,7 +55,9 @@ private:
     mixer.forEachGroup(batch, range, body);
   }
   Value weightAt(int64_t i, Value step) { return e.load(weights, {e.index(i), step}, 0); }
-  PackedTile weightTile() { return {weights, {e.index(0), e.index(0)}}; }
+  TileRows weightTiles() { return tileRows(e, weights, {e.index(0), e.index(0)}); }
+  /// Whether a block of keys is the first one that rows see.
+  Value isFirst(Value firstKey) { return e.less(firstKey, e.index(1)); }
   /// Up to whole steps that are multiplied at once.
   Value paddedSteps(Value keys) {
     int64_t whole = form.stepsAtOnce();
@@ -91,7 +95,7 @@ FullForward::FullForward(const FullMixer &mixer, Emitter &e)
             cast<MemRefType>(mixer.k.getType()).getElementType()),
       sums(e, mixer.mostRows(), mixer.blockChannels(), lanes, element) {
   if (form.inTiles())
-    tiledProduct.emplace(e, form, items.panel, sums);
+    tiledProduct.emplace(e, items.panel, sums);
   if (form.inTiles() && mixer.causal)
     diagonal.emplace(e, form, items.panel, sums);
 }
@@ -108,7 +112,8 @@ void FullForward::run(Value batchIndex, Value row, Value count, const ChannelRan
   if (mixer.causal)
     common = e.max(e.sub(mixer.keysSeenBy(firstRow, visible), e.index(1)), zero);
   rest = e.max(e.min(e.sub(visible, common), rows), zero);
-  sums.clear(e.mul(e.ceilDiv(rows, strip), strip));
+  if (!form.inTiles())
+    sums.clear(e.mul(e.ceilDiv(rows, strip), strip));
   items.reset();
   findRowMaxima();
   e.loop(zero, common, e.index(blockKeys), [&](Value firstKey) {
@@ -198,17 +203,30 @@ void FullForward::clearKeys(Value first, Value end) {
 
 /// Adds a block of keys, which are packed, to the rows from `fromRow` on.
 void FullForward::addKeys(Value firstKey, Value extent, Value fromRow) {
+  scaleSums(firstKey, fromRow, rows);
   e.loop(fromRow, rows, e.index(strip), [&](Value row) {
     packWeights(row, firstKey, extent);
     auto weight = [&](int64_t i, Value step) { return weightAt(i, step); };
     PanelProduct product{form, items.panel, sums, weight};
     forEachGroup(block, [&](LaneEmitter &group) {
-      Value column = block.columnOf(group), factor = items.factor(group, block);
+      Value column = block.columnOf(group);
       if (form.inTiles())
-        tiledProduct->addStrip(group, weightTile(), row, e.index(0), paddedSteps(extent), column,
-                               factor);
+        tiledProduct->addStrip(group, weightTiles(), row, e.index(0), paddedSteps(extent), column,
+                               isFirst(firstKey));
       else
-        product.addStrip(group, row, e.index(0), extent, column, factor);
+        product.addStrip(group, row, e.index(0), extent, column, items.factor(group, block));
+    });
+  });
+}
+
+/// In tiles: sums of keys before these become relative to the same.
+void FullForward::scaleSums(Value firstKey, Value first, Value last) {
+  if (!form.inTiles())
+    return;
+  e.when(e.less(e.index(0), firstKey), [&] {
+    forEachGroup(block, [&](LaneEmitter &group) {
+      tiledProduct->scaleSums(group, first, last, block.columnOf(group),
+                              items.factor(group, block));
     });
   });
 }
@@ -244,6 +262,7 @@ void FullForward::walkDiagonal() {
 
 /// Adds the last keys that the rows [first, end) see, which are packed.
 void FullForward::finishRows(Value first, Value end, Value firstKey, Value extent) {
+  scaleSums(firstKey, first, end);
   e.loop(first, end, e.index(strip), [&](Value row) {
     Value seen = extent, keys = extent;
     if (mixer.causal) {
@@ -253,7 +272,7 @@ void FullForward::finishRows(Value first, Value end, Value firstKey, Value exten
     packWeights(row, firstKey, seen);
     forEachGroup(block, [&](LaneEmitter &group) {
       if (form.inTiles())
-        finishStripInTiles(group, row, keys, seen, end);
+        finishStripInTiles(group, row, keys, seen, end, isFirst(firstKey));
       else
         finishStrip(group, row, keys, end);
     });
@@ -298,12 +317,12 @@ void FullForward::finishStrip(LaneEmitter &group, Value row, Value keys, Value e
 /// `keys` are those that all rows of the strip see, `seen` those that some do; the weights
 /// of the others are 0.
 void FullForward::finishStripInTiles(LaneEmitter &group, Value row, Value keys, Value seen,
-                                     Value end) {
+                                     Value end, Value begins) {
   Value column = block.columnOf(group);
   prefetchResults(group, row);
   auto product = [&] {
-    tiledProduct->addStrip(group, weightTile(), row, e.index(0), paddedSteps(seen), column,
-                           items.factor(group, block));
+    tiledProduct->addStrip(group, weightTiles(), row, e.index(0), paddedSteps(seen), column,
+                           begins);
   };
   if (diagonal)
     diagonal->without(group, row, form.steps(e, keys), column, product);

@@ -39,7 +39,7 @@ private:
   void packStep(Value firstQuery, Value extent, Value step, Value memory);
   void storeWeights(Value t, Value seen, int64_t i);
   void turnWeights(Value firstStep);
-  void addQueries(const ChannelRange &bundle, Value firstQuery, Value extent);
+  void addQueries(const ChannelRange &bundle, Value first, Value firstQuery, Value extent);
   Value queryExponent(LaneEmitter &group, Value t);
   void packQueries(const ChannelRange &bundle, Value firstQuery, Value extent);
   void finishKey(LaneEmitter &group, Value row);
@@ -84,7 +84,7 @@ KeyGradients::KeyGradients(const FullMixer &mixer, Emitter &e)
       items(e, form, blockQueries, mixer.bundleChannels(), mixer.blockChannels(), element),
       sums(e, mixer.mostRows(), mixer.blockChannels(), lanes, element) {
   if (form.inTiles())
-    tiledProduct.emplace(e, form, items.panel, sums);
+    tiledProduct.emplace(e, items.panel, sums);
 }
 
 void KeyGradients::run(Value batchIndex, Value key, Value count, const ChannelRange &channels) {
@@ -93,17 +93,22 @@ void KeyGradients::run(Value batchIndex, Value key, Value count, const ChannelRa
   rows = count;
   block = channels;
   visible = visibleKeys(e, mixer.lengths, batch, mixer.keys);
-  sums.clear(e.mul(e.ceilDiv(rows, strip), strip));
   items.reset();
   Value first = mixer.firstQueryOf(firstKey);
   // Nothing to sum up where all keys are hidden.
   first = e.select(e.less(firstKey, visible), first, mixer.queries);
+  auto clear = [&] { sums.clear(e.mul(e.ceilDiv(rows, strip), strip)); };
+  // In tiles sums begin where the first query sees them.
+  if (form.inTiles())
+    e.when(e.less(mixer.queries, e.add(first, 1)), clear);
+  else
+    clear();
   findMaxima(first);
   e.loop(first, mixer.queries, e.index(blockQueries), [&](Value firstQuery) {
     Value extent = e.min(e.sub(mixer.queries, firstQuery), e.index(blockQueries));
     packWeights(firstQuery, extent);
     mixer.forEachBundle(
-        block, [&](const ChannelRange &bundle) { addQueries(bundle, firstQuery, extent); });
+        block, [&](const ChannelRange &bundle) { addQueries(bundle, first, firstQuery, extent); });
   });
   e.loop(e.index(0), rows, e.index(1), [&](Value row) {
     forEachGroup(block, [&](LaneEmitter &group) { finishKey(group, row); });
@@ -221,14 +226,22 @@ void KeyGradients::packQueries(const ChannelRange &bundle, Value firstQuery, Val
              load, fetch);
 }
 
-/// Adds a block of queries, whose weights are packed, to the keys they see.
-void KeyGradients::addQueries(const ChannelRange &bundle, Value firstQuery, Value extent) {
+/// Adds a block of queries, whose weights are packed, to the keys they see. `first`: the
+/// first query of all.
+void KeyGradients::addQueries(const ChannelRange &bundle, Value first, Value firstQuery,
+                              Value extent) {
   Value end = e.add(firstQuery, extent);
   packQueries(bundle, firstQuery, extent);
   // Keys below are seen by none of the queries, and their sums are still 0.
   Value seen = seenBy(e.sub(end, e.index(1)));
+  // Keys that queries before them see: whole strips, as their products are.
+  Value before = e.mul(e.ceilDiv(e.max(seenBy(e.sub(firstQuery, e.index(1))), e.index(0)), strip),
+                       strip);
+  before = e.select(e.less(first, firstQuery), before, e.index(0));
   forEachGroup(bundle, [&](LaneEmitter &group) {
     Value factor = items.factor(group, block), column = block.columnOf(group);
+    if (form.inTiles())
+      tiledProduct->scaleSums(group, e.index(0), before, column, factor);
     e.loop(e.index(0), seen, e.index(strip), [&](Value row) {
       // Queries above see none of the strip's keys.
       Value above = e.sub(mixer.firstQueryOf(e.add(firstKey, row)), firstQuery);
@@ -237,8 +250,9 @@ void KeyGradients::addQueries(const ChannelRange &bundle, Value firstQuery, Valu
         int64_t atOnce = form.stepsAtOnce();
         Value first = e.roundDown(e.div(e.max(above, e.index(0)), form.perStep()), atOnce);
         Value last = e.mul(e.ceilDiv(form.steps(e, extent), atOnce), atOnce);
-        PackedTile tile{weights, {place, e.index(0), e.index(0)}};
-        return tiledProduct->addStrip(group, tile, row, first, last, column, factor);
+        TileRows rows = tileRows(e, weights, {place, e.index(0), first});
+        Value begins = e.less(before, e.add(row, 1));
+        return tiledProduct->addStrip(group, rows, row, first, last, column, begins);
       }
       auto weight = [&](int64_t offset, Value step) {
         return e.load(weights, {place, step, e.index(offset)}, 0);

@@ -41,8 +41,8 @@ SmallVector<Value> ChannelPairs::at(Value row, int64_t part, Value column) const
   return {group, row, e.add(e.sub(column, e.mul(group, lanes)), part * lanes)};
 }
 
-PackedTile ChannelPairs::tileAt(Value row, Value column) const {
-  return {memory, {e.div(column, lanes), row, e.index(0)}};
+TileRows ChannelPairs::tilesAt(Value row, Value column) const {
+  return tileRows(e, memory, {e.div(column, lanes), row, e.index(0)});
 }
 
 Value ChannelPairs::load(LaneEmitter &group, Value row, int64_t part, Value column) const {
@@ -290,25 +290,33 @@ void PanelProduct::addStrip(LaneEmitter &group, Value row, Value first, Value la
   storeSums(totals, row, column);
 }
 
-TiledPanelProduct::TiledPanelProduct(Emitter &e, const PackedForm &form,
-                                     const ChannelPairs &panel, const ChannelPairs &sums)
-    : form(form), panel(panel), sums(sums),
-      products(e.scratch({form.blocks.strip, form.blocks.panel}, form.sums)) {}
+TiledPanelProduct::TiledPanelProduct(Emitter &e, const ChannelPairs &panel,
+                                     const ChannelPairs &sums)
+    : panel(panel), sums(sums), zeros(tileZeros(e)) {}
 
-void TiledPanelProduct::addStrip(LaneEmitter &group, PackedTile weights, Value row, Value first,
-                                 Value last, Value column, Value factor) const {
+void TiledPanelProduct::scaleSums(LaneEmitter &group, Value first, Value last, Value column,
+                                  Value factor) const {
   Emitter &e = group.e;
-  int64_t lanes = form.lanes;
-  Value inGroup = e.sub(column, e.roundDown(column, lanes));
-  weights.place.back() = e.add(weights.place.back(), first);
-  emitTileProduct(e, weights, panel.tileAt(first, column), e.sub(last, first), products);
-  e.loop(e.index(0), e.index(form.blocks.strip), e.index(1), [&](Value i) {
-    for (int64_t part : {0, 1}) {
-      Value product = e.load(products, {i, e.add(inGroup, part * lanes)}, group.lanes);
-      Value sum = sums.load(group, e.add(row, i), part, column);
-      sums.store(e.fma(sum, factor, product), e.add(row, i), part, column);
-    }
+  auto nothing = [] { return Emitter::Values{}; };
+  e.branch(inAllLanes(e, e.equal(factor, group.number(1))), {}, nothing, [&] {
+    e.loop(first, last, e.index(1), [&](Value row) {
+      for (int64_t part : {0, 1}) {
+        Value sum = sums.load(group, row, part, column);
+        sums.store(e.fmul(sum, factor), row, part, column);
+      }
+    });
+    return Emitter::Values{};
   });
+}
+
+void TiledPanelProduct::addStrip(LaneEmitter &group, const TileRows &weights, Value row,
+                                 Value first, Value last, Value column, Value begins) const {
+  Emitter &e = group.e;
+  TileRows to = sums.tilesAt(row, column);
+  TileRows from{e.select(begins, zeros.address, to.address),
+                e.select(begins, zeros.stride, to.stride)};
+  emitTileProduct(e, weights, panel.tilesAt(first, column), e.sub(last, first), from, to,
+                  [](Value) {});
 }
 
 SmallVector<Value>

@@ -37,8 +37,8 @@ public:
   void store(Value value, Value row, int64_t part, Value column) const;
   /// Fetches a row of a lane group.
   void prefetch(Value row, Value column) const;
-  /// The rows from `row` on, both parts of a lane group, as a factor B.
-  PackedTile tileAt(Value row, Value column) const;
+  /// The rows from `row` on, both parts of a lane group.
+  TileRows tilesAt(Value row, Value column) const;
   Emitter &emitter() const { return e; }
 
 private:
@@ -147,21 +147,21 @@ struct PanelProduct {
                 Value factor) const;
 };
 
-/// The same in tile registers: sums stay in memory.
+/// The same in tile registers.
 struct TiledPanelProduct {
   using Value = mlir::Value;
-  TiledPanelProduct(Emitter &e, const PackedForm &form, const ChannelPairs &panel,
-                    const ChannelPairs &sums);
-  /// Scales the sums of the rows from `row` on and adds the items that the steps
-  /// [first, last) hold, a step of the first tile to one after the last. `weights`: those of
-  /// the strip by row and step, from step 0 on.
-  void addStrip(LaneEmitter &group, PackedTile weights, Value row, Value first, Value last,
-                Value column, Value factor) const;
+  TiledPanelProduct(Emitter &e, const ChannelPairs &panel, const ChannelPairs &sums);
+  /// Scales the sums of the rows [first, last), where there is anything to scale by.
+  void scaleSums(LaneEmitter &group, Value first, Value last, Value column, Value factor) const;
+  /// Adds to the sums of the rows from `row` on, or makes them, where it `begins`, of the
+  /// items of the steps [first, last), both at the border of a tile. `weights`: those of the
+  /// strip at the first step.
+  void addStrip(LaneEmitter &group, const TileRows &weights, Value row, Value first, Value last,
+                Value column, Value begins) const;
 
 private:
-  const PackedForm &form;
   const ChannelPairs &panel, &sums;
-  Value products;
+  TileRows zeros;
 };
 
 /// Goes through [0, count) in vectors of `lanes`: `body` is told where one begins,
