@@ -125,11 +125,3 @@ TileRows aft::tileZeros(Emitter &e) {
   e.store(e.number(e.typeOf(type, kColumns), 0), zeros, zero);
   return tileRows(e, zeros, zero);
 }
-
-void aft::emitTileProduct(Emitter &e, const PackedTile &a, const PackedTile &b, Value steps,
-                          Value sums) {
-  auto rows = [&](const PackedTile &packed) { return tileRows(e, packed.memref, packed.place); };
-  Value zero = e.index(0);
-  emitTileProduct(e, rows(a), rows(b), steps, tileZeros(e), tileRows(e, sums, {zero, zero}),
-                  [](Value) {});
-}

@@ -16,18 +16,6 @@ namespace aft {
 void beginTiles(Emitter &e);
 void endTiles(Emitter &e);
 
-/// Where a packed factor begins in memory, by the last two of its dimensions: A by row and
-/// step, B by step and column.
-struct PackedTile {
-  mlir::Value memref;
-  llvm::SmallVector<mlir::Value> place;
-};
-
-/// Stores to `sums`, 32 x 32, the products of 32 rows of A and 32 columns of B over
-/// `steps` pairs of K, to be packed up to whole tiles.
-void emitTileProduct(Emitter &e, const PackedTile &a, const PackedTile &b, mlir::Value steps,
-                     mlir::Value sums);
-
 /// What tiles are loaded from or stored to: where, and bytes from a row to the next, both
 /// i64. Where these are 0, all rows are the same one.
 struct TileRows {
@@ -39,8 +27,10 @@ TileRows tileRows(Emitter &e, mlir::Value memref, mlir::ValueRange place);
 /// Zeros for sums to begin as: loading them takes less time than tilezero.
 TileRows tileZeros(Emitter &e);
 
-/// The same for sums that begin as those `from` and are stored `to` others. What `meanwhile`
-/// emits is done in each round of 16 steps, while its products are under way.
+/// Forms the products of 32 rows of A, by row and step, and 32 columns of B, by step and
+/// column, over `steps` pairs of K, packed up to whole tiles, on top of the sums `from`, and
+/// stores them `to` others. What `meanwhile` emits is done in each round of 16 steps, while
+/// its products are under way.
 void emitTileProduct(Emitter &e, const TileRows &a, const TileRows &b, mlir::Value steps,
                      const TileRows &from, const TileRows &to,
                      llvm::function_ref<void(mlir::Value step)> meanwhile);
