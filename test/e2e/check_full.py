@@ -216,6 +216,8 @@ if HAS_TILES:
     for causal in ("", "causal"):
         case = dict(element="bf16", attrs=causal, pairs="tiles")
         gradients(2, 131, 24, **case)
+        gradients(1, 70, 31, **case)
+        gradients(1, 118, 300, S=173, **case)
         gradients(1, 67, 21, S=301, **case)
         gradients(3, 150, 40, lengths=[0, 1, 149], **case)
         gradients(2, 75, 24, scale=20, **case)
@@ -307,6 +309,7 @@ causality(2, 549, 24, (1, 7, 8, 131, 512, 548), "bf16", "native")
 causality(32, 300, 16, (5, 299), "bf16", "haswell")
 if HAS_TILES:
     causality(2, 549, 24, (1, 7, 8, 31, 32, 131, 512, 548), "bf16", "tiles")
+    causality(1, 100, 31, (1, 40, 77), "bf16", "tiles")
     causality(32, 300, 21, (5, 299), "bf16", "tiles")
     constant_values(2, 71, 21, "tiles")
 for pairs in ("native", "haswell"):

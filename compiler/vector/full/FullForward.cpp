@@ -95,7 +95,7 @@ FullForward::FullForward(const FullMixer &mixer, Emitter &e)
             cast<MemRefType>(mixer.k.getType()).getElementType()),
       sums(e, mixer.mostRows(), mixer.blockChannels(), lanes, element) {
   if (form.inTiles())
-    tiledProduct.emplace(e, items.panel, sums);
+    tiledProduct.emplace(e, form, items.panel, sums);
   if (form.inTiles() && mixer.causal)
     diagonal.emplace(e, form, items.panel, sums);
 }
@@ -211,8 +211,10 @@ void FullForward::addKeys(Value firstKey, Value extent, Value fromRow) {
     forEachGroup(block, [&](LaneEmitter &group) {
       Value column = block.columnOf(group);
       if (form.inTiles())
-        tiledProduct->addStrip(group, weightTiles(), row, e.index(0), paddedSteps(extent), column,
-                               isFirst(firstKey));
+        tiledProduct->forTileOf(group, column, [&](LaneEmitter &tile) {
+          tiledProduct->addStrip(tile, weightTiles(), row, e.index(0), paddedSteps(extent), column,
+                                 isFirst(firstKey));
+        });
       else
         product.addStrip(group, row, e.index(0), extent, column, items.factor(group, block));
     });
@@ -320,14 +322,16 @@ void FullForward::finishStripInTiles(LaneEmitter &group, Value row, Value keys, 
                                      Value end, Value begins) {
   Value column = block.columnOf(group);
   prefetchResults(group, row);
-  auto product = [&] {
-    tiledProduct->addStrip(group, weightTiles(), row, e.index(0), paddedSteps(seen), column,
-                           begins);
-  };
-  if (diagonal)
-    diagonal->without(group, row, form.steps(e, keys), column, product);
-  else
-    product();
+  tiledProduct->forTileOf(group, column, [&](LaneEmitter &tile) {
+    auto product = [&] {
+      tiledProduct->addStrip(tile, weightTiles(), row, e.index(0), paddedSteps(seen), column,
+                             begins);
+    };
+    if (diagonal)
+      diagonal->without(tile, row, form.steps(e, keys), column, product);
+    else
+      product();
+  });
   e.loop(row, e.min(e.add(row, strip), end), e.index(1), [&](Value r) { finishRow(group, r); });
 }
 

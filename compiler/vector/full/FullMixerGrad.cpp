@@ -40,6 +40,8 @@ private:
   void storeWeights(Value t, Value seen, int64_t i);
   void turnWeights(Value firstStep);
   void addQueries(const ChannelRange &bundle, Value first, Value firstQuery, Value extent);
+  void addInTiles(LaneEmitter &tile, Value column, Value firstQuery, Value extent, Value seen,
+                  Value before);
   Value queryExponent(LaneEmitter &group, Value t);
   void packQueries(const ChannelRange &bundle, Value firstQuery, Value extent);
   void finishKey(LaneEmitter &group, Value row);
@@ -84,7 +86,7 @@ KeyGradients::KeyGradients(const FullMixer &mixer, Emitter &e)
       items(e, form, blockQueries, mixer.bundleChannels(), mixer.blockChannels(), element),
       sums(e, mixer.mostRows(), mixer.blockChannels(), lanes, element) {
   if (form.inTiles())
-    tiledProduct.emplace(e, items.panel, sums);
+    tiledProduct.emplace(e, form, items.panel, sums);
 }
 
 void KeyGradients::run(Value batchIndex, Value key, Value count, const ChannelRange &channels) {
@@ -240,26 +242,35 @@ void KeyGradients::addQueries(const ChannelRange &bundle, Value first, Value fir
   before = e.select(e.less(first, firstQuery), before, e.index(0));
   forEachGroup(bundle, [&](LaneEmitter &group) {
     Value factor = items.factor(group, block), column = block.columnOf(group);
-    if (form.inTiles())
+    if (form.inTiles()) {
       tiledProduct->scaleSums(group, e.index(0), before, column, factor);
+      return tiledProduct->forTileOf(group, column, [&](LaneEmitter &tile) {
+        addInTiles(tile, column, firstQuery, extent, seen, before);
+      });
+    }
     e.loop(e.index(0), seen, e.index(strip), [&](Value row) {
       // Queries above see none of the strip's keys.
       Value above = e.sub(mixer.firstQueryOf(e.add(firstKey, row)), firstQuery);
       Value place = e.div(row, strip);
-      if (form.inTiles()) {
-        int64_t atOnce = form.stepsAtOnce();
-        Value first = e.roundDown(e.div(e.max(above, e.index(0)), form.perStep()), atOnce);
-        Value last = e.mul(e.ceilDiv(form.steps(e, extent), atOnce), atOnce);
-        TileRows rows = tileRows(e, weights, {place, e.index(0), first});
-        Value begins = e.less(before, e.add(row, 1));
-        return tiledProduct->addStrip(group, rows, row, first, last, column, begins);
-      }
       auto weight = [&](int64_t offset, Value step) {
         return e.load(weights, {place, step, e.index(offset)}, 0);
       };
       PanelProduct product{form, items.panel, sums, weight};
       product.addStrip(group, row, e.max(above, e.index(0)), extent, column, factor);
     });
+  });
+}
+
+/// The first `seen` keys in tiles, of which queries before see the first `before`.
+void KeyGradients::addInTiles(LaneEmitter &tile, Value column, Value firstQuery, Value extent,
+                              Value seen, Value before) {
+  Value last = e.mul(e.ceilDiv(form.steps(e, extent), kTileRows), kTileRows);
+  e.loop(e.index(0), seen, e.index(strip), [&](Value row) {
+    // Queries above see none of the strip's keys.
+    Value above = e.max(e.sub(mixer.firstQueryOf(e.add(firstKey, row)), firstQuery), e.index(0));
+    Value first = e.roundDown(e.div(above, form.perStep()), kTileRows);
+    TileRows rows = tileRows(e, weights, {e.div(row, strip), e.index(0), first});
+    tiledProduct->addStrip(tile, rows, row, first, last, column, e.less(before, e.add(row, 1)));
   });
 }
 

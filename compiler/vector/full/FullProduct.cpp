@@ -290,9 +290,22 @@ void PanelProduct::addStrip(LaneEmitter &group, Value row, Value first, Value la
   storeSums(totals, row, column);
 }
 
-TiledPanelProduct::TiledPanelProduct(Emitter &e, const ChannelPairs &panel,
+TiledPanelProduct::TiledPanelProduct(Emitter &e, const PackedForm &form, const ChannelPairs &panel,
                                      const ChannelPairs &sums)
-    : panel(panel), sums(sums), zeros(tileZeros(e)) {}
+    : form(form), panel(panel), sums(sums), zeros(tileZeros(e)) {}
+
+void TiledPanelProduct::forTileOf(LaneEmitter &group, Value column,
+                                  llvm::function_ref<void(LaneEmitter &)> body) const {
+  if (group.lanes == form.lanes)
+    return body(group);
+  // The last channels are some groups of fewer lanes.
+  Emitter &e = group.e;
+  Value inTile = e.sub(column, e.roundDown(column, form.lanes));
+  e.when(e.less(inTile, e.index(1)), [&] {
+    LaneEmitter tile(e, group.element, form.lanes, group.batch, group.channel);
+    body(tile);
+  });
+}
 
 void TiledPanelProduct::scaleSums(LaneEmitter &group, Value first, Value last, Value column,
                                   Value factor) const {
@@ -309,9 +322,9 @@ void TiledPanelProduct::scaleSums(LaneEmitter &group, Value first, Value last, V
   });
 }
 
-void TiledPanelProduct::addStrip(LaneEmitter &group, const TileRows &weights, Value row,
+void TiledPanelProduct::addStrip(LaneEmitter &tile, const TileRows &weights, Value row,
                                  Value first, Value last, Value column, Value begins) const {
-  Emitter &e = group.e;
+  Emitter &e = tile.e;
   TileRows to = sums.tilesAt(row, column);
   TileRows from{e.select(begins, zeros.address, to.address),
                 e.select(begins, zeros.stride, to.stride)};

@@ -150,16 +150,22 @@ struct PanelProduct {
 /// The same in tile registers.
 struct TiledPanelProduct {
   using Value = mlir::Value;
-  TiledPanelProduct(Emitter &e, const ChannelPairs &panel, const ChannelPairs &sums);
+  TiledPanelProduct(Emitter &e, const PackedForm &form, const ChannelPairs &panel,
+                    const ChannelPairs &sums);
+  /// Calls `body` once for all lane groups at whose columns a tile is, with the first of
+  /// them made as wide as the tile.
+  void forTileOf(LaneEmitter &group, Value column,
+                 llvm::function_ref<void(LaneEmitter &tile)> body) const;
   /// Scales the sums of the rows [first, last), where there is anything to scale by.
   void scaleSums(LaneEmitter &group, Value first, Value last, Value column, Value factor) const;
   /// Adds to the sums of the rows from `row` on, or makes them, where it `begins`, of the
   /// items of the steps [first, last), both at the border of a tile. `weights`: those of the
   /// strip at the first step.
-  void addStrip(LaneEmitter &group, const TileRows &weights, Value row, Value first, Value last,
+  void addStrip(LaneEmitter &tile, const TileRows &weights, Value row, Value first, Value last,
                 Value column, Value begins) const;
 
 private:
+  const PackedForm &form;
   const ChannelPairs &panel, &sums;
   TileRows zeros;
 };
