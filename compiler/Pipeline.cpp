@@ -107,7 +107,7 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   if (threadBlocks) {
     functions.addPass(createMapToThreads());
   } else {
-    functions.addPass(createVectorizeMixers({bits, options.target.pairDots}));
+    functions.addPass(createVectorizeMixers({bits, options.target.productDots()}));
     functions.addPass(
         createVectorizeLinalg({bits, options.target.productDots(), options.training.has_value()}));
     functions.addPass(createGridToRange());

@@ -20,6 +20,11 @@ static const llvm::Target *lookupTarget(std::string &error) {
   return llvm::TargetRegistry::lookupTarget(llvm::sys::getDefaultTargetTriple(), error);
 }
 
+/// Where f16 is a type of the CPU, LLVM 19 builds vectors of bf16 from f16, but cannot
+/// select the constants among them; no code computes in f16. And 256-bit vectors are its
+/// preference on some CPUs that have wider ones.
+static constexpr const char *kHalves = "avx512fp16", *kUnwanted = "-prefer-256-bit,-avx512fp16";
+
 /// Whether this process may use a feature of which LLVM says that the CPU has it or not:
 /// tiles have to be asked for.
 static bool hasHere(const llvm::StringMapEntry<bool> &feature) {
@@ -43,14 +48,13 @@ Target Target::host() {
   target.cpu = llvm::sys::getHostCPUName().str();
   llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
   for (auto &feature : features)
-    feature.second = hasHere(feature);
+    feature.second = hasHere(feature) && feature.first() != kHalves;
   llvm::SmallVector<llvm::StringRef> names(features.keys().begin(), features.keys().end());
   llvm::sort(names);
   for (llvm::StringRef name : names)
     target.features +=
         (target.features.empty() ? "" : ",") + std::string(features[name] ? "+" : "-") + name.str();
-  // 256-bit vectors are LLVM's preference on some CPUs that have wider ones.
-  target.features += ",-prefer-256-bit";
+  target.features += std::string(",") + kUnwanted;
   deduce(target, [&](llvm::StringRef name) { return features.lookup(name); });
   return target;
 }
@@ -72,7 +76,7 @@ Target Target::named(const std::string &name, std::string &error) {
   info.reset(backend->createMCSubtargetInfo(triple, name, ""));
   deduce(target,
          [&](llvm::StringRef feature) { return info->checkFeatures(("+" + feature).str()); });
-  target.features = "-prefer-256-bit";
+  target.features = kUnwanted;
   return target;
 }
 

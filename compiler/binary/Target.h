@@ -15,7 +15,7 @@ enum class PairDots {
   None,     ///< as f32
   Expanded, ///< in pairs along K by f32 arithmetic: what Hardware does, on any CPU
   Hardware, ///< in pairs along K by vdpbf16ps, which needs AVX512-BF16
-  Tiles,    ///< matrix products alone: in pairs along K by tdpbf16ps, which needs AMX
+  Tiles,    ///< in pairs along K by tdpbf16ps, which needs AMX
 };
 
 /// Where kernels run. The functions that launch them run on the CPU in any case.

@@ -44,32 +44,44 @@ Access GenericEmitter::accessOf(OpOperand &operand, int64_t dim) {
   return contiguous ? Access::Contiguous : Access::Irregular;
 }
 
+/// Whether a value in the body depends on the index of a loop.
+bool GenericEmitter::varies(Value value, int64_t dim) {
+  llvm::SetVector<Operation *> slice;
+  BackwardSliceOptions options;
+  options.inclusive = true;
+  options.filter = [&](Operation *inner) { return inner->getBlock() == op.getBlock(); };
+  if (value.getDefiningOp())
+    getBackwardSlice(value, &slice, options);
+  auto comesIn = [&](Value operand) {
+    auto argument = dyn_cast<BlockArgument>(operand);
+    return argument && argument.getOwner() == op.getBlock() &&
+           accessOf(op->getOpOperand(argument.getArgNumber()), dim) != Access::Uniform;
+  };
+  return comesIn(value) || llvm::any_of(slice, [&](Operation *inner) {
+           auto own = dyn_cast<linalg::IndexOp>(inner);
+           return (own && static_cast<int64_t>(own.getDim()) == dim) ||
+                  llvm::any_of(inner->getOperands(), comesIn);
+         });
+}
+
 bool GenericEmitter::bodyCanVectorize(int64_t dim) {
   for (Operation &inner : op.getBlock()->without_terminator()) {
     if (isa<arith::ConstantOp, linalg::IndexOp>(inner))
       continue;
+    // The place of a tile and an index in it.
+    if (isa<affine::AffineApplyOp>(inner)) {
+      if (llvm::any_of(inner.getOperands(), [&](Value operand) { return varies(operand, dim); }))
+        return false;
+      continue;
+    }
     if (auto load = dyn_cast<memref::LoadOp>(inner)) {
       // Uniform, or consecutive along the vector dimension.
       auto [strides, offset] = getStridesAndOffset(load.getMemRefType());
       for (auto [position, index] : llvm::enumerate(load.getIndices())) {
-        llvm::SetVector<Operation *> slice;
-        BackwardSliceOptions options;
-        options.inclusive = true;
-        bool fromOutside = false, varies = false;
-        if (index.getDefiningOp())
-          getBackwardSlice(index, &slice, options);
-        for (Operation *user : slice) {
-          if (auto own = dyn_cast<linalg::IndexOp>(user))
-            varies |= static_cast<int64_t>(own.getDim()) == dim;
-          for (Value operand : user->getOperands())
-            if (auto argument = dyn_cast<BlockArgument>(operand))
-              if (argument.getOwner() == op.getBlock())
-                fromOutside |=
-                    accessOf(op->getOpOperand(argument.getArgNumber()), dim) != Access::Uniform;
-        }
-        bool last = position + 1 == load.getIndices().size();
-        bool direct = index.getDefiningOp<linalg::IndexOp>() != nullptr;
-        if (fromOutside || (varies && !(last && direct && strides.back() == 1)))
+        auto own = index.getDefiningOp<linalg::IndexOp>();
+        bool isLast = position + 1 == load.getIndices().size() && strides.back() == 1;
+        bool along = own && static_cast<int64_t>(own.getDim()) == dim;
+        if (along ? !isLast : varies(index, dim))
           return false;
       }
       if (load.getMemRefType().getElementType().isInteger(1))

@@ -35,6 +35,7 @@ protected:
   mlir::Value extentOf(int64_t dim);
   Access accessOf(mlir::OpOperand &operand, int64_t dim);
   bool canVectorize(int64_t dim);
+  bool varies(mlir::Value value, int64_t dim);
   bool bodyCanVectorize(int64_t dim);
   void chooseVectorDim();
   int64_t lanes();

@@ -17,7 +17,7 @@ def Bf16PairDots : Option<"pairDots", "pair-dots", "::aft::PairDots",
                             clEnumValN(::aft::PairDots::Hardware, "hardware",
                                        "in pairs along K, by AVX512-BF16"),
                             clEnumValN(::aft::PairDots::Tiles, "tiles",
-                                       "matrix products in tiles of pairs, by AMX"))}]>;
+                                       "in tiles of pairs, by AMX"))}]>;
 
 def BufferizeKernels : Pass<"aft-bufferize-kernels", "::mlir::ModuleOp"> {
   let summary = "Puts kernel functions on memrefs";

@@ -55,8 +55,17 @@ static Value polynomial(Emitter &e, Value x, ArrayRef<double> coefficients) {
   return p;
 }
 
+/// The lanes whose 2^t is no number below 2^-126: where one is made, vscalefps takes a
+/// hundred times as long on some CPUs.
+static Value normalLanes(Emitter &e, Value t) {
+  Value normal = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::UGE, t,
+                                                 e.number(t.getType(), -126));
+  return e.builder.create<vector::BitCastOp>(
+      e.loc, VectorType::get({1}, e.builder.getIntegerType(kRegisterLanes)), normal);
+}
+
 /// 2^t = 2^floor(t) * p(t - floor(t)), where the coefficients of p are for the least
-/// relative error on [0, 1]; the first is 1.
+/// relative error on [0, 1]; the first is 1. Below 2^-126: 0.
 static Value powerOfTwo(Emitter &e, Value t, ArrayRef<double> coefficients) {
   constexpr int32_t kBelow = 0x9; // t - floor(t), without exceptions
   Value all = allLanes(e), rounding = integer(e, kCurrentRounding, 32);
@@ -66,8 +75,9 @@ static Value powerOfTwo(Emitter &e, Value t, ArrayRef<double> coefficients) {
                          {x[0], below, x[0], all, rounding});
   });
   return perRegister(e, {polynomial(e, fraction, coefficients), t}, [&](ValueRange x) {
+    Value normal = e.builder.create<vector::ExtractOp>(e.loc, normalLanes(e, x[1]), 0);
     return callIntrinsic(e, "llvm.x86.avx512.mask.scalef.ps.512", x[0].getType(),
-                         {x[0], x[1], x[1], all, rounding});
+                         {x[0], x[1], e.number(x[0].getType(), 0), normal, rounding});
   });
 }
 

@@ -18,7 +18,7 @@ mlir::Value callIntrinsic(Emitter &e, llvm::StringRef name, mlir::Type type,
 void callIntrinsic(Emitter &e, llvm::StringRef name, mlir::ValueRange operands);
 
 /// exp(x): the error is 3e-6 of it, and 6e-8 more for each unit of x. exp(0) = 1; above
-/// infinity, below 0, NaN for NaN.
+/// infinity, below 2^-126 0, NaN for NaN.
 mlir::Value expForBF16(Emitter &e, mlir::Value x);
 /// 1 / x: the error is 2^-14 of it.
 mlir::Value reciprocalForBF16(Emitter &e, mlir::Value x);

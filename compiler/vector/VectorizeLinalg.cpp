@@ -54,8 +54,10 @@ struct VectorizeLinalg : aft::impl::VectorizeLinalgBase<VectorizeLinalg> {
         if (epilogue)
           builder.setInsertionPoint(epilogue);
         emitted.insert(epilogue);
-        if (failed(emitMatmul(
-                op, builder, {vectorBits, overwriting.contains(op), manyRows, pairDots, epilogue})))
+        bool dropsC = epilogue && isSeenByEpilogueAlone(op, epilogue);
+        if (failed(emitMatmul(op, builder,
+                              {vectorBits, overwriting.contains(op), manyRows, pairDots, epilogue,
+                               dropsC})))
           return signalPassFailure();
       } else if (std::optional<ScanForm> scan = scanFormOf(op)) {
         if (failed(emitScan(op, *scan, builder, vectorBits)))

@@ -1,9 +1,9 @@
 """aft.full compiled: its gradients and online form against the reference, at sizes and ranges
 that reach both the products and the exact path, and what must hold bit for bit; products of
 bf16 also in pairs, by AVX512-BF16 where this CPU has it, else and with vectors of 256 bits by
-f32 arithmetic.
+f32 arithmetic, and in tile registers, which a library emulates that is loaded before aft-run.
 
-usage: check_full.py AFT-RUN AFTC
+usage: check_full.py AFT-RUN AFTC [EMULATOR]
 """
 import os
 import subprocess
@@ -12,7 +12,9 @@ import tempfile
 
 import numpy as np
 
-RUN, AFTC = sys.argv[1:]
+RUN, AFTC, *EMULATOR = sys.argv[1:]
+# Around its tiles a CPU with AMX has vectors of AVX-512, which are not emulated.
+HAS_TILES = bool(EMULATOR) and "avx512_bf16" in open("/proc/cpuinfo").read().split()
 rng = np.random.default_rng(23)
 results = []
 
@@ -27,7 +29,11 @@ def type_of(shape, element):
 
 
 def execute(program, arrays, count, *options, pairs=None):
-    """`pairs`: the CPU that products of bf16 are compiled for in pairs."""
+    """`pairs`: the CPU that products of bf16 are compiled for in pairs, or "tiles"."""
+    kind, cpu, environment = "pairs", pairs, dict(os.environ)
+    if pairs == "tiles":
+        kind, cpu = "tiles", "native"
+        environment["AFT_ASSUME_CPU"] = "amx-tile,amx-bf16"
     with tempfile.TemporaryDirectory() as folder:
         source = os.path.join(folder, "main.mlir")
         open(source, "w").write(program)
@@ -37,12 +43,14 @@ def execute(program, arrays, count, *options, pairs=None):
             np.save(inputs[-1], array)
         if pairs:
             object_file = os.path.join(folder, "main.so")
-            subprocess.run([AFTC, source, "--bf16-products=pairs", "--mcpu=" + pairs, "-o",
-                            object_file], check=True)
+            subprocess.run([AFTC, source, "--bf16-products=" + kind, "--mcpu=" + cpu, "-o",
+                            object_file], check=True, env=environment)
             source = object_file
+        if pairs == "tiles":
+            environment["LD_PRELOAD"] = EMULATOR[0]
         done = subprocess.run([RUN, source, *("--input=" + f for f in inputs),
                                *("--output=" + f for f in outputs), *options],
-                              capture_output=True, text=True)
+                              capture_output=True, text=True, env=environment)
         if done.returncode:
             raise RuntimeError(f"exit {done.returncode}: {done.stderr.strip()[:400]}")
         return [np.load(f) for f in outputs]
@@ -204,6 +212,25 @@ for pairs, edit in zip(("native", "haswell") * 4, (opposed, wide_rows, hidden_pa
     gradients(16, 291, 17, "bf16", attrs="causal", edit=edit, pairs=pairs)
 gradients(2, 67, 13, "bf16", attrs="causal", per_batch=True, dynamic=True, lengths=[3, 61],
           pairs="native")
+if HAS_TILES:
+    for causal in ("", "causal"):
+        case = dict(element="bf16", attrs=causal, pairs="tiles")
+        gradients(2, 131, 24, **case)
+        gradients(1, 70, 31, **case)
+        gradients(1, 118, 300, S=173, **case)
+        gradients(1, 67, 21, S=301, **case)
+        gradients(3, 150, 40, lengths=[0, 1, 149], **case)
+        gradients(2, 75, 24, scale=20, **case)
+        gradients(1, 515, 17, S=1031, **case)
+        gradients(1, 1, 5, **case)
+        for edit in (opposed, wide_rows, hidden_pairs, hidden_giant, late_giant, rising, nan_value):
+            gradients(2, 151, 24, edit=edit, **case)
+    for edit in (None, rising, hidden_pairs, nan_value):
+        gradients(16, 291, 17, "bf16", attrs="causal", edit=edit, pairs="tiles")
+    gradients(2, 67, 13, "bf16", attrs="causal", per_batch=True, dynamic=True, lengths=[3, 61],
+              pairs="tiles")
+else:
+    print("left out: tile registers, for want of a CPU with avx512_bf16 or of their emulator")
 # Vectors of four, and what LLVM makes of bf16 where the CPU has no such instruction.
 gradients(2, 67, 13, "bf16", attrs="causal", pairs="x86-64")
 
@@ -280,6 +307,11 @@ causality(2, 549, 40, (1, 7, 8, 130, 256, 257, 300, 512, 548))
 causality(32, 300, 16, (1, 8, 100, 255, 256, 257, 299))
 causality(2, 549, 24, (1, 7, 8, 131, 512, 548), "bf16", "native")
 causality(32, 300, 16, (5, 299), "bf16", "haswell")
+if HAS_TILES:
+    causality(2, 549, 24, (1, 7, 8, 31, 32, 131, 512, 548), "bf16", "tiles")
+    causality(1, 100, 31, (1, 40, 77), "bf16", "tiles")
+    causality(32, 300, 21, (5, 299), "bf16", "tiles")
+    constant_values(2, 71, 21, "tiles")
 for pairs in ("native", "haswell"):
     constant_values(2, 71, 21, pairs)
 threads(2, 549, 40)

@@ -28,7 +28,11 @@ func.func private @gelu(%x: vector<16xf32>) -> vector<16xbf16> attributes {aft.k
 // CHECK: llvm.call_intrinsic "llvm.x86.avx512.mask.reduce.ps.512"
 // CHECK-COUNT-4: math.fma
 // CHECK-NOT: math.fma
-// CHECK: llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"
+// No number below 2^-126 is made, which takes vscalefps long.
+// CHECK: %[[NORMAL:.*]] = arith.cmpf uge, %{{.*}}, %cst
+// CHECK: %[[MASKS:.*]] = vector.bitcast %[[NORMAL]] : vector<16xi1> to vector<1xi16>
+// CHECK: %[[MASK:.*]] = vector.extract %[[MASKS]][0]
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"(%{{.*}}, %{{.*}}, %{{.*}}, %[[MASK]],
 func.func private @exp(%x: vector<16xf32>) -> vector<16xbf16> attributes {aft.kernel} {
   %e = math.exp %x : vector<16xf32>
   %m = arith.negf %e : vector<16xf32>

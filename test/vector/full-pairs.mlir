@@ -8,8 +8,8 @@
 // keys as they are in memory.
 // CHECK-LABEL: func.func private @kernel_0_full
 // CHECK-DAG: %[[WEIGHTS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<8x272xi32>
-// CHECK-DAG: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<2x256x2x16xi32>
-// CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<4x513x2x16xbf16>
+// CHECK-DAG: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<2x256x32xi32>
+// CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<4x513x32xbf16>
 // CHECK-DAG: %[[HALF:.*]] = arith.constant dense<65535> : vector<16xi32>
 // Exponentials are as precise as bf16. Two keys of a channel are one pair.
 // CHECK: llvm.call_intrinsic "llvm.x86.avx512.mask.reduce.ps.512"
@@ -38,7 +38,7 @@
 // F32-LABEL: func.func private @kernel_0_full
 // F32-NOT: memref<{{[0-9x]+}}xi32>
 // F32-NOT: llvm.
-// F32: vector.load {{.*}} : memref<2x256x2x16xf32>
+// F32: vector.load {{.*}} : memref<2x256x32xf32>
 
 // EXPANDED-LABEL: func.func private @kernel_0_full
 // EXPANDED-NOT: llvm.call
@@ -48,7 +48,7 @@
 // EXPANDED: llvm.inline_asm has_side_effects "", "~{ymm0},{{.*}},~{ymm15}" : () -> ()
 // EXPANDED: scf.for {{.*}} -> ({{(vector<8xf32>, ){11}vector<8xf32>}})
 // EXPANDED-NOT: llvm.call
-// EXPANDED: vector.load {{.*}} : memref<4x256x2x8xi32>
+// EXPANDED: vector.load {{.*}} : memref<4x256x16xi32>
 func.func @main(%q: tensor<2x?x32xbf16>, %k: tensor<2x?x32xbf16>, %v: tensor<2x?x32xbf16>, %w: tensor<?x?xbf16>) -> tensor<2x?x32xbf16> {
   %y = aft.full %q, %k, %v, %w causal : (tensor<2x?x32xbf16>, tensor<2x?x32xbf16>, tensor<2x?x32xbf16>, tensor<?x?xbf16>) -> tensor<2x?x32xbf16>
   return %y : tensor<2x?x32xbf16>

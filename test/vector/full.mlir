@@ -5,9 +5,9 @@
 // CHECK-SAME: (%[[Q:.*]]: memref<?x?x32xf32>, %[[K:.*]]: memref<?x?x32xf32>, %[[V:.*]]: memref<?x?x32xf32>, %[[W:.*]]: memref<?x?xf32>, %[[Y:.*]]: memref<?x?x32xf32>)
 // Scratch of a work group: the sums of up to 528 queries, the weights of eight of them
 // for 256 keys, and these keys as [exp(k - c) v | exp(k - c)].
-// CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<2x528x2x16xf32>
+// CHECK-DAG: memref.alloca() {alignment = 64 : i64} : memref<2x528x32xf32>
 // CHECK-DAG: %[[WEIGHTS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<8x272xf32>
-// CHECK-DAG: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<2x256x2x16xf32>
+// CHECK-DAG: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<2x256x32xf32>
 // CHECK-DAG: %[[EXPONENTS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<4x256x16xf32>
 // CHECK: scf.forall
 // The maxima of rows, in whole vectors, then what is left.
@@ -64,7 +64,7 @@ func.func @whole(%q: memref<?x?x32xf32>, %k: memref<?x?x32xf32>, %v: memref<?x?x
 // the keys before it and a triangle of its own; then the keys are packed anew for the
 // queries below.
 // CHECK-LABEL: func.func @causal
-// CHECK-DAG: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<2x256x2x16xf32>
+// CHECK-DAG: %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<2x256x32xf32>
 // CHECK-DAG: %[[NAN:.*]] = arith.constant dense<0x7FC00000> : vector<16xf32>
 // CHECK: scf.forall
 // CHECK: vector.store %{{.*}}, %[[PANEL]]

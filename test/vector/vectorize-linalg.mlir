@@ -145,3 +145,31 @@ func.func private @wide_numbers(%x: memref<64xf64>, %y: memref<64xf32>) attribut
   }
   return
 }
+
+// -----
+
+// A place in a tile, and rows that another tensor may not have, are the same in all lanes.
+// CHECK-LABEL: @rows_of_another
+// CHECK: %[[ROW:.*]] = arith.select
+// CHECK: vector.load %{{.*}}[%[[ROW]], %{{.*}}] : memref<?x256xf32>, vector<8xf32>
+// CHECK: arith.select {{.*}} vector<8xf32>
+// CHECK: vector.store
+// CHECK-NOT: linalg.
+// CHECK: return
+func.func private @rows_of_another(%g: memref<?x256xf32>, %x: memref<64x256xf32>, %n: index, %at: index) attributes {aft.kernel} {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]} outs(%x : memref<64x256xf32>) {
+  ^bb0(%o: f32):
+    %i = linalg.index 0 : index
+    %row = affine.apply affine_map<(i, a) -> (i + a)>(%i, %at)
+    %j = linalg.index 1 : index
+    %in = arith.cmpi slt, %row, %n : index
+    %safe = arith.select %in, %row, %c0 : index
+    %l = memref.load %g[%safe, %j] : memref<?x256xf32>
+    %s = arith.select %in, %l, %zero : f32
+    %r = arith.addf %s, %o : f32
+    linalg.yield %r : f32
+  }
+  return
+}

@@ -277,6 +277,12 @@ void BiasGradient::multiply(Value first) {
   Value above = e.sub(mixer.firstQueryOf(e.add(firstKey, first)), firstRow);
   Value fromRow = e.roundDown(e.max(above, e.index(0)), strip);
   e.loop(fromRow, rows, e.index(strip), [&](Value row) {
+    if (form.inTiles()) {
+      TileRows to = tileRows(e, tile, {column, row, e.index(0)});
+      return emitTileProduct(e, tileRows(e, queries, {row, e.index(0)}),
+                             tileRows(e, panel, {e.index(0), e.index(0)}), e.index(depth), to, to,
+                             [](Value) {});
+    }
     // The tile is needed at the end, and seldom lies in the L1 cache.
     for (int64_t i = 0; i < strip; ++i)
       for (int64_t part = 0; part < panelKeys * bytes; part += 64)
@@ -385,7 +391,11 @@ void aft::emitFullBiasGrad(const FullMixer &mixer) {
     ArrayRef<Value> place = index.take_back(2);
     // The last queries first: when causal they see the most.
     Value row = e.mul(e.sub(e.sub(blocks, e.index(1)), place[0]), size);
+    if (mixer.form.inTiles())
+      beginTiles(e);
     gradient.run(first, last, row, e.min(e.sub(mixer.queries, row), size),
                  e.mul(place[1], kTileKeys));
+    if (mixer.form.inTiles())
+      endTiles(e);
   });
 }

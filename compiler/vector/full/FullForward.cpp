@@ -12,6 +12,7 @@
 #include "compiler/vector/full/FullMixer.h"
 
 #include "compiler/vector/MixerEmission.h"
+#include "compiler/vector/full/TiledDiagonal.h"
 
 #include <cmath>
 
@@ -36,10 +37,13 @@ private:
   void packWeights(Value row, Value firstKey, Value extent);
   void packKeys(Value firstKey, Value extent, std::optional<double> bound = std::nullopt);
   void clearKeys(Value first, Value end);
+  void scaleSums(Value firstKey, Value first, Value last);
   void addKeys(Value firstKey, Value extent, Value fromRow);
   void walkDiagonal();
   void finishRows(Value firstRow, Value endRow, Value firstKey, Value extent);
   void finishStrip(LaneEmitter &group, Value row, Value keys, Value endRow);
+  void finishStripInTiles(LaneEmitter &group, Value row, Value keys, Value seen, Value endRow,
+                          Value begins);
   void addTriangle(LaneEmitter &group, MutableArrayRef<Value> products, Value firstKey);
   Value isGood(LaneEmitter &group, Value n, Value z);
   void prefetchResults(LaneEmitter &group, Value row);
@@ -51,6 +55,14 @@ private:
     mixer.forEachGroup(batch, range, body);
   }
   Value weightAt(int64_t i, Value step) { return e.load(weights, {e.index(i), step}, 0); }
+  TileRows weightTiles() { return tileRows(e, weights, {e.index(0), e.index(0)}); }
+  /// Whether a block of keys is the first one that rows see.
+  Value isFirst(Value firstKey) { return e.less(firstKey, e.index(1)); }
+  /// Up to whole steps that are multiplied at once.
+  Value paddedSteps(Value keys) {
+    int64_t whole = form.stepsAtOnce();
+    return e.mul(e.ceilDiv(form.steps(e, keys), whole), whole);
+  }
   void storeWeights(Value units, Value i, Value key) {
     e.store(units, weights, {i, e.div(key, form.perStep())});
   }
@@ -64,6 +76,8 @@ private:
   Value rowMaxima;
   PackedItems items;
   ChannelPairs sums;
+  std::optional<TiledPanelProduct> tiledProduct;
+  std::optional<TiledDiagonal> diagonal; ///< in tiles, when causal
   Value batch, firstRow, rows, visible;
   ChannelRange block;
   Value common; ///< keys before the diagonal: all rows see them
@@ -79,7 +93,12 @@ FullForward::FullForward(const FullMixer &mixer, Emitter &e)
       rowMaxima(e.scratch({mixer.mostRows()}, element)),
       items(e, form, blockKeys, mixer.bundleChannels(), mixer.blockChannels(), element,
             cast<MemRefType>(mixer.k.getType()).getElementType()),
-      sums(e, mixer.mostRows(), mixer.blockChannels(), lanes, element) {}
+      sums(e, mixer.mostRows(), mixer.blockChannels(), lanes, element) {
+  if (form.inTiles())
+    tiledProduct.emplace(e, form, items.panel, sums);
+  if (form.inTiles() && mixer.causal)
+    diagonal.emplace(e, form, items.panel, sums);
+}
 
 void FullForward::run(Value batchIndex, Value row, Value count, const ChannelRange &channels) {
   batch = batchIndex;
@@ -93,7 +112,8 @@ void FullForward::run(Value batchIndex, Value row, Value count, const ChannelRan
   if (mixer.causal)
     common = e.max(e.sub(mixer.keysSeenBy(firstRow, visible), e.index(1)), zero);
   rest = e.max(e.min(e.sub(visible, common), rows), zero);
-  sums.clear(e.mul(e.ceilDiv(rows, strip), strip));
+  if (!form.inTiles())
+    sums.clear(e.mul(e.ceilDiv(rows, strip), strip));
   items.reset();
   findRowMaxima();
   e.loop(zero, common, e.index(blockKeys), [&](Value firstKey) {
@@ -122,23 +142,31 @@ void FullForward::findRowMaxima() {
 }
 
 /// exp(w - a) of the strip at `row` for keys from `firstKey` on; 0 in rows beyond the
-/// last one, and for keys beyond `extent` up to those of the diagonal.
+/// last one, and for keys beyond `extent` up to those of the diagonal, or, in tiles, for
+/// those that a row does not see.
 void FullForward::packWeights(Value row, Value firstKey, Value extent) {
   Type vector = e.typeOf(element, lanes);
   Value zero = form.zeros(e, lanes / form.perStep()),
         there = e.min(e.sub(rows, row), e.index(strip));
   Value padded = e.mul(e.ceilDiv(extent, lanes), lanes);
+  if (form.inTiles())
+    padded = e.mul(paddedSteps(extent), form.perStep());
   e.loop(e.index(0), there, e.index(1), [&](Value i) {
     Value r = e.add(row, i), t = e.add(firstRow, r);
-    Value maximum = e.broadcast(e.load(rowMaxima, r, 0), vector);
-    overVectors(e, extent, lanes, {}, [&](Value key, Value left, ValueRange) {
+    Value maximum = e.broadcast(e.load(rowMaxima, r, 0), vector), seen = extent;
+    if (form.inTiles() && mixer.causal)
+      seen = e.min(e.sub(mixer.keysSeenBy(t, visible), firstKey), extent);
+    overVectors(e, seen, lanes, {}, [&](Value key, Value left, ValueRange) {
       mixer.prefetchBias(batch, e.add(t, strip), e.add(firstKey, key));
       Value some = mixer.biases(batch, t, e.add(firstKey, key), left);
       Value numbers = form.narrow(e, form.exp(e, e.fsub(some, maximum)));
       storeWeights(form.unitsOfRun(e, numbers), i, key);
       return Emitter::Values{};
     });
-    if (mixer.causal)
+    if (form.inTiles())
+      e.loop(e.mul(e.ceilDiv(e.max(seen, e.index(0)), lanes), lanes), padded, e.index(lanes),
+             [&](Value key) { storeWeights(zero, i, key); });
+    else if (mixer.causal)
       e.loop(padded, e.min(e.add(padded, strip), e.index(blockKeys)), e.index(lanes),
              [&](Value key) { storeWeights(zero, i, key); });
   });
@@ -175,13 +203,32 @@ void FullForward::clearKeys(Value first, Value end) {
 
 /// Adds a block of keys, which are packed, to the rows from `fromRow` on.
 void FullForward::addKeys(Value firstKey, Value extent, Value fromRow) {
+  scaleSums(firstKey, fromRow, rows);
   e.loop(fromRow, rows, e.index(strip), [&](Value row) {
     packWeights(row, firstKey, extent);
     auto weight = [&](int64_t i, Value step) { return weightAt(i, step); };
     PanelProduct product{form, items.panel, sums, weight};
     forEachGroup(block, [&](LaneEmitter &group) {
-      product.addStrip(group, row, e.index(0), extent, block.columnOf(group),
-                       items.factor(group, block));
+      Value column = block.columnOf(group);
+      if (form.inTiles())
+        tiledProduct->forTileOf(group, column, [&](LaneEmitter &tile) {
+          tiledProduct->addStrip(tile, weightTiles(), row, e.index(0), paddedSteps(extent), column,
+                                 isFirst(firstKey));
+        });
+      else
+        product.addStrip(group, row, e.index(0), extent, column, items.factor(group, block));
+    });
+  });
+}
+
+/// In tiles: sums of keys before these become relative to the same.
+void FullForward::scaleSums(Value firstKey, Value first, Value last) {
+  if (!form.inTiles())
+    return;
+  e.when(e.less(e.index(0), firstKey), [&] {
+    forEachGroup(block, [&](LaneEmitter &group) {
+      tiledProduct->scaleSums(group, first, last, block.columnOf(group),
+                              items.factor(group, block));
     });
   });
 }
@@ -217,6 +264,7 @@ void FullForward::walkDiagonal() {
 
 /// Adds the last keys that the rows [first, end) see, which are packed.
 void FullForward::finishRows(Value first, Value end, Value firstKey, Value extent) {
+  scaleSums(firstKey, first, end);
   e.loop(first, end, e.index(strip), [&](Value row) {
     Value seen = extent, keys = extent;
     if (mixer.causal) {
@@ -224,7 +272,12 @@ void FullForward::finishRows(Value first, Value end, Value firstKey, Value exten
       seen = e.min(e.add(keys, strip), extent);
     }
     packWeights(row, firstKey, seen);
-    forEachGroup(block, [&](LaneEmitter &group) { finishStrip(group, row, keys, end); });
+    forEachGroup(block, [&](LaneEmitter &group) {
+      if (form.inTiles())
+        finishStripInTiles(group, row, keys, seen, end, isFirst(firstKey));
+      else
+        finishStrip(group, row, keys, end);
+    });
   });
 }
 
@@ -261,6 +314,25 @@ void FullForward::finishStrip(LaneEmitter &group, Value row, Value keys, Value e
                [&](Value r) { finishRow(group, r); });
         return Emitter::Values{};
       });
+}
+
+/// `keys` are those that all rows of the strip see, `seen` those that some do; the weights
+/// of the others are 0.
+void FullForward::finishStripInTiles(LaneEmitter &group, Value row, Value keys, Value seen,
+                                     Value end, Value begins) {
+  Value column = block.columnOf(group);
+  prefetchResults(group, row);
+  tiledProduct->forTileOf(group, column, [&](LaneEmitter &tile) {
+    auto product = [&] {
+      tiledProduct->addStrip(tile, weightTiles(), row, e.index(0), paddedSteps(seen), column,
+                             begins);
+    };
+    if (diagonal)
+      diagonal->without(tile, row, form.steps(e, keys), column, product);
+    else
+      product();
+  });
+  e.loop(row, e.min(e.add(row, strip), end), e.index(1), [&](Value r) { finishRow(group, r); });
 }
 
 /// Asks for what a strip's results are made from and written to: a line of each row, of
@@ -354,6 +426,10 @@ void aft::emitFullMixer(FullOp op, OpBuilder &builder, unsigned vectorBits, Pair
   e.grid(grid, [&](ArrayRef<Value> index) {
     // The last queries first: when causal they see the most.
     Value row = e.mul(e.sub(e.sub(blocks, e.index(1)), index[2]), size);
+    if (mixer.form.inTiles())
+      beginTiles(e);
     forward.run(index[0], row, e.min(e.sub(mixer.queries, row), size), mixer.channelsOf(index[1]));
+    if (mixer.form.inTiles())
+      endTiles(e);
   });
 }

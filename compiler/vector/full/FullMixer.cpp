@@ -61,7 +61,10 @@ FullMixer::FullMixer(Operation *op, Emitter &e, unsigned vectorBits, PairDots pa
 // Work groups
 //===----------------------------------------------------------------------===//
 
-int64_t FullMixer::mostRows() const { return element.isF64() ? kMostRows / 2 : kMostRows; }
+int64_t FullMixer::mostRows() const {
+  int64_t most = element.isF64() ? kMostRows / 2 : kMostRows;
+  return most / strip * strip;
+}
 
 int64_t FullMixer::blockChannels() const {
   int64_t most = element.isF64() ? kBlockChannels / 2 : kBlockChannels;

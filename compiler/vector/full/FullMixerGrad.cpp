@@ -11,6 +11,7 @@
 #include "compiler/vector/full/FullMixer.h"
 
 #include "compiler/vector/MixerEmission.h"
+#include "compiler/vector/product/ProductPacking.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -35,8 +36,12 @@ public:
 private:
   void findMaxima(Value firstQuery);
   void packWeights(Value firstQuery, Value extent);
+  void packStep(Value firstQuery, Value extent, Value step, Value memory);
   void storeWeights(Value t, Value seen, int64_t i);
-  void addQueries(const ChannelRange &bundle, Value firstQuery, Value extent);
+  void turnWeights(Value firstStep);
+  void addQueries(const ChannelRange &bundle, Value first, Value firstQuery, Value extent);
+  void addInTiles(LaneEmitter &tile, Value column, Value firstQuery, Value extent, Value seen,
+                  Value before);
   Value queryExponent(LaneEmitter &group, Value t);
   void packQueries(const ChannelRange &bundle, Value firstQuery, Value extent);
   void finishKey(LaneEmitter &group, Value row);
@@ -52,11 +57,13 @@ private:
   Emitter &e;
   Type element;
   int64_t lanes, strip, slice, blockQueries;
-  Value weights; ///< by strip, step and key of the strip
+  Value weights; ///< by strip, step and key of the strip; in tiles by strip, key and step
+  Value turned;  ///< in tiles: by step and key, before they are transposed
   Value oneStep; ///< the weights of the queries of a step, one after the other
   Value biasMaxima;
   PackedItems items;
   ChannelPairs sums;
+  std::optional<TiledPanelProduct> tiledProduct;
   Value batch, firstKey, rows, visible;
   ChannelRange block;
 };
@@ -70,11 +77,17 @@ KeyGradients::KeyGradients(const FullMixer &mixer, Emitter &e)
     : mixer(mixer), form(mixer.form), e(e), element(mixer.element), lanes(mixer.lanes),
       strip(mixer.strip), slice(llvm::PowerOf2Ceil(strip)),
       blockQueries(kBlockSteps * form.perStep()),
-      weights(e.scratch({mixer.mostRows() / strip, kBlockSteps + slice, strip}, form.unit)),
+      weights(form.inTiles()
+                  ? e.scratch({mixer.mostRows() / strip, strip, kBlockSteps + lanes}, form.unit)
+                  : e.scratch({mixer.mostRows() / strip, kBlockSteps + slice, strip}, form.unit)),
+      turned(form.inTiles() ? e.scratch({kTileRows, mixer.mostRows()}, form.unit) : Value()),
       oneStep(e.scratch({form.perStep(), mixer.mostRows() + std::max(lanes, slice)}, element)),
       biasMaxima(e.scratch({mixer.mostRows() + lanes}, element)),
       items(e, form, blockQueries, mixer.bundleChannels(), mixer.blockChannels(), element),
-      sums(e, mixer.mostRows(), mixer.blockChannels(), lanes, element) {}
+      sums(e, mixer.mostRows(), mixer.blockChannels(), lanes, element) {
+  if (form.inTiles())
+    tiledProduct.emplace(e, form, items.panel, sums);
+}
 
 void KeyGradients::run(Value batchIndex, Value key, Value count, const ChannelRange &channels) {
   batch = batchIndex;
@@ -82,17 +95,22 @@ void KeyGradients::run(Value batchIndex, Value key, Value count, const ChannelRa
   rows = count;
   block = channels;
   visible = visibleKeys(e, mixer.lengths, batch, mixer.keys);
-  sums.clear(e.mul(e.ceilDiv(rows, strip), strip));
   items.reset();
   Value first = mixer.firstQueryOf(firstKey);
   // Nothing to sum up where all keys are hidden.
   first = e.select(e.less(firstKey, visible), first, mixer.queries);
+  auto clear = [&] { sums.clear(e.mul(e.ceilDiv(rows, strip), strip)); };
+  // In tiles sums begin where the first query sees them.
+  if (form.inTiles())
+    e.when(e.less(mixer.queries, e.add(first, 1)), clear);
+  else
+    clear();
   findMaxima(first);
   e.loop(first, mixer.queries, e.index(blockQueries), [&](Value firstQuery) {
     Value extent = e.min(e.sub(mixer.queries, firstQuery), e.index(blockQueries));
     packWeights(firstQuery, extent);
     mixer.forEachBundle(
-        block, [&](const ChannelRange &bundle) { addQueries(bundle, firstQuery, extent); });
+        block, [&](const ChannelRange &bundle) { addQueries(bundle, first, firstQuery, extent); });
   });
   e.loop(e.index(0), rows, e.index(1), [&](Value row) {
     forEachGroup(block, [&](LaneEmitter &group) { finishKey(group, row); });
@@ -122,25 +140,50 @@ void KeyGradients::findMaxima(Value firstQuery) {
 
 /// exp(w - b), 0 where the key is hidden or beyond the last one.
 void KeyGradients::packWeights(Value firstQuery, Value extent) {
+  if (!form.inTiles())
+    return e.loop(e.index(0), form.steps(e, extent), e.index(1),
+                  [&](Value step) { packStep(firstQuery, extent, step, weights); });
+  e.loop(e.index(0), form.steps(e, extent), e.index(kTileRows), [&](Value first) {
+    e.loop(first, e.add(first, kTileRows), e.index(1),
+           [&](Value step) { packStep(firstQuery, extent, step, turned); });
+    turnWeights(first);
+  });
+}
+
+void KeyGradients::packStep(Value firstQuery, Value extent, Value step, Value memory) {
   auto slices = VectorType::get({slice}, element);
-  e.loop(e.index(0), form.steps(e, extent), e.index(1), [&](Value step) {
+  for (int64_t i = 0; i < form.perStep(); ++i) {
+    Value query = e.add(e.mul(step, form.perStep()), i);
+    Value seen = e.max(seenBy(e.add(firstQuery, query)), e.index(0));
+    // Steps that are multiplied at once may be some queries longer than the block.
+    if (i > 0 || form.inTiles())
+      seen = e.select(e.less(query, extent), seen, e.index(0));
+    storeWeights(e.add(firstQuery, query), seen, i);
+  }
+  e.loop(e.index(0), e.ceilDiv(rows, strip), e.index(1), [&](Value place) {
+    SmallVector<Value> numbers;
     for (int64_t i = 0; i < form.perStep(); ++i) {
-      Value query = e.add(e.mul(step, form.perStep()), i);
-      Value seen = e.max(seenBy(e.add(firstQuery, query)), e.index(0));
-      // A pair may be a query longer than the block.
-      if (i > 0)
-        seen = e.select(e.less(query, extent), seen, e.index(0));
-      storeWeights(e.add(firstQuery, query), seen, i);
+      Value some = e.builder.create<vector::LoadOp>(e.loc, slices, oneStep,
+                                                    ValueRange{e.index(i), e.mul(place, strip)});
+      numbers.push_back(form.narrow(e, some));
     }
-    e.loop(e.index(0), e.ceilDiv(rows, strip), e.index(1), [&](Value place) {
-      SmallVector<Value> numbers;
-      for (int64_t i = 0; i < form.perStep(); ++i) {
-        Value some = e.builder.create<vector::LoadOp>(e.loc, slices, oneStep,
-                                                      ValueRange{e.index(i), e.mul(place, strip)});
-        numbers.push_back(form.narrow(e, some));
-      }
-      e.store(form.unitsOf(e, numbers.front(), numbers.back()), weights, {place, step, e.index(0)});
-    });
+    Value units = form.unitsOf(e, numbers.front(), numbers.back());
+    if (form.inTiles())
+      e.store(units, memory, {e.sub(step, e.roundDown(step, kTileRows)), e.mul(place, strip)});
+    else
+      e.store(units, memory, {place, step, e.index(0)});
+  });
+}
+
+/// The weights of the steps that are multiplied at once.
+void KeyGradients::turnWeights(Value firstStep) {
+  e.loop(e.index(0), e.mul(e.ceilDiv(rows, strip), strip), e.index(lanes), [&](Value key) {
+    SmallVector<Value> lines;
+    for (int64_t i = 0; i < kTileRows; ++i)
+      lines.push_back(e.load(turned, {e.index(i), key}, lanes));
+    Value place = e.div(key, strip), first = e.sub(key, e.mul(place, strip));
+    for (auto [i, line] : llvm::enumerate(transposeSquare(e, lines)))
+      e.store(line, weights, {place, e.add(first, i), firstStep});
   });
 }
 
@@ -185,14 +228,26 @@ void KeyGradients::packQueries(const ChannelRange &bundle, Value firstQuery, Val
              load, fetch);
 }
 
-/// Adds a block of queries, whose weights are packed, to the keys they see.
-void KeyGradients::addQueries(const ChannelRange &bundle, Value firstQuery, Value extent) {
+/// Adds a block of queries, whose weights are packed, to the keys they see. `first`: the
+/// first query of all.
+void KeyGradients::addQueries(const ChannelRange &bundle, Value first, Value firstQuery,
+                              Value extent) {
   Value end = e.add(firstQuery, extent);
   packQueries(bundle, firstQuery, extent);
   // Keys below are seen by none of the queries, and their sums are still 0.
   Value seen = seenBy(e.sub(end, e.index(1)));
+  // Keys that queries before them see: whole strips, as their products are.
+  Value before = e.mul(e.ceilDiv(e.max(seenBy(e.sub(firstQuery, e.index(1))), e.index(0)), strip),
+                       strip);
+  before = e.select(e.less(first, firstQuery), before, e.index(0));
   forEachGroup(bundle, [&](LaneEmitter &group) {
     Value factor = items.factor(group, block), column = block.columnOf(group);
+    if (form.inTiles()) {
+      tiledProduct->scaleSums(group, e.index(0), before, column, factor);
+      return tiledProduct->forTileOf(group, column, [&](LaneEmitter &tile) {
+        addInTiles(tile, column, firstQuery, extent, seen, before);
+      });
+    }
     e.loop(e.index(0), seen, e.index(strip), [&](Value row) {
       // Queries above see none of the strip's keys.
       Value above = e.sub(mixer.firstQueryOf(e.add(firstKey, row)), firstQuery);
@@ -203,6 +258,19 @@ void KeyGradients::addQueries(const ChannelRange &bundle, Value firstQuery, Valu
       PanelProduct product{form, items.panel, sums, weight};
       product.addStrip(group, row, e.max(above, e.index(0)), extent, column, factor);
     });
+  });
+}
+
+/// The first `seen` keys in tiles, of which queries before see the first `before`.
+void KeyGradients::addInTiles(LaneEmitter &tile, Value column, Value firstQuery, Value extent,
+                              Value seen, Value before) {
+  Value last = e.mul(e.ceilDiv(form.steps(e, extent), kTileRows), kTileRows);
+  e.loop(e.index(0), seen, e.index(strip), [&](Value row) {
+    // Queries above see none of the strip's keys.
+    Value above = e.max(e.sub(mixer.firstQueryOf(e.add(firstKey, row)), firstQuery), e.index(0));
+    Value first = e.roundDown(e.div(above, form.perStep()), kTileRows);
+    TileRows rows = tileRows(e, weights, {e.div(row, strip), e.index(0), first});
+    tiledProduct->addStrip(tile, rows, row, first, last, column, e.less(before, e.add(row, 1)));
   });
 }
 
@@ -281,7 +349,11 @@ void aft::emitFullMixerGrad(FullGradOp op, OpBuilder &builder, unsigned vectorBi
   Value grid[] = {mixer.batches, e.index(mixer.channelBlocks()), mixer.rowBlocks(mixer.keys, size)};
   e.grid(grid, [&](ArrayRef<Value> index) {
     Value key = e.mul(index[2], size);
+    if (mixer.form.inTiles())
+      beginTiles(e);
     gradients.run(index[0], key, e.min(e.sub(mixer.keys, key), size), mixer.channelsOf(index[1]));
+    if (mixer.form.inTiles())
+      endTiles(e);
   });
   emitQueryGradient(mixer, e);
 }

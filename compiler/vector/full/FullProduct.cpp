@@ -24,21 +24,25 @@ void aft::prefetchAt(Emitter &e, Value memref, ValueRange place, bool isWrite) {
 
 ChannelPairs::ChannelPairs(Emitter &e, int64_t rows, int64_t channels, int64_t lanes, Type element)
     : e(e), groups((channels + lanes - 1) / lanes), lanes(lanes), element(element),
-      memory(e.scratch({groups, rows, 2, lanes}, element)) {}
+      memory(e.scratch({groups, rows, 2 * lanes}, element)) {}
 
 void ChannelPairs::clear(Value rows) {
   Value zero = e.number(e.typeOf(element, lanes), 0);
   e.loop(e.index(0), e.index(groups), e.index(1), [&](Value group) {
     e.loop(e.index(0), rows, e.index(1), [&](Value row) {
       for (int64_t part : {0, 1})
-        e.store(zero, memory, {group, row, e.index(part), e.index(0)});
+        e.store(zero, memory, {group, row, e.index(part * lanes)});
     });
   });
 }
 
 SmallVector<Value> ChannelPairs::at(Value row, int64_t part, Value column) const {
   Value group = e.div(column, lanes);
-  return {group, row, e.index(part), e.sub(column, e.mul(group, lanes))};
+  return {group, row, e.add(e.sub(column, e.mul(group, lanes)), part * lanes)};
+}
+
+TileRows ChannelPairs::tilesAt(Value row, Value column) const {
+  return tileRows(e, memory, {e.div(column, lanes), row, e.index(0)});
 }
 
 Value ChannelPairs::load(LaneEmitter &group, Value row, int64_t part, Value column) const {
@@ -194,6 +198,16 @@ void PackedItems::scale(LaneEmitter &group, const ChannelRange &block, const Cha
   });
 }
 
+/// Steps beyond the last item, up to a whole number of those that are multiplied at once.
+void PackedItems::clearRest(LaneEmitter &group, Value place, Value extent) {
+  Value end = form.steps(e, extent);
+  e.loop(end, e.mul(e.ceilDiv(end, form.stepsAtOnce()), form.stepsAtOnce()), e.index(1),
+         [&](Value step) {
+           for (int64_t part : {0, 1})
+             panel.store(form.zeros(e, group.lanes), step, part, place);
+         });
+}
+
 void PackedItems::pack(Groups groups, const ChannelRange &block, const ChannelRange &bundle,
                        Value first, Value extent, Load loadItem, Fetch fetch,
                        std::optional<double> bound) {
@@ -207,6 +221,8 @@ void PackedItems::pack(Groups groups, const ChannelRange &block, const ChannelRa
   groups([&](LaneEmitter &group) {
     raise(group, block.columnOf(group), bundle.columnOf(group), extent, bound);
     scale(group, block, bundle, extent, hasRatio, bound);
+    if (form.stepsAtOnce() > 1)
+      clearRest(group, block.columnOf(group), extent);
   });
 }
 
@@ -272,6 +288,48 @@ void PanelProduct::addStrip(LaneEmitter &group, Value row, Value first, Value la
   SmallVector<Value> totals = products(group, first, last, column);
   addToSums(group, totals, row, column, factor);
   storeSums(totals, row, column);
+}
+
+TiledPanelProduct::TiledPanelProduct(Emitter &e, const PackedForm &form, const ChannelPairs &panel,
+                                     const ChannelPairs &sums)
+    : form(form), panel(panel), sums(sums), zeros(tileZeros(e)) {}
+
+void TiledPanelProduct::forTileOf(LaneEmitter &group, Value column,
+                                  llvm::function_ref<void(LaneEmitter &)> body) const {
+  if (group.lanes == form.lanes)
+    return body(group);
+  // The last channels are some groups of fewer lanes.
+  Emitter &e = group.e;
+  Value inTile = e.sub(column, e.roundDown(column, form.lanes));
+  e.when(e.less(inTile, e.index(1)), [&] {
+    LaneEmitter tile(e, group.element, form.lanes, group.batch, group.channel);
+    body(tile);
+  });
+}
+
+void TiledPanelProduct::scaleSums(LaneEmitter &group, Value first, Value last, Value column,
+                                  Value factor) const {
+  Emitter &e = group.e;
+  auto nothing = [] { return Emitter::Values{}; };
+  e.branch(inAllLanes(e, e.equal(factor, group.number(1))), {}, nothing, [&] {
+    e.loop(first, last, e.index(1), [&](Value row) {
+      for (int64_t part : {0, 1}) {
+        Value sum = sums.load(group, row, part, column);
+        sums.store(e.fmul(sum, factor), row, part, column);
+      }
+    });
+    return Emitter::Values{};
+  });
+}
+
+void TiledPanelProduct::addStrip(LaneEmitter &tile, const TileRows &weights, Value row,
+                                 Value first, Value last, Value column, Value begins) const {
+  Emitter &e = tile.e;
+  TileRows to = sums.tilesAt(row, column);
+  TileRows from{e.select(begins, zeros.address, to.address),
+                e.select(begins, zeros.stride, to.stride)};
+  emitTileProduct(e, weights, panel.tilesAt(first, column), e.sub(last, first), from, to,
+                  [](Value) {});
 }
 
 SmallVector<Value>

@@ -9,6 +9,7 @@
 
 #include "compiler/vector/MixerCommon.h"
 #include "compiler/vector/product/PackedForm.h"
+#include "compiler/vector/product/TileProduct.h"
 
 #include <optional>
 
@@ -36,6 +37,8 @@ public:
   void store(Value value, Value row, int64_t part, Value column) const;
   /// Fetches a row of a lane group.
   void prefetch(Value row, Value column) const;
+  /// The rows from `row` on, both parts of a lane group.
+  TileRows tilesAt(Value row, Value column) const;
   Emitter &emitter() const { return e; }
 
 private:
@@ -90,6 +93,7 @@ private:
             Value extent, Load load, Fetch fetch);
   void raise(LaneEmitter &group, Value place, Value column, Value extent,
              std::optional<double> bound);
+  void clearRest(LaneEmitter &group, Value place, Value extent);
   void scale(LaneEmitter &group, const ChannelRange &block, const ChannelRange &bundle,
              Value extent, bool hasRatio, std::optional<double> bound);
   std::pair<Value, Value> packedPair(LaneEmitter &group, Value weight, Value i, Value column,
@@ -141,6 +145,29 @@ struct PanelProduct {
   /// Scales the sums and adds the items [first, last).
   void addStrip(LaneEmitter &group, Value row, Value first, Value last, Value column,
                 Value factor) const;
+};
+
+/// The same in tile registers.
+struct TiledPanelProduct {
+  using Value = mlir::Value;
+  TiledPanelProduct(Emitter &e, const PackedForm &form, const ChannelPairs &panel,
+                    const ChannelPairs &sums);
+  /// Calls `body` once for all lane groups at whose columns a tile is, with the first of
+  /// them made as wide as the tile.
+  void forTileOf(LaneEmitter &group, Value column,
+                 llvm::function_ref<void(LaneEmitter &tile)> body) const;
+  /// Scales the sums of the rows [first, last), where there is anything to scale by.
+  void scaleSums(LaneEmitter &group, Value first, Value last, Value column, Value factor) const;
+  /// Adds to the sums of the rows from `row` on, or makes them, where it `begins`, of the
+  /// items of the steps [first, last), both at the border of a tile. `weights`: those of the
+  /// strip at the first step.
+  void addStrip(LaneEmitter &tile, const TileRows &weights, Value row, Value first, Value last,
+                Value column, Value begins) const;
+
+private:
+  const PackedForm &form;
+  const ChannelPairs &panel, &sums;
+  TileRows zeros;
 };
 
 /// Goes through [0, count) in vectors of `lanes`: `body` is told where one begins,

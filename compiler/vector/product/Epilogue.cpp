@@ -61,6 +61,20 @@ linalg::GenericOp aft::epilogueOf(linalg::LinalgOp product) {
   return readsProduct ? generic : nullptr;
 }
 
+/// Whether all that use this memory or views of it are `known`, or ask for extents.
+static bool isUsedByAlone(Value memory, ArrayRef<Operation *> known) {
+  return llvm::all_of(memory.getUsers(), [&](Operation *user) {
+    if (isa<ViewLikeOpInterface>(user))
+      return isUsedByAlone(user->getResult(0), known);
+    return isa<memref::DimOp>(user) || llvm::is_contained(known, user);
+  });
+}
+
+bool aft::isSeenByEpilogueAlone(linalg::LinalgOp product, linalg::GenericOp epilogue) {
+  Value memory = viewedMemory(product.getDpsInits()[0]);
+  return memory.getDefiningOp<memref::AllocaOp>() && isUsedByAlone(memory, {product, epilogue});
+}
+
 /// The part of an operand that a tile reads or writes.
 static Value partOf(Emitter &e, Value memref, AffineMap map, const TileBounds &tile) {
   if (map.getNumResults() == 0)
@@ -69,17 +83,19 @@ static Value partOf(Emitter &e, Value memref, AffineMap map, const TileBounds &t
   for (unsigned result = 0; result < map.getNumResults(); ++result) {
     bool isRow = map.getDimPosition(result) == 0;
     offsets.push_back(isRow ? tile.row : tile.column);
-    sizes.push_back(isRow ? tile.rows : tile.columns);
+    sizes.push_back(getAsOpFoldResult(isRow ? tile.rows : tile.columns));
   }
   SmallVector<OpFoldResult> strides(offsets.size(), e.builder.getIndexAttr(1));
   return e.builder.create<memref::SubViewOp>(e.loc, memref, offsets, sizes, strides);
 }
 
 LogicalResult aft::emitEpilogue(Emitter &e, linalg::GenericOp epilogue, const TileBounds &tile,
-                                unsigned vectorBits) {
+                                unsigned vectorBits, const TileCopy &from) {
   IRMapping parts;
   for (OpOperand &operand : epilogue->getOpOperands())
-    if (isa<MemRefType>(operand.get().getType()))
+    if (from.result && operand.get() == from.result)
+      parts.map(operand.get(), from.copy);
+    else if (isa<MemRefType>(operand.get().getType()))
       parts.map(operand.get(),
                 partOf(e, operand.get(), epilogue.getMatchingIndexingMap(&operand), tile));
   auto part = cast<linalg::GenericOp>(e.builder.clone(*epilogue, parts));

@@ -17,9 +17,18 @@ struct TileBounds {
 /// tile while other tiles of the product are not ready; null where there is none.
 mlir::linalg::GenericOp epilogueOf(mlir::linalg::LinalgOp product);
 
-/// Emits the epilogue of one tile of the product's result `product`.
+/// Whether nothing but the epilogue ever sees the product's result.
+bool isSeenByEpilogueAlone(mlir::linalg::LinalgOp product, mlir::linalg::GenericOp epilogue);
+
+/// Where a tile of a product is instead of in the result.
+struct TileCopy {
+  mlir::Value result, copy;
+};
+
+/// Emits the epilogue of one tile of the product's result.
 mlir::LogicalResult emitEpilogue(Emitter &e, mlir::linalg::GenericOp epilogue,
-                                 const TileBounds &tile, unsigned vectorBits);
+                                 const TileBounds &tile, unsigned vectorBits,
+                                 const TileCopy &from = {});
 
 /// Asks for what the epilogue of a tile of `rows` x `columns` will read besides the product
 /// `c`, and for what it will write.

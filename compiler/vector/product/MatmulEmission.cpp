@@ -14,7 +14,7 @@
 #include "compiler/vector/product/FewRows.h"
 #include "compiler/vector/product/PackedProduct.h"
 #include "compiler/vector/product/ProductPacking.h"
-#include "compiler/vector/product/TileProduct.h"
+#include "compiler/vector/product/TileMatmul.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 using namespace mlir;
@@ -36,7 +36,7 @@ public:
                                                                       : PairDots::None,
              options.vectorBits),
         vectorBits(options.vectorBits), epilogue(options.epilogue), overwrites(options.overwrites),
-        m(this->c.rows(e)), n(this->c.columns(e)) {
+        dropsC(options.dropsC), m(this->c.rows(e)), n(this->c.columns(e)) {
     auto kernel = e.builder.getBlock()->getParent()->getParentOfType<func::FuncOp>();
     form.blocks = blocks = scaled(form.blocks, tileScaleOf(kernel));
   }
@@ -53,12 +53,9 @@ private:
   void prefetchRows(Value row, Value column, Value firstStep);
   void prefetchStrip(Value row, Value firstStep, Value step);
   SmallVector<Value> products(Value row, Value column, const FactorBlock &columns);
-  void productsToCorner(Value row, Value column, const FactorBlock &columns);
-  bool inTiles() const { return form.dots == PairDots::Tiles; }
   void store(ArrayRef<Value> sums, const TileBounds &tile, Value isWhole);
   void storeWhole(ArrayRef<Value> sums, Value row, Value column);
   void storeCorner(Value row, Value column, Value rows, Value columns);
-  void storeWholeCorner(Value row, Value column);
   void storeAdded(Value value, Value row, Value column, int64_t lanes);
   void storeTurned(const Matrix &turned);
 
@@ -70,7 +67,7 @@ private:
   unsigned vectorBits;
   linalg::GenericOp epilogue; ///< or null
   LogicalResult emitted = success();
-  bool overwrites;
+  bool overwrites, dropsC;
   Value m, n;
   bool inPlace = false; ///< whole strips of A are read where they are
   bool hasRoom = false; ///< C has room for whole strips and panels
@@ -82,11 +79,13 @@ private:
 } // namespace
 
 LogicalResult MatmulEmitter::run() {
+  if (form.inTiles())
+    return emitTileMatmul(
+        e, form, a, b, c,
+        {m, n, vectorBits, overwrites, /*readsOnce=*/hasRoom, epilogue, dropsC});
   packedA = form.rowsScratch(e);
   packedB = form.panelsScratch(e);
   corner = e.scratch({blocks.strip, blocks.panel}, type);
-  if (inTiles())
-    beginTiles(e);
   Value zero = e.index(0), steps = form.steps(e, a.columns(e));
   // Without any K the product is zero, which has to be stored too.
   Value end = overwrites || epilogue ? e.max(steps, e.index(1)) : steps;
@@ -102,8 +101,6 @@ LogicalResult MatmulEmitter::run() {
       block({firstStep, count, firstColumn, columns});
     });
   });
-  if (inTiles())
-    endTiles(e);
   return emitted;
 }
 
@@ -158,11 +155,7 @@ void MatmulEmitter::tile(Value row, Value column, Value firstRow, Value rows,
     e.when(completes, [&] {
       prefetchEpilogue(e, epilogue, c.memref, toRow, toColumn, blocks.strip, blocks.panel);
     });
-  SmallVector<Value> sums;
-  if (inTiles())
-    productsToCorner(row, column, columns);
-  else
-    sums = products(row, column, columns);
+  SmallVector<Value> sums = products(row, column, columns);
   if (hasRoom)
     return storeWhole(sums, toRow, toColumn);
   Value rowsLeft = e.sub(rows, row), columnsLeft = e.sub(columns.count, column);
@@ -223,11 +216,6 @@ SmallVector<Value> MatmulEmitter::products(Value row, Value column, const Factor
       [&](Value l, Value r, Value sum) { return form.addProduct(e, l, r, sum); });
 }
 
-void MatmulEmitter::productsToCorner(Value row, Value column, const FactorBlock &columns) {
-  Value zero = e.index(0), panel = e.div(column, blocks.panel);
-  emitTileProduct(e, {packedA, {row, zero}}, {packedB, {panel, zero, zero}}, columns.steps, corner);
-}
-
 //===----------------------------------------------------------------------===//
 // Storing
 //===----------------------------------------------------------------------===//
@@ -249,8 +237,6 @@ void MatmulEmitter::store(ArrayRef<Value> sums, const TileBounds &tile, Value is
 }
 
 void MatmulEmitter::storeWhole(ArrayRef<Value> sums, Value row, Value column) {
-  if (inTiles())
-    return storeWholeCorner(row, column);
   int64_t parts = blocks.panel / form.lanes;
   SmallVector<Type> types(sums.size(), sums[0].getType());
   auto place = [&](int64_t i) {
@@ -267,21 +253,6 @@ void MatmulEmitter::storeWhole(ArrayRef<Value> sums, Value row, Value column) {
       [&] { return SmallVector<Value>(sums); });
   for (auto [i, total] : llvm::enumerate(totals))
     e.store(total, c.memref, place(i));
-}
-
-/// A whole tile by way of memory.
-void MatmulEmitter::storeWholeCorner(Value row, Value column) {
-  auto rows = [&](bool adds) {
-    e.loop(e.index(0), e.index(blocks.strip), e.index(1), [&](Value i) {
-      for (int64_t part = 0; part < blocks.panel; part += form.lanes) {
-        SmallVector<Value> place = c.at(e.add(row, i), e.add(column, part));
-        Value sum = e.load(corner, {i, e.index(part)}, form.lanes);
-        e.store(adds ? e.fadd(e.load(c.memref, place, form.lanes), sum) : sum, c.memref, place);
-      }
-    });
-    return Emitter::Values{};
-  };
-  e.branch(keeps, {}, [&] { return rows(true); }, [&] { return rows(false); });
 }
 
 /// A tile that reaches beyond C: by way of memory, row by row.

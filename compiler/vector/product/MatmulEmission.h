@@ -34,6 +34,7 @@ struct MatmulOptions {
   PairDots pairDots;
   /// What is emitted with the product, tile by tile where tiles are; or null.
   mlir::linalg::GenericOp epilogue;
+  bool dropsC = false; ///< nothing but the epilogue ever sees C
 };
 
 /// Emits C += A * B where the builder stands. Blocks of A and B are packed, tiles of C

@@ -33,8 +33,7 @@ Value PackedForm::panelsScratch(Emitter &e) const {
 // Units
 //===----------------------------------------------------------------------===//
 
-/// The same bits in every lane.
-static Value bitsLike(Emitter &e, Value units, int64_t bits) {
+Value PackedForm::bits(Emitter &e, Value units, uint32_t bits) const {
   TypedAttr scalar = e.builder.getI32IntegerAttr(static_cast<int32_t>(bits));
   if (auto vector = dyn_cast<VectorType>(units.getType()))
     scalar = DenseElementsAttr::get(vector, scalar);
@@ -46,7 +45,7 @@ Value PackedForm::narrow(Emitter &e, Value numbers) const {
 }
 
 bool PackedForm::fillsRegister(Emitter &e, Value numbers) const {
-  return dots == PairDots::Hardware && numbers.getType() == e.typeOf(sums, lanes);
+  return (dots == PairDots::Hardware || inTiles()) && numbers.getType() == e.typeOf(sums, lanes);
 }
 
 Value PackedForm::exp(Emitter &e, Value numbers) const {
@@ -77,13 +76,13 @@ Value PackedForm::unitsOf(Emitter &e, Value first, Value second) const {
   // Without shuffles of bf16, which LLVM takes apart where the CPU has no bf16, and then
   // calls a conversion that libgcc lacks.
   int64_t count = vector ? vector.getDimSize(0) : 0;
-  auto bits = [&](Value numbers) -> Value {
+  auto widened = [&](Value numbers) -> Value {
     Type half = e.typeOf(e.builder.getI16Type(), count);
     Value halves = e.builder.create<arith::BitcastOp>(e.loc, half, numbers);
     return e.builder.create<arith::ExtUIOp>(e.loc, e.typeOf(unit, count), halves);
   };
-  Value low = bits(first), high = bits(second);
-  high = e.builder.create<arith::ShLIOp>(e.loc, high, bitsLike(e, high, 16));
+  Value low = widened(first), high = widened(second);
+  high = e.builder.create<arith::ShLIOp>(e.loc, high, bits(e, high, 16));
   return e.builder.create<arith::OrIOp>(e.loc, low, high);
 }
 
@@ -95,7 +94,14 @@ Value PackedForm::unitsOfRun(Emitter &e, Value numbers) const {
 }
 
 Value PackedForm::firstOnly(Emitter &e, Value units) const {
-  return e.builder.create<arith::AndIOp>(e.loc, units, bitsLike(e, units, 0xffff));
+  return e.builder.create<arith::AndIOp>(e.loc, units, bits(e, units, 0xffff));
+}
+
+Value PackedForm::numberOf(Emitter &e, Value units, int64_t which, Type sums) const {
+  Value wide = which == 0 ? e.builder.create<arith::ShLIOp>(e.loc, units, bits(e, units, 16))
+                          : e.builder.create<arith::AndIOp>(e.loc, units, bits(e, units, 0xffff0000))
+                                .getResult();
+  return e.builder.create<arith::BitcastOp>(e.loc, sums, wide);
 }
 
 Value PackedForm::zeros(Emitter &e, int64_t count) const {
@@ -133,14 +139,8 @@ Value PackedForm::addProduct(Emitter &e, Value l, Value r, Value sum) const {
     r = e.builder.create<vector::BitCastOp>(e.loc, halves, r);
     return callIntrinsic(e, "llvm.x86.avx512bf16.dpbf16ps.512", sum.getType(), {sum, l, r});
   }
-  auto asFloat = [&](Value bits) -> Value {
-    return e.builder.create<arith::BitcastOp>(e.loc, sum.getType(), bits);
+  auto number = [&](Value pairs, int64_t which) {
+    return numberOf(e, pairs, which, sum.getType());
   };
-  auto second = [&](Value pair) {
-    return asFloat(e.builder.create<arith::AndIOp>(e.loc, pair, bitsLike(e, pair, 0xffff0000)));
-  };
-  auto first = [&](Value pair) {
-    return asFloat(e.builder.create<arith::ShLIOp>(e.loc, pair, bitsLike(e, pair, 16)));
-  };
-  return e.fma(first(l), first(r), e.fma(second(l), second(r), sum));
+  return e.fma(number(l, 0), number(r, 0), e.fma(number(l, 1), number(r, 1), sum));
 }

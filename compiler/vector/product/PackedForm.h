@@ -16,8 +16,9 @@ struct PackedForm {
   mlir::Type sums, unit;
   PairDots dots; ///< None: no pairs
   bool pairs;
+  bool inTiles() const { return dots == PairDots::Tiles; }
   /// Steps of K that are multiplied at once: factors are packed up to whole ones.
-  int64_t stepsAtOnce() const { return dots == PairDots::Tiles ? kTileRows : 1; }
+  int64_t stepsAtOnce() const { return inTiles() ? kTileRows : 1; }
   int64_t lanes; ///< units in a vector register
   ProductBlocks blocks;
 
@@ -43,6 +44,10 @@ struct PackedForm {
   Value unitsOf(Emitter &e, Value first, Value second) const;
   /// A vector of packed numbers that follow each other along K.
   Value unitsOfRun(Emitter &e, Value numbers) const;
+  /// The same bits in every unit, one or a vector as `units` are.
+  Value bits(Emitter &e, Value units, uint32_t bits) const;
+  /// The first or second number of pairs.
+  Value numberOf(Emitter &e, Value units, int64_t which, mlir::Type sums) const;
   /// Pairs with 0 in place of their second numbers.
   Value firstOnly(Emitter &e, Value units) const;
   Value zeros(Emitter &e, int64_t count) const;

@@ -20,18 +20,38 @@ static Value constant(Emitter &e, unsigned bits, int64_t value) {
   return e.builder.create<arith::ConstantIntOp>(e.loc, value, bits);
 }
 
-/// The address of an element of scratch memory, `bytes` further.
-static Value addressOf(Emitter &e, Value memref, ValueRange place, int64_t bytes = 0) {
-  auto type = cast<MemRefType>(memref.getType());
-  auto [strides, offset] = getStridesAndOffset(type);
-  Value address = e.builder.create<memref::ExtractAlignedPointerAsIndexOp>(e.loc, memref);
-  int64_t size = type.getElementTypeBitWidth() / 8;
-  for (auto [index, stride] : llvm::zip_equal(place, strides))
-    address = e.add(address, e.mul(index, stride * size));
-  address =
-      e.builder.create<arith::IndexCastOp>(e.loc, e.builder.getI64Type(), e.add(address, bytes));
+static Value toI64(Emitter &e, Value index) {
+  return e.builder.create<arith::IndexCastOp>(e.loc, e.builder.getI64Type(), index);
+}
+
+static Value addI64(Emitter &e, Value a, Value b) {
+  return e.builder.createOrFold<arith::AddIOp>(e.loc, a, b);
+}
+
+static Value pointerTo(Emitter &e, Value address) {
   return e.builder.create<LLVM::IntToPtrOp>(
       e.loc, LLVM::LLVMPointerType::get(e.builder.getContext()), address);
+}
+
+TileRows aft::tileRows(Emitter &e, Value memref, ValueRange place) {
+  auto type = cast<MemRefType>(memref.getType());
+  auto [known, offset] = getStridesAndOffset(type);
+  Value base = e.builder.create<memref::ExtractAlignedPointerAsIndexOp>(e.loc, memref);
+  Value elements = e.index(0);
+  SmallVector<OpFoldResult> strides = getAsIndexOpFoldResult(e.builder.getContext(), known);
+  if (offset != 0 || llvm::any_of(known, ShapedType::isDynamic)) {
+    auto layout = e.builder.create<memref::ExtractStridedMetadataOp>(e.loc, memref);
+    elements = layout.getOffset();
+    strides = layout.getConstifiedMixedStrides();
+  }
+  int64_t size = type.getElementTypeBitWidth() / 8;
+  auto stride = [&](size_t dim) {
+    return getValueOrCreateConstantIndexOp(e.builder, e.loc, strides[dim]);
+  };
+  for (auto [dim, index] : llvm::enumerate(place))
+    elements = e.add(elements, e.mul(index, stride(dim)));
+  Value fromRow = place.size() > 1 ? stride(place.size() - 2) : e.index(0);
+  return {toI64(e, e.add(base, e.mul(elements, size))), toI64(e, e.mul(fromRow, size))};
 }
 
 void aft::beginTiles(Emitter &e) {
@@ -45,46 +65,63 @@ void aft::beginTiles(Emitter &e) {
   Value config = e.scratch({kConfigBytes}, e.builder.getI8Type());
   e.store(e.builder.create<arith::ConstantOp>(e.loc, DenseElementsAttr::get(type, ArrayRef(bytes))),
           config, e.index(0));
-  callIntrinsic(e, "llvm.x86.ldtilecfg", addressOf(e, config, e.index(0)));
+  callIntrinsic(e, "llvm.x86.ldtilecfg", pointerTo(e, tileRows(e, config, e.index(0)).address));
 }
 
 void aft::endTiles(Emitter &e) { callIntrinsic(e, "llvm.x86.tilerelease", {}); }
 
-int64_t PackedTile::stride() const {
-  auto type = cast<MemRefType>(memref.getType());
-  auto [strides, offset] = getStridesAndOffset(type);
-  return strides[strides.size() - 2] * type.getElementTypeBitWidth() / 8;
-}
-
-void aft::emitTileProduct(Emitter &e, const PackedTile &a, const PackedTile &b, Value steps,
-                          Value sums) {
+void aft::emitTileProduct(Emitter &e, const TileRows &a, const TileRows &b, Value steps,
+                          const TileRows &from, const TileRows &to,
+                          llvm::function_ref<void(Value step)> meanwhile) {
   // Tile registers 0 to 3 hold the sums, row by row; 4 and 5 are A, 6 and 7 are B.
   auto tile = [&](int64_t number) { return constant(e, 8, number); };
   auto sum = [](int64_t row, int64_t column) { return 2 * row + column; };
-  auto load = [&](int64_t number, const PackedTile &packed, Value step, int64_t bytes) {
-    SmallVector<Value> place(packed.place);
-    place[1] = e.add(place[1], step);
-    callIntrinsic(e, "llvm.x86.tileloadd64",
-                  {tile(number), addressOf(e, packed.memref, place, bytes),
-                   constant(e, 64, packed.stride())});
+  auto at = [&](const TileRows &rows, int64_t row, int64_t column) {
+    Value address = rows.address;
+    if (row > 0)
+      address = addI64(e, address,
+                       e.builder.create<arith::MulIOp>(e.loc, rows.stride,
+                                                       constant(e, 64, row * kTileRows)));
+    return pointerTo(e, addI64(e, address, constant(e, 64, column * kRowBytes)));
   };
-  for (int64_t number = 0; number < 4; ++number)
-    callIntrinsic(e, "llvm.x86.tilezero", tile(number));
-  e.loop(e.index(0), steps, e.index(kTileRows), [&](Value step) {
-    for (int64_t half : {0, 1}) {
-      load(4 + half, a, step, half * kTileRows * a.stride());
-      load(6 + half, b, step, half * kRowBytes);
-    }
+  auto each = [](llvm::function_ref<void(int64_t row, int64_t column)> body) {
     for (int64_t row : {0, 1})
       for (int64_t column : {0, 1})
-        callIntrinsic(e, "llvm.x86.tdpbf16ps",
-                      {tile(sum(row, column)), tile(4 + row), tile(6 + column)});
+        body(row, column);
+  };
+  auto call = [&](StringRef name, int64_t number, Value place, const TileRows &rows) {
+    callIntrinsic(e, name, {tile(number), place, rows.stride});
+  };
+  each([&](int64_t row, int64_t column) {
+    call("llvm.x86.tileloadd64", sum(row, column), at(from, row, column), from);
   });
-  int64_t stride = 2 * kRowBytes;
-  for (int64_t row : {0, 1})
-    for (int64_t column : {0, 1})
-      callIntrinsic(e, "llvm.x86.tilestored64",
-                    {tile(sum(row, column)),
-                     addressOf(e, sums, {e.index(row * kTileRows), e.index(column * kTileRows)}),
-                     constant(e, 64, stride)});
+  e.loop(e.index(0), steps, e.index(kTileRows), [&](Value step) {
+    Value passed = toI64(e, step);
+    auto along = [&](const TileRows &rows, Value bytes) {
+      Value offset = e.builder.create<arith::MulIOp>(e.loc, passed, bytes);
+      return TileRows{addI64(e, rows.address, offset), rows.stride};
+    };
+    // B is read once, A by all panels: a hint leaves A in the L1 cache.
+    TileRows left = along(a, constant(e, 64, kRowBytes / kTileRows)), right = along(b, b.stride);
+    for (int64_t half : {0, 1}) {
+      call("llvm.x86.tileloadd64", 4 + half, at(left, half, 0), left);
+      call("llvm.x86.tileloaddt164", 6 + half, at(right, 0, half), right);
+    }
+    each([&](int64_t row, int64_t column) {
+      callIntrinsic(e, "llvm.x86.tdpbf16ps",
+                    {tile(sum(row, column)), tile(4 + row), tile(6 + column)});
+    });
+    meanwhile(step);
+  });
+  each([&](int64_t row, int64_t column) {
+    call("llvm.x86.tilestored64", sum(row, column), at(to, row, column), to);
+  });
+}
+
+TileRows aft::tileZeros(Emitter &e) {
+  constexpr int64_t kColumns = 2 * kTileRows;
+  Type type = e.builder.getF32Type();
+  Value zeros = e.scratch({kColumns}, type), zero = e.index(0);
+  e.store(e.number(e.typeOf(type, kColumns), 0), zeros, zero);
+  return tileRows(e, zeros, zero);
 }

@@ -16,18 +16,24 @@ namespace aft {
 void beginTiles(Emitter &e);
 void endTiles(Emitter &e);
 
-/// Where a packed factor begins in memory: A [row][step], B [panel][step][column].
-struct PackedTile {
-  mlir::Value memref;
-  llvm::SmallVector<mlir::Value> place;
-  /// Bytes from a row (of A) or step (of B) to the next.
-  int64_t stride() const;
+/// What tiles are loaded from or stored to: where, and bytes from a row to the next, both
+/// i64. Where these are 0, all rows are the same one.
+struct TileRows {
+  mlir::Value address, stride;
 };
 
-/// Stores to `sums`, 32 x 32, the products of 32 rows of A and 32 columns of B over
-/// `steps` pairs of K, to be packed up to whole tiles.
-void emitTileProduct(Emitter &e, const PackedTile &a, const PackedTile &b, mlir::Value steps,
-                     mlir::Value sums);
+/// The rows of tiles in the last two dimensions of a memref.
+TileRows tileRows(Emitter &e, mlir::Value memref, mlir::ValueRange place);
+/// Zeros for sums to begin as: loading them takes less time than tilezero.
+TileRows tileZeros(Emitter &e);
+
+/// Forms the products of 32 rows of A, by row and step, and 32 columns of B, by step and
+/// column, over `steps` pairs of K, packed up to whole tiles, on top of the sums `from`, and
+/// stores them `to` others. What `meanwhile` emits is done in each round of 16 steps, while
+/// its products are under way.
+void emitTileProduct(Emitter &e, const TileRows &a, const TileRows &b, mlir::Value steps,
+                     const TileRows &from, const TileRows &to,
+                     llvm::function_ref<void(mlir::Value step)> meanwhile);
 
 } // namespace aft
 

@@ -90,7 +90,7 @@ enum class Bf16Products : uint8_t {
              ///< measured; else f32
   f32,       ///< as products of f32
   pairs,     ///< in pairs along K, by AVX512-BF16 or (slowly) the same in f32 arithmetic
-  tiles,     ///< in tiles of pairs, by AMX, which the CPU must have; mixers as by `automatic`
+  tiles,     ///< in tiles of pairs, by AMX, which the CPU must have
 };
 
 struct CompileOptions {
