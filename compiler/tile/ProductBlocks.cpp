@@ -61,7 +61,10 @@ ProductTiles aft::productTiles(const ProductBlocks &blocks, int64_t columns, int
   tiles.columns = {/*parts=*/1, blocks.panel,
                    std::clamp(share, std::min(4 * blocks.panel, blocks.columns), blocks.columns),
                    blocks.columns};
-  tiles.rows.parts = ceilDiv(wanted, ceilDiv(columns, blocks.columns));
+  // Tile registers multiply so fast that packing B more than once counts.
+  if (blocks.strip == 2 * kTileRows && columns <= blocks.columns)
+    tiles.columns.most = tiles.columns.least;
+  tiles.rows.parts = ceilDiv(wanted, ceilDiv(columns, tiles.columns.most));
   tiles.rows.multiple = blocks.strip;
   tiles.rows.least = roundUp(kLeastRows, blocks.strip);
   int64_t most = alone ? kMostRowsAlone : std::min<int64_t>(kMostNumbers / blocks.columns, 512);

@@ -40,7 +40,7 @@ private:
   void columnsBlock(Value firstRow, Value rows, Value firstColumn, Value columns);
   void block(const FactorBlock &rows, const FactorBlock &columns);
   TileRows strip(const FactorBlock &rows, Value row);
-  void prefetchRows(Value row, Value column, Value firstStep);
+  void prefetchAhead(const FactorBlock &rows, Value row, Value column, Value i);
   ReadyTile tile(const FactorBlock &rows, const FactorBlock &columns, Value row, Value column,
                  const TileRows &left, const ReadyTile &ready);
   std::pair<TileRows, TileRows> sumsOf(Value row, Value column, Value corner);
@@ -58,7 +58,7 @@ private:
   int64_t sumRows; ///< 0: all of K is one block
   Value packedA, packedB, corners, sums;
   TileRows zeros;
-  Value inPlace; ///< whether whole strips of A are read where they are
+  Value inPlace;         ///< whether whole strips of A are read where they are
   Value isFirst, isLast; ///< block of K
 };
 
@@ -79,9 +79,9 @@ LogicalResult TileMatmul::run() {
   packedB = form.panelsScratch(e);
   corners = e.scratch({2, blocks.strip, blocks.panel}, form.sums);
   if (sumRows > 0)
-    sums = e.scratch({sumRows / blocks.strip, blocks.columns / blocks.panel, blocks.strip,
-                      blocks.panel},
-                     form.sums);
+    sums = e.scratch(
+        {sumRows / blocks.strip, blocks.columns / blocks.panel, blocks.strip, blocks.panel},
+        form.sums);
   beginTiles(e);
   zeros = tileZeros(e);
   inPlace = inPlaceWhere(steps);
@@ -114,8 +114,8 @@ Value TileMatmul::inPlaceWhere(Value steps) {
   if (sumRows > 0)
     return never();
   auto layout = e.builder.create<memref::ExtractStridedMetadataOp>(e.loc, a.memref);
-  Value stride = getValueOrCreateConstantIndexOp(
-      e.builder, e.loc, layout.getConstifiedMixedStrides().end()[-2]);
+  Value stride = getValueOrCreateConstantIndexOp(e.builder, e.loc,
+                                                 layout.getConstifiedMixedStrides().end()[-2]);
   return e.builder.create<arith::AndIOp>(e.loc, whole, equal(stride, numbers));
 }
 
@@ -159,15 +159,21 @@ TileRows TileMatmul::strip(const FactorBlock &rows, Value row) {
           e.select(there, unpacked.stride, packed.stride)};
 }
 
-/// While the panels pass, the rows of the next strip are asked for from end to end.
-void TileMatmul::prefetchRows(Value row, Value column, Value firstStep) {
-  if (a.transposed)
-    return;
-  int64_t numbers = form.perStep();
-  Value passed = e.div(e.mul(column, blocks.depth * numbers), blocks.columns);
-  Value k = e.add(e.mul(firstStep, numbers), passed);
-  for (int64_t i = 0; i < blocks.strip; ++i)
-    prefetch(e, a, e.add(row, blocks.strip + i), k);
+/// Asks for what is needed next: a row `i` of the next strip, of which each tile asks for a
+/// part while the panels pass, and of the sums of the next tile.
+void TileMatmul::prefetchAhead(const FactorBlock &rows, Value row, Value column, Value i) {
+  if (!a.transposed) {
+    Value passed = e.div(e.mul(column, blocks.depth * form.perStep()), blocks.columns);
+    Value k = e.add(e.mul(rows.firstStep, form.perStep()), passed);
+    prefetch(e, a, e.add(e.add(rows.first, e.add(row, blocks.strip)), i), k);
+  }
+  if (sumRows > 0)
+    for (int64_t part = 0; part < blocks.panel; part += form.lanes)
+      e.builder.create<memref::PrefetchOp>(
+          e.loc, sums,
+          ValueRange{e.div(row, blocks.strip), e.add(e.div(column, blocks.panel), 1), i,
+                     e.index(part)},
+          /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
 }
 
 /// Multiplies a strip and a panel, does meanwhile what is left to do with the tile that is
@@ -175,19 +181,20 @@ void TileMatmul::prefetchRows(Value row, Value column, Value firstStep) {
 ReadyTile TileMatmul::tile(const FactorBlock &rows, const FactorBlock &columns, Value row,
                            Value column, const TileRows &left, const ReadyTile &ready) {
   Value toRow = e.add(rows.first, row), toColumn = e.add(columns.first, column);
-  prefetchRows(toRow, column, columns.firstStep);
   Value corner = e.sub(one, ready.corner);
   auto [from, to] = sumsOf(row, column, corner);
   // All rows of the tile that is ready, over all rounds.
-  Value rounds = e.max(e.ceilDiv(columns.steps, kTileRows), one);
-  Value atOnce = e.builder.create<arith::CeilDivUIOp>(e.loc, ready.rows, rounds);
+  Value all = e.index(blocks.strip), rounds = e.max(e.ceilDiv(columns.steps, kTileRows), one);
+  Value atOnce = e.builder.create<arith::CeilDivUIOp>(e.loc, all, rounds);
   Value panel = e.div(column, blocks.panel);
   TileRows right = tileRows(e, packedB, {panel, zero, zero});
   emitTileProduct(e, left, right, columns.steps, from, to, [&](Value step) {
     Value lower = e.mul(e.div(step, kTileRows), atOnce);
-    e.loop(lower, e.min(e.add(lower, atOnce), ready.rows), one, [&](Value i) {
-      finish(ready.corner, i,
-             {e.add(ready.row, i), ready.column, one, e.index(blocks.panel)});
+    e.loop(lower, e.min(e.add(lower, atOnce), all), one, [&](Value i) {
+      prefetchAhead(rows, row, column, i);
+      e.when(e.less(i, ready.rows), [&] {
+        finish(ready.corner, i, {e.add(ready.row, i), ready.column, one, e.index(blocks.panel)});
+      });
     });
   });
   TileBounds bounds{toRow, toColumn, e.min(e.sub(rows.count, row), e.index(blocks.strip)),
@@ -212,8 +219,8 @@ std::pair<TileRows, TileRows> TileMatmul::sumsOf(Value row, Value column, Value 
   TileRows ready = tileRows(e, corners, {corner, zero, zero});
   if (sumRows == 0)
     return {zeros, ready};
-  TileRows kept = tileRows(
-      e, sums, {e.div(row, blocks.strip), e.div(column, blocks.panel), zero, zero});
+  TileRows kept =
+      tileRows(e, sums, {e.div(row, blocks.strip), e.div(column, blocks.panel), zero, zero});
   auto choose = [&](Value condition, const TileRows &yes, const TileRows &no) {
     return TileRows{e.select(condition, yes.address, no.address),
                     e.select(condition, yes.stride, no.stride)};

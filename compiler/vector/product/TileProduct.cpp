@@ -79,9 +79,9 @@ void aft::emitTileProduct(Emitter &e, const TileRows &a, const TileRows &b, Valu
   auto at = [&](const TileRows &rows, int64_t row, int64_t column) {
     Value address = rows.address;
     if (row > 0)
-      address = addI64(e, address,
-                       e.builder.create<arith::MulIOp>(e.loc, rows.stride,
-                                                       constant(e, 64, row * kTileRows)));
+      address = addI64(
+          e, address,
+          e.builder.create<arith::MulIOp>(e.loc, rows.stride, constant(e, 64, row * kTileRows)));
     return pointerTo(e, addI64(e, address, constant(e, 64, column * kRowBytes)));
   };
   auto each = [](llvm::function_ref<void(int64_t row, int64_t column)> body) {
