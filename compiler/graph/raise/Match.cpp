@@ -55,6 +55,7 @@ private:
   bool takeAsExponent(const Inequality &mask);
   bool takeMasks();
   bool takeGroups(Vars biasVars, Vars others);
+  bool refuseChannels();
   bool takeHeads();
   bool takeAdded();
   void takeRest();
@@ -67,6 +68,7 @@ private:
   Miss &miss;
   SmallVector<int> keys; ///< what the sums run over
   SmallVector<Inequality> masks;
+  Miss noFilter; ///< why it is no convolution
 };
 } // namespace
 
@@ -176,12 +178,16 @@ void Matcher::takePositive(Product &above, Product &below) {
     expandFactors(above);
   for (const Power &factor : SmallVector<Power, 4>(below.factors)) {
     auto alike = [&](const Power &p) { return p.isLike(factor) && p.power == factor.power; };
-    if (factor.power < 1 || llvm::none_of(above.factors, alike) ||
-        !normalizer.isPositive(factor.base))
+    if (factor.power < 1 || llvm::none_of(above.factors, alike))
+      continue;
+    Expr logarithm = formulas.logOfTable(factor.identity());
+    if (!logarithm && normalizer.isPositive(factor.base))
+      logarithm = normalizer.logOf(factor.base);
+    if (!logarithm)
       continue;
     for (Product *side : {&above, &below}) {
       llvm::erase_if(side->factors, alike);
-      side->exponents.push_back({normalizer.logOf(factor.base), factor.power});
+      side->exponents.push_back({logarithm, factor.power});
     }
   }
 }
@@ -243,7 +249,6 @@ bool Matcher::takeTerms(Product above, Product below) {
   // What was subtracted before the exponentials stays where a number is added after them.
   if (product.added)
     mixer.keys.append(product.added->beside);
-  Miss noFilter;
   if (findFilter(formulas, normalizer, {vars, keys, masks}, mixer, noFilter))
     return !product.added ? takeMasks()
                           : near("a number is added to the denominator of a convolution");
@@ -334,6 +339,11 @@ Vars aft::raise::lastOf(Expr value, ArrayRef<int> vars) {
   return last;
 }
 
+bool Matcher::refuseChannels() {
+  return near("every channel has a bias of its own, which is no filter of aft.conv: " +
+              noFilter.reason);
+}
+
 bool Matcher::takeGroups(Vars biasVars, Vars valueVars) {
   SmallVector<int> others;
   for (int var : vars)
@@ -355,9 +365,7 @@ bool Matcher::takeGroups(Vars biasVars, Vars valueVars) {
             : biasVars >> var & 1;
     (isBatch ? mixer.batch : mixer.channels).push_back(var);
   }
-  if (mixer.channels.empty())
-    return near("every channel has a bias of its own");
-  return takeHeads();
+  return mixer.channels.empty() ? refuseChannels() : takeHeads();
 }
 
 /// Batches that the program does not know cannot be channels. Heads with a bias of their own
@@ -369,6 +377,8 @@ bool Matcher::takeHeads() {
   SmallVector<int> batch, channels;
   for (int var : mixer.channels)
     (isDynamic(var) ? batch : channels).push_back(var);
+  if (channels.empty() && !mixer.bias.empty() && llvm::none_of(mixer.batch, isDynamic))
+    return refuseChannels();
   if (mixer.batch.size() != 1 || isDynamic(mixer.batch[0]) || channels.empty())
     return near("the number of channels is not known");
   if (formulas.staticExtent(mixer.batch[0]) > kHeads)

@@ -169,6 +169,8 @@ void Normalizer::multiply(Expr e, int power, Product &product) {
 
 void Normalizer::multiplyElement(Expr e, int power, Product &product) {
   Followed followed = follow(formulas, e);
+  if (Expr weights = formulas.asWeights(followed.origin); weights != followed.origin)
+    followed = follow(formulas, weights);
   Product own;
   if (followed.definition && depth < kDepth) {
     ++depth;
