@@ -114,6 +114,29 @@ TEST(Buffers, OfDistancesArePartOfTheProgram) {
   EXPECT_NE(message.find("the buffer 'table' was changed"), std::string::npos) << message;
 }
 
+/// A decay that cannot be negative has a logarithm, one that is negative later has none.
+TEST(Buffers, ThatAreBasesMayNotBecomeNegative) {
+  at::manual_seed(4);
+  auto module = std::make_shared<Falling>(/*isTable=*/false);
+  at::NoGradGuard noGradients;
+  Tensor x = at::randn({2, kLongest, 4});
+  auto compiled = compile(module, {x}, withoutCache());
+  EXPECT_NE(compiled.text().find("\"decay\""), std::string::npos);
+  module->decay.mul_(0.5); // other numbers, but none below 0
+  expectClose(compiled(x), module->forward(x), 4e-6);
+  module->decay[1][0][0] = -0.5;
+  std::string message = refusal([&] { compiled(x); });
+  EXPECT_NE(
+      message.find("the buffer 'decay' was changed; the program was compiled for numbers that "
+                   "are not negative"),
+      std::string::npos)
+      << message;
+  std::string file = testing::TempDir() + "aft-falling.so";
+  EXPECT_NE(refusal([&] { compiled.save(file); }).find("the buffer 'decay'"), std::string::npos);
+  module->decay[1][0][0] = 0.5; // all is well again
+  expectClose(compiled(x), module->forward(x), 4e-6);
+}
+
 /// The same number on all diagonals is what memories begin with.
 TEST(Buffers, OfOneNumberAreNoTables) {
   struct Memory : torch::nn::Module {
