@@ -79,8 +79,8 @@ static cl::opt<std::string> header("header",
                                    cl::desc("Writes a C header with a typed function per entry"),
                                    cl::value_desc("FILE.h"), cl::cat(category));
 static cl::opt<int64_t> threads("for-threads",
-                                 cl::desc("Threads that the artifact will run on; default: unknown"),
-                                 cl::init(0), cl::value_desc("N"), cl::cat(category));
+                                cl::desc("Threads that the artifact will run on; default: unknown"),
+                                cl::init(0), cl::value_desc("N"), cl::cat(category));
 
 static constexpr int kRefused = 1, kWrongUsage = 2;
 

@@ -4,6 +4,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/Support/Format.h"
 
 #include <cmath>
 #include <limits>
@@ -42,6 +43,7 @@ private:
   }
   void cancelTotals();
   bool areAlike(const Total &a, const Total &b) const;
+  bool refuseLoose();
   bool takeTotals();
   bool hidesOutside() const;
   bool holdsAlways(const Inequality &mask) const;
@@ -100,6 +102,27 @@ void Matcher::cancelTotals() {
       }
 }
 
+/// Why a number below the sums is neither a weight nor left out.
+bool Matcher::refuseLoose() {
+  const LooseNumber &loose = product.loose;
+  bool isAdded = isa<arith::AddFOp>(loose.op), isSmall = loose.number <= Normalizer::kSmall;
+  if (isSmall)
+    return near(isAdded ? "a small number is added to the denominator; --fast leaves it out"
+                        : "a small number bounds the denominator, which may be smaller; --fast "
+                          "leaves it out");
+  SmallString<16> number;
+  llvm::raw_svector_ostream(number) << llvm::format("%g", loose.number);
+  if (isAdded)
+    return near(number + " is added to the denominator, which is not one sum of weights; --fast "
+                         "leaves out what is at most 0.001");
+  return near("a bound of " + number +
+              " on the denominator, which may be smaller, would change the "
+              "result where it holds; --fast leaves out bounds of at most 0.001" +
+              (loose.number <= 1 ? "; one of at most 1 holds nowhere where the largest exponent "
+                                   "of each sum is subtracted"
+                                 : ""));
+}
+
 bool Matcher::takeTotals() {
   if (product.added && product.totals.size() > 2)
     return near("a number is added to one of several denominators");
@@ -108,12 +131,8 @@ bool Matcher::takeTotals() {
   if (product.totals.empty())
     return far("nothing is summed");
   if (product.totals.size() != 2 || product.totals[0].power * product.totals[1].power != -1) {
-    if (product.totals.size() == 1 && product.smallAdded &&
-        !product.totals[0].term->exponents.empty())
-      return near(isa<arith::AddFOp>(product.smallAdded)
-                      ? "a small number is added to the denominator; --fast leaves it out"
-                      : "a small number bounds the denominator, which may be smaller; --fast "
-                        "leaves it out");
+    if (product.totals.size() == 1 && product.loose && !product.totals[0].term->exponents.empty())
+      return refuseLoose();
     return far("not one sum divided by another");
   }
   bool first = product.totals[0].power == 1;
@@ -126,7 +145,7 @@ bool Matcher::takeTotals() {
   mixer.key = keys[0];
   mixer.sums.append(above.ops);
   mixer.sums.append(below.ops);
-  mixer.smallAdded = product.smallAdded;
+  mixer.smallAdded = product.loose.isDropped ? product.loose.op : nullptr;
   Product term = *below.term;
   for (auto [own, other] : llvm::zip(above.vars, below.vars)) {
     if (own == other)
