@@ -128,8 +128,7 @@ LogicalResult LayerNormGradOp::verify() {
   std::string rows = StringRef(x).drop_back().str();
   // C3, C4.
   if (failed(check.shape("x", getX(), x)) || failed(verifyChannels(*this, getX())) ||
-      failed(check.shape("dy", getDy(), x)) ||
-      failed(check.shape("gamma", getGamma(), "d")) ||
+      failed(check.shape("dy", getDy(), x)) || failed(check.shape("gamma", getGamma(), "d")) ||
       failed(check.shape("mean", getMean(), rows)) ||
       failed(check.shape("rstd", getRstd(), rows)) ||
       failed(check.accumulation("mean", getMean(), getX())) ||
