@@ -21,6 +21,9 @@ llvm::SmallVector<unsigned> parametersOf(mlir::func::FuncOp function);
 std::string argumentName(mlir::func::FuncOp function, unsigned argument);
 
 struct CompileReport;
+namespace raise {
+class DistanceTables;
+}
 
 /// What aft-raise-mixers has to tell.
 struct RaiseRemarks {
@@ -37,11 +40,16 @@ struct RaiseRemarks {
   llvm::DenseSet<mlir::Operation *> raised; ///< sums that are gone
 };
 
+struct RaiseOptions {
+  bool fast = false;                       ///< small numbers added to denominators are left out
+  raise::DistanceTables *tables = nullptr; ///< of the function; null: none are known
+};
+
 /// Replaces what `root` computes by a mixer, where it is one; with it the
 /// elementwise operations that follow and are part of it.
 mlir::FailureOr<mlir::Operation *> raiseMixer(mlir::RewriterBase &rewriter,
-                                              mlir::linalg::LinalgOp root, bool fast,
-                                              RaiseRemarks &remarks);
+                                              mlir::linalg::LinalgOp root,
+                                              const RaiseOptions &options, RaiseRemarks &remarks);
 
 /// With a report that the pass tells of its decisions; null: none.
 std::unique_ptr<mlir::Pass> createRaiseMixers(bool fast, CompileReport *report);

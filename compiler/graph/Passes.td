@@ -15,7 +15,7 @@ def RaiseMixers : Pass<"aft-raise-mixers", "::mlir::ModuleOp"> {
     subtracted before the exponentials, as matrix products, depth-wise convolutions,
     reductions, running sums, a softmax over time or one product with
     [exp(k)v | exp(k)], as an unrolled loop over time, in any layout, masked causally
-    (from either end) or by lengths.
+    (from either end) or by lengths. Distances may be computed or lie in a constant.
 
     Each candidate is read as a formula of symbolic places (compiler/graph/raise/)
     and brought into one normal form, so that spellings fall together. What
@@ -32,7 +32,7 @@ def RaiseMixers : Pass<"aft-raise-mixers", "::mlir::ModuleOp"> {
   ];
   let dependentDialects = ["::aft::AFTDialect", "::mlir::affine::AffineDialect",
                            "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
-                           "::mlir::tensor::TensorDialect"];
+                           "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def FoldTransposes : Pass<"aft-fold-transposes", "::mlir::ModuleOp"> {

@@ -1,6 +1,7 @@
 //===- RaiseMixers.cpp - Mixers written by hand become operations ---------===//
 
 #include "compiler/graph/Passes.h"
+#include "compiler/graph/raise/Distances.h"
 #include "compiler/graph/raise/Emit.h"
 #include "compiler/graph/raise/Recurrence.h"
 #include "compiler/kernels/Remarks.h"
@@ -39,9 +40,10 @@ struct Attempt {
   Miss miss;
   Operation *total = nullptr; ///< what computes one of the sums, where there are any
 
-  Attempt(linalg::LinalgOp root, bool fast, const Splits &apart, bool mirrors = true)
-      : formulas(root->getBlock(), mirrors) {
-    read(root, fast, apart);
+  Attempt(linalg::LinalgOp root, const RaiseOptions &options, const Splits &apart,
+          bool mirrors = true)
+      : formulas(root->getBlock(), mirrors, options.tables) {
+    read(root, options.fast, apart);
   }
   void read(linalg::LinalgOp root, bool fast, const Splits &apart);
   Index variables(int64_t extent, ArrayRef<int64_t> parts);
@@ -102,15 +104,15 @@ void Attempt::read(linalg::LinalgOp root, bool fast, const Splits &apart) {
 }
 
 /// Reads it once more where dimensions turned out to be several.
-static std::unique_ptr<Attempt> attempted(linalg::LinalgOp root, bool fast) {
-  auto attempt = std::make_unique<Attempt>(root, fast, Attempt::Splits());
+static std::unique_ptr<Attempt> attempted(linalg::LinalgOp root, const RaiseOptions &options) {
+  auto attempt = std::make_unique<Attempt>(root, options, Attempt::Splits());
   if (!attempt->match && attempt->formulas.anyMirror())
-    if (auto straight = std::make_unique<Attempt>(root, fast, Attempt::Splits(), false);
+    if (auto straight = std::make_unique<Attempt>(root, options, Attempt::Splits(), false);
         straight->match)
       return straight;
   if (attempt->match || attempt->splits.empty())
     return attempt;
-  auto apart = std::make_unique<Attempt>(root, fast, attempt->splits);
+  auto apart = std::make_unique<Attempt>(root, options, attempt->splits);
   return apart->match ? std::move(apart) : std::move(attempt);
 }
 
@@ -152,11 +154,11 @@ static linalg::LinalgOp readerOf(Operation *op) {
   return {};
 }
 
-FailureOr<Operation *> aft::raiseMixer(RewriterBase &rewriter, linalg::LinalgOp root, bool fast,
-                                       RaiseRemarks &remarks) {
+FailureOr<Operation *> aft::raiseMixer(RewriterBase &rewriter, linalg::LinalgOp root,
+                                       const RaiseOptions &options, RaiseRemarks &remarks) {
   if (!isCandidate(root))
     return rewriter.notifyMatchFailure(root, "not one tensor of floats");
-  std::unique_ptr<Attempt> attempt = attempted(root, fast);
+  std::unique_ptr<Attempt> attempt = attempted(root, options);
   if (!attempt->match) {
     if (attempt->miss.near)
       remarks.misses.push_back({attempt->total, root, attempt->miss.reason});
@@ -165,7 +167,7 @@ FailureOr<Operation *> aft::raiseMixer(RewriterBase &rewriter, linalg::LinalgOp 
   // The gate and other factors often follow on their own.
   linalg::LinalgOp reader = root;
   for (int i = 0; i < kReaders && (reader = readerOf(reader)); ++i)
-    if (std::unique_ptr<Attempt> larger = attempted(reader, fast); larger->match) {
+    if (std::unique_ptr<Attempt> larger = attempted(reader, options); larger->match) {
       root = reader;
       attempt = std::move(larger);
     }
@@ -212,10 +214,12 @@ struct RaiseMixers : aft::impl::RaiseMixersBase<RaiseMixers> {
     RaiseRemarks remarks;
     SmallVector<linalg::LinalgOp> roots;
     function.walk([&](linalg::LinalgOp op) { roots.push_back(op); });
+    DistanceTables tables(function);
     // From first to last: the values of a later mixer may be made of an earlier one.
     for (linalg::LinalgOp root : roots)
       if (!root->use_empty())
-        (void)raiseMixer(rewriter, root, fast, remarks);
+        (void)raiseMixer(rewriter, root, {fast, &tables}, remarks);
+    tables.restore(rewriter);
     raiseRecurrences(function, rewriter, remarks);
     tell(remarks);
   }

@@ -78,9 +78,9 @@ static cl::opt<bool> weightsBeside(
 static cl::opt<std::string> header("header",
                                    cl::desc("Writes a C header with a typed function per entry"),
                                    cl::value_desc("FILE.h"), cl::cat(category));
-static cl::opt<unsigned> threads("for-threads",
-                                 cl::desc("Threads that the artifact will run on; default: unknown"),
-                                 cl::init(0), cl::value_desc("N"), cl::cat(category));
+static cl::opt<int64_t> threads("for-threads",
+                                cl::desc("Threads that the artifact will run on; default: unknown"),
+                                cl::init(0), cl::value_desc("N"), cl::cat(category));
 
 static constexpr int kRefused = 1, kWrongUsage = 2;
 
@@ -115,6 +115,8 @@ static std::string checkOptions() {
     return "unknown value '" + training + "' of --training, expected adamw";
   if (memory != "normal" && memory != "low")
     return "unknown value '" + memory + "' of --memory, expected normal or low";
+  if (aft::Status status = aft::ThreadPool::check(threads); !status.ok())
+    return "--for-threads: " + status.message;
   if (!bf16ProductsNamed(bf16Products))
     return "unknown value '" + bf16Products +
            "' of --bf16-products, expected auto, f32, pairs or tiles";
@@ -291,7 +293,7 @@ int main(int argc, char **argv) {
   aft::PipelineOptions pipeline;
   if (aft::Status status = aft::pipelineOptions(options, pipeline); !status.ok())
     return fail(kRefused, status.message);
-  pipeline.threads = threads;
+  pipeline.threads = static_cast<unsigned>(threads);
   if (std::string error = prepareTuning(pipeline); !error.empty())
     return fail(kRefused, error);
   if (lastPhase.empty()) {

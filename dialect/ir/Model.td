@@ -83,7 +83,7 @@ def AFT_LayerNormOp : AFT_Op<"layer_norm"> {
     - C1: x has rank 1 to 16.
     - C2: x and y have the same element type, f32, f64 or bf16; gamma and beta
       share one of these.
-    - C3: the shapes agree as written above.
+    - C3: the shapes agree as written above, and d is at least 1.
     - C4: eps >= 0.
     - C5: one result y, or three: y, mean and rstd, the latter two in the
       accumulation type (f32 for bf16).
@@ -113,7 +113,7 @@ def AFT_LayerNormGradOp : AFT_Op<"layer_norm_grad"> {
     Constraints:
     - C1: x has rank 1 to 16.
     - C2: dy, x, gamma and the results each have element type f32, f64 or bf16.
-    - C3: the shapes agree as written above.
+    - C3: the shapes agree as written above, and d is at least 1.
     - C4: mean and rstd are in the accumulation type of x.
 
     Example:

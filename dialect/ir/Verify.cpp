@@ -81,6 +81,13 @@ LogicalResult BandGradOp::verify() {
 // layer_norm
 //===----------------------------------------------------------------------===//
 
+/// A row without channels has no mean.
+static LogicalResult verifyChannels(Operation *op, Value x) {
+  if (cast<ShapedType>(x.getType()).getShape().back() == 0)
+    return op->emitOpError() << "'x' must have 1 or more channels (d), found 0";
+  return success();
+}
+
 LogicalResult LayerNormOp::verify() {
   ShapeCheck check(*this, getInits());
   // C1, C2.
@@ -91,8 +98,8 @@ LogicalResult LayerNormOp::verify() {
   std::string x = leading(getX(), "d");
   std::string rows = StringRef(x).drop_back().str();
   // C3.
-  if (failed(check.shape("x", getX(), x)) || failed(check.shape("gamma", getGamma(), "d")) ||
-      failed(check.shape("beta", getBeta(), "d")))
+  if (failed(check.shape("x", getX(), x)) || failed(verifyChannels(*this, getX())) ||
+      failed(check.shape("gamma", getGamma(), "d")) || failed(check.shape("beta", getBeta(), "d")))
     return failure();
   if (!(getEps().convertToDouble() >= 0)) // C4
     return emitOpError() << "eps must not be negative, found " << getEps().convertToDouble();
@@ -120,8 +127,8 @@ LogicalResult LayerNormGradOp::verify() {
   std::string x = leading(getX(), "d");
   std::string rows = StringRef(x).drop_back().str();
   // C3, C4.
-  if (failed(check.shape("x", getX(), x)) || failed(check.shape("dy", getDy(), x)) ||
-      failed(check.shape("gamma", getGamma(), "d")) ||
+  if (failed(check.shape("x", getX(), x)) || failed(verifyChannels(*this, getX())) ||
+      failed(check.shape("dy", getDy(), x)) || failed(check.shape("gamma", getGamma(), "d")) ||
       failed(check.shape("mean", getMean(), rows)) ||
       failed(check.shape("rstd", getRstd(), rows)) ||
       failed(check.accumulation("mean", getMean(), getX())) ||

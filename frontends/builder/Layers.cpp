@@ -29,6 +29,8 @@ Value Function::layerNorm(Value x, Value gamma, Value beta, double eps) {
     return impl->fail("layer_norm", "expected rank 1 or more, found " + impl->typeTextOf(x));
   if (!(eps >= 0) || !std::isfinite(eps))
     return impl->fail("layer_norm", "eps must be finite and not negative, found " + decimal(eps));
+  if (x.type().shape.back() == 0)
+    return impl->fail("layer_norm", "x must have 1 or more channels, found " + impl->typeTextOf(x));
   DType dtype = gamma ? gamma.dtype() : beta ? beta.dtype() : x.dtype();
   Shape channels = {impl->extentOf(x, x.rank() - 1)};
   if (!gamma)

@@ -190,6 +190,8 @@ Status Artifact::save(const std::string &path, const SaveOptions &) const {
 
 Status Program::load(const std::string &path, const LoadOptions &options,
                      std::shared_ptr<Program> &program) {
+  if (Status status = ThreadPool::check(options.threads); !status.ok())
+    return {path + ": " + status.message};
   std::shared_ptr<Artifact> artifact;
   Failure failure = Artifact::open(path, options, artifact);
   if (failure.ok())

@@ -122,9 +122,8 @@ aft_status aft_open(const char *path, const aft_open_options *options, aft_model
       return missing(path ? "a place for the model" : "a path");
     LoadOptions load;
     if (options) {
-      if (options->threads < 0 || options->threads > ThreadPool::kMostThreads)
-        return refused("expected 0 to " + std::to_string(ThreadPool::kMostThreads) +
-                       " threads, found " + std::to_string(options->threads));
+      if (Status status = ThreadPool::check(options->threads); !status.ok())
+        return refused(status.message);
       load.threads = options->threads;
       load.trustWeights = options->trust_weights != 0;
       load.copyWeights = options->copy_weights != 0;

@@ -41,6 +41,13 @@ static int cpusOfContainer() {
       std::min<double>(ThreadPool::kMostThreads, (quota + period - 1) / period));
 }
 
+Status ThreadPool::check(int64_t threads) {
+  if (threads >= 0 && threads <= kMostThreads)
+    return {};
+  return {"expected 0 to " + std::to_string(kMostThreads) + " threads, found " +
+          std::to_string(threads)};
+}
+
 int ThreadPool::usableCPUs() {
   static const int container = cpusOfContainer();
   cpu_set_t set;

@@ -12,6 +12,7 @@
 #define AFT_RUNTIME_CORE_THREADPOOL_H
 
 #include "aft/abi.h"
+#include "aft/program.h"
 #include "runtime/core/InternalApi.h"
 #include "runtime/core/SleepingPlace.h"
 
@@ -47,6 +48,9 @@ public:
 
   /// The most threads that a pool may be asked for.
   static constexpr int kMostThreads = 4096;
+
+  /// Refuses what is no number of threads; 0 is one.
+  static Status check(int64_t threads);
 
   /// What 0 threads stand for: AFT_NUM_THREADS, else usableCPUs. A value that is
   /// no number of threads gets one warning.

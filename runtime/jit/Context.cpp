@@ -51,7 +51,7 @@ void Messages::take(Diagnostic &diagnostic) {
 Status Messages::status(bool succeeded) const {
   if (succeeded && !failed)
     return {};
-  return {text.empty() ? "the compilation failed without a message" : text};
+  return {text.empty() ? kNoMessage : text};
 }
 
 Context::Context() {

@@ -15,6 +15,9 @@
 
 namespace aft {
 
+/// What a failure says that nobody said anything of.
+inline constexpr const char *kNoMessage = "the compilation failed without a message";
+
 /// Collects what a compilation has to say; an error fails it whatever the
 /// passes return.
 class Messages {

@@ -166,6 +166,8 @@ Status Program::compile(const std::string &text, const std::string &name,
                         const CompileOptions &options, std::shared_ptr<Program> &program) {
   PhaseClock clock;
   PipelineOptions pipeline;
+  if (Status status = ThreadPool::check(options.threads); !status.ok())
+    return {name + ": " + status.message};
   if (Status status = pipelineOptions(options, pipeline); !status.ok())
     return status;
   if (Status status = useDeviceHere(options, pipeline); !status.ok())

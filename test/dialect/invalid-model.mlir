@@ -162,6 +162,15 @@ func.func @f(%x: tensor<2x16x8xf32>, %gamma: tensor<4xf32>, %beta: tensor<8xf32>
 
 // -----
 
+// layer_norm C3
+func.func @f(%x: tensor<?x0xf32>, %gamma: tensor<0xf32>, %beta: tensor<0xf32>) {
+  // expected-error @below {{'x' must have 1 or more channels (d), found 0}}
+  %y = aft.layer_norm %x, %gamma, %beta : (tensor<?x0xf32>, tensor<0xf32>, tensor<0xf32>) -> tensor<?x0xf32>
+  return
+}
+
+// -----
+
 // layer_norm C4
 func.func @f(%x: tensor<2x16x8xf32>, %gamma: tensor<8xf32>, %beta: tensor<8xf32>) {
   // expected-error @below {{eps must not be negative, found -1}}
@@ -211,6 +220,15 @@ func.func @f(%dy: tensor<2x16x8xf32>, %x: tensor<2x16x8xf32>, %gamma: tensor<8xf
 func.func @f(%dy: tensor<2x16x8xf32>, %x: tensor<2x16x8xf32>, %gamma: tensor<8xf32>, %mean: tensor<2x15xf32>, %rstd: tensor<2x16xf32>) {
   // expected-error @below {{'mean' dimension 1 (B) must be 16 as in 'x', found 15}}
   %dx, %dgamma, %dbeta = aft.layer_norm_grad %dy, %x, %gamma, %mean, %rstd : (tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<8xf32>, tensor<2x15xf32>, tensor<2x16xf32>) -> (tensor<2x16x8xf32>, tensor<8xf32>, tensor<8xf32>)
+  return
+}
+
+// -----
+
+// layer_norm_grad C3
+func.func @f(%dy: tensor<2x0xf32>, %x: tensor<2x0xf32>, %gamma: tensor<0xf32>, %mean: tensor<2xf32>, %rstd: tensor<2xf32>) {
+  // expected-error @below {{'x' must have 1 or more channels (d), found 0}}
+  %dx, %dgamma, %dbeta = aft.layer_norm_grad %dy, %x, %gamma, %mean, %rstd : (tensor<2x0xf32>, tensor<2x0xf32>, tensor<0xf32>, tensor<2xf32>, tensor<2xf32>) -> (tensor<2x0xf32>, tensor<0xf32>, tensor<0xf32>)
   return
 }
 

@@ -96,6 +96,8 @@ TEST_F(GraphMisuse, NumbersThatATypeDoesNotHave) {
             "@g: pad: expected a whole number that is an i32, found 0.5");
   EXPECT_EQ(message(f.layerNorm(a, {}, {}, INFINITY)),
             "@g: layer_norm: eps must be finite and not negative, found inf");
+  EXPECT_EQ(message(f.layerNorm(f.input("none", {DType::f32, {kDynamic, 0}}))),
+            "@g: layer_norm: x must have 1 or more channels, found tensor<?x0xf32>");
 }
 
 TEST_F(GraphMisuse, WhatIsNoTypeNoKindAndNoData) {

@@ -31,6 +31,9 @@ TEST_F(ArtifactTest, RunsAsTheProgramItWasMadeOf) {
     EXPECT_EQ(found, expected);
   }
   EXPECT_THAT(loaded->save(path("b.so")).message, HasSubstr("cannot be saved; copy its file"));
+  for (int threads : {-1, 4097})
+    EXPECT_EQ(Program::load(path("a.so"), {threads, false}, loaded).message,
+              path("a.so") + ": expected 0 to 4096 threads, found " + std::to_string(threads));
 }
 
 TEST_F(ArtifactTest, IsTheSameEachTime) {

@@ -364,6 +364,18 @@ TEST(Program, ComputesProductsOfBf16InEveryWay) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(Program, RefusesWhatIsNoNumberOfThreads) {
+  for (int threads : {-1, 4097, std::numeric_limits<int>::max()}) {
+    CompileOptions options;
+    options.cacheDir = "";
+    options.threads = threads;
+    std::shared_ptr<Program> program;
+    EXPECT_EQ(Program::compile("", "wide.mlir", options, program).message,
+              "wide.mlir: expected 0 to 4096 threads, found " + std::to_string(threads));
+    EXPECT_EQ(program, nullptr);
+  }
+}
+
 TEST(Program, RefusesCodeForAnotherCPU) {
   std::shared_ptr<Program> program;
   CompileOptions options;

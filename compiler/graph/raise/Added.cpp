@@ -13,8 +13,6 @@
 using namespace mlir;
 using namespace aft::raise;
 
-/// What is added to a denominator counts as small up to here.
-static constexpr double kSmall = 1e-3;
 /// Below it floats are not normal.
 static constexpr double kLeast = 1e-37;
 /// Constants of more numbers are not looked at.
@@ -44,9 +42,8 @@ bool Normalizer::multiplyAdded(Expr e, int power, Product &product) {
     Product own = this->product(e->operands[side]);
     if (own.totals.empty())
       return false;
-    bool isSmall = *number <= kSmall;
-    if (isSmall && dropSmall) {
-      product.smallAdded = e->op;
+    if (*number <= kSmall && dropSmall) {
+      product.loose = {e->op, *number, true};
       product.times(own, power);
       return true;
     }
@@ -57,8 +54,7 @@ bool Normalizer::multiplyAdded(Expr e, int power, Product &product) {
     std::optional<Added> added =
         is<arith::AddFOp>(e) && power == -1 ? addedTo(own, *number) : std::nullopt;
     if (!added) {
-      if (isSmall)
-        product.smallAdded = e->op;
+      product.loose = {e->op, *number};
       return false;
     }
     product.severalAdded |= product.added.has_value();

@@ -2,6 +2,7 @@
 
 #include "compiler/graph/raise/Expression.h"
 
+#include "compiler/graph/raise/Distances.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -184,6 +185,16 @@ Expr Formulas::lookup(Value tensor, ArrayRef<Expr> places) {
     node->vars |= place->vars;
   }
   return node->size > kSize ? nullptr : node;
+}
+
+Expr Formulas::asWeights(Expr e) {
+  Value value = tables && e->kind == Kind::Element ? tables->asWeights(e->tensor) : Value();
+  return value ? element(value, e->place) : e;
+}
+
+Expr Formulas::logOfTable(Expr e) {
+  Value value = tables && e->kind == Kind::Element ? tables->logarithms(e->tensor) : Value();
+  return value ? element(value, e->place) : nullptr;
 }
 
 bool aft::raise::same(Expr a, Expr b) {

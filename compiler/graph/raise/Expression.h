@@ -74,6 +74,7 @@ enum class Kind {
   LogPower, ///< of the first operand to the power of the second: 0 where that is 0
 };
 
+class DistanceTables;
 class TapReader;
 struct Node;
 using Expr = const Node *;
@@ -100,7 +101,8 @@ ExtentId extentIdOf(mlir::OpFoldResult size);
 class Formulas {
 public:
   /// Flipped tensors are opened only where that is asked for.
-  explicit Formulas(mlir::Block *block, bool mirrors = true) : block(block), mirrors(mirrors) {}
+  explicit Formulas(mlir::Block *block, bool mirrors = true, DistanceTables *tables = nullptr)
+      : block(block), mirrors(mirrors), tables(tables) {}
   int newVariable(int64_t extent);
   int count() const { return static_cast<int>(extents.size()); }
   /// What `Vars` has place for.
@@ -161,6 +163,11 @@ public:
   /// made of several: the variable would have to be as many.
   llvm::SmallDenseMap<int, llvm::SmallVector<int64_t, 2>> splits;
 
+  /// A factor of weights that is a constant table of distances, as it is masked; else itself.
+  Expr asWeights(Expr element);
+  /// The logarithm of a constant table of distances; null where it is none, or has none.
+  Expr logOfTable(Expr element);
+
   /// The operations whose results were opened.
   llvm::SetVector<mlir::Operation *> opened;
 
@@ -177,6 +184,7 @@ private:
 
   mlir::Block *block;
   bool mirrors;
+  DistanceTables *tables;     ///< null: none are known
   int steps = 0, limit = 500; ///< definitions; a mixer is made of a few dozen
   std::deque<Node> nodes;
   std::vector<int64_t> extents;

@@ -4,6 +4,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/Support/Format.h"
 
 #include <cmath>
 #include <limits>
@@ -42,6 +43,7 @@ private:
   }
   void cancelTotals();
   bool areAlike(const Total &a, const Total &b) const;
+  bool refuseLoose();
   bool takeTotals();
   bool hidesOutside() const;
   bool holdsAlways(const Inequality &mask) const;
@@ -55,6 +57,7 @@ private:
   bool takeAsExponent(const Inequality &mask);
   bool takeMasks();
   bool takeGroups(Vars biasVars, Vars others);
+  bool refuseChannels();
   bool takeHeads();
   bool takeAdded();
   void takeRest();
@@ -67,6 +70,7 @@ private:
   Miss &miss;
   SmallVector<int> keys; ///< what the sums run over
   SmallVector<Inequality> masks;
+  Miss noFilter; ///< why it is no convolution
 };
 } // namespace
 
@@ -98,6 +102,27 @@ void Matcher::cancelTotals() {
       }
 }
 
+/// Why a number below the sums is neither a weight nor left out.
+bool Matcher::refuseLoose() {
+  const LooseNumber &loose = product.loose;
+  bool isAdded = isa<arith::AddFOp>(loose.op), isSmall = loose.number <= Normalizer::kSmall;
+  if (isSmall)
+    return near(isAdded ? "a small number is added to the denominator; --fast leaves it out"
+                        : "a small number bounds the denominator, which may be smaller; --fast "
+                          "leaves it out");
+  SmallString<16> number;
+  llvm::raw_svector_ostream(number) << llvm::format("%g", loose.number);
+  if (isAdded)
+    return near(number + " is added to the denominator, which is not one sum of weights; --fast "
+                         "leaves out what is at most 0.001");
+  return near("a bound of " + number +
+              " on the denominator, which may be smaller, would change the "
+              "result where it holds; --fast leaves out bounds of at most 0.001" +
+              (loose.number <= 1 ? "; one of at most 1 holds nowhere where the largest exponent "
+                                   "of each sum is subtracted"
+                                 : ""));
+}
+
 bool Matcher::takeTotals() {
   if (product.added && product.totals.size() > 2)
     return near("a number is added to one of several denominators");
@@ -106,12 +131,8 @@ bool Matcher::takeTotals() {
   if (product.totals.empty())
     return far("nothing is summed");
   if (product.totals.size() != 2 || product.totals[0].power * product.totals[1].power != -1) {
-    if (product.totals.size() == 1 && product.smallAdded &&
-        !product.totals[0].term->exponents.empty())
-      return near(isa<arith::AddFOp>(product.smallAdded)
-                      ? "a small number is added to the denominator; --fast leaves it out"
-                      : "a small number bounds the denominator, which may be smaller; --fast "
-                        "leaves it out");
+    if (product.totals.size() == 1 && product.loose && !product.totals[0].term->exponents.empty())
+      return refuseLoose();
     return far("not one sum divided by another");
   }
   bool first = product.totals[0].power == 1;
@@ -124,7 +145,7 @@ bool Matcher::takeTotals() {
   mixer.key = keys[0];
   mixer.sums.append(above.ops);
   mixer.sums.append(below.ops);
-  mixer.smallAdded = product.smallAdded;
+  mixer.smallAdded = product.loose.isDropped ? product.loose.op : nullptr;
   Product term = *below.term;
   for (auto [own, other] : llvm::zip(above.vars, below.vars)) {
     if (own == other)
@@ -176,12 +197,16 @@ void Matcher::takePositive(Product &above, Product &below) {
     expandFactors(above);
   for (const Power &factor : SmallVector<Power, 4>(below.factors)) {
     auto alike = [&](const Power &p) { return p.isLike(factor) && p.power == factor.power; };
-    if (factor.power < 1 || llvm::none_of(above.factors, alike) ||
-        !normalizer.isPositive(factor.base))
+    if (factor.power < 1 || llvm::none_of(above.factors, alike))
+      continue;
+    Expr logarithm = formulas.logOfTable(factor.identity());
+    if (!logarithm && normalizer.isPositive(factor.base))
+      logarithm = normalizer.logOf(factor.base);
+    if (!logarithm)
       continue;
     for (Product *side : {&above, &below}) {
       llvm::erase_if(side->factors, alike);
-      side->exponents.push_back({normalizer.logOf(factor.base), factor.power});
+      side->exponents.push_back({logarithm, factor.power});
     }
   }
 }
@@ -243,7 +268,6 @@ bool Matcher::takeTerms(Product above, Product below) {
   // What was subtracted before the exponentials stays where a number is added after them.
   if (product.added)
     mixer.keys.append(product.added->beside);
-  Miss noFilter;
   if (findFilter(formulas, normalizer, {vars, keys, masks}, mixer, noFilter))
     return !product.added ? takeMasks()
                           : near("a number is added to the denominator of a convolution");
@@ -334,6 +358,11 @@ Vars aft::raise::lastOf(Expr value, ArrayRef<int> vars) {
   return last;
 }
 
+bool Matcher::refuseChannels() {
+  return near("every channel has a bias of its own, which is no filter of aft.conv: " +
+              noFilter.reason);
+}
+
 bool Matcher::takeGroups(Vars biasVars, Vars valueVars) {
   SmallVector<int> others;
   for (int var : vars)
@@ -355,9 +384,7 @@ bool Matcher::takeGroups(Vars biasVars, Vars valueVars) {
             : biasVars >> var & 1;
     (isBatch ? mixer.batch : mixer.channels).push_back(var);
   }
-  if (mixer.channels.empty())
-    return near("every channel has a bias of its own");
-  return takeHeads();
+  return mixer.channels.empty() ? refuseChannels() : takeHeads();
 }
 
 /// Batches that the program does not know cannot be channels. Heads with a bias of their own
@@ -369,6 +396,8 @@ bool Matcher::takeHeads() {
   SmallVector<int> batch, channels;
   for (int var : mixer.channels)
     (isDynamic(var) ? batch : channels).push_back(var);
+  if (channels.empty() && !mixer.bias.empty() && llvm::none_of(mixer.batch, isDynamic))
+    return refuseChannels();
   if (mixer.batch.size() != 1 || isDynamic(mixer.batch[0]) || channels.empty())
     return near("the number of channels is not known");
   if (formulas.staticExtent(mixer.batch[0]) > kHeads)

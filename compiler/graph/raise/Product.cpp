@@ -106,7 +106,7 @@ void Product::times(const Product &other, int power) {
       masks.push_back(mask);
   for (const Total &total : other.totals)
     totals.push_back({total.vars, total.power * power, total.ops, total.term});
-  smallAdded = smallAdded ? smallAdded : other.smallAdded;
+  loose = loose ? loose : other.loose;
   severalAdded |= other.severalAdded || (other.added && (added || power != 1));
   if (other.added)
     added = other.added;
@@ -169,6 +169,8 @@ void Normalizer::multiply(Expr e, int power, Product &product) {
 
 void Normalizer::multiplyElement(Expr e, int power, Product &product) {
   Followed followed = follow(formulas, e);
+  if (Expr weights = formulas.asWeights(followed.origin); weights != followed.origin)
+    followed = follow(formulas, weights);
   Product own;
   if (followed.definition && depth < kDepth) {
     ++depth;
@@ -182,7 +184,7 @@ void Normalizer::multiplyElement(Expr e, int power, Product &product) {
     product.number *= power > 0 ? *number : 1 / *number;
   else
     addPower(product.factors, {followed.value, power, followed.origin});
-  product.smallAdded = product.smallAdded ? product.smallAdded : own.smallAdded;
+  product.loose = product.loose ? product.loose : own.loose;
 }
 
 /// select(c, x, 0), or a condition as a number.
@@ -275,7 +277,7 @@ void Normalizer::multiplySum(Expr e, int power, Product &product) {
                  llvm::any_of(total.term->masks, depends) || !total.term->totals.empty();
     (inner ? inside : outside).totals.push_back(total);
   }
-  outside.smallAdded = all.smallAdded;
+  outside.loose = all.loose;
   outside.added = all.added;
   outside.severalAdded = all.severalAdded;
   outside.totals.push_back({vars, 1, {e->op}, std::make_shared<Product>(std::move(inside))});

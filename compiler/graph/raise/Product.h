@@ -52,6 +52,15 @@ struct Added {
   llvm::SmallVector<Power, 2> beside;
 };
 
+/// A number that is added to a denominator, or bounds it, and is no weight.
+struct LooseNumber {
+  mlir::Operation *op = nullptr; ///< what does so; null: there is none
+  double number = 0;
+  bool isDropped = false; ///< as `dropSmall` allows
+
+  explicit operator bool() const { return op; }
+};
+
 struct Product {
   double number = 1;
   double shift = 0; ///< of the exponents
@@ -59,9 +68,9 @@ struct Product {
   llvm::SmallVector<Power, 4> exponents; ///< with coefficients
   llvm::SmallVector<Inequality, 2> masks;
   llvm::SmallVector<Total, 2> totals;
-  std::optional<Added> added;            ///< to what is left of the only total below
-  bool severalAdded = false;             ///< or not in a way that is understood
-  mlir::Operation *smallAdded = nullptr; ///< what adds a number that is left out, or stays
+  std::optional<Added> added; ///< to what is left of the only total below
+  bool severalAdded = false;  ///< or not in a way that is understood
+  LooseNumber loose;
 
   void times(const Product &other, int power = 1);
   /// With another variable; totals are left out.
@@ -95,6 +104,9 @@ bool isSame(llvm::ArrayRef<Power> a, llvm::ArrayRef<Power> b);
 /// denominator is left out.
 class Normalizer {
 public:
+  /// What is added to a denominator, or bounds it, counts as small up to here.
+  static constexpr double kSmall = 1e-3;
+
   Normalizer(Formulas &formulas, Vars rootVars, bool dropSmall)
       : formulas(formulas), rootVars(rootVars), dropSmall(dropSmall) {}
 

@@ -16,6 +16,8 @@ using at::Tensor;
 static constexpr double kExact = 0x1p53;
 /// So few numbers are as well read.
 static constexpr int64_t kFew = 4;
+/// A table by distance of fewer places could be any filter; one of more numbers is read.
+static constexpr int64_t kPlaces = 8, kTable = 1 << 20;
 
 /// The numbers as doubles, in rows; undefined where it is no matrix.
 static Tensor matrixOf(const Tensor &tensor) {
@@ -71,7 +73,28 @@ static std::optional<Pattern> bandOf(const Tensor &matrix) {
   return pattern;
 }
 
-std::optional<Pattern> capture::patternOf(const Tensor &tensor) {
+/// Whether the diagonals over two of its dimensions hold a number each, give or take what their
+/// computation rounded; but not the same number everywhere. The program holds the numbers as they
+/// are.
+static bool isTableOfDistances(const Tensor &tensor) {
+  if (tensor.is_meta() || tensor.is_complex() || tensor.scalar_type() == at::kBool ||
+      tensor.numel() < kPlaces * kPlaces || tensor.numel() > kTable)
+    return false;
+  Tensor wide = tensor.detach().cpu().to(at::kDouble);
+  for (int64_t row = 0; row < wide.dim(); ++row)
+    for (int64_t column = row + 1; column < wide.dim(); ++column) {
+      int64_t length = wide.size(row) - 1;
+      if (wide.size(column) != length + 1 || length + 1 < kPlaces)
+        continue;
+      Tensor from = wide.narrow(row, 0, length).narrow(column, 0, length),
+             to = wide.narrow(row, 1, length).narrow(column, 1, length);
+      if (at::allclose(to, from, /*rtol=*/1e-6, /*atol=*/0))
+        return !at::equal(wide, wide.flatten()[0].expand_as(wide));
+    }
+  return false;
+}
+
+static std::optional<Pattern> matrixPatternOf(const Tensor &tensor) {
   Tensor matrix = matrixOf(tensor);
   if (!matrix.defined())
     return std::nullopt;
@@ -97,8 +120,21 @@ std::optional<Pattern> capture::patternOf(const Tensor &tensor) {
   return holds(linear, matrix) ? std::optional(linear) : std::nullopt;
 }
 
+std::optional<Pattern> capture::patternOf(const Tensor &tensor) {
+  std::optional<Pattern> pattern = matrixPatternOf(tensor);
+  if (!pattern && isTableOfDistances(tensor)) {
+    pattern.emplace();
+    pattern->kind = Pattern::Kind::Distances;
+    pattern->numbers =
+        tensor.detach().to(at::kCPU, /*non_blocking=*/false, /*copy=*/true).contiguous();
+  }
+  return pattern;
+}
+
 Value capture::buildPattern(Function &f, const Pattern &pattern, const Tensor &tensor) {
   TensorType type = typeOf(tensor);
+  if (pattern.kind == Pattern::Kind::Distances)
+    return f.constant(type, pattern.numbers.const_data_ptr());
   std::vector<Extent> shape(type.shape.begin(), type.shape.end());
   std::vector<int64_t> wide = tensor.squeeze().sizes().vec();
   int64_t columns = wide.back(), rows = wide.size() > 1 ? wide[0] : 1;
@@ -147,8 +183,12 @@ void KnownBuffer::check() const {
                 "Compile the module again");
     return;
   }
-  Tensor matrix = matrixOf(tensor);
-  TORCH_CHECK(matrix.defined() && holds(pattern, matrix), "the buffer '", name,
+  bool same = pattern.kind == Pattern::Kind::Distances && at::equal(tensor.cpu(), pattern.numbers);
+  if (pattern.kind != Pattern::Kind::Distances) {
+    Tensor matrix = matrixOf(tensor);
+    same = matrix.defined() && holds(pattern, matrix);
+  }
+  TORCH_CHECK(same, "the buffer '", name,
               "' was changed; the program was compiled for the numbers that it held then, which "
               "follow from their places. Compile the module again");
 }

@@ -19,13 +19,14 @@ struct Pattern {
   enum class Kind {
     Band,       ///< `inside` where first <= column - row <= last, else `outside`
     Linear,     ///< perRow * row + perColumn * column + start
+    Distances,  ///< `numbers`, in any shape; they follow from how far two places are apart
     NotNegative ///< any numbers but negative ones, in any shape
   };
   Kind kind = Kind::Band;
   int64_t first = 0, last = 0;
   double inside = 0, outside = 0;
   double perRow = 0, perColumn = 0, start = 0;
-  bool operator==(const Pattern &other) const = default;
+  at::Tensor numbers;
 };
 
 /// The pattern of a tensor; nothing where it has none.

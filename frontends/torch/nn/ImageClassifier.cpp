@@ -1,6 +1,7 @@
 //===- ImageClassifier.cpp - The paper's image classifier -----------------===//
 
 #include "aft/nn.h"
+#include "frontends/torch/nn/Clone.h"
 #include "frontends/torch/nn/Options.h"
 
 #include <ATen/ATen.h>
@@ -45,6 +46,14 @@ ImageClassifierImpl::ImageClassifierImpl(ImageClassifierOptions opts)
   }
   for (int64_t layer = 0; layer < options.layers(); ++layer)
     blocks->push_back(Block(options.mixer(), mixer, options.dropout()));
+}
+
+std::shared_ptr<torch::nn::Module> ImageClassifierImpl::clone(const Device &device) const {
+  return copied(*this, std::make_shared<ImageClassifierImpl>(options), device);
+}
+
+void ImageClassifierImpl::clone_(torch::nn::Module &other, const Device &device) {
+  copyInto(other, *this, device);
 }
 
 void ImageClassifierImpl::resize(int64_t image) {

@@ -1,6 +1,7 @@
 //===- LanguageModel.cpp - The transformer block and the language model ---===//
 
 #include "aft/nn.h"
+#include "frontends/torch/nn/Clone.h"
 #include "frontends/torch/nn/Options.h"
 
 #include <ATen/ATen.h>
@@ -9,14 +10,28 @@ using namespace aft::nn;
 using torch::Tensor;
 
 BlockImpl::BlockImpl(const std::string &kind, const MixerOptions &options, double p)
-    : mixer(register_module("mixer", makeLayer(kind, options))),
-      norm1(register_module("norm1", torch::nn::LayerNorm(
-                                         torch::nn::LayerNormOptions({options.dim()})))),
-      norm2(register_module("norm2", torch::nn::LayerNorm(
-                                         torch::nn::LayerNormOptions({options.dim()})))),
-      up(register_module("up", torch::nn::Linear(options.dim(), 4 * options.dim()))),
-      down(register_module("down", torch::nn::Linear(4 * options.dim(), options.dim()))),
+    : BlockImpl(makeLayer(kind, options), p) {}
+
+BlockImpl::BlockImpl(std::shared_ptr<AFTLayer> layer, double p)
+    : mixer(register_module("mixer", std::move(layer))),
+      norm1(register_module(
+          "norm1", torch::nn::LayerNorm(torch::nn::LayerNormOptions({mixer->options.dim()})))),
+      norm2(register_module(
+          "norm2", torch::nn::LayerNorm(torch::nn::LayerNormOptions({mixer->options.dim()})))),
+      up(register_module("up", torch::nn::Linear(mixer->options.dim(), 4 * mixer->options.dim()))),
+      down(register_module("down",
+                           torch::nn::Linear(4 * mixer->options.dim(), mixer->options.dim()))),
       dropout(register_module("dropout", torch::nn::Dropout(p))) {}
+
+std::shared_ptr<torch::nn::Module> BlockImpl::clone(const Device &device) const {
+  auto layer = std::dynamic_pointer_cast<AFTLayer>(mixer->clone(device));
+  return copied(*this, std::shared_ptr<BlockImpl>(new BlockImpl(layer, dropout->options.p())),
+                device);
+}
+
+void BlockImpl::clone_(torch::nn::Module &other, const Device &device) {
+  copyInto(other, *this, device);
+}
 
 Tensor BlockImpl::feedForward(Tensor x) { return down(at::gelu(up(norm2(x)))); }
 
@@ -65,6 +80,14 @@ LanguageModelImpl::LanguageModelImpl(LanguageModelOptions opts)
                                  at::randn({options.context(), options.dim()}) * 0.02);
   for (int64_t layer = 0; layer < options.layers(); ++layer)
     blocks->push_back(Block(options.mixer(), mixerOptions(options), options.dropout()));
+}
+
+std::shared_ptr<torch::nn::Module> LanguageModelImpl::clone(const Device &device) const {
+  return copied(*this, std::make_shared<LanguageModelImpl>(options), device);
+}
+
+void LanguageModelImpl::clone_(torch::nn::Module &other, const Device &device) {
+  copyInto(other, *this, device);
 }
 
 Tensor LanguageModelImpl::forward(Tensor ids) {

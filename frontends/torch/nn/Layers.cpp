@@ -1,6 +1,7 @@
 //===- Layers.cpp - The four AFT layers -----------------------------------===//
 
 #include "aft/nn.h"
+#include "frontends/torch/nn/Clone.h"
 #include "frontends/torch/nn/Functional.h"
 #include "frontends/torch/nn/Options.h"
 #include "frontends/torch/nn/Plain.h"
@@ -38,6 +39,10 @@ AFTLayer::AFTLayer(MixerOptions opts, int64_t keyChannels)
       key(register_module("key", torch::nn::Linear(options.dim(), keyChannels))),
       value(register_module("value", torch::nn::Linear(options.dim(), options.dim()))),
       output(register_module("output", torch::nn::Linear(options.dim(), options.dim()))) {}
+
+void AFTLayer::clone_(torch::nn::Module &other, const Device &device) {
+  copyInto(other, *this, device);
+}
 
 Tensor AFTLayer::forward(Tensor x) {
   return output(mix(query(x), key(x), value(x)));
@@ -78,6 +83,10 @@ AFTFullImpl::AFTFullImpl(MixerOptions opts) : AFTLayer(opts, opts.dim()) {
   } else {
     bias = register_parameter("bias", at::zeros({context, context}));
   }
+}
+
+std::shared_ptr<torch::nn::Module> AFTFullImpl::clone(const Device &device) const {
+  return copied(*this, std::make_shared<AFTFullImpl>(options), device);
 }
 
 Tensor AFTFullImpl::mix(Tensor q, Tensor k, Tensor value) {
@@ -121,6 +130,10 @@ AFTLocalImpl::AFTLocalImpl(MixerOptions opts) : AFTLayer(opts, opts.dim()) {
     int64_t taps = options.causal() ? window : 2 * window - 1;
     band = register_parameter("band", at::zeros({context, taps}));
   }
+}
+
+std::shared_ptr<torch::nn::Module> AFTLocalImpl::clone(const Device &device) const {
+  return copied(*this, std::make_shared<AFTLocalImpl>(options), device);
 }
 
 Tensor AFTLocalImpl::mix(Tensor q, Tensor k, Tensor value) {
@@ -170,6 +183,10 @@ Tensor AFTLocalImpl::mixStep(Tensor q, Tensor k, Tensor value, Tensor positions,
 //===----------------------------------------------------------------------===//
 
 AFTSimpleImpl::AFTSimpleImpl(MixerOptions opts) : AFTLayer(opts, opts.dim()) {}
+
+std::shared_ptr<torch::nn::Module> AFTSimpleImpl::clone(const Device &device) const {
+  return copied(*this, std::make_shared<AFTSimpleImpl>(options), device);
+}
 
 Tensor AFTSimpleImpl::mix(Tensor q, Tensor k, Tensor value) {
   return (options.plain() ? P::simple : F::simple)(q, k, value, options.causal(),
@@ -226,6 +243,10 @@ Tensor AFTConvImpl::effectiveFilter() const {
   Tensor variance = (centred * centred).mean(axes, /*keepdim=*/true);
   return gamma.reshape(perHead) * centred / (variance + kFilterEps).sqrt() +
          beta.reshape(perHead);
+}
+
+std::shared_ptr<torch::nn::Module> AFTConvImpl::clone(const Device &device) const {
+  return copied(*this, std::make_shared<AFTConvImpl>(options), device);
 }
 
 Tensor AFTConvImpl::mix(Tensor q, Tensor k, Tensor value) {

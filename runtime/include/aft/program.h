@@ -94,7 +94,7 @@ enum class Bf16Products : uint8_t {
 };
 
 struct CompileOptions {
-  int threads = 0;           ///< 0: AFT_NUM_THREADS, else all CPUs
+  int threads = 0; ///< up to 4096; 0: AFT_NUM_THREADS, else all CPUs
   std::string cpu = "native";
   /// "cpu"; or "cuda-emulated": the kernels that an NVIDIA GPU would run, on the CPU, slowly:
   /// a test aid. "cuda" is an NVIDIA GPU of this machine, "cuda:sm_XX" one of that
@@ -146,7 +146,7 @@ struct SaveOptions {
 
 /// How an artifact is loaded.
 struct LoadOptions {
-  int threads = 0;           ///< 0: AFT_NUM_THREADS, else all CPUs
+  int threads = 0;           ///< up to 4096; 0: AFT_NUM_THREADS, else all CPUs
   bool trustWeights = false; ///< verifies the weights' sizes, but not their hash
   /// Reads weights into memory of the process whatever their size: see aft/aft.h.
   bool copyWeights = false;

@@ -52,6 +52,148 @@ TEST(Layers, ConvModelsRunAtAnotherResolution) {
   EXPECT_EQ(model->forward(at::randn({2, 3, 48, 48})).sizes(), (std::vector<int64_t>{2, 3}));
 }
 
+//===----------------------------------------------------------------------===//
+// Copies
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Says whether two modules hold the same numbers, and none in the same memory.
+void expectCopy(const torch::nn::Module &module, const torch::nn::Module &copy) {
+  auto parameters = module.named_parameters(), copies = copy.named_parameters();
+  ASSERT_EQ(parameters.keys(), copies.keys());
+  ASSERT_GT(parameters.size(), 0u);
+  for (const auto &item : parameters) {
+    Tensor own = copies[item.key()];
+    EXPECT_TRUE(own.equal(item.value())) << item.key();
+    EXPECT_NE(own.data_ptr(), item.value().data_ptr()) << item.key();
+    EXPECT_EQ(own.scalar_type(), item.value().scalar_type()) << item.key();
+    EXPECT_EQ(own.requires_grad(), item.value().requires_grad()) << item.key();
+    EXPECT_TRUE(own.is_leaf()) << item.key();
+  }
+}
+
+/// A user's own module around a layer of ours.
+struct AroundImpl : torch::nn::Cloneable<AroundImpl> {
+  AroundImpl() { reset(); }
+  void reset() override {
+    layer = register_module("layer", nn::AFTConv(nn::MixerOptions(8).heads(2).filter(3)));
+  }
+  nn::AFTConv layer = nullptr;
+};
+
+template <typename Module> std::shared_ptr<Module> cloned(const std::shared_ptr<Module> &module) {
+  return std::dynamic_pointer_cast<Module>(module->clone());
+}
+} // namespace
+
+TEST(Copies, OfLayersAreDeep) {
+  torch::manual_seed(5);
+  Tensor x = at::randn({2, 12, 8});
+  for (const char *mixer : {"full", "local", "simple", "conv"})
+    for (int64_t rank : {0, 3}) {
+      SCOPED_TRACE(mixer);
+      auto options = nn::MixerOptions(8).context(16).rank(rank).window(4).heads(2).filter(3);
+      std::shared_ptr<nn::AFTLayer> layer = nn::makeLayer(mixer, options.causal(true).gate("tanh"));
+      for (Tensor &parameter : layer->parameters())
+        parameter.data().normal_();
+      layer->query->weight.set_requires_grad(false);
+      layer->eval();
+      std::shared_ptr<nn::AFTLayer> copy = cloned(layer);
+      ASSERT_TRUE(copy);
+      EXPECT_EQ(typeid(*copy), typeid(*layer));
+      EXPECT_FALSE(copy->is_training());
+      expectCopy(*layer, *copy);
+      at::NoGradGuard noGradients;
+      Tensor y = layer->forward(x);
+      EXPECT_TRUE(copy->forward(x).equal(y));
+      // The members are those of the parameters, and nobody else's.
+      copy->value->weight.zero_();
+      copy->value->bias.zero_();
+      copy->output->bias.zero_();
+      EXPECT_EQ(copy->forward(x).abs().max().item<float>(), 0);
+      EXPECT_TRUE(layer->forward(x).equal(y));
+    }
+}
+
+TEST(Copies, OfModelsAreDeep) {
+  torch::manual_seed(6);
+  nn::LanguageModel model(
+      nn::LanguageModelOptions().layers(2).dim(8).vocabulary(20).context(16).window(4).rank(2));
+  nn::ImageClassifier images(nn::ImageClassifierOptions()
+                                 .image(32)
+                                 .patch(8)
+                                 .classes(3)
+                                 .layers(1)
+                                 .dim(16)
+                                 .heads(4)
+                                 .filter(3)
+                                 .mixer("conv"));
+  images->resize(48);
+  Tensor ids = at::randint(20, {2, 9}, at::kLong), pictures = at::randn({2, 3, 48, 48});
+  auto block = model->blocks[1]->as<nn::BlockImpl>();
+  block->dropout->options.p(0.75);
+  block->mixer->eval();
+  model->to(at::kDouble);
+  auto copy = cloned(model.ptr());
+  auto other = cloned(images.ptr());
+  expectCopy(*model, *copy);
+  expectCopy(*images, *other);
+  EXPECT_EQ(copy->blocks[1]->as<nn::BlockImpl>()->dropout->options.p(), 0.75);
+  EXPECT_EQ(copy->blocks[0]->as<nn::BlockImpl>()->dropout->options.p(), 0.1);
+  EXPECT_FALSE(copy->blocks[1]->as<nn::BlockImpl>()->mixer->is_training());
+  EXPECT_TRUE(copy->blocks[0]->as<nn::BlockImpl>()->mixer->is_training());
+  EXPECT_TRUE(copy->is_training());
+  model->eval();
+  copy->eval();
+  EXPECT_TRUE(copy->forward(ids).equal(model->forward(ids)));
+  EXPECT_TRUE(other->forward(pictures).equal(images->forward(pictures)));
+  // What is trained is one of them.
+  auto kept = model->forward(ids).detach().clone();
+  torch::optim::Adam adam(copy->parameters(), torch::optim::AdamOptions(0.1));
+  copy->forward(ids).square().mean().backward();
+  adam.step();
+  EXPECT_FALSE(copy->forward(ids).equal(kept));
+  EXPECT_TRUE(model->forward(ids).equal(kept));
+  for (const Tensor &parameter : model->parameters())
+    EXPECT_FALSE(parameter.grad().defined());
+}
+
+TEST(Copies, AreMadeWithTheModulesAround) {
+  torch::manual_seed(7);
+  auto around = std::make_shared<AroundImpl>();
+  around->layer->gamma.data().normal_();
+  around->layer->eval();
+  auto copy = cloned(around);
+  expectCopy(*around, *copy);
+  EXPECT_FALSE(copy->layer->is_training());
+  torch::nn::Sequential sequence(nn::AFTSimple(8), torch::nn::Linear(8, 4));
+  expectCopy(*sequence, *sequence->clone());
+  Tensor x = at::randn({2, 5, 8});
+  EXPECT_TRUE(copy->layer->forward(x).equal(around->layer->forward(x)));
+}
+
+TEST(Copies, CanBeSavedAndLoaded) {
+  torch::manual_seed(8);
+  nn::AFTFull layer(nn::MixerOptions(8).context(16).rank(3)), loaded(layer->options);
+  std::stringstream file;
+  torch::save(cloned(layer.ptr()), file);
+  torch::load(loaded, file);
+  expectCopy(*layer, *loaded);
+}
+
+TEST(Copies, OfWhatWasChangedAreRefused) {
+  nn::AFTSimple layer(8);
+  layer->register_module("extra", torch::nn::Linear(8, 8));
+  std::string message = refusal([&] { layer->clone(); });
+  EXPECT_NE(message.find("got 'extra' after it was made"), std::string::npos) << message;
+  nn::AFTSimple narrow(8);
+  narrow->replace_module("output", torch::nn::Linear(8, 4));
+  message = refusal([&] { narrow->clone(); });
+  EXPECT_NE(message.find("'weight' of torch::nn::LinearImpl is not of the shape"),
+            std::string::npos)
+      << message;
+}
+
 TEST(Layers, ConvBeginsAsSimple) {
   torch::manual_seed(1);
   nn::AFTConv conv(nn::MixerOptions(8).heads(8).filter(5));

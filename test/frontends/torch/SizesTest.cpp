@@ -79,6 +79,79 @@ TEST(Buffers, ThatWereKnownMayNotChange) {
   EXPECT_NE(message.find("the buffer 'mask' was changed"), std::string::npos) << message;
 }
 
+namespace {
+/// A mixer with a buffer that says how weights fall with the distance: as it is, or the base of
+/// powers.
+struct Falling : torch::nn::Module {
+  explicit Falling(bool isTable) : isTable(isTable) {
+    Tensor at = at::arange(kLongest).to(at::kFloat);
+    distance = (at.unsqueeze(1) - at).abs();
+    decay = at::tensor({0.5, 0.75, 0.875, 1.0}, at::kFloat).view({4, 1, 1});
+    if (isTable)
+      table = register_buffer("table", at::pow(decay, distance));
+    else
+      decay = register_buffer("decay", decay);
+  }
+  Tensor forward(Tensor x) {
+    Tensor heads = x.unsqueeze(1), weights = isTable ? table : at::pow(decay, distance);
+    return at::matmul(weights, heads.exp() * heads) / at::matmul(weights, heads.exp());
+  }
+  bool isTable;
+  Tensor distance, decay, table;
+};
+} // namespace
+
+TEST(Buffers, OfDistancesArePartOfTheProgram) {
+  at::manual_seed(4);
+  auto module = std::make_shared<Falling>(/*isTable=*/true);
+  at::NoGradGuard noGradients;
+  Tensor x = at::randn({2, kLongest, 4});
+  auto compiled = compile(module, {x}, withoutCache());
+  EXPECT_EQ(compiled.text().find("\"table\""), std::string::npos) << compiled.text();
+  expectClose(compiled(x), module->forward(x), 4e-6);
+  module->table[2][3][7] = 0.5;
+  std::string message = refusal([&] { compiled(x); });
+  EXPECT_NE(message.find("the buffer 'table' was changed"), std::string::npos) << message;
+}
+
+/// A decay that cannot be negative has a logarithm, one that is negative later has none.
+TEST(Buffers, ThatAreBasesMayNotBecomeNegative) {
+  at::manual_seed(4);
+  auto module = std::make_shared<Falling>(/*isTable=*/false);
+  at::NoGradGuard noGradients;
+  Tensor x = at::randn({2, kLongest, 4});
+  auto compiled = compile(module, {x}, withoutCache());
+  EXPECT_NE(compiled.text().find("\"decay\""), std::string::npos);
+  module->decay.mul_(0.5); // other numbers, but none below 0
+  expectClose(compiled(x), module->forward(x), 4e-6);
+  module->decay[1][0][0] = -0.5;
+  std::string message = refusal([&] { compiled(x); });
+  EXPECT_NE(
+      message.find("the buffer 'decay' was changed; the program was compiled for numbers that "
+                   "are not negative"),
+      std::string::npos)
+      << message;
+  std::string file = testing::TempDir() + "aft-falling.so";
+  EXPECT_NE(refusal([&] { compiled.save(file); }).find("the buffer 'decay'"), std::string::npos);
+  module->decay[1][0][0] = 0.5; // all is well again
+  expectClose(compiled(x), module->forward(x), 4e-6);
+}
+
+/// The same number on all diagonals is what memories begin with.
+TEST(Buffers, OfOneNumberAreNoTables) {
+  struct Memory : torch::nn::Module {
+    Memory() { memory = register_buffer("memory", at::zeros({3, 16, 16})); }
+    Tensor forward(Tensor x) { return x + memory; }
+    Tensor memory;
+  };
+  auto module = std::make_shared<Memory>();
+  at::NoGradGuard noGradients;
+  Tensor x = at::randn({3, 16, 16});
+  auto compiled = compile(module, {x}, withoutCache());
+  module->memory.fill_(2);
+  expectClose(compiled(x), module->forward(x), 4e-6);
+}
+
 /// Statistics begin as zeros; they are no pattern, and may be set later.
 TEST(Buffers, OfOtherNumbersAreRead) {
   torch::nn::BatchNorm1d norm(24);

@@ -1,7 +1,11 @@
 //===- nn.h - AFT layers and the paper's models as LibTorch modules -------===//
 // Ordinary torch::nn::Modules: they run eagerly, train with torch::optim,
-// print, save and load as any other. Shapes use B batch, T positions, d
+// print, clone, save and load as any other. Shapes use B batch, T positions, d
 // channels. Source: Zhai et al., arXiv 2105.14103.
+//
+// clone() copies deeply, to a device where one is given: a copy has parameters of its own, which
+// take gradients where those of the module do, and trains where it does. It throws c10::Error where
+// parameters or modules were added, or replaced by ones of another shape.
 
 #ifndef AFT_NN_H
 #define AFT_NN_H
@@ -16,6 +20,8 @@
 #include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -74,6 +80,9 @@ protected:
                                 torch::Tensor positions, MixerState &state) = 0;
   torch::Tensor zeros(std::vector<int64_t> shape, double value = 0) const;
   MixerState emptySums(int64_t batch, int64_t keyChannels) const;
+
+private:
+  void clone_(torch::nn::Module &other, const std::optional<torch::Device> &device) override;
 };
 
 /// AFT-full (Eq 2): a learned bias for every pair of positions.
@@ -82,6 +91,8 @@ public:
   explicit AFTFullImpl(MixerOptions options);
   explicit AFTFullImpl(int64_t dim) : AFTFullImpl(MixerOptions(dim)) {}
   MixerState initialState(int64_t batch) const override;
+  std::shared_ptr<torch::nn::Module>
+  clone(const std::optional<torch::Device> &device = std::nullopt) const override;
   torch::Tensor mix(torch::Tensor q, torch::Tensor k, torch::Tensor v) override;
   /// u, v [context, rank], or bias [context, context] when the rank is 0.
   torch::Tensor u, v, bias;
@@ -98,6 +109,8 @@ public:
   explicit AFTLocalImpl(MixerOptions options);
   explicit AFTLocalImpl(int64_t dim) : AFTLocalImpl(MixerOptions(dim)) {}
   MixerState initialState(int64_t batch) const override;
+  std::shared_ptr<torch::nn::Module>
+  clone(const std::optional<torch::Device> &device = std::nullopt) const override;
   torch::Tensor mix(torch::Tensor q, torch::Tensor k, torch::Tensor v) override;
   /// u, v [context, rank], or band [context, taps] when the rank is 0.
   torch::Tensor u, v, band;
@@ -114,6 +127,8 @@ public:
   explicit AFTSimpleImpl(MixerOptions options);
   explicit AFTSimpleImpl(int64_t dim) : AFTSimpleImpl(MixerOptions(dim)) {}
   MixerState initialState(int64_t batch) const override;
+  std::shared_ptr<torch::nn::Module>
+  clone(const std::optional<torch::Device> &device = std::nullopt) const override;
   torch::Tensor mix(torch::Tensor q, torch::Tensor k, torch::Tensor v) override;
 
 protected:
@@ -130,6 +145,8 @@ public:
   explicit AFTConvImpl(MixerOptions options);
   explicit AFTConvImpl(int64_t dim) : AFTConvImpl(MixerOptions(dim)) {}
   MixerState initialState(int64_t batch) const override;
+  std::shared_ptr<torch::nn::Module>
+  clone(const std::optional<torch::Device> &device = std::nullopt) const override;
   torch::Tensor mix(torch::Tensor q, torch::Tensor k, torch::Tensor v) override;
   /// The filter after re-parameterisation: [h, s], [h, s, s] or [h, s, s, s].
   torch::Tensor effectiveFilter() const;
@@ -151,12 +168,16 @@ public:
   BlockImpl(const std::string &mixer, const MixerOptions &options, double dropout);
   torch::Tensor forward(torch::Tensor x);
   torch::Tensor step(torch::Tensor x, torch::Tensor positions, MixerState &state);
+  std::shared_ptr<torch::nn::Module>
+  clone(const std::optional<torch::Device> &device = std::nullopt) const override;
   std::shared_ptr<AFTLayer> mixer;
   torch::nn::LayerNorm norm1, norm2;
   torch::nn::Linear up, down;
   torch::nn::Dropout dropout;
 
 private:
+  BlockImpl(std::shared_ptr<AFTLayer> mixer, double dropout);
+  void clone_(torch::nn::Module &other, const std::optional<torch::Device> &device) override;
   torch::Tensor feedForward(torch::Tensor x);
 };
 TORCH_MODULE(Block);
@@ -188,6 +209,8 @@ public:
   std::vector<torch::Tensor> step(const std::vector<torch::Tensor> &inputs);
   /// The state before the first position, all layers' tensors in order.
   std::vector<torch::Tensor> initialState(int64_t batch) const;
+  std::shared_ptr<torch::nn::Module>
+  clone(const std::optional<torch::Device> &device = std::nullopt) const override;
   LanguageModelOptions options;
   torch::nn::Embedding tokens;
   torch::Tensor positions;
@@ -195,6 +218,9 @@ public:
   torch::nn::ModuleList blocks;
   torch::nn::LayerNorm norm;
   torch::nn::Linear head;
+
+private:
+  void clone_(torch::nn::Module &other, const std::optional<torch::Device> &device) override;
 };
 TORCH_MODULE(LanguageModel);
 
@@ -221,12 +247,17 @@ public:
   torch::Tensor forward(torch::Tensor images);
   /// Sets the resolution of a conv model; weights stay as they are.
   void resize(int64_t image);
+  std::shared_ptr<torch::nn::Module>
+  clone(const std::optional<torch::Device> &device = std::nullopt) const override;
   ImageClassifierOptions options;
   torch::nn::Linear embed;
   torch::Tensor classToken, positions;
   torch::nn::ModuleList blocks;
   torch::nn::LayerNorm norm;
   torch::nn::Linear head;
+
+private:
+  void clone_(torch::nn::Module &other, const std::optional<torch::Device> &device) override;
 };
 TORCH_MODULE(ImageClassifier);
 

@@ -43,6 +43,32 @@ TEST_F(CudaTensors, RunsWhereTheyAreOnTheCurrentStream) {
   EXPECT_EQ(state().launches.back().stream, nullptr);
 }
 
+/// Of what is on a GPU, too; where none is given they stay where the module is.
+TEST_F(CudaTensors, CopiesOfModulesGoToTheDeviceThatIsGiven) {
+  torch::manual_seed(4);
+  nn::LanguageModel model(
+      nn::LanguageModelOptions().vocabulary(20).layers(1).dim(16).context(12).window(4).rank(0));
+  auto expectOn = [&](const torch::nn::Module &copy, at::Device device) {
+    auto parameters = copy.named_parameters();
+    ASSERT_EQ(parameters.keys(), model->named_parameters().keys());
+    for (const auto &item : model->named_parameters()) {
+      const at::Tensor &own = parameters[item.key()];
+      EXPECT_EQ(own.device(), device) << item.key();
+      EXPECT_NE(own.data_ptr(), item.value().data_ptr()) << item.key();
+      EXPECT_TRUE(own.cpu().equal(item.value().cpu())) << item.key();
+    }
+  };
+  at::Device first(at::kCUDA, 0), second(at::kCUDA, 1);
+  auto copy = std::dynamic_pointer_cast<nn::LanguageModelImpl>(model->clone(first));
+  expectOn(*copy, first);
+  EXPECT_EQ(copy->blocks[0]->as<nn::BlockImpl>()->mixer->query->weight.device(), first);
+  EXPECT_EQ(copy->positions.device(), first);
+  expectOn(*copy->clone(), first);
+  expectOn(*copy->clone(second), second);
+  expectOn(*copy->clone(at::Device(at::kCPU)), at::kCPU);
+  EXPECT_TRUE(model->positions.is_cpu());
+}
+
 TEST_F(CudaTensors, RunsALanguageModel) {
   torch::manual_seed(5);
   nn::LanguageModel model(

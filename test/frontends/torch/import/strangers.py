@@ -440,7 +440,7 @@ class Clock(Layer):
 class DecayPowers(Layer):
     """A decay per head below 1 to the power of the distance, as retention has it, in a buffer."""
 
-    raised = "full"
+    raised = "conv"
 
     def __init__(self, heads=4):
         super().__init__()
