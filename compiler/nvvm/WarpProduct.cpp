@@ -19,9 +19,11 @@ using namespace aft;
 
 static constexpr unsigned kGlobalSpace = 1, kSharedSpace = 3;
 /// nvvm.mma.sync takes bf16 for f16 and is refused.
-static constexpr llvm::StringLiteral kProduct = "llvm.nvvm.mma.m16n8k16.row.col.bf16";
-/// Matrices of 8 x 8 that are loaded at once.
-static constexpr int64_t kLoaded = 4, kLoadedSide = 8;
+static constexpr llvm::StringLiteral kProduct = "llvm.nvvm.mma.m16n8k16.row.col.bf16",
+                                     kProductTF32 = "llvm.nvvm.mma.m16n8k8.row.col.tf32",
+                                     kRoundTF32 = "llvm.nvvm.f2tf32.rna";
+/// Matrices of eight rows of 16 bytes that are loaded at once; a row is for so many threads.
+static constexpr int64_t kLoaded = 4, kLoadedSide = 8, kRowThreads = 4;
 
 static Value inSpace(OpBuilder &builder, Location loc, Value pointer, unsigned space) {
   auto type = LLVM::LLVMPointerType::get(builder.getContext(), space);
@@ -68,19 +70,23 @@ struct LowerCopyWait : ConvertOpToLLVMPattern<CopyWaitOp> {
   }
 };
 
-/// Emits the instructions of a product: for each 16 steps the fragments of A and B, which
-/// stay in registers, then all products of them.
+/// Emits the instructions of a product: for the steps that one multiplies the fragments of A
+/// and B, which stay in registers, then all products of them.
 class WarpProductLowering {
 public:
   using Address = llvm::function_ref<Value(ValueRange indices)>;
   WarpProductLowering(OpBuilder &builder, WarpProductOp op)
       : e(builder, op.getLoc()), builder(builder), op(op),
-        lane(builder.create<arith::RemUIOp>(e.loc, op.getThread(), e.index(kWarpThreads))) {}
+        lane(builder.create<arith::RemUIOp>(e.loc, op.getThread(), e.index(kWarpThreads))),
+        bits(op.getA().getType().getElementTypeBitWidth()) {}
   SmallVector<Value> run(Address a, Address b);
 
 private:
   SmallVector<Value> loadSquares(Address address, ValueRange first, Value outer, Value inner,
                                  bool turned);
+  SmallVector<Value> loadAcross(Address address, ValueRange first, int64_t step, int64_t place,
+                                int64_t sides);
+  SmallVector<Value> rounded(ValueRange numbers);
   SmallVector<Value> loadA(Address a, int64_t row, int64_t step);
   SmallVector<Value> loadB(Address b, int64_t column, int64_t step);
   Value multiply(ValueRange a, ValueRange b, Value sums);
@@ -88,15 +94,19 @@ private:
     return builder.create<arith::RemUIOp>(e.loc, value, e.index(by));
   }
   /// Of the addresses that a thread gives, eight for each square: its place in the square,
-  /// and whether the square is in the second half of the four, or second in its half.
+  /// and `by` where the square is in the second half of the four, or second in its half.
   Value inSquare() { return rest(lane, kLoadedSide); }
-  Value half() { return e.mul(e.div(lane, 2 * kLoadedSide), kLoadedSide); }
-  Value second() { return e.mul(rest(e.div(lane, kLoadedSide), 2), kLoadedSide); }
+  Value half(int64_t by) { return e.mul(e.div(lane, 2 * kLoadedSide), by); }
+  Value second(int64_t by) { return e.mul(rest(e.div(lane, kLoadedSide), 2), by); }
+  /// Steps in a square.
+  int64_t steps() const { return fragmentSteps(bits) / 2; }
+  bool isTF32() const { return bits == 32; }
 
   Emitter e;
   OpBuilder &builder;
   WarpProductOp op;
   Value lane;
+  int64_t bits; ///< of a number of A and B
 };
 
 struct LowerWarpProduct : ConvertOpToLLVMPattern<WarpProductOp> {
@@ -144,22 +154,64 @@ SmallVector<Value> WarpProductLowering::loadSquares(Address address, ValueRange 
   return squares;
 }
 
-/// Of 16 x 16: the upper and the lower square of the first eight steps, then of the others.
-SmallVector<Value> WarpProductLowering::loadA(Address a, int64_t row, int64_t step) {
-  if (op.getTransposedA())
-    return loadSquares(a, op.getAIndices(), e.add(e.add(half(), inSquare()), step),
-                       e.add(second(), row), /*turned=*/true);
-  return loadSquares(a, op.getAIndices(), e.add(e.add(second(), inSquare()), row),
-                     e.add(half(), step), /*turned=*/false);
+/// Numbers of 32 bits that lie across, which are not turned while they are loaded, one by one:
+/// for the first steps and the others those at `place` and eight further, `sides` in all.
+SmallVector<Value> WarpProductLowering::loadAcross(Address address, ValueRange first, int64_t step,
+                                                   int64_t place, int64_t sides) {
+  SmallVector<Value> numbers;
+  for (int64_t i = 0; i < 2 * sides; ++i) {
+    SmallVector<Value> indices(first);
+    Value &outer = indices[indices.size() - 2], &inner = indices.back();
+    outer = e.add(e.add(outer, rest(lane, kRowThreads)), step + i / sides * steps());
+    inner = e.add(e.add(inner, e.div(lane, kRowThreads)), place + i % sides * kLoadedSide);
+    numbers.push_back(
+        builder.create<LLVM::LoadOp>(e.loc, builder.getI32Type(), address(indices)));
+  }
+  return numbers;
 }
 
-/// Of 16 x 16: the first eight steps of eight columns and the others, then of the next columns.
+/// f32 as TF32, both as integers.
+SmallVector<Value> WarpProductLowering::rounded(ValueRange numbers) {
+  SmallVector<Value> results;
+  for (Value number : numbers) {
+    Value wide = builder.create<LLVM::BitcastOp>(e.loc, builder.getF32Type(), number);
+    results.push_back(builder
+                          .create<LLVM::CallIntrinsicOp>(e.loc, builder.getI32Type(),
+                                                         builder.getStringAttr(kRoundTF32),
+                                                         ValueRange{wide})
+                          .getResult(0));
+  }
+  return results;
+}
+
+/// The upper and the lower square of the first half of the steps, then of the others.
+SmallVector<Value> WarpProductLowering::loadA(Address a, int64_t row, int64_t step) {
+  if (op.getTransposedA() && isTF32())
+    return rounded(loadAcross(a, op.getAIndices(), step, row, /*sides=*/2));
+  if (op.getTransposedA())
+    return loadSquares(a, op.getAIndices(), e.add(e.add(half(steps()), inSquare()), step),
+                       e.add(second(kLoadedSide), row), /*turned=*/true);
+  SmallVector<Value> squares =
+      loadSquares(a, op.getAIndices(), e.add(e.add(second(kLoadedSide), inSquare()), row),
+                  e.add(half(steps()), step), /*turned=*/false);
+  return isTF32() ? rounded(squares) : squares;
+}
+
+/// The first half of the steps of eight columns and the others, then of the next columns.
 SmallVector<Value> WarpProductLowering::loadB(Address b, int64_t column, int64_t step) {
-  if (op.getTransposedB())
-    return loadSquares(b, op.getBIndices(), e.add(e.add(half(), inSquare()), column),
-                       e.add(second(), step), /*turned=*/false);
-  return loadSquares(b, op.getBIndices(), e.add(e.add(second(), inSquare()), step),
-                     e.add(half(), column), /*turned=*/true);
+  if (!op.getTransposedB() && isTF32()) {
+    SmallVector<Value> both;
+    for (int64_t next : {column, column + kFragmentColumns})
+      llvm::append_range(both, loadAcross(b, op.getBIndices(), step, next, /*sides=*/1));
+    return rounded(both);
+  }
+  if (!op.getTransposedB())
+    return loadSquares(b, op.getBIndices(), e.add(e.add(second(steps()), inSquare()), step),
+                       e.add(half(kLoadedSide), column), /*turned=*/true);
+  SmallVector<Value> squares =
+      loadSquares(b, op.getBIndices(), e.add(e.add(half(kLoadedSide), inSquare()), column),
+                  e.add(second(steps()), step), /*turned=*/false);
+  return isTF32() ? rounded(squares) : squares;
 }
 
 Value WarpProductLowering::multiply(ValueRange a, ValueRange b, Value sums) {
@@ -173,7 +225,7 @@ Value WarpProductLowering::multiply(ValueRange a, ValueRange b, Value sums) {
   Value product = builder
                       .create<LLVM::CallIntrinsicOp>(
                           e.loc, LLVM::LLVMStructType::getLiteral(builder.getContext(), types),
-                          builder.getStringAttr(kProduct), operands)
+                          builder.getStringAttr(isTF32() ? kProductTF32 : kProduct), operands)
                       .getResult(0);
   for (int64_t i = 0; i < kFragmentNumbers; ++i)
     numbers[i] = builder.create<LLVM::ExtractValueOp>(e.loc, product, i);
@@ -183,7 +235,8 @@ Value WarpProductLowering::multiply(ValueRange a, ValueRange b, Value sums) {
 SmallVector<Value> WarpProductLowering::run(Address addressA, Address addressB) {
   int64_t down = op.getRows() / kFragmentRows, across = op.getColumns() / kFragmentColumns;
   SmallVector<Value> sums(op.getSums());
-  for (int64_t step = 0; step < static_cast<int64_t>(op.getDepth()); step += kFragmentDepth) {
+  for (int64_t step = 0; step < static_cast<int64_t>(op.getDepth());
+       step += fragmentSteps(bits)) {
     SmallVector<SmallVector<Value>> left, right;
     for (int64_t i = 0; i < down; ++i)
       left.push_back(loadA(addressA, i * kFragmentRows, step));

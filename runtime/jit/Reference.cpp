@@ -137,6 +137,9 @@ static double largest(const Buffer &buffer) {
   return most;
 }
 
+/// Of what is computed with products whose factors are rounded to 10 bits of mantissa.
+static constexpr double kTF32Limit = 1e-3;
+
 static double limitFor(DType dtype, double size) {
   switch (dtype) {
   case DType::f32:
@@ -167,6 +170,9 @@ Comparison aft::compareWithReference(const Array &found, const Array &expected,
   }
   // Everything but a mixer's result is measured as a gradient is.
   result.limit = limitFor(dtype, size) * (facts.isMixer ? 1 : 50);
+  // A mixer alone has no such product.
+  if (facts.tf32 && dtype == DType::f32 && !facts.isMixer)
+    result.limit = std::max(result.limit, kTF32Limit);
   int64_t count = found.elements();
   if (!facts.isMixer)
     for (int64_t i = 0; i < count; ++i)

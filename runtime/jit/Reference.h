@@ -17,6 +17,8 @@ struct ReferenceFacts {
   int values = -1;
   /// The input whose relu gates the values: it has no bound, so its size counts.
   int gates = -1;
+  /// Matrix products of f32 may have rounded their factors to TF32.
+  bool tf32 = false;
 };
 
 /// The public functions of a program as they are written, without compiling it.

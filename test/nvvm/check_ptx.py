@@ -114,6 +114,13 @@ WARPS = ("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", "ldmatrix.sync.a
          "cp.async.cg.shared.global")
 
 
+def tf32_instructions(name):
+    """What stands in a product of f32 in TF32; factors that lie across are loaded one by one."""
+    return ["mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32", "cvt.rna.tf32.f32",
+            *([] if "odd" in name else ["cp.async.cg.shared.global"]),
+            *([] if "turned" in name else ["ldmatrix.sync.aligned.m8n8.x4"])]
+
+
 def narrow(text):
     """Kernels without vectors of 16 bytes."""
     kernels = re.split(r"(?=\.visible \.entry)", text)[1:]
@@ -133,6 +140,11 @@ def check(name, path, flags=()):
             problems.append(f"{arch}: {done.stderr.strip()[:300] or 'no PTX'}")
         if name.startswith(VECTORS):
             problems += [f"{arch}: {kernel} has no vectors of 16 bytes" for kernel in narrow(done.stdout)]
+        if "--f32-products=tf32" in flags:
+            problems += [f"{arch}: no {instruction}" for instruction in tf32_instructions(name)
+                         if instruction not in done.stdout]
+        elif "tf32" in done.stdout:
+            problems.append(f"{arch}: TF32 without request")
         if name.startswith("matmul bf16") or name.startswith("full") and name.endswith("bf16"):
             expected = WARPS[:2 if "odd" in name or name.startswith("full") else 3]
             problems += [f"{arch}: no {instruction}" for instruction in expected
@@ -192,5 +204,12 @@ for name, program in programs.items():
     good &= check(name, path)
 good &= check("training step of a language model", os.path.join(INPUTS, "language-model.mlir"),
               ["--training=adamw"])
+good &= check("training step of a language model in TF32", os.path.join(INPUTS, "language-model.mlir"),
+              ["--training=adamw", "--f32-products=tf32"])
+for name, program in programs.items():
+    if name.startswith("matmul bf16"):
+        # The sums are f32 anyway.
+        open(path, "w").write(program.replace("bf16", "f32"))
+        good &= check(name.replace("bf16", "tf32"), path, ["--f32-products=tf32"])
 good &= check_artifact(path)
 sys.exit(not good)

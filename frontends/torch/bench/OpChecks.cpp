@@ -89,6 +89,7 @@ static void compare(const Options &o, const Tensors &inputs, size_t index, const
     facts = {/*isMixer=*/true, /*values=*/2};
     sizes = buffersOf(operands);
   }
+  facts.tf32 = o.tf32() && o.isProduct();
   aft::Comparison comparison = aft::compareWithReference(arrayOf(found), expected, sizes, facts);
   check.add(comparison.error, comparison.limit);
 }
