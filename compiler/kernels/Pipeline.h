@@ -17,8 +17,8 @@ struct CompileReport;
 /// it may round factors of f32.
 /// Where there is a report, it learns what was fused and why not, and where in
 /// the arena everything lies.
-void buildKernelsPipeline(mlir::OpPassManager &passes, bool lowMemory, bool libraryProducts, bool tf32,
-                          CompileReport *report = nullptr);
+void buildKernelsPipeline(mlir::OpPassManager &passes, bool lowMemory, bool libraryProducts,
+                          bool tf32, CompileReport *report = nullptr);
 
 } // namespace aft
 

@@ -75,20 +75,30 @@ struct LowerCopyWait : ConvertOpToLLVMPattern<CopyWaitOp> {
 class WarpProductLowering {
 public:
   using Address = llvm::function_ref<Value(ValueRange indices)>;
+  /// A or B from some indices on.
+  struct Factor {
+    MemRefType type;
+    ValueRange first;
+    Address address;
+  };
   WarpProductLowering(OpBuilder &builder, WarpProductOp op)
       : e(builder, op.getLoc()), builder(builder), op(op),
         lane(builder.create<arith::RemUIOp>(e.loc, op.getThread(), e.index(kWarpThreads))),
         bits(op.getA().getType().getElementTypeBitWidth()) {}
-  SmallVector<Value> run(Address a, Address b);
+  SmallVector<Value> run(const Factor &a, const Factor &b);
 
 private:
-  SmallVector<Value> loadSquares(Address address, ValueRange first, Value outer, Value inner,
-                                 bool turned);
-  SmallVector<Value> loadAcross(Address address, ValueRange first, int64_t step, int64_t place,
-                                int64_t sides);
+  /// A distance from the first element: by thread, and for all of them.
+  struct Offset {
+    Value own;
+    int64_t all = 0;
+  };
+  Value addressOf(const Factor &factor, Offset outer, Offset inner);
+  SmallVector<Value> loadSquares(const Factor &factor, Offset outer, Offset inner, bool turned);
+  SmallVector<Value> loadAcross(const Factor &factor, int64_t step, int64_t place, int64_t sides);
   SmallVector<Value> rounded(ValueRange numbers);
-  SmallVector<Value> loadA(Address a, int64_t row, int64_t step);
-  SmallVector<Value> loadB(Address b, int64_t column, int64_t step);
+  SmallVector<Value> loadA(const Factor &a, int64_t row, int64_t step);
+  SmallVector<Value> loadB(const Factor &b, int64_t column, int64_t step);
   Value multiply(ValueRange a, ValueRange b, Value sums);
   Value rest(Value value, int64_t by) {
     return builder.create<arith::RemUIOp>(e.loc, value, e.index(by));
@@ -123,31 +133,46 @@ struct LowerWarpProduct : ConvertOpToLLVMPattern<WarpProductOp> {
       Value pointer = getStridedElementPtr(loc, type, descriptor, converted, rewriter);
       return inSpace(rewriter, loc, pointer, kSharedSpace);
     };
-    rewriter.replaceOp(op, WarpProductLowering(rewriter, op)
-                               .run(
-                                   [&](ValueRange indices) {
-                                     return address(op.getA().getType(), adaptor.getA(), indices);
-                                   },
-                                   [&](ValueRange indices) {
-                                     return address(op.getB().getType(), adaptor.getB(), indices);
-                                   }));
+    MemRefType typeA = op.getA().getType(), typeB = op.getB().getType();
+    auto addressA = [&](ValueRange indices) { return address(typeA, adaptor.getA(), indices); };
+    auto addressB = [&](ValueRange indices) { return address(typeB, adaptor.getB(), indices); };
+    rewriter.replaceOp(
+        op, WarpProductLowering(rewriter, op)
+                .run({typeA, op.getAIndices(), addressA}, {typeB, op.getBIndices(), addressB}));
     return success();
   }
 };
 
 } // namespace
 
-/// Four squares; this thread's address is at `outer` and `inner` from the first element.
-SmallVector<Value> WarpProductLowering::loadSquares(Address address, ValueRange first, Value outer,
-                                                    Value inner, bool turned) {
-  SmallVector<Value> indices(first);
-  indices[indices.size() - 2] = e.add(indices[indices.size() - 2], outer);
-  indices.back() = e.add(indices.back(), inner);
+/// What is the same for all threads is added last: it then stands in the instruction, and all
+/// loads of a factor share an address.
+Value WarpProductLowering::addressOf(const Factor &factor, Offset outer, Offset inner) {
+  SmallVector<Value> indices(factor.first);
+  Value &row = indices[indices.size() - 2], &place = indices.back();
+  row = e.add(row, outer.own);
+  place = e.add(place, inner.own);
+  auto [strides, offset] = getStridesAndOffset(factor.type);
+  int64_t stride = strides[strides.size() - 2];
+  if (ShapedType::isDynamic(stride)) {
+    row = e.add(row, outer.all);
+    place = e.add(place, inner.all);
+    return factor.address(indices);
+  }
+  Value pointer = factor.address(indices);
+  int64_t distance = outer.all * stride + inner.all;
+  return builder.create<LLVM::GEPOp>(e.loc, pointer.getType(), factor.type.getElementType(),
+                                     pointer, ArrayRef<LLVM::GEPArg>{int32_t(distance)});
+}
+
+/// Four squares; the offsets are those of this thread's address.
+SmallVector<Value> WarpProductLowering::loadSquares(const Factor &factor, Offset outer,
+                                                    Offset inner, bool turned) {
   auto layout = turned ? NVVM::MMALayout::col : NVVM::MMALayout::row;
   SmallVector<Type> types(kLoaded, builder.getI32Type());
   Value loaded = builder.create<NVVM::LdMatrixOp>(
-      e.loc, LLVM::LLVMStructType::getLiteral(builder.getContext(), types), address(indices),
-      kLoaded, layout);
+      e.loc, LLVM::LLVMStructType::getLiteral(builder.getContext(), types),
+      addressOf(factor, outer, inner), kLoaded, layout);
   SmallVector<Value> squares;
   for (int64_t i = 0; i < kLoaded; ++i)
     squares.push_back(builder.create<LLVM::ExtractValueOp>(e.loc, loaded, i));
@@ -156,16 +181,14 @@ SmallVector<Value> WarpProductLowering::loadSquares(Address address, ValueRange 
 
 /// Numbers of 32 bits that lie across, which are not turned while they are loaded, one by one:
 /// for the first steps and the others those at `place` and eight further, `sides` in all.
-SmallVector<Value> WarpProductLowering::loadAcross(Address address, ValueRange first, int64_t step,
+SmallVector<Value> WarpProductLowering::loadAcross(const Factor &factor, int64_t step,
                                                    int64_t place, int64_t sides) {
   SmallVector<Value> numbers;
   for (int64_t i = 0; i < 2 * sides; ++i) {
-    SmallVector<Value> indices(first);
-    Value &outer = indices[indices.size() - 2], &inner = indices.back();
-    outer = e.add(e.add(outer, rest(lane, kRowThreads)), step + i / sides * steps());
-    inner = e.add(e.add(inner, e.div(lane, kRowThreads)), place + i % sides * kLoadedSide);
+    Offset outer{rest(lane, kRowThreads), step + i / sides * steps()};
+    Offset inner{e.div(lane, kRowThreads), place + i % sides * kLoadedSide};
     numbers.push_back(
-        builder.create<LLVM::LoadOp>(e.loc, builder.getI32Type(), address(indices)));
+        builder.create<LLVM::LoadOp>(e.loc, builder.getI32Type(), addressOf(factor, outer, inner)));
   }
   return numbers;
 }
@@ -185,32 +208,32 @@ SmallVector<Value> WarpProductLowering::rounded(ValueRange numbers) {
 }
 
 /// The upper and the lower square of the first half of the steps, then of the others.
-SmallVector<Value> WarpProductLowering::loadA(Address a, int64_t row, int64_t step) {
+SmallVector<Value> WarpProductLowering::loadA(const Factor &a, int64_t row, int64_t step) {
   if (op.getTransposedA() && isTF32())
-    return rounded(loadAcross(a, op.getAIndices(), step, row, /*sides=*/2));
+    return rounded(loadAcross(a, step, row, /*sides=*/2));
   if (op.getTransposedA())
-    return loadSquares(a, op.getAIndices(), e.add(e.add(half(steps()), inSquare()), step),
-                       e.add(second(kLoadedSide), row), /*turned=*/true);
+    return loadSquares(a, {e.add(half(steps()), inSquare()), step}, {second(kLoadedSide), row},
+                       /*turned=*/true);
   SmallVector<Value> squares =
-      loadSquares(a, op.getAIndices(), e.add(e.add(second(kLoadedSide), inSquare()), row),
-                  e.add(half(steps()), step), /*turned=*/false);
+      loadSquares(a, {e.add(second(kLoadedSide), inSquare()), row}, {half(steps()), step},
+                  /*turned=*/false);
   return isTF32() ? rounded(squares) : squares;
 }
 
 /// The first half of the steps of eight columns and the others, then of the next columns.
-SmallVector<Value> WarpProductLowering::loadB(Address b, int64_t column, int64_t step) {
+SmallVector<Value> WarpProductLowering::loadB(const Factor &b, int64_t column, int64_t step) {
   if (!op.getTransposedB() && isTF32()) {
     SmallVector<Value> both;
     for (int64_t next : {column, column + kFragmentColumns})
-      llvm::append_range(both, loadAcross(b, op.getBIndices(), step, next, /*sides=*/1));
+      llvm::append_range(both, loadAcross(b, step, next, /*sides=*/1));
     return rounded(both);
   }
   if (!op.getTransposedB())
-    return loadSquares(b, op.getBIndices(), e.add(e.add(second(steps()), inSquare()), step),
-                       e.add(half(kLoadedSide), column), /*turned=*/true);
+    return loadSquares(b, {e.add(second(steps()), inSquare()), step}, {half(kLoadedSide), column},
+                       /*turned=*/true);
   SmallVector<Value> squares =
-      loadSquares(b, op.getBIndices(), e.add(e.add(half(kLoadedSide), inSquare()), column),
-                  e.add(second(steps()), step), /*turned=*/false);
+      loadSquares(b, {e.add(half(kLoadedSide), inSquare()), column}, {second(steps()), step},
+                  /*turned=*/false);
   return isTF32() ? rounded(squares) : squares;
 }
 
@@ -232,16 +255,15 @@ Value WarpProductLowering::multiply(ValueRange a, ValueRange b, Value sums) {
   return builder.create<vector::FromElementsOp>(e.loc, sums.getType(), numbers);
 }
 
-SmallVector<Value> WarpProductLowering::run(Address addressA, Address addressB) {
+SmallVector<Value> WarpProductLowering::run(const Factor &a, const Factor &b) {
   int64_t down = op.getRows() / kFragmentRows, across = op.getColumns() / kFragmentColumns;
   SmallVector<Value> sums(op.getSums());
-  for (int64_t step = 0; step < static_cast<int64_t>(op.getDepth());
-       step += fragmentSteps(bits)) {
+  for (int64_t step = 0; step < static_cast<int64_t>(op.getDepth()); step += fragmentSteps(bits)) {
     SmallVector<SmallVector<Value>> left, right;
     for (int64_t i = 0; i < down; ++i)
-      left.push_back(loadA(addressA, i * kFragmentRows, step));
+      left.push_back(loadA(a, i * kFragmentRows, step));
     for (int64_t j = 0; j < across; j += 2) {
-      SmallVector<Value> squares = loadB(addressB, j * kFragmentColumns, step);
+      SmallVector<Value> squares = loadB(b, j * kFragmentColumns, step);
       right.push_back({squares[0], squares[1]});
       right.push_back({squares[2], squares[3]});
     }

@@ -61,8 +61,8 @@ def MapToThreads : Pass<"aft-map-to-threads", "::mlir::func::FuncOp"> {
     work of a block: an `scf.forall` over its threads for each operation, after
     which all wait for each other. Matrix products have their tile of C in
     registers, those of bf16, with `tf32` also those of f32, by tensor cores
-    (`aft_gpu.warp_product`); sums are shared by several threads and combined in a
-    fixed order.
+    (`aft_gpu.warp_product`), as are those of aft.full; other sums are shared by
+    several threads and combined in a fixed order.
     Kernels that have no code of their own here take the CPU's, one of its work
     groups per thread.
   }];

@@ -311,8 +311,8 @@ bool cuda::takeSums(const ColumnSumsCode &sums, void *const *buffers, const int6
   auto matrix = reinterpret_cast<Address>(buffers[sums.matrix]);
   int64_t rows = dims[sums.rows], columns = dims[sums.columns];
   // In TF32 the sums might be of rounded numbers, too.
-  if (product.tf32 || product.bias || product.gelu || product.batch != 1 || product.dtype != sums.type ||
-      product.result != sums.result || product.k != rows)
+  if (product.tf32 || product.bias || product.gelu || product.batch != 1 ||
+      product.dtype != sums.type || product.result != sums.result || product.k != rows)
     return false;
   // The rows are those that are summed over: A is stored as [k,m], or B as [k,n].
   if (product.transposedA && operands.a == matrix && product.m == columns)

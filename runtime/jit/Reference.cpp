@@ -5,8 +5,10 @@
 #include "dialect/ir/AFT.h"
 #include "dialect/reference/Reference.h"
 #include "runtime/jit/Context.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -80,9 +82,13 @@ Status aft::readEntries(const std::string &text, const std::string &name,
   return messages.status(true);
 }
 
-/// Recognises an entry whose only operation is a mixer on its arguments.
+/// Recognises an entry whose only operation is a mixer on its arguments; counts products.
 static ReferenceFacts factsOf(func::FuncOp function) {
   ReferenceFacts facts;
+  function->getParentOp()->walk([&](Operation *op) {
+    auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+    facts.products += isa<FullOp>(op) || (linalgOp && linalg::isaContractionOpInterface(linalgOp));
+  });
   auto ops = function.getBody().front().without_terminator();
   if (!llvm::hasSingleElement(ops))
     return facts;
@@ -137,7 +143,7 @@ static double largest(const Buffer &buffer) {
   return most;
 }
 
-/// Of what is computed with products whose factors are rounded to 10 bits of mantissa.
+/// Of a product whose factors are rounded to 10 bits of mantissa.
 static constexpr double kTF32Limit = 1e-3;
 
 static double limitFor(DType dtype, double size) {
@@ -170,9 +176,9 @@ Comparison aft::compareWithReference(const Array &found, const Array &expected,
   }
   // Everything but a mixer's result is measured as a gradient is.
   result.limit = limitFor(dtype, size) * (facts.isMixer ? 1 : 50);
-  // A mixer alone has no such product.
-  if (facts.tf32 && dtype == DType::f32 && !facts.isMixer)
-    result.limit = std::max(result.limit, kTF32Limit);
+  // What several of them make is measured as a gradient is.
+  if (facts.tf32 && dtype == DType::f32 && facts.products > 0)
+    result.limit = std::max(result.limit, kTF32Limit * (facts.products == 1 ? 1 : 50));
   int64_t count = found.elements();
   if (!facts.isMixer)
     for (int64_t i = 0; i < count; ++i)

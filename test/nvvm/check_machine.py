@@ -117,6 +117,23 @@ def compare(name, found, expected, largest, limit=1e-2):
         failed.append(name)
 
 
+def full_in_tf32(T, S, d, attributes):
+    """aft.full of f32, one batch entry."""
+    q, k, v = (rng.normal(size=(1, n, d)).astype("<f4") for n in (T, S, S))
+    w = rng.normal(size=(T, S)).astype("<f4")
+    seen = np.tril(np.ones((T, S)), S - T) if "causal" in attributes else np.ones((T, S))
+    weights = np.exp(k[0][None].astype(float) + w[:, :, None]) * seen[:, :, None]
+    y = (weights * v).sum(1) / weights.sum(1) / (1 + np.exp(-q[0].astype(float)))
+    rows, keys, bias = tensor((1, T, d), "f32"), tensor((1, S, d), "f32"), tensor((T, S), "f32")
+    path = folder + "/full.mlir"
+    with open(path, "w") as file:
+        file.write(f"func.func @main(%q: {rows}, %k: {keys}, %v: {keys}, %w: {bias}) -> {rows} {{\n"
+                   f"  %y = aft.full %q, %k, %v, %w {attributes} : ({rows}, {keys}, {keys}, {bias}) -> {rows}\n"
+                   f"  return %y : {rows}\n}}\n")
+    found = run(path, "kernel_0_full", [q, k, v, w, np.zeros_like(q)])[4]
+    compare(f"full {T} {S} {d} {attributes} in TF32", found[0], y, np.abs(v).max(), limit=1e-3)
+
+
 def full(T, S, d, attributes, gradient=False):
     """aft.full, one batch entry, and dk, dv and dw, which are one block each, of its derivative."""
     q, q_bits = bf16(rng.normal(size=(1, T, d)))
@@ -218,6 +235,8 @@ product("matmul", 130, 72, 68, element="f32")
 product("matmul_transpose_b", 24, 40, 36, lambda code: re.sub(r"wait_group\s+\d", "wait_group 8", code), "f32")
 product("matmul", 24, 40, 36, lambda code: re.sub(r"bar.sync\s+0;", "", code), "f32")
 product("matmul", 24, 40, 36, lambda code: code.replace("cvt.rna.tf32.f32", "mov.b32"), "f32")
+full_in_tf32(30, 70, 9, "")
+full_in_tf32(12, 75, 40, "causal")
 FLAGS = []
 full(30, 70, 9, "")
 full(12, 75, 40, "causal")

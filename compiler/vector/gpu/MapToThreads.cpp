@@ -44,7 +44,7 @@ static LogicalResult mapLinalg(func::FuncOp kernel, bool tf32) {
   return success();
 }
 
-static LogicalResult mapMixers(func::FuncOp kernel) {
+static LogicalResult mapMixers(func::FuncOp kernel, bool tf32) {
   SmallVector<Operation *> ops;
   kernel.walk([&](Operation *op) {
     if (isa<AFTDialect>(op->getDialect()))
@@ -52,7 +52,7 @@ static LogicalResult mapMixers(func::FuncOp kernel) {
   });
   for (Operation *op : ops) {
     OpBuilder builder(op);
-    if (!emitMixerThreads(op, builder) && failed(emitMixer(op, builder, kScalarBits)))
+    if (!emitMixerThreads(op, builder, tf32) && failed(emitMixer(op, builder, kScalarBits)))
       return failure();
     op->erase();
   }
@@ -66,7 +66,7 @@ struct MapToThreads : aft::impl::MapToThreadsBase<MapToThreads> {
     func::FuncOp kernel = getOperation();
     if (!kernel->hasAttr(kernelAttrName) || kernel.isExternal())
       return;
-    if (failed(mapLinalg(kernel, tf32)) || failed(mapMixers(kernel)))
+    if (failed(mapLinalg(kernel, tf32)) || failed(mapMixers(kernel, tf32)))
       return signalPassFailure();
     groupsToThreads(kernel);
     mapGrids(kernel);

@@ -61,7 +61,8 @@ max_error is checked before anything is timed, and exit status 1 follows where i
             against the interpreter at a shorter length and, at the measured size, against
             LibTorch in f64 (reference+libtorch-f64); on a grid that is too large only the latter
             (libtorch-f64). Limits: max_error_limit, the accuracy contract; an error is relative
-            to the largest of v, of a gradient or product to its own largest. In TF32: 1e-3.
+            to the largest of v, of a gradient or product to its own largest. In TF32: full and products
+            1e-3, full's gradients 5e-2.
   model, decode, image   logits against LibTorch in f64 with the same weights, relative to the largest:
             1e-4, TF32 5e-3, bf16 5e-2. Decoding is checked against the whole sequence at once.
   train     loss (1e-5, TF32 1e-3, bf16 1e-2), every gradient (1e-3, TF32 2e-2, bf16 2e-1; relative
