@@ -4,8 +4,8 @@
 
 #include "dialect/ir/AFT.h"
 #include "dialect/reference/Reference.h"
-#include "runtime/jit/Context.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "runtime/jit/Context.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <algorithm>

@@ -38,7 +38,7 @@ def dynamic(array, dims, element):
 
 def compare(name, program, arrays, entry="main", always=False, most=None, least=None, flags=()):
     """`program` is a text, or the path of one; `most`: an error smaller than the contract's;
-    `least`: one that there must be."""
+    `least`: one that there must be in emulation (on a GPU a library may be more exact)."""
     if "--small" in OPTIONS and next(number) % 6 != 0 and not always:
         return
     if not os.path.exists(program):
@@ -50,7 +50,7 @@ def compare(name, program, arrays, entry="main", always=False, most=None, least=
                            *("--input=" + save(a) for a in arrays)], capture_output=True, text=True)
     errors = [float(error) for error in re.findall(r"largest error (\S+),", done.stdout)]
     good = done.returncode == 0 and errors and all(not most or error <= most for error in errors)
-    good = good and (not least or max(errors) >= least)
+    good = good and (not least or TARGET != "--target=cuda-emulated" or max(errors) >= least)
     print(f"{'ok  ' if good else 'FAIL'} {name}")
     if not good:
         print(done.stdout[-2000:], done.stderr[-2000:])
@@ -219,7 +219,8 @@ product("matmul_transpose_a", 1300, 1410, 20, tf32=True)
 
 
 def rounded_product():
-    """What numbers become: those of TF32 stay, others go to the nearest, a tie away from 0."""
+    """What numbers become in our kernels: those of TF32 stay, others go to the nearest, a tie away
+    from 0."""
     unit = 2.0 ** -10
     given = np.array([1 + unit, 1 + unit / 2, 1 + unit / 2 - 2.0 ** -23, 1 + 1.5 * unit, -1 - unit / 2,
                       2 - unit / 2, 3.4028234e38, np.inf, -np.inf, np.nan, 2.0 ** -100, 0], np.float32)
@@ -234,7 +235,8 @@ def rounded_product():
                             f"  %c = linalg.matmul ins(%a, %b : {ta}, {tb}) outs(%z : {ta}) -> {ta}\n"
                             f"  return %c : {ta}", [("a", ta), ("b", tb)], [ta]))
     subprocess.run([RUN, path, TARGET, "--f32-products=tf32", "--input=" + save(given[:, None]),
-                    "--input=" + save(np.ones((1, 1), np.float32)), "--output=" + result], check=True)
+                    "--input=" + save(np.ones((1, 1), np.float32)), "--output=" + result], check=True,
+                   env={**os.environ, "AFT_CUDA_PRODUCTS": "kernels"})
     found = np.load(result)[:, 0]
     good = np.array_equal(found, expected, equal_nan=True)
     print(f"{'ok  ' if good else 'FAIL'} numbers in TF32")
