@@ -85,13 +85,14 @@ static void buildGraph(OpPassManager &passes, const PipelineOptions &options) {
 }
 
 static void buildKernels(OpPassManager &passes, const PipelineOptions &options) {
-  buildKernelsPipeline(passes, options.lowMemory, options.target.threadBlocks(), options.report);
+  buildKernelsPipeline(passes, options.lowMemory, options.target.threadBlocks(),
+                       options.target.tf32, options.report);
 }
 
 static void buildTile(OpPassManager &passes, const PipelineOptions &options) {
   passes.addNestedPass<func::FuncOp>(
       createTileKernels({options.target.vectorBits, options.threads, options.target.tiles,
-                         options.target.threadBlocks()}));
+                         options.target.threadBlocks(), options.target.tf32}));
   passes.addPass(createCanonicalize({/*keepCopies=*/true}));
   passes.addPass(createCSEPass());
 }
@@ -105,7 +106,7 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   functions.addPass(createCSEPass());
   functions.addPass(createCanonicalize({/*keepCopies=*/true}));
   if (threadBlocks) {
-    functions.addPass(createMapToThreads());
+    functions.addPass(createMapToThreads({options.target.tf32}));
   } else {
     functions.addPass(createVectorizeMixers({bits, options.target.productDots()}));
     functions.addPass(
@@ -194,6 +195,8 @@ struct PhaseFlags : PassPipelineOptions<PhaseFlags> {
   Option<std::string> target{*this, "target",
                              llvm::cl::desc("cpu (this machine's), cuda[:sm_XX] or cuda-emulated"),
                              llvm::cl::init("cpu")};
+  Option<bool> tf32{*this, "tf32", llvm::cl::desc("Matrix products of f32 by tensor cores"),
+                    llvm::cl::init(false)};
 };
 } // namespace
 
@@ -208,6 +211,7 @@ void aft::registerPipelines() {
           options.target = Target::host();
           if (std::string error = options.target.setDevice(flags.target); !error.empty())
             llvm::report_fatal_error(StringRef(error), /*gen_crash_diag=*/false);
+          options.target.tf32 = flags.tf32;
           if (phase == Phase::NVVM)
             options.target.device = Device::Cuda;
           buildPhase(phase, passes, options);

@@ -35,6 +35,7 @@ struct AFT_INTERNAL Target {
   bool bf16 = false;           ///< converts to bf16 in hardware
   PairDots pairDots = PairDots::None;
   bool tiles = false; ///< multiplies tiles of bf16 in hardware (AMX)
+  bool tf32 = false;  ///< a GPU's: matrix products of f32 by tensor cores, which round factors
 
   /// How matrix products of bf16 are computed; mixers and all else go by `pairDots`.
   PairDots productDots() const { return tiles ? PairDots::Tiles : pairDots; }

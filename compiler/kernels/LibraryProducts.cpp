@@ -94,14 +94,17 @@ struct RoundProducts : aft::impl::RoundProductsBase<RoundProducts> {
 };
 
 struct MarkProducts : aft::impl::MarkProductsBase<MarkProducts> {
+  using Base::Base;
   void runOnOperation() override {
     for (auto kernel : getOperation().getOps<func::FuncOp>()) {
       if (!kernel->hasAttr(kernelAttrName))
         continue;
-      if (std::optional<ProductForm> form = matchProduct(kernel))
+      if (std::optional<ProductForm> form = matchProduct(kernel)) {
+        form->tf32 = tf32 && form->type.isF32();
         kernel->setAttr(productAttrName, attributeOf(*form, &getContext()));
-      else if (std::optional<ColumnSumsForm> sums = matchColumnSums(kernel))
+      } else if (std::optional<ColumnSumsForm> sums = matchColumnSums(kernel)) {
         kernel->setAttr(columnSumsAttrName, attributeOf(*sums, &getContext()));
+      }
     }
   }
 };

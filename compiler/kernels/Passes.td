@@ -123,8 +123,10 @@ def MarkProducts : Pass<"aft-mark-products", "::mlir::ModuleOp"> {
     taken, gets the attribute `aft.product`: its operands and extents by number, and their
     types. What launches it may call a library instead. A kernel that sums the columns of a
     matrix gets `aft.column_sums`: right before a product that sums over the same rows it is
-    part of what the library may do.
+    part of what the library may do. With `tf32` it may round factors of f32 to TF32.
   }];
+  let options = [Option<"tf32", "tf32", "bool", /*default=*/"false",
+                        "Products of f32 may be computed in TF32">];
 }
 
 def PlanMemory : Pass<"aft-plan-memory", "::mlir::ModuleOp"> {

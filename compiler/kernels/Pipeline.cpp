@@ -12,7 +12,7 @@
 using namespace mlir;
 
 void aft::buildKernelsPipeline(OpPassManager &passes, bool lowMemory, bool libraryProducts,
-                               CompileReport *report) {
+                               bool tf32, CompileReport *report) {
   auto clean = [&](bool keepCopies = false) {
     passes.addNestedPass<func::FuncOp>(createCanonicalize({keepCopies}));
     passes.addNestedPass<func::FuncOp>(createCSEPass());
@@ -43,7 +43,7 @@ void aft::buildKernelsPipeline(OpPassManager &passes, bool lowMemory, bool libra
   clean(/*keepCopies=*/true);
   passes.addPass(createDedupKernels());
   if (libraryProducts)
-    passes.addPass(createMarkProducts());
+    passes.addPass(createMarkProducts({tf32}));
   passes.addNestedPass<func::FuncOp>(createOrderLaunches());
   passes.addPass(createPlanMemory(report));
   passes.addNestedPass<func::FuncOp>(createLowerAffinePass());

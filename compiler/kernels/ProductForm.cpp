@@ -239,6 +239,8 @@ DictionaryAttr aft::attributeOf(const ProductForm &form, MLIRContext *context) {
        b.getNamedAttr("result_type", TypeAttr::get(form.resultType))});
   if (form.gelu)
     attributes.push_back(b.getNamedAttr("gelu", b.getUnitAttr()));
+  if (form.tf32)
+    attributes.push_back(b.getNamedAttr("tf32", b.getUnitAttr()));
   return b.getDictionaryAttr(attributes);
 }
 
@@ -261,5 +263,6 @@ std::optional<ProductForm> aft::productOf(Operation *kernel) {
   form.transposedA = transposed[0], form.transposedB = transposed[1];
   form.type = type.getValue(), form.resultType = resultType.getValue();
   form.gelu = attribute.contains("gelu");
+  form.tf32 = attribute.contains("tf32");
   return form;
 }

@@ -30,6 +30,7 @@ struct ProductForm {
   int64_t m = 0, n = 0, k = 0, batch = -1;
   bool transposedA = false, transposedB = false; ///< stored as [k,m], [n,k]
   bool gelu = false;
+  bool tf32 = false;                             ///< factors of f32 may be rounded to TF32
   mlir::Type type;                               ///< of A and B
   mlir::Type resultType;                         ///< of C, D and bias
 };

@@ -27,6 +27,25 @@ static Value loadFactor(Emitter &e, Value memref, ValueRange first, bool alongSt
   return e.load(memref, at, 0);
 }
 
+/// Vectors of f32 rounded to TF32: to 10 bits of mantissa, of two the one farther from 0, as
+/// cvt.rna.tf32.f32 does.
+static Value roundToTF32(Emitter &e, Value value) {
+  auto type = cast<VectorType>(value.getType());
+  auto bitsType = VectorType::get(type.getShape(), e.builder.getI32Type());
+  auto bits = [&](int32_t number) {
+    return e.builder.create<arith::ConstantOp>(
+        e.loc, DenseElementsAttr::get(bitsType, e.builder.getI32IntegerAttr(number)));
+  };
+  constexpr int32_t dropped = 23 - 10;
+  Value raised = e.builder.create<arith::AddIOp>(
+      e.loc, e.builder.create<arith::BitcastOp>(e.loc, bitsType, value), bits(1 << (dropped - 1)));
+  Value cut = e.builder.create<arith::AndIOp>(e.loc, raised, bits(-(1 << dropped)));
+  Value rounded = e.builder.create<arith::BitcastOp>(e.loc, type, cut);
+  // A NaN might become infinite.
+  Value isNaN = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::UNO, value, value);
+  return e.select(isNaN, value, rounded);
+}
+
 /// The numbers of a thread, all steps in their order.
 static void multiply(WarpProductOp op) {
   OpBuilder builder(op);
@@ -35,11 +54,13 @@ static void multiply(WarpProductOp op) {
   Value lane = builder.create<arith::RemUIOp>(e.loc, op.getThread(), e.index(kWarpThreads));
   FragmentPlace place(e, lane);
   int64_t down = op.getRows() / kFragmentRows, across = op.getColumns() / kFragmentColumns;
+  bool isF32 = op.getA().getType().getElementType().isF32();
   auto vectorOf = [&](llvm::function_ref<Value(int64_t)> at) {
     SmallVector<Value> numbers;
     for (int64_t i = 0; i < kFragmentNumbers; ++i)
       numbers.push_back(at(i));
-    return Value(builder.create<vector::FromElementsOp>(e.loc, type, numbers));
+    Value factors = builder.create<vector::FromElementsOp>(e.loc, type, numbers);
+    return isF32 ? roundToTF32(e, factors) : factors;
   };
   SmallVector<Value> sums = e.loop(
       e.index(0), e.index(op.getDepth()), e.index(1), op.getSums(),

@@ -42,8 +42,9 @@ def LowerThreads : Pass<"aft-lower-threads", "::mlir::ModuleOp"> {
 def LowerWarps : Pass<"aft-lower-warps", "::mlir::func::FuncOp"> {
   let summary = "Makes products of warps and copies in the background instructions of a GPU";
   let description = [{
-    `aft_gpu.warp_product` becomes `ldmatrix` and `mma.sync` of 16 x 8 x 16 bf16,
-    whose sums are f32, `aft_gpu.copy_chunk` `cp.async`.
+    `aft_gpu.warp_product` becomes `ldmatrix` and `mma.sync` of 16 x 8 x 16 bf16 or, with
+    `cvt.rna.tf32.f32` before it, of 16 x 8 x 8 f32; sums are f32. `aft_gpu.copy_chunk`
+    becomes `cp.async`.
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect",
                            "::mlir::arith::ArithDialect", "::mlir::vector::VectorDialect"];

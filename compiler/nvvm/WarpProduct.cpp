@@ -19,9 +19,11 @@ using namespace aft;
 
 static constexpr unsigned kGlobalSpace = 1, kSharedSpace = 3;
 /// nvvm.mma.sync takes bf16 for f16 and is refused.
-static constexpr llvm::StringLiteral kProduct = "llvm.nvvm.mma.m16n8k16.row.col.bf16";
-/// Matrices of 8 x 8 that are loaded at once.
-static constexpr int64_t kLoaded = 4, kLoadedSide = 8;
+static constexpr llvm::StringLiteral kProduct = "llvm.nvvm.mma.m16n8k16.row.col.bf16",
+                                     kProductTF32 = "llvm.nvvm.mma.m16n8k8.row.col.tf32",
+                                     kRoundTF32 = "llvm.nvvm.f2tf32.rna";
+/// Matrices of eight rows of 16 bytes that are loaded at once; a row is for so many threads.
+static constexpr int64_t kLoaded = 4, kLoadedSide = 8, kRowThreads = 4;
 
 static Value inSpace(OpBuilder &builder, Location loc, Value pointer, unsigned space) {
   auto type = LLVM::LLVMPointerType::get(builder.getContext(), space);
@@ -68,35 +70,53 @@ struct LowerCopyWait : ConvertOpToLLVMPattern<CopyWaitOp> {
   }
 };
 
-/// Emits the instructions of a product: for each 16 steps the fragments of A and B, which
-/// stay in registers, then all products of them.
+/// Emits the instructions of a product: for the steps that one multiplies the fragments of A
+/// and B, which stay in registers, then all products of them.
 class WarpProductLowering {
 public:
   using Address = llvm::function_ref<Value(ValueRange indices)>;
+  /// A or B from some indices on.
+  struct Factor {
+    MemRefType type;
+    ValueRange first;
+    Address address;
+  };
   WarpProductLowering(OpBuilder &builder, WarpProductOp op)
       : e(builder, op.getLoc()), builder(builder), op(op),
-        lane(builder.create<arith::RemUIOp>(e.loc, op.getThread(), e.index(kWarpThreads))) {}
-  SmallVector<Value> run(Address a, Address b);
+        lane(builder.create<arith::RemUIOp>(e.loc, op.getThread(), e.index(kWarpThreads))),
+        bits(op.getA().getType().getElementTypeBitWidth()) {}
+  SmallVector<Value> run(const Factor &a, const Factor &b);
 
 private:
-  SmallVector<Value> loadSquares(Address address, ValueRange first, Value outer, Value inner,
-                                 bool turned);
-  SmallVector<Value> loadA(Address a, int64_t row, int64_t step);
-  SmallVector<Value> loadB(Address b, int64_t column, int64_t step);
+  /// A distance from the first element: by thread, and for all of them.
+  struct Offset {
+    Value own;
+    int64_t all = 0;
+  };
+  Value addressOf(const Factor &factor, Offset outer, Offset inner);
+  SmallVector<Value> loadSquares(const Factor &factor, Offset outer, Offset inner, bool turned);
+  SmallVector<Value> loadAcross(const Factor &factor, int64_t step, int64_t place, int64_t sides);
+  SmallVector<Value> rounded(ValueRange numbers);
+  SmallVector<Value> loadA(const Factor &a, int64_t row, int64_t step);
+  SmallVector<Value> loadB(const Factor &b, int64_t column, int64_t step);
   Value multiply(ValueRange a, ValueRange b, Value sums);
   Value rest(Value value, int64_t by) {
     return builder.create<arith::RemUIOp>(e.loc, value, e.index(by));
   }
   /// Of the addresses that a thread gives, eight for each square: its place in the square,
-  /// and whether the square is in the second half of the four, or second in its half.
+  /// and `by` where the square is in the second half of the four, or second in its half.
   Value inSquare() { return rest(lane, kLoadedSide); }
-  Value half() { return e.mul(e.div(lane, 2 * kLoadedSide), kLoadedSide); }
-  Value second() { return e.mul(rest(e.div(lane, kLoadedSide), 2), kLoadedSide); }
+  Value half(int64_t by) { return e.mul(e.div(lane, 2 * kLoadedSide), by); }
+  Value second(int64_t by) { return e.mul(rest(e.div(lane, kLoadedSide), 2), by); }
+  /// Steps in a square.
+  int64_t steps() const { return fragmentSteps(bits) / 2; }
+  bool isTF32() const { return bits == 32; }
 
   Emitter e;
   OpBuilder &builder;
   WarpProductOp op;
   Value lane;
+  int64_t bits; ///< of a number of A and B
 };
 
 struct LowerWarpProduct : ConvertOpToLLVMPattern<WarpProductOp> {
@@ -113,53 +133,108 @@ struct LowerWarpProduct : ConvertOpToLLVMPattern<WarpProductOp> {
       Value pointer = getStridedElementPtr(loc, type, descriptor, converted, rewriter);
       return inSpace(rewriter, loc, pointer, kSharedSpace);
     };
-    rewriter.replaceOp(op, WarpProductLowering(rewriter, op)
-                               .run(
-                                   [&](ValueRange indices) {
-                                     return address(op.getA().getType(), adaptor.getA(), indices);
-                                   },
-                                   [&](ValueRange indices) {
-                                     return address(op.getB().getType(), adaptor.getB(), indices);
-                                   }));
+    MemRefType typeA = op.getA().getType(), typeB = op.getB().getType();
+    auto addressA = [&](ValueRange indices) { return address(typeA, adaptor.getA(), indices); };
+    auto addressB = [&](ValueRange indices) { return address(typeB, adaptor.getB(), indices); };
+    rewriter.replaceOp(
+        op, WarpProductLowering(rewriter, op)
+                .run({typeA, op.getAIndices(), addressA}, {typeB, op.getBIndices(), addressB}));
     return success();
   }
 };
 
 } // namespace
 
-/// Four squares; this thread's address is at `outer` and `inner` from the first element.
-SmallVector<Value> WarpProductLowering::loadSquares(Address address, ValueRange first, Value outer,
-                                                    Value inner, bool turned) {
-  SmallVector<Value> indices(first);
-  indices[indices.size() - 2] = e.add(indices[indices.size() - 2], outer);
-  indices.back() = e.add(indices.back(), inner);
+/// What is the same for all threads is added last: it then stands in the instruction, and all
+/// loads of a factor share an address.
+Value WarpProductLowering::addressOf(const Factor &factor, Offset outer, Offset inner) {
+  SmallVector<Value> indices(factor.first);
+  Value &row = indices[indices.size() - 2], &place = indices.back();
+  row = e.add(row, outer.own);
+  place = e.add(place, inner.own);
+  auto [strides, offset] = getStridesAndOffset(factor.type);
+  int64_t stride = strides[strides.size() - 2];
+  if (ShapedType::isDynamic(stride)) {
+    row = e.add(row, outer.all);
+    place = e.add(place, inner.all);
+    return factor.address(indices);
+  }
+  Value pointer = factor.address(indices);
+  int64_t distance = outer.all * stride + inner.all;
+  return builder.create<LLVM::GEPOp>(e.loc, pointer.getType(), factor.type.getElementType(),
+                                     pointer, ArrayRef<LLVM::GEPArg>{int32_t(distance)});
+}
+
+/// Four squares; the offsets are those of this thread's address.
+SmallVector<Value> WarpProductLowering::loadSquares(const Factor &factor, Offset outer,
+                                                    Offset inner, bool turned) {
   auto layout = turned ? NVVM::MMALayout::col : NVVM::MMALayout::row;
   SmallVector<Type> types(kLoaded, builder.getI32Type());
   Value loaded = builder.create<NVVM::LdMatrixOp>(
-      e.loc, LLVM::LLVMStructType::getLiteral(builder.getContext(), types), address(indices),
-      kLoaded, layout);
+      e.loc, LLVM::LLVMStructType::getLiteral(builder.getContext(), types),
+      addressOf(factor, outer, inner), kLoaded, layout);
   SmallVector<Value> squares;
   for (int64_t i = 0; i < kLoaded; ++i)
     squares.push_back(builder.create<LLVM::ExtractValueOp>(e.loc, loaded, i));
   return squares;
 }
 
-/// Of 16 x 16: the upper and the lower square of the first eight steps, then of the others.
-SmallVector<Value> WarpProductLowering::loadA(Address a, int64_t row, int64_t step) {
-  if (op.getTransposedA())
-    return loadSquares(a, op.getAIndices(), e.add(e.add(half(), inSquare()), step),
-                       e.add(second(), row), /*turned=*/true);
-  return loadSquares(a, op.getAIndices(), e.add(e.add(second(), inSquare()), row),
-                     e.add(half(), step), /*turned=*/false);
+/// Numbers of 32 bits that lie across, which are not turned while they are loaded, one by one:
+/// for the first steps and the others those at `place` and eight further, `sides` in all.
+SmallVector<Value> WarpProductLowering::loadAcross(const Factor &factor, int64_t step,
+                                                   int64_t place, int64_t sides) {
+  SmallVector<Value> numbers;
+  for (int64_t i = 0; i < 2 * sides; ++i) {
+    Offset outer{rest(lane, kRowThreads), step + i / sides * steps()};
+    Offset inner{e.div(lane, kRowThreads), place + i % sides * kLoadedSide};
+    numbers.push_back(
+        builder.create<LLVM::LoadOp>(e.loc, builder.getI32Type(), addressOf(factor, outer, inner)));
+  }
+  return numbers;
 }
 
-/// Of 16 x 16: the first eight steps of eight columns and the others, then of the next columns.
-SmallVector<Value> WarpProductLowering::loadB(Address b, int64_t column, int64_t step) {
-  if (op.getTransposedB())
-    return loadSquares(b, op.getBIndices(), e.add(e.add(half(), inSquare()), column),
-                       e.add(second(), step), /*turned=*/false);
-  return loadSquares(b, op.getBIndices(), e.add(e.add(second(), inSquare()), step),
-                     e.add(half(), column), /*turned=*/true);
+/// f32 as TF32, both as integers.
+SmallVector<Value> WarpProductLowering::rounded(ValueRange numbers) {
+  SmallVector<Value> results;
+  for (Value number : numbers) {
+    Value wide = builder.create<LLVM::BitcastOp>(e.loc, builder.getF32Type(), number);
+    results.push_back(builder
+                          .create<LLVM::CallIntrinsicOp>(e.loc, builder.getI32Type(),
+                                                         builder.getStringAttr(kRoundTF32),
+                                                         ValueRange{wide})
+                          .getResult(0));
+  }
+  return results;
+}
+
+/// The upper and the lower square of the first half of the steps, then of the others.
+SmallVector<Value> WarpProductLowering::loadA(const Factor &a, int64_t row, int64_t step) {
+  if (op.getTransposedA() && isTF32())
+    return rounded(loadAcross(a, step, row, /*sides=*/2));
+  if (op.getTransposedA())
+    return loadSquares(a, {e.add(half(steps()), inSquare()), step}, {second(kLoadedSide), row},
+                       /*turned=*/true);
+  SmallVector<Value> squares =
+      loadSquares(a, {e.add(second(kLoadedSide), inSquare()), row}, {half(steps()), step},
+                  /*turned=*/false);
+  return isTF32() ? rounded(squares) : squares;
+}
+
+/// The first half of the steps of eight columns and the others, then of the next columns.
+SmallVector<Value> WarpProductLowering::loadB(const Factor &b, int64_t column, int64_t step) {
+  if (!op.getTransposedB() && isTF32()) {
+    SmallVector<Value> both;
+    for (int64_t next : {column, column + kFragmentColumns})
+      llvm::append_range(both, loadAcross(b, step, next, /*sides=*/1));
+    return rounded(both);
+  }
+  if (!op.getTransposedB())
+    return loadSquares(b, {e.add(second(steps()), inSquare()), step}, {half(kLoadedSide), column},
+                       /*turned=*/true);
+  SmallVector<Value> squares =
+      loadSquares(b, {e.add(half(kLoadedSide), inSquare()), column}, {second(steps()), step},
+                  /*turned=*/false);
+  return isTF32() ? rounded(squares) : squares;
 }
 
 Value WarpProductLowering::multiply(ValueRange a, ValueRange b, Value sums) {
@@ -173,22 +248,22 @@ Value WarpProductLowering::multiply(ValueRange a, ValueRange b, Value sums) {
   Value product = builder
                       .create<LLVM::CallIntrinsicOp>(
                           e.loc, LLVM::LLVMStructType::getLiteral(builder.getContext(), types),
-                          builder.getStringAttr(kProduct), operands)
+                          builder.getStringAttr(isTF32() ? kProductTF32 : kProduct), operands)
                       .getResult(0);
   for (int64_t i = 0; i < kFragmentNumbers; ++i)
     numbers[i] = builder.create<LLVM::ExtractValueOp>(e.loc, product, i);
   return builder.create<vector::FromElementsOp>(e.loc, sums.getType(), numbers);
 }
 
-SmallVector<Value> WarpProductLowering::run(Address addressA, Address addressB) {
+SmallVector<Value> WarpProductLowering::run(const Factor &a, const Factor &b) {
   int64_t down = op.getRows() / kFragmentRows, across = op.getColumns() / kFragmentColumns;
   SmallVector<Value> sums(op.getSums());
-  for (int64_t step = 0; step < static_cast<int64_t>(op.getDepth()); step += kFragmentDepth) {
+  for (int64_t step = 0; step < static_cast<int64_t>(op.getDepth()); step += fragmentSteps(bits)) {
     SmallVector<SmallVector<Value>> left, right;
     for (int64_t i = 0; i < down; ++i)
-      left.push_back(loadA(addressA, i * kFragmentRows, step));
+      left.push_back(loadA(a, i * kFragmentRows, step));
     for (int64_t j = 0; j < across; j += 2) {
-      SmallVector<Value> squares = loadB(addressB, j * kFragmentColumns, step);
+      SmallVector<Value> squares = loadB(b, j * kFragmentColumns, step);
       right.push_back({squares[0], squares[1]});
       right.push_back({squares[2], squares[3]});
     }

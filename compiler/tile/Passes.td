@@ -22,7 +22,9 @@ def TileKernels : Pass<"aft-tile-kernels", "::mlir::func::FuncOp"> {
     Option<"bf16Tiles", "bf16-tiles", "bool", /*default=*/"false",
            "Whether products of bf16 are computed in tiles (AMX)">,
     Option<"threadBlocks", "thread-blocks", "bool", /*default=*/"false",
-           "Tiles for blocks of threads on a GPU">
+           "Tiles for blocks of threads on a GPU">,
+    Option<"tf32", "tf32", "bool", /*default=*/"false",
+           "Whether tensor cores compute products of f32">
   ];
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::scf::SCFDialect",
                            "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];

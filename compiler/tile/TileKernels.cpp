@@ -147,20 +147,19 @@ static SmallVector<OpFoldResult> productSizes(linalg::LinalgOp root, linalg::Lin
 }
 
 /// Rows and columns of a block's tile, for tensor cores where they multiply such numbers.
-static BlockTile blockTileOf(linalg::LinalgOp product, int64_t rows, int64_t columns, bool alone) {
-  auto is = [&](int64_t operand, auto isType) {
-    return isType(getElementTypeOrSelf(product->getOperand(operand).getType()));
-  };
-  auto isBF16 = [](Type type) { return type.isBF16(); };
-  WarpProblem problem{rows, columns, /*bits=*/16, kSharedBytes, /*sharesC=*/!alone};
-  if (is(0, isBF16) && is(1, isBF16) && is(2, [](Type type) { return type.isF32(); }))
+static BlockTile blockTileOf(linalg::LinalgOp product, int64_t rows, int64_t columns, bool alone,
+                             bool tf32) {
+  if (std::optional<int64_t> bits = tensorCoreBits(product, tf32)) {
+    WarpProblem problem{rows, columns, *bits, kSharedBytes, /*sharesC=*/!alone};
     if (std::optional<WarpTile> tile = chooseWarpTile(problem))
       return {tile->rows, tile->columns};
+  }
   return chooseBlockTile(rows, columns, alone);
 }
 
 /// The same for blocks of threads on a GPU.
-static SmallVector<int64_t> blockProductSizes(linalg::LinalgOp root, linalg::LinalgOp product) {
+static SmallVector<int64_t> blockProductSizes(linalg::LinalgOp root, linalg::LinalgOp product,
+                                              bool tf32) {
   SmallVector<int64_t> sizes(root.getNumLoops(), 0), loops;
   for (auto [loop, type] : llvm::enumerate(root.getIteratorTypesArray()))
     if (type == utils::IteratorType::parallel)
@@ -172,7 +171,8 @@ static SmallVector<int64_t> blockProductSizes(linalg::LinalgOp root, linalg::Lin
     return ShapedType::isDynamic(extents[loop]) ? -1 : extents[loop];
   };
   int64_t row = loops.end()[-2], column = loops.end()[-1];
-  BlockTile tile = blockTileOf(product, extent(row), extent(column), /*alone=*/root == product);
+  BlockTile tile =
+      blockTileOf(product, extent(row), extent(column), /*alone=*/root == product, tf32);
   sizes[row] = tile.rows;
   sizes[column] = tile.columns;
   return sizes;
@@ -245,7 +245,7 @@ struct TileKernels : aft::impl::TileKernelsBase<TileKernels> {
     if (!tiledAsProduct(root, product))
       sizes = getAsIndexOpFoldResult(&getContext(), chooseTileSizes(problem, scale.tile));
     else if (threadBlocks)
-      sizes = getAsIndexOpFoldResult(&getContext(), blockProductSizes(root, product));
+      sizes = getAsIndexOpFoldResult(&getContext(), blockProductSizes(root, product, tf32));
     else
       sizes = productSizes(root, product, vectorBits, bf16Tiles, threads, scale);
     if (!llvm::all_of(sizes, isZeroIndex) && failed(tileRoot(root, sizes)))

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+using namespace mlir;
 using namespace aft;
 
 /// Rows and columns of a block's tile. A warp has at least 16 x 16: what it loads at once.
@@ -30,13 +31,31 @@ static int64_t sideFor(int64_t extent) {
   return side;
 }
 
-int64_t aft::warpTilePadding(int64_t bits) { return kChunkBytes * 8 / bits; }
+std::optional<int64_t> aft::tensorCoreBits(linalg::LinalgOp product, bool tf32) {
+  auto typeOf = [&](int64_t operand) {
+    return getElementTypeOrSelf(product->getOperand(operand).getType());
+  };
+  Type type = typeOf(0);
+  bool known = type.isBF16() || (tf32 && type.isF32());
+  if (!known || typeOf(1) != type || !typeOf(2).isF32())
+    return std::nullopt;
+  return type.getIntOrFloatBitWidth();
+}
+
+int64_t aft::warpTileChunk(int64_t bits) { return kChunkBytes * 8 / bits; }
+
+/// ldmatrix loads 16 bytes of each of eight rows. It does not turn numbers of 32 bits: where
+/// these lie across, a warp loads eight neighbours of each of four rows.
+int64_t aft::warpTilePadding(int64_t bits, bool alongSteps) {
+  return warpTileChunk(bits) * (bits == 16 || alongSteps ? 1 : 2);
+}
 
 /// Of one part.
 static int64_t partBytes(const WarpTile &tile, int64_t bits) {
-  int64_t pad = warpTilePadding(bits);
   auto bytes = [&](int64_t side) {
-    return std::max(side * (tile.depth + pad), tile.depth * (side + pad)) * bits / 8;
+    return std::max(side * (tile.depth + warpTilePadding(bits, /*alongSteps=*/true)),
+                    tile.depth * (side + warpTilePadding(bits, /*alongSteps=*/false))) *
+           bits / 8;
   };
   return bytes(tile.rows) + bytes(tile.columns);
 }
@@ -59,7 +78,7 @@ static void splitSides(WarpTile &tile) {
 }
 
 std::optional<WarpTile> aft::splitAmongWarps(const WarpProblem &problem) {
-  if (problem.bits != 16 || problem.rows > kMost || problem.columns > kMost)
+  if ((problem.bits != 16 && problem.bits != 32) || problem.rows > kMost || problem.columns > kMost)
     return std::nullopt;
   WarpTile tile;
   tile.rows = sideFor(problem.rows);

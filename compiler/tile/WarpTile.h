@@ -3,6 +3,8 @@
 #ifndef AFT_COMPILER_TILE_WARPTILE_H
 #define AFT_COMPILER_TILE_WARPTILE_H
 
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
 #include <cstdint>
 #include <optional>
 
@@ -27,8 +29,15 @@ struct WarpTile {
   int64_t warps() const { return rows / warpRows * (columns / warpColumns); }
 };
 
-/// Numbers after each row of A and B in shared memory, so that rows begin in different banks.
-int64_t warpTilePadding(int64_t bits);
+/// The bits of a factor's number, where tensor cores compute a product like this one: of bf16,
+/// with `tf32` also of f32, summed in f32.
+std::optional<int64_t> tensorCoreBits(mlir::linalg::LinalgOp product, bool tf32);
+
+/// Numbers of 16 bytes, which are copied at once.
+int64_t warpTileChunk(int64_t bits);
+/// Numbers after each row of A and B in shared memory, so that what a warp loads at once lies
+/// in different banks; `alongSteps`: a row goes along K.
+int64_t warpTilePadding(int64_t bits, bool alongSteps);
 /// What A and B take of shared memory at most, whichever way they lie there.
 int64_t sharedBytesOf(const WarpTile &tile, int64_t bits);
 

@@ -44,6 +44,11 @@ static cl::opt<std::string> bf16Products(
     cl::desc("How products of bf16 are computed: auto (what is faster on this machine, or what "
              "--mcpu has), f32, pairs, or tiles (AMX)"),
     cl::init("auto"), cl::value_desc("auto|f32|pairs|tiles"), cl::cat(category));
+static cl::opt<std::string> f32Products(
+    "f32-products",
+    cl::desc("How matrix products of f32 are computed on a GPU: exact, or tf32 (tensor cores, "
+             "factors rounded to 10 bits of mantissa)"),
+    cl::init("exact"), cl::value_desc("exact|tf32"), cl::cat(category));
 static cl::opt<bool> tune("tune",
                           cl::desc("Measures tile sizes on this machine (B = 1, T = 1024) and "
                                    "takes the fastest, which the cache keeps"),
@@ -120,6 +125,8 @@ static std::string checkOptions() {
   if (!bf16ProductsNamed(bf16Products))
     return "unknown value '" + bf16Products +
            "' of --bf16-products, expected auto, f32, pairs or tiles";
+  if (f32Products != "exact" && f32Products != "tf32")
+    return "unknown value '" + f32Products + "' of --f32-products, expected exact or tf32";
   aft::Target target;
   if (std::string error = target.setDevice(targetName); !error.empty())
     return "--target: " + error;
@@ -131,6 +138,9 @@ static std::string checkOptions() {
            "vector, " + aft::phaseName(phases.back()).str() + " or binary";
   if (tune && target.threadBlocks())
     return "--tune is for --target=cpu, found --target=" + targetName;
+  if (f32Products == "tf32" && !target.threadBlocks())
+    return "--f32-products=tf32 is for --target=cuda[:sm_XX] or cuda-emulated, found --target=" +
+           targetName;
   if (lastPhase.empty() && output.empty() && dumpDir.empty() && report.empty())
     return "nothing to do: expected -o, --compile-to, --dump-dir or --report";
   bool writes = lastPhase.empty() && !output.empty();
@@ -286,6 +296,8 @@ int main(int argc, char **argv) {
   options.memory = memory == "low" ? aft::Memory::low : aft::Memory::normal;
   options.fast = fast;
   options.bf16Products = *bf16ProductsNamed(bf16Products);
+  if (f32Products == "tf32")
+    options.f32Products = aft::F32Products::tf32;
   if (!training.empty())
     options.training = std::make_shared<aft::TrainingOptions>();
   if (options.training && aft::isImported(model))

@@ -60,11 +60,14 @@ def MapToThreads : Pass<"aft-map-to-threads", "::mlir::func::FuncOp"> {
     In place of `aft-vectorize-linalg` and `aft-vectorize-mixers`. A tile is the
     work of a block: an `scf.forall` over its threads for each operation, after
     which all wait for each other. Matrix products have their tile of C in
-    registers, those of bf16 by tensor cores (`aft_gpu.warp_product`); sums are
-    shared by several threads and combined in a fixed order.
+    registers, those of bf16, with `tf32` also those of f32, by tensor cores
+    (`aft_gpu.warp_product`), as are those of aft.full; other sums are shared by
+    several threads and combined in a fixed order.
     Kernels that have no code of their own here take the CPU's, one of its work
     groups per thread.
   }];
+  let options = [Option<"tf32", "tf32", "bool", /*default=*/"false",
+                        "Products of f32 by tensor cores, which round factors to TF32">];
   let dependentDialects = ["::aft::AFTGPUDialect",
                            "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
                            "::mlir::gpu::GPUDialect", "::mlir::math::MathDialect",

@@ -36,6 +36,8 @@ aft::CompileModuleOptions charlm::compileOptions(const Options &options) {
   aft::CompileModuleOptions result;
   result.compile.threads = static_cast<int>(options.threads);
   result.compile.target = options.target;
+  if (options.f32Products == "tf32")
+    result.compile.f32Products = aft::F32Products::tf32;
   result.resident = true; // where the target is a GPU
   result.compile.tune = options.tune;
   result.compile.memory = options.memory == "low" ? aft::Memory::low : aft::Memory::normal;

@@ -126,6 +126,8 @@ static std::vector<Flag> makeFlags(Options &o) {
              "train: low keeps less of the forward pass and computes it again"),
       target(o.target,
              "where compiled code runs: cpu, cuda[:sm_XX] (an NVIDIA GPU), cuda-emulated"),
+      choice("f32-products", o.f32Products, {"exact", "tf32"},
+             "matrix products of f32 on a GPU: exact, or tf32 (tensor cores, factors rounded)"),
       toggle("tune", o.tune, "measures tile sizes before; the cache keeps the fastest"),
       number("lr", o.learningRate, 0, 10, "peak learning rate"),
       number("weight-decay", o.weightDecay, 0, 10, "AdamW's decoupled weight decay"),
@@ -205,6 +207,9 @@ Options charlm::parseOptions(int argc, char **argv) {
                "', expected train, generate, save or bench");
   if (options.command == "train" && options.data.empty())
     usageError("train expects --data=FILE");
+  if (options.f32Products != "exact" && options.target == "cpu")
+    usageError("--f32-products=tf32 expects --target=cuda[:sm_XX] or cuda-emulated, found "
+               "--target=cpu");
   if (options.resume && !options.initFrom.empty())
     usageError("--init-from and --resume exclude each other: a checkpoint has its own weights");
   return options;

@@ -18,7 +18,7 @@ struct Options {
   std::string trace;               ///< train: where the timeline goes; empty: none
   std::string output = "model.so"; ///< save: the artifact
   std::string mixer = "local", dtype = "f32", memory = "normal", target = "cpu",
-              prompt = "namespace mlir {\n";
+              f32Products = "exact", prompt = "namespace mlir {\n";
   int64_t steps = 500, layers = 4, dim = 128, context = 256, window = 32, rank = 64;
   int64_t batch = 8, threads = 0, seed = 1, length = 400, checkpointEvery = 200;
   double learningRate = 4e-3, weightDecay = 0.1, dropout = 0.0, clip = 1.0;

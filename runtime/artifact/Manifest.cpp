@@ -81,6 +81,8 @@ static Json toJson(const cuda::ProductCode &product) {
       json.members.emplace_back(name, product.*number);
   if (product.gelu)
     json.members.emplace_back("gelu", true);
+  if (product.tf32)
+    json.members.emplace_back("tf32", true);
   return json;
 }
 
@@ -380,6 +382,8 @@ cuda::ProductCode Reader::product(const Json &json, const KernelInfo &kernel,
     result.transposedA = transposed[0].integer, result.transposedB = transposed[1].integer;
   if (json.find("gelu"))
     result.gelu = member(json, "gelu", Json::Kind::Bool, where).integer;
+  if (json.find("tf32"))
+    result.tf32 = member(json, "tf32", Json::Kind::Bool, where).integer;
   for (auto [name, place] : kProductNumbers)
     if (result.*place >= 0 || json.find(name))
       result.*place = static_cast<int>(number(json, name, where, 0, 1 << 30));

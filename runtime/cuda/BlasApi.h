@@ -18,8 +18,8 @@ using Preference = struct PreferenceTag *;
 using BlasResult = int;
 /// cudaDataType.
 enum class DataType : int { F32 = 0, F64 = 1, BF16 = 14 };
-/// cublasComputeType_t: sums in f32 (without TF32) or f64.
-enum class ComputeType : int { F32 = 68, F64 = 70 };
+/// cublasComputeType_t: sums in f32, of factors as they are or rounded to TF32, or in f64.
+enum class ComputeType : int { F32 = 68, F64 = 70, F32FastTF32 = 77 };
 /// cublasLtMatmulDescAttributes_t.
 enum class DescAttribute : int { TransposeA = 3, TransposeB = 4, Epilogue = 7, BiasPointer = 8 };
 /// cublasLtMatrixLayoutAttribute_t.

@@ -61,6 +61,8 @@ private:
       expected = "f32, bf16 or f64 as type, and the same, or f32 for bf16, as type of the result";
     else if (product.gelu && product.result != DType::bf16)
       expected = "bf16 as type of the result of GELU";
+    else if (product.tf32 && product.type != DType::f32)
+      expected = "f32 as type of a product in TF32";
   }
 
   void checkOperand(const char *name, int number, int wanted, DType type) {

@@ -27,6 +27,7 @@ struct ProductCode {
   int a = 0, b = 0, d = 0, c = -1, bias = -1;    ///< among the kernel's buffers
   int m = 0, n = 0, k = 0, batch = -1;           ///< among its extents
   bool gelu = false;
+  bool tf32 = false; ///< factors of f32 may be rounded to TF32
 };
 
 /// That a kernel sums the columns of a dense matrix, [rows,columns] to [columns], which a

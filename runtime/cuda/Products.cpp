@@ -27,7 +27,7 @@ static std::string textOf(const Product &product) {
            std::to_string(rows) + ", " + std::to_string(columns) + "]";
   };
   return "the product " + matrix(product.m, product.k) + " x " + matrix(product.k, product.n) +
-         " of " + nameOf(product.dtype);
+         " of " + nameOf(product.dtype) + (product.tf32 ? " in TF32" : "");
 }
 
 static Status refuse(const Device &device, const Product &product, BlasResult result) {
@@ -150,8 +150,11 @@ static bool hasBiasPointer(const Product &product) {
 /// D^T = B^T A^T.
 BlasResult Products::describe(const Product &product, Plan &plan) const {
   bool isDouble = product.dtype == DType::f64;
-  BlasResult result = library.descCreate(&plan.desc, isDouble ? ComputeType::F64 : ComputeType::F32,
-                                         isDouble ? DataType::F64 : DataType::F32);
+  ComputeType compute = isDouble       ? ComputeType::F64
+                        : product.tf32 ? ComputeType::F32FastTF32
+                                       : ComputeType::F32;
+  BlasResult result =
+      library.descCreate(&plan.desc, compute, isDouble ? DataType::F64 : DataType::F32);
   auto set = [&](DescAttribute attribute, auto value) {
     if (result == 0)
       result = library.descSet(plan.desc, attribute, &value, sizeof value);
@@ -295,6 +298,7 @@ std::pair<Product, ProductOperands> cuda::productOf(const ProductCode &code, voi
   product.residual = code.c >= 0;
   product.bias = code.bias >= 0;
   product.gelu = code.gelu;
+  product.tf32 = code.tf32;
   auto address = [&](int number) {
     return number < 0 ? 0 : reinterpret_cast<Address>(buffers[number]);
   };
@@ -306,8 +310,9 @@ bool cuda::takeSums(const ColumnSumsCode &sums, void *const *buffers, const int6
                     Product &product, ProductOperands &operands) {
   auto matrix = reinterpret_cast<Address>(buffers[sums.matrix]);
   int64_t rows = dims[sums.rows], columns = dims[sums.columns];
-  if (product.bias || product.gelu || product.batch != 1 || product.dtype != sums.type ||
-      product.result != sums.result || product.k != rows)
+  // In TF32 the sums might be of rounded numbers, too.
+  if (product.tf32 || product.bias || product.gelu || product.batch != 1 ||
+      product.dtype != sums.type || product.result != sums.result || product.k != rows)
     return false;
   // The rows are those that are summed over: A is stored as [k,m], or B as [k,n].
   if (product.transposedA && operands.a == matrix && product.m == columns)

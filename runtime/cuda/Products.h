@@ -14,7 +14,8 @@
 namespace aft::cuda {
 
 /// D = A B, all row-major and dense: A [batch,m,k], B [batch,k,n], D [batch,m,n], of f32,
-/// bf16 or f64; sums are in f32 (without TF32), of f64 in f64, and rounded once.
+/// bf16 or f64; sums are in f32 (of factors in TF32 where that is asked for), of f64 in f64,
+/// and rounded once.
 struct Product {
   DType dtype = DType::f32;  ///< of A and B
   DType result = DType::f32; ///< of C, D and bias: the same, or f32 for products of bf16
@@ -24,6 +25,7 @@ struct Product {
   bool residual = false; ///< + C [batch,m,n]
   bool bias = false;     ///< + bias [n]
   bool gelu = false;     ///< by tanh, as is cuBLASLt's
+  bool tf32 = false;     ///< factors of f32 may be rounded to TF32
   /// Without bias and GELU: sums of A, [m], or of B, [n], over the depth, besides D and of its
   /// type; their address is that of the bias.
   enum class Sums : uint8_t { None, OfA, OfB } sums = Sums::None;

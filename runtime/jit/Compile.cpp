@@ -103,6 +103,7 @@ static std::optional<cuda::ProductCode> convert(const std::optional<ProductForm>
   code.m = number(form->m), code.n = number(form->n), code.k = number(form->k);
   code.batch = number(form->batch);
   code.gelu = form->gelu;
+  code.tf32 = form->tf32;
   return code;
 }
 
@@ -208,9 +209,13 @@ Status aft::compileToText(const std::string &text, const std::string &name, Phas
   return messages.status(good);
 }
 
-/// Makes the target compute products of bf16 as the options say, or says why it cannot.
+/// Makes the target compute products as the options say, or says why it cannot.
 /// Code for another CPU goes by its features: its speed is not known here.
 static std::string chooseProducts(const CompileOptions &options, Target &target) {
+  target.tf32 = options.f32Products == F32Products::tf32;
+  if (target.tf32 && !target.threadBlocks())
+    return "products of f32 in TF32 need target cuda[:sm_XX] or cuda-emulated, found target '" +
+           options.target + "'";
   bool native = options.cpu.empty() || options.cpu == "native";
   Bf16Products wanted = options.bf16Products;
   if (wanted == Bf16Products::tiles && !target.tiles)

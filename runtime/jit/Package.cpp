@@ -106,8 +106,8 @@ static void writeProduct(Writer &writer, const std::optional<cuda::ProductCode> 
   const cuda::ProductCode &p = *product;
   writer.number(static_cast<int64_t>(p.type));
   writer.number(static_cast<int64_t>(p.result));
-  for (int number : {int(p.transposedA), int(p.transposedB), int(p.gelu), p.a, p.b, p.d, p.c,
-                     p.bias, p.m, p.n, p.k, p.batch})
+  for (int number : {int(p.transposedA), int(p.transposedB), int(p.gelu), int(p.tf32), p.a, p.b,
+                     p.d, p.c, p.bias, p.m, p.n, p.k, p.batch})
     writer.number(number);
 }
 
@@ -120,6 +120,7 @@ static std::optional<cuda::ProductCode> readProduct(Reader &reader) {
   p.transposedA = reader.number() != 0;
   p.transposedB = reader.number() != 0;
   p.gelu = reader.number() != 0;
+  p.tf32 = reader.number() != 0;
   for (int *number : {&p.a, &p.b, &p.d, &p.c, &p.bias, &p.m, &p.n, &p.k, &p.batch})
     *number = reader.integer();
   return p;

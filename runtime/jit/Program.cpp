@@ -142,6 +142,7 @@ static std::string cacheKey(const std::string &text, const CompileOptions &wante
   all += options.fast ? "fast\n" : "";
   if (options.target.threadBlocks())
     all += "target " + wanted.target + " " + options.target.gpu + "\n";
+  all += options.target.tf32 ? "tf32\n" : "";
   if (options.target.device == Device::Cuda)
     all += "ptxas " + ptxasIdentity() + "\n";
   all += "pairs " + std::to_string(static_cast<int>(options.target.pairDots)) +

@@ -4,9 +4,11 @@
 
 #include "dialect/ir/AFT.h"
 #include "dialect/reference/Reference.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "runtime/jit/Context.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -80,9 +82,13 @@ Status aft::readEntries(const std::string &text, const std::string &name,
   return messages.status(true);
 }
 
-/// Recognises an entry whose only operation is a mixer on its arguments.
+/// Recognises an entry whose only operation is a mixer on its arguments; counts products.
 static ReferenceFacts factsOf(func::FuncOp function) {
   ReferenceFacts facts;
+  function->getParentOp()->walk([&](Operation *op) {
+    auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+    facts.products += isa<FullOp>(op) || (linalgOp && linalg::isaContractionOpInterface(linalgOp));
+  });
   auto ops = function.getBody().front().without_terminator();
   if (!llvm::hasSingleElement(ops))
     return facts;
@@ -137,6 +143,9 @@ static double largest(const Buffer &buffer) {
   return most;
 }
 
+/// Of a product whose factors are rounded to 10 bits of mantissa.
+static constexpr double kTF32Limit = 1e-3;
+
 static double limitFor(DType dtype, double size) {
   switch (dtype) {
   case DType::f32:
@@ -167,6 +176,9 @@ Comparison aft::compareWithReference(const Array &found, const Array &expected,
   }
   // Everything but a mixer's result is measured as a gradient is.
   result.limit = limitFor(dtype, size) * (facts.isMixer ? 1 : 50);
+  // What several of them make is measured as a gradient is.
+  if (facts.tf32 && dtype == DType::f32 && facts.products > 0)
+    result.limit = std::max(result.limit, kTF32Limit * (facts.products == 1 ? 1 : 50));
   int64_t count = found.elements();
   if (!facts.isMixer)
     for (int64_t i = 0; i < count; ++i)

@@ -17,6 +17,9 @@ struct ReferenceFacts {
   int values = -1;
   /// The input whose relu gates the values: it has no bound, so its size counts.
   int gates = -1;
+  /// Products of f32, those of aft.full included, may have rounded their factors to TF32.
+  bool tf32 = false;
+  int products = 0; ///< that the program has
 };
 
 /// The public functions of a program as they are written, without compiling it.

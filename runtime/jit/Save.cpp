@@ -134,6 +134,7 @@ static Json optionsOf(const PipelineOptions &options) {
   Json json = Json::object({{"vectorBits", static_cast<int64_t>(options.target.vectorBits)},
                             {"threads", static_cast<int64_t>(options.threads)},
                             {"memory", options.lowMemory ? "low" : "normal"},
+                            {"f32Products", options.target.tf32 ? "tf32" : "exact"},
                             {"training", Json()}});
   if (const auto &training = options.training)
     json.members.back().second = Json::object({{"optimizer", "adamw"},

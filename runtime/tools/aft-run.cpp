@@ -19,7 +19,7 @@ using namespace aft;
 namespace {
 
 struct Options {
-  std::string file, entry, trace, report, target = "cpu";
+  std::string file, entry, trace, report, target = "cpu", f32Products = "exact";
   std::vector<std::string> inputs, outputs, inputTypes;
   bool reference = false, compare = false, fast = false, tune = false, inspect = false;
   int threads = 0;
@@ -49,7 +49,10 @@ const char kUsage[] =
     "  --target=NAME       where to run: cpu, cuda (this machine's NVIDIA GPU; not tried on one\n"
     "                      yet), cuda:sm_XX, or cuda-emulated (the same kernels on the CPU, "
     "slowly:\n"
-    "                      a test aid)\n";
+    "                      a test aid)\n"
+    "  --f32-products=NAME how matrix products of f32 are computed on a GPU: exact, or tf32\n"
+    "                      (tensor cores, factors rounded to 10 bits of mantissa; --compare\n"
+    "                      allows for it)\n";
 
 } // namespace
 
@@ -77,6 +80,17 @@ static void checkArtifactOptions(const Options &options) {
   if (isArtifact(options) && (options.tune || !options.report.empty()))
     usageError("--tune and --report need the compiler's work, expected a .mlir file, found '" +
                options.file + "'");
+}
+
+static void checkProducts(const Options &options) {
+  if (options.f32Products != "exact" && options.f32Products != "tf32")
+    usageError("--f32-products expects exact or tf32, found '" + options.f32Products + "'");
+  if (options.f32Products != "exact" && isArtifact(options))
+    usageError("--f32-products is of programs that are compiled, expected a .mlir file, found '" +
+               options.file + "'");
+  if (options.f32Products != "exact" && options.target == "cpu")
+    usageError("--f32-products=tf32 is for --target=cuda[:sm_XX] or cuda-emulated, found "
+               "--target=cpu");
 }
 
 static Options parse(int argc, char **argv) {
@@ -108,6 +122,8 @@ static Options parse(int argc, char **argv) {
       options.report = text;
     } else if (const char *text = value("target"))
       options.target = text;
+    else if (const char *text = value("f32-products"))
+      options.f32Products = text;
     else if (const char *text = value("threads")) {
       char *end;
       long count = std::strtol(text, &end, 10);
@@ -150,6 +166,7 @@ static Options parse(int argc, char **argv) {
   if (options.target != "cpu" && isArtifact(options))
     usageError("--target is of programs that are compiled, expected a .mlir file, found '" +
                options.file + "'");
+  checkProducts(options);
   return options;
 }
 
@@ -176,6 +193,8 @@ static CompileOptions compileOptionsOf(const Options &options) {
   result.tune = options.tune;
   result.fast = options.fast;
   result.target = options.target;
+  if (options.f32Products == "tf32")
+    result.f32Products = F32Products::tf32;
   for (const std::string &input : options.inputs)
     if (Array file; options.tune && readNpy(input, file).ok())
       result.tuneShapes.push_back(file.shape);
@@ -411,6 +430,7 @@ int main(int argc, char **argv) {
     }
     if (!status.ok())
       fail(status.message);
+    facts.tf32 = options.f32Products == "tf32";
     if (options.compare)
       good = compareAll(results, expected, buffers, facts);
     if (options.reference)

@@ -154,6 +154,10 @@ with tempfile.TemporaryDirectory() as folder:
             f"--model-dir={folder}/gpu", "--target=cuda-emulated", "--tune")
     refused("an unknown target", "--target expects cpu, cuda, cuda:sm_XX or cuda-emulated, found 'tpu'",
             *few, "--target=tpu", status=2)
+    refused("products in TF32 on the CPU", "--f32-products=tf32 expects --target=cuda", *few,
+            "--f32-products=tf32", status=2)
+    refused("unknown products", "--f32-products expects one of exact, tf32, found 'fast'", *few,
+            "--f32-products=fast", status=2)
 
     # The blocks add nothing and the head knows three bytes of nine.
     weights = os.path.join(folder, "transformer.safetensors")

@@ -36,8 +36,9 @@ def dynamic(array, dims, element):
     return tensor(["?" if i in dims else n for i, n in enumerate(array.shape)], element)
 
 
-def compare(name, program, arrays, entry="main", always=False, most=None):
-    """`program` is a text, or the path of one; `most`: an error smaller than the contract's."""
+def compare(name, program, arrays, entry="main", always=False, most=None, least=None, flags=()):
+    """`program` is a text, or the path of one; `most`: an error smaller than the contract's;
+    `least`: one that there must be in emulation (on a GPU a library may be more exact)."""
     if "--small" in OPTIONS and next(number) % 6 != 0 and not always:
         return
     if not os.path.exists(program):
@@ -45,10 +46,11 @@ def compare(name, program, arrays, entry="main", always=False, most=None):
         with open(path, "w") as file:
             file.write(program)
         program = path
-    done = subprocess.run([RUN, program, TARGET, "--compare", "--entry=" + entry,
+    done = subprocess.run([RUN, program, TARGET, "--compare", "--entry=" + entry, *flags,
                            *("--input=" + save(a) for a in arrays)], capture_output=True, text=True)
     errors = [float(error) for error in re.findall(r"largest error (\S+),", done.stdout)]
     good = done.returncode == 0 and errors and all(not most or error <= most for error in errors)
+    good = good and (not least or TARGET != "--target=cuda-emulated" or max(errors) >= least)
     print(f"{'ok  ' if good else 'FAIL'} {name}")
     if not good:
         print(done.stdout[-2000:], done.stderr[-2000:])
@@ -62,7 +64,7 @@ def function(body, arguments, results):
 
 # Mixers, forward and derivative: (kind, B, T, d, attributes, element, scale of keys and biases).
 def mixer(kind, B, T, d, attrs="", element="f32", scale=1.0, window=4, heads=None, taps=(3,),
-          lengths=None, S=None, hidden=None):
+          lengths=None, S=None, hidden=None, tf32=False):
     """`hidden`: a key whose bias is -inf and whose value is NaN."""
     causal, S = "causal" in attrs, S or T
     floats = lambda *shape, by=1.0: (rng.normal(size=shape) * by).astype(np.float32)
@@ -101,6 +103,13 @@ def mixer(kind, B, T, d, attrs="", element="f32", scale=1.0, window=4, heads=Non
         arguments + [("dy", y)], [y] + shapes)
     compare(f"{kind} B{B} T{T} d{d} {attrs} {element} scale {scale} heads {heads} taps {taps}"
             f"{' lengths' if extra else ''}", program, [q, k, v, *bias, *extra, dy])
+    if tf32:
+        forward = function(f"  %y = aft.{kind} {given} {clause}{attrs} : ({types}) -> {y}\n"
+                           f"  return %y : {y}", arguments, [y])
+        compare(f"{kind} B{B} T{T} d{d} {attrs} {element} scale {scale} in TF32", forward,
+                [q, k, v, *bias, *extra], most=1e-3 if kind == "full" else 5e-6,
+                least=1e-5 if kind == "full" and hidden is None else None,
+                flags=["--f32-products=tf32"])
 
 
 mixer("simple", 2, 70, 33, "causal")
@@ -108,7 +117,7 @@ mixer("simple", 3, 1, 5)
 mixer("simple", 2, 130, 8, "gate = relu", lengths=[130, 0])
 mixer("simple", 1, 40, 12, "causal gate = tanh", element="bf16")
 mixer("simple", 1, 300, 9, "causal", scale=30.0)
-mixer("local", 2, 90, 10, "causal", window=7)
+mixer("local", 2, 90, 10, "causal", window=7, tf32=True)
 mixer("local", 1, 200, 9, window=5)
 mixer("local", 2, 6, 4, window=9, lengths=[3, 6])
 mixer("local", 1, 33, 16, "causal gate = none", element="bf16", window=1)
@@ -117,11 +126,13 @@ mixer("conv", 2, 50, 12, heads=3, taps=(5,))
 mixer("conv", 2, 31, 12, "causal", heads=12, taps=(4,), lengths=[31, 17])
 mixer("conv", 2, 15, 12, "grid = [3, 5]", heads=4, taps=(3, 2), lengths=[15, 4])
 mixer("conv", 1, 24, 6, "grid = [2, 3, 4]", heads=6, taps=(3, 2, 3))
-mixer("full", 2, 21, 34)
-mixer("full", 2, 19, 6, "causal", S=23)
+mixer("full", 2, 21, 34, tf32=True)
+mixer("full", 2, 19, 6, "causal", S=23, tf32=True)
 mixer("full", 2, 17, 5, "causal gate = relu", scale=3000.0, lengths=[9, 17])
+mixer("full", 2, 150, 40, lengths=[150, 0], tf32=True)
+mixer("full", 1, 150, 70, "causal", scale=30.0, tf32=True)
 mixer("full", 1, 40, 8, element="bf16")
-mixer("full", 1, 40, 8, hidden=7)
+mixer("full", 1, 40, 8, hidden=7, tf32=True)
 # By tensor cores: more than a tile of queries, keys and channels; sums that must be made again.
 mixer("full", 2, 150, 40, element="bf16")
 mixer("full", 1, 150, 70, "causal", element="bf16")
@@ -149,7 +160,7 @@ mixer("conv", 1, 231, 12, "causal", heads=6, taps=(40,))
 
 # Matrix products: rows, columns and depth that are no multiple of anything; those of bf16 by
 # tensor cores, also where rows consist of 16 bytes. Their sums are f32, in whatever order.
-def product(op, m, n, k, element="f32", batch=(), rounded=False, adds=False):
+def product(op, m, n, k, element="f32", batch=(), rounded=False, adds=False, tf32=False):
     a, b = rng.normal(size=(m, k)), rng.normal(size=(k, n))
     a = a.T if op.endswith("_a") else a
     b = b.T if op.endswith("_b") else b
@@ -170,9 +181,12 @@ def product(op, m, n, k, element="f32", batch=(), rounded=False, adds=False):
                  "  ^bb0(%x: f32, %u: bf16):\n    %t = arith.truncf %x : f32 to bf16\n"
                  f"    linalg.yield %t : bf16\n  }} -> {to}\n")
         tc, result = to, "%r"
-    compare(f"{op} {m} {n} {k} {element}{' rounded' if rounded else ''}{' adds' if adds else ''}",
+    # In TF32 the factors are off by up to 1 / 2048 each, and of these numbers some are.
+    compare(f"{op} {m} {n} {k} {element}{' rounded' if rounded else ''}{' adds' if adds else ''}"
+            f"{' tf32' if tf32 else ''}",
             function(body + f"  return {result} : {tc}", arguments, [tc]), arrays,
-            most=4e-3 if rounded else 2e-6)
+            most=4e-3 if rounded else 1e-3 if tf32 else 2e-6, least=1e-5 if tf32 else None,
+            flags=["--f32-products=tf32"] if tf32 else [])
 
 
 for (m, n, k), op in itertools.product(
@@ -192,6 +206,46 @@ product("matmul", 136, 200, 104, "bf16", rounded=True)
 # Several tiles of 128 columns and rows.
 product("matmul_transpose_a", 1300, 1410, 40, "bf16")
 product("matmul_transpose_b", 1300, 1416, 24, "bf16", rounded=True)
+
+# f32 in TF32, on request alone.
+for (m, n, k), op in itertools.product(
+        [(70, 65, 33), (136, 200, 104), (3, 40, 36)],
+        ["matmul", "matmul_transpose_a", "matmul_transpose_b"]):
+    product(op, m, n, k, tf32=True)
+product("batch_matmul", 40, 24, 16, batch=(2,), tf32=True)
+product("batch_matmul_transpose_b", 7, 9, 5, batch=(3,), tf32=True)
+product("matmul", 130, 71, 40, adds=True, tf32=True)
+product("matmul_transpose_a", 1300, 1410, 20, tf32=True)
+
+
+def rounded_product():
+    """What numbers become in our kernels: those of TF32 stay, others go to the nearest, a tie away
+    from 0."""
+    unit = 2.0 ** -10
+    given = np.array([1 + unit, 1 + unit / 2, 1 + unit / 2 - 2.0 ** -23, 1 + 1.5 * unit, -1 - unit / 2,
+                      2 - unit / 2, 3.4028234e38, np.inf, -np.inf, np.nan, 2.0 ** -100, 0], np.float32)
+    expected = np.array([1 + unit, 1 + unit, 1, 1 + 2 * unit, -1 - unit, 2, np.inf, np.inf, -np.inf, np.nan,
+                         2.0 ** -100, 0])
+    n = len(given)
+    ta, tb = tensor((n, 1), "f32"), tensor((1, 1), "f32")
+    path, result = os.path.join(folder, "rounded.mlir"), os.path.join(folder, "rounded.npy")
+    with open(path, "w") as file:
+        file.write(function(f"  %zero = arith.constant 0.0 : f32\n  %e = tensor.empty() : {ta}\n"
+                            f"  %z = linalg.fill ins(%zero : f32) outs(%e : {ta}) -> {ta}\n"
+                            f"  %c = linalg.matmul ins(%a, %b : {ta}, {tb}) outs(%z : {ta}) -> {ta}\n"
+                            f"  return %c : {ta}", [("a", ta), ("b", tb)], [ta]))
+    subprocess.run([RUN, path, TARGET, "--f32-products=tf32", "--input=" + save(given[:, None]),
+                    "--input=" + save(np.ones((1, 1), np.float32)), "--output=" + result], check=True,
+                   env={**os.environ, "AFT_CUDA_PRODUCTS": "kernels"})
+    found = np.load(result)[:, 0]
+    good = np.array_equal(found, expected, equal_nan=True)
+    print(f"{'ok  ' if good else 'FAIL'} numbers in TF32")
+    if not good:
+        print(found, expected)
+        failed.append("numbers in TF32")
+
+
+rounded_product()
 
 # exp as it is computed on a GPU, but for the instruction for 2^x, which is off by 2 units in the
 # last place at most: what is around it may be off by 2 more.
@@ -255,4 +309,6 @@ graph = open(step).read()
 compare("training step of a language model", step, modelInputs(graph, "train_step"), "train_step",
         always=True)
 compare("language model", source, modelInputs(open(source).read(), "main"), "main")
+compare("training step of a language model in TF32", step, modelInputs(graph, "train_step"), "train_step",
+        always=True, most=2e-2, least=1e-5, flags=["--f32-products=tf32"])
 sys.exit(1 if failed else 0)

@@ -18,11 +18,12 @@ AFTC = sys.argv[1]
 rng = np.random.default_rng(5)
 folder = tempfile.mkdtemp()
 failed = []
+FLAGS = []  # of aftc, besides
 BASE = 1 << 20
 
 
 def compiled(path, phase):
-    done = subprocess.run([AFTC, path, "--target=cuda:sm_80", "--compile-to=" + phase],
+    done = subprocess.run([AFTC, path, "--target=cuda:sm_80", "--compile-to=" + phase, *FLAGS],
                           capture_output=True, text=True, check=True)
     return done.stdout
 
@@ -74,16 +75,23 @@ def run(path, kernel, arrays, damage=None, all_blocks=True):
             for array, place in zip(arrays, places)]
 
 
-def product(op, m, n, k, damage=None):
+def tf32(array):
+    """Rounded to 10 bits of mantissa, of two the number farther from 0, and as it was."""
+    array = np.asarray(array, "<f4")
+    return (array.view("<u4") + 0x1000 & 0xffffe000).astype("<u4").view("<f4"), array
+
+
+def product(op, m, n, k, damage=None, element="bf16"):
     """`damage`: makes other code of it, whose result must be wrong."""
-    a, a_bits = bf16(rng.normal(size=(m, k)))
-    b, b_bits = bf16(rng.normal(size=(k, n)))
+    narrow = bf16 if element == "bf16" else tf32
+    a, a_bits = narrow(rng.normal(size=(m, k)))
+    b, b_bits = narrow(rng.normal(size=(k, n)))
     if op.endswith("_a"):
         a_bits = np.ascontiguousarray(a_bits.T)
     if op.endswith("_b"):
         b_bits = np.ascontiguousarray(b_bits.T)
     c = rng.normal(size=(m, n)).astype("<f4")
-    ta, tb, tc = tensor(a_bits.shape, "bf16"), tensor(b_bits.shape, "bf16"), tensor(c.shape, "f32")
+    ta, tb, tc = tensor(a_bits.shape, element), tensor(b_bits.shape, element), tensor(c.shape, "f32")
     path = folder + "/product.mlir"
     with open(path, "w") as file:
         file.write(f"func.func @main(%a: {ta}, %b: {tb}, %c: {tc}) -> {tc} {{\n"
@@ -96,7 +104,8 @@ def product(op, m, n, k, damage=None):
         found = np.inf
     error = np.abs(found - (a.astype(float) @ b + c)).max()
     good = (error < 1e-4) != bool(damage)
-    print(f"{'ok  ' if good else 'FAIL'} {op} {m} {n} {k}{' damaged' if damage else ''}: error {error:.1e}", flush=True)
+    print(f"{'ok  ' if good else 'FAIL'} {op} {m} {n} {k} {element}{' damaged' if damage else ''}: "
+          f"error {error:.1e}", flush=True)
     if not good:
         failed.append(op)
 
@@ -106,6 +115,23 @@ def compare(name, found, expected, largest, limit=1e-2):
     print(f"{'ok  ' if error < limit else 'FAIL'} {name}: error {error:.1e}", flush=True)
     if not error < limit:
         failed.append(name)
+
+
+def full_in_tf32(T, S, d, attributes):
+    """aft.full of f32, one batch entry."""
+    q, k, v = (rng.normal(size=(1, n, d)).astype("<f4") for n in (T, S, S))
+    w = rng.normal(size=(T, S)).astype("<f4")
+    seen = np.tril(np.ones((T, S)), S - T) if "causal" in attributes else np.ones((T, S))
+    weights = np.exp(k[0][None].astype(float) + w[:, :, None]) * seen[:, :, None]
+    y = (weights * v).sum(1) / weights.sum(1) / (1 + np.exp(-q[0].astype(float)))
+    rows, keys, bias = tensor((1, T, d), "f32"), tensor((1, S, d), "f32"), tensor((T, S), "f32")
+    path = folder + "/full.mlir"
+    with open(path, "w") as file:
+        file.write(f"func.func @main(%q: {rows}, %k: {keys}, %v: {keys}, %w: {bias}) -> {rows} {{\n"
+                   f"  %y = aft.full %q, %k, %v, %w {attributes} : ({rows}, {keys}, {keys}, {bias}) -> {rows}\n"
+                   f"  return %y : {rows}\n}}\n")
+    found = run(path, "kernel_0_full", [q, k, v, w, np.zeros_like(q)])[4]
+    compare(f"full {T} {S} {d} {attributes} in TF32", found[0], y, np.abs(v).max(), limit=1e-3)
 
 
 def full(T, S, d, attributes, gradient=False):
@@ -199,6 +225,19 @@ product("matmul", 130, 72, 136)
 product("matmul", 24, 40, 72, lambda code: re.sub(r"wait_group\s+\d", "wait_group 8", code))
 product("matmul", 24, 40, 72, lambda code: re.sub(r"bar.sync\s+0;", "", code))
 product("matmul", 24, 40, 72, lambda code: code.replace(".x4.trans.", ".x4."))
+# f32 in TF32: whatever lies across is loaded number by number. That factors are rounded is
+# seen by the instruction that multiplies them.
+FLAGS = ["--f32-products=tf32"]
+for op in ("matmul", "matmul_transpose_a", "matmul_transpose_b"):
+    product(op, 24, 40, 36, element="f32")
+    product(op, 35, 33, 19, element="f32")
+product("matmul", 130, 72, 68, element="f32")
+product("matmul_transpose_b", 24, 40, 36, lambda code: re.sub(r"wait_group\s+\d", "wait_group 8", code), "f32")
+product("matmul", 24, 40, 36, lambda code: re.sub(r"bar.sync\s+0;", "", code), "f32")
+product("matmul", 24, 40, 36, lambda code: code.replace("cvt.rna.tf32.f32", "mov.b32"), "f32")
+full_in_tf32(30, 70, 9, "")
+full_in_tf32(12, 75, 40, "causal")
+FLAGS = []
 full(30, 70, 9, "")
 full(12, 75, 40, "causal")
 full(40, 40, 9, "causal", gradient=True)

@@ -64,18 +64,25 @@ programs = {f"{kind} {attrs} {element}": mixer(kind, keys, bias, attrs, element)
                 ("conv", 8, "8x11", "", "f32"), ("conv", 64, "64x11x11", "grid = [14, 14]", "f32"),
                 ("full", 64, "?x?", "", "f32"), ("full", 64, "?x?", "causal", "bf16"),
                 ("full", 64, "?x?x?", "gate = tanh", "bf16")]}
-programs["matmul bf16"] = product("matmul_transpose_b", "tensor<300x200xbf16>",
-                                  "tensor<100x200xbf16>", "tensor<300x100xf32>")
-# The largest tiles; where C is rounded, it lies in shared memory, too.
-programs["matmul bf16 large"] = product("matmul", "tensor<?x1024xbf16>", "tensor<1024x4096xbf16>",
-                                        "tensor<?x4096xf32>")
-programs["matmul bf16 turned"] = product("matmul_transpose_a", "tensor<1000x4096xbf16>",
-                                         "tensor<1000x4096xbf16>", "tensor<4096x4096xf32>")
-programs["matmul bf16 rounded"] = product("matmul_transpose_b", "tensor<?x1024xbf16>", "tensor<4096x1024xbf16>",
-                                          "tensor<?x4096xf32>", "tensor<?x4096xbf16>")
-# Rows that do not begin at multiples of 16 bytes.
-programs["matmul bf16 odd"] = product("matmul", "tensor<70x33xbf16>", "tensor<33x65xbf16>",
-                                      "tensor<70x65xf32>")
+
+
+def products(element):
+    return {
+        "": product("matmul_transpose_b", f"tensor<300x200x{element}>", f"tensor<100x200x{element}>",
+                    "tensor<300x100xf32>"),
+        # The largest tiles; where C is rounded, it lies in shared memory, too.
+        " large": product("matmul", f"tensor<?x1024x{element}>", f"tensor<1024x4096x{element}>",
+                          "tensor<?x4096xf32>"),
+        " turned": product("matmul_transpose_a", f"tensor<1000x4096x{element}>",
+                           f"tensor<1000x4096x{element}>", "tensor<4096x4096xf32>"),
+        " rounded": product("matmul_transpose_b", f"tensor<?x1024x{element}>", f"tensor<4096x1024x{element}>",
+                            "tensor<?x4096xf32>", "tensor<?x4096xbf16>"),
+        # Rows that do not begin at multiples of 16 bytes.
+        " odd": product("matmul", f"tensor<70x33x{element}>", f"tensor<33x65x{element}>",
+                        "tensor<70x65xf32>")}
+
+
+programs.update({"matmul bf16" + name: program for name, program in products("bf16").items()})
 state = "tensor<?x64xf32>"
 rows = "tensor<?x?x64xf32>"
 programs["decoding"] = function(
@@ -114,6 +121,13 @@ WARPS = ("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", "ldmatrix.sync.a
          "cp.async.cg.shared.global")
 
 
+def tf32_instructions(name):
+    """What stands in a product of f32 in TF32; factors that lie across are loaded one by one."""
+    return ["mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32", "cvt.rna.tf32.f32",
+            *([] if "odd" in name or "full" in name else ["cp.async.cg.shared.global"]),
+            *([] if "turned" in name else ["ldmatrix.sync.aligned.m8n8.x4"])]
+
+
 def narrow(text):
     """Kernels without vectors of 16 bytes."""
     kernels = re.split(r"(?=\.visible \.entry)", text)[1:]
@@ -133,6 +147,11 @@ def check(name, path, flags=()):
             problems.append(f"{arch}: {done.stderr.strip()[:300] or 'no PTX'}")
         if name.startswith(VECTORS):
             problems += [f"{arch}: {kernel} has no vectors of 16 bytes" for kernel in narrow(done.stdout)]
+        if "--f32-products=tf32" in flags:
+            problems += [f"{arch}: no {instruction}" for instruction in tf32_instructions(name)
+                         if instruction not in done.stdout]
+        elif "tf32" in done.stdout:
+            problems.append(f"{arch}: TF32 without request")
         if name.startswith("matmul bf16") or name.startswith("full") and name.endswith("bf16"):
             expected = WARPS[:2 if "odd" in name or name.startswith("full") else 3]
             problems += [f"{arch}: no {instruction}" for instruction in expected
@@ -192,5 +211,14 @@ for name, program in programs.items():
     good &= check(name, path)
 good &= check("training step of a language model", os.path.join(INPUTS, "language-model.mlir"),
               ["--training=adamw"])
+good &= check("training step of a language model in TF32", os.path.join(INPUTS, "language-model.mlir"),
+              ["--training=adamw", "--f32-products=tf32"])
+in_tf32 = {"matmul tf32" + name: program for name, program in products("f32").items()}
+in_tf32["full tf32"] = programs["full  f32"]
+for name, program in in_tf32.items():
+    open(path, "w").write(program)
+    good &= check(name, path, ["--f32-products=tf32"])
+    # And without.
+    good &= check(name.replace("tf32", "f32"), path)
 good &= check_artifact(path)
 sys.exit(not good)

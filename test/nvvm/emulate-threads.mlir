@@ -62,3 +62,36 @@ func.func @warps(%x: memref<16x16xbf16>, %y: memref<2x4xf32>) attributes {aft.ke
   } {mapping = [#gpu.block<x>]}
   return
 }
+
+// -----
+
+// Factors of f32 are rounded to TF32 on the way: half of what is dropped is added to their
+// bits, which are cut. A NaN stays one.
+// CHECK-LABEL: func.func @rounded(
+// CHECK: scf.for %{{.*}} = %c0{{.*}} to %c16{{.*}} iter_args(%[[SUM:.*]] = %{{.*}}, %{{.*}} = %{{.*}})
+// CHECK: %[[A:.*]] = vector.from_elements
+// CHECK: %[[BITS:.*]] = arith.bitcast %[[A]] : vector<4xf32> to vector<4xi32>
+// CHECK: %[[HALF:.*]] = arith.constant dense<4096> : vector<4xi32>
+// CHECK: %[[RAISED:.*]] = arith.addi %[[BITS]], %[[HALF]]
+// CHECK: %[[KEPT:.*]] = arith.constant dense<-8192> : vector<4xi32>
+// CHECK: %[[CUT:.*]] = arith.andi %[[RAISED]], %[[KEPT]]
+// CHECK: %[[ROUNDED:.*]] = arith.bitcast %[[CUT]] : vector<4xi32> to vector<4xf32>
+// CHECK: %[[NAN:.*]] = arith.cmpf uno, %[[A]], %[[A]]
+// CHECK: %[[LEFT:.*]] = arith.select %[[NAN]], %[[A]], %[[ROUNDED]]
+// CHECK: %[[RIGHT:.*]] = arith.select
+// CHECK: math.fma %[[LEFT]], %[[RIGHT]], %[[SUM]] : vector<4xf32>
+func.func @rounded(%y: memref<2x4xf32>) attributes {aft.kernel} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant dense<0.0> : vector<4xf32>
+  %shared = memref.alloc() : memref<16x20xf32>
+  scf.forall (%block) in (%c1) {
+    scf.forall (%thread) in (32) {
+      %p:2 = aft_gpu.warp_product %shared[%c0, %c0], %shared[%c0, %c0] to (%zero, %zero) in %thread {rows = 16, columns = 16, depth = 16}
+        : memref<16x20xf32>, memref<16x20xf32>, vector<4xf32>, vector<4xf32>
+      vector.store %p#0, %y[%c0, %c0] : memref<2x4xf32>, vector<4xf32>
+      vector.store %p#1, %y[%c1, %c0] : memref<2x4xf32>, vector<4xf32>
+    } {mapping = [#gpu.thread<x>]}
+  } {mapping = [#gpu.block<x>]}
+  return
+}

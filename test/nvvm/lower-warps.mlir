@@ -50,3 +50,40 @@ func.func @transposed(%a: memref<16x24xbf16>, %b: memref<16x24xbf16>, %c: vector
     : memref<16x24xbf16>, memref<16x24xbf16>, vector<4xf32>, vector<4xf32>
   return %d#0, %d#1 : vector<4xf32>, vector<4xf32>
 }
+
+// -----
+
+// f32: A and a B that goes along the steps are loaded four steps at once; all are rounded to
+// TF32; two instructions for 16 steps.
+// CHECK-LABEL: func.func @tf32(
+// CHECK: %[[A:.*]] = nvvm.ldmatrix %{{.*}} {layout = #nvvm.mma_layout<row>, num = 4 : i32} : (!llvm.ptr<3>)
+// CHECK: %[[A0:.*]] = llvm.extractvalue %[[A]][0]
+// CHECK: %[[WIDE:.*]] = llvm.bitcast %[[A0]] : i32 to f32
+// CHECK: %[[R0:.*]] = llvm.call_intrinsic "llvm.nvvm.f2tf32.rna"(%[[WIDE]]) : (f32) -> i32
+// CHECK-COUNT-3: "llvm.nvvm.f2tf32.rna"
+// CHECK: nvvm.ldmatrix %{{.*}} {layout = #nvvm.mma_layout<row>, num = 4 : i32}
+// CHECK-COUNT-4: "llvm.nvvm.f2tf32.rna"
+// CHECK: llvm.call_intrinsic "llvm.nvvm.mma.m16n8k8.row.col.tf32"(%[[R0]], %{{.*}})
+// CHECK-COUNT-3: "llvm.nvvm.mma.m16n8k8.row.col.tf32"
+// CHECK-NOT: call_intrinsic
+func.func @tf32(%a: memref<16x20xf32>, %b: memref<16x20xf32>, %c: vector<4xf32>, %thread: index, %i: index) -> (vector<4xf32>, vector<4xf32>) {
+  %d:2 = aft_gpu.warp_product %a[%i, %i], %b[%i, %i] to (%c, %c) in %thread {rows = 16, columns = 16, depth = 16, transposedB}
+    : memref<16x20xf32>, memref<16x20xf32>, vector<4xf32>, vector<4xf32>
+  return %d#0, %d#1 : vector<4xf32>, vector<4xf32>
+}
+
+// -----
+
+// Numbers of 32 bits are not turned by ldmatrix: those that lie across come one by one.
+// CHECK-LABEL: func.func @across(
+// CHECK-NOT: ldmatrix
+// CHECK-COUNT-4: llvm.load %{{.*}} : !llvm.ptr<3> -> i32
+// CHECK-COUNT-4: "llvm.nvvm.f2tf32.rna"
+// CHECK-COUNT-4: llvm.load %{{.*}} : !llvm.ptr<3> -> i32
+// CHECK-COUNT-4: "llvm.nvvm.f2tf32.rna"
+// CHECK: "llvm.nvvm.mma.m16n8k8.row.col.tf32"
+func.func @across(%a: memref<16x24xf32>, %b: memref<16x24xf32>, %c: vector<4xf32>, %thread: index, %i: index) -> (vector<4xf32>, vector<4xf32>) {
+  %d:2 = aft_gpu.warp_product %a[%i, %i], %b[%i, %i] to (%c, %c) in %thread {rows = 16, columns = 16, depth = 16, transposedA}
+    : memref<16x24xf32>, memref<16x24xf32>, vector<4xf32>, vector<4xf32>
+  return %d#0, %d#1 : vector<4xf32>, vector<4xf32>
+}

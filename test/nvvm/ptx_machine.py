@@ -37,6 +37,11 @@ def bf16_of(x):
     return (bits + 0x7fff + (bits >> 16 & 1)) >> 16 & 0xffff
 
 
+def tf32_of(x):
+    """The bits of the nearest f32 with 10 bits of mantissa, of two the one farther from 0."""
+    return bits_of(x) + 0x1000 & 0xffffe000 if x == x else 0x7fffffff
+
+
 def signed(value, bits):
     value &= (1 << bits) - 1
     return value - (1 << bits) if value >> (bits - 1) else value
@@ -269,6 +274,10 @@ class Machine:
         value = self.number(t, ops[1], kind)
         if to == "bf16":
             return bf16_of(value)
+        if to == "tf32":
+            if name[1] != "rna":
+                raise NotImplementedError(".".join(name))
+            return tf32_of(value)
         if kind[0] == "f" and to[0] in "su":
             return {"rni": round, "rzi": math.trunc, "rmi": math.floor}[name[1]](value)
         if kind[0] == "f" and len(name) > 3:
@@ -292,16 +301,28 @@ class Machine:
                 low, high = square[lane // 4, lane % 4 * 2:lane % 4 * 2 + 2]
                 self.put(t, register, int(low) | int(high) << 16)
 
+    @staticmethod
+    def factors(t, register, kind):
+        """The numbers of a factor in a register: two of bf16, or one of f32."""
+        bits = t.r[register]
+        if kind == "bf16":
+            return [float_of(bits << 16), float_of(bits & 0xffff0000)]
+        if bits & 0x1fff:
+            raise RuntimeError(f"{register} of thread {t.number} is not rounded to TF32")
+        return [float_of(bits)]
+
     def multiply(self, warp):
-        d, a, b, c = self.code[warp[0].pc][2]
-        left, right, sums = np.zeros((16, 16)), np.zeros((16, 8)), np.zeros((16, 8))
-        halves = lambda t, register: (float_of(t.r[register] << 16), float_of(t.r[register] & 0xffff0000))
+        _, name, (d, a, b, c) = self.code[warp[0].pc]
+        kind, each = {"m16n8k16": ("bf16", 2), "m16n8k8": ("tf32", 1)}[name[3]]
+        if name[6:] != ["f32", kind, kind, "f32"]:
+            raise NotImplementedError(".".join(name))
+        left, right, sums = np.zeros((16, 8 * each)), np.zeros((8 * each, 8)), np.zeros((16, 8))
         for lane, t in enumerate(warp):
-            row, pair = lane // 4, lane % 4 * 2
+            row, pair, step = lane // 4, lane % 4 * 2, lane % 4 * each
             for i, register in enumerate(a):
-                left[row + i % 2 * 8, pair + i // 2 * 8:][:2] = halves(t, register)
+                left[row + i % 2 * 8, step + i // 2 * 4 * each:][:each] = self.factors(t, register, kind)
             for i, register in enumerate(b):
-                right[pair + i * 8:pair + i * 8 + 2, row] = halves(t, register)
+                right[step + i * 4 * each:, row][:each] = self.factors(t, register, kind)
             for i, register in enumerate(c):
                 sums[row + i // 2 * 8, pair + i % 2] = self.number(t, register, "f32")
         with np.errstate(all="ignore"):

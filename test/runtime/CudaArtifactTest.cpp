@@ -40,6 +40,7 @@ protected:
                           const std::string &target = "cuda:sm_90a") {
     CompileOptions options;
     options.target = target;
+    options.f32Products = f32Products;
     PipelineOptions pipeline;
     Package package;
     Status status = pipelineOptions(options, pipeline);
@@ -90,6 +91,7 @@ protected:
 
   std::unique_ptr<Variable> assembler;
   cuda::DeviceCode::Image ptx;
+  F32Products f32Products = F32Products::exact;
   alignas(16) float x[16] = {1, 2, 3}, y[16] = {};
 };
 
@@ -280,6 +282,26 @@ TEST_F(CudaArtifactTest, SaysWhichKernelsAreProducts) {
   EXPECT_EQ((std::vector{product->m, product->n, product->k}), (std::vector{5, 6, 1}));
   // What it was made of gives the same text.
   EXPECT_EQ(artifact.manifest.print(), artifact.manifestText);
+}
+
+/// That factors may be rounded is asked for when the artifact is made, and kept with it.
+TEST_F(CudaArtifactTest, KeepsHowProductsAreComputed) {
+  f32Products = F32Products::tf32;
+  VerifiedArtifact artifact;
+  Failure failure = readArtifact(savedForGpu(kLinear), {}, /*anyCPU=*/false, artifact);
+  ASSERT_TRUE(failure.ok()) << failure.message;
+  EXPECT_TRUE(artifact.device.kernels[0].product->tf32);
+  EXPECT_THAT(artifact.manifestText, HasSubstr("\"f32Products\": \"tf32\""));
+  EXPECT_THAT(artifact.device.ptx.bytes, HasSubstr("mma.sync.aligned.m16n8k8"));
+  EXPECT_EQ(artifact.manifest.print(), artifact.manifestText);
+  EXPECT_THAT(refusalOf(kLinear, "\"tf32\": true", "\"tf32\": 1234"),
+              HasSubstr("expected true or false at device.kernels[0].product.tf32"));
+  f32Products = F32Products::exact;
+  failure = readArtifact(savedForGpu(kLinear), {}, /*anyCPU=*/false, artifact);
+  ASSERT_TRUE(failure.ok()) << failure.message;
+  EXPECT_FALSE(artifact.device.kernels[0].product->tf32);
+  EXPECT_THAT(artifact.manifestText, HasSubstr("\"f32Products\": \"exact\""));
+  EXPECT_THAT(artifact.device.ptx.bytes, testing::Not(HasSubstr("mma.sync")));
 }
 
 /// A library would write where the kernel does not.

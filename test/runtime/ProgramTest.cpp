@@ -376,6 +376,49 @@ TEST(Program, RefusesWhatIsNoNumberOfThreads) {
   }
 }
 
+const char kProduct[] = R"mlir(
+func.func @main(%a: tensor<2x1xf32>, %b: tensor<1x1xf32>) -> tensor<2x1xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<2x1xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<2x1xf32>) -> tensor<2x1xf32>
+  %r = linalg.matmul ins(%a, %b : tensor<2x1xf32>, tensor<1x1xf32>) outs(%f : tensor<2x1xf32>) -> tensor<2x1xf32>
+  return %r : tensor<2x1xf32>
+}
+)mlir";
+
+/// Each way has its own code in the cache; without request products are exact.
+TEST(Program, RoundsFactorsToTF32OnRequest) {
+  char folder[] = "/tmp/aft-tf32-XXXXXX";
+  ASSERT_TRUE(mkdtemp(folder));
+  CompileOptions options;
+  options.cacheDir = folder;
+  options.target = "cuda-emulated";
+  constexpr float more = 1 + 1.0f / 4096, tie = -1 - 1.0f / 2048, next = -1 - 1.0f / 1024;
+  auto run = [&](bool cached) {
+    std::shared_ptr<Program> program;
+    Status status = Program::compile(kProduct, "test.mlir", options, program);
+    EXPECT_TRUE(status.ok()) << status.message;
+    EXPECT_EQ(program->stats().fromCache, cached);
+    float a[] = {more, tie}, b[] = {1}, y[2];
+    status = program->run("main", {{a, DType::f32, {2, 1}}, {b, DType::f32, {1, 1}}},
+                          {{y, DType::f32, {2, 1}}});
+    EXPECT_TRUE(status.ok()) << status.message;
+    return std::pair(y[0], y[1]);
+  };
+  EXPECT_EQ(run(false), std::pair(more, tie));
+  options.f32Products = F32Products::tf32;
+  EXPECT_EQ(run(false), std::pair(1.0f, next));
+  options.f32Products = F32Products::exact;
+  EXPECT_EQ(run(true), std::pair(more, tie));
+  options.f32Products = F32Products::tf32;
+  options.target = "cpu";
+  std::shared_ptr<Program> program;
+  EXPECT_EQ(
+      Program::compile(kProduct, "test.mlir", options, program).message,
+      "products of f32 in TF32 need target cuda[:sm_XX] or cuda-emulated, found target 'cpu'");
+  std::filesystem::remove_all(folder);
+}
+
 TEST(Program, RefusesCodeForAnotherCPU) {
   std::shared_ptr<Program> program;
   CompileOptions options;

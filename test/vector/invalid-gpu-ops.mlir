@@ -53,3 +53,13 @@ func.func @matrix(%a: memref<16xbf16>, %b: memref<16x16xbf16>, %c: vector<4xf32>
     : memref<16xbf16>, memref<16x16xbf16>, vector<4xf32>, vector<4xf32>
   return
 }
+
+// -----
+
+// C4 of warp_product.
+func.func @types(%a: memref<16x16xf32>, %b: memref<16x16xbf16>, %c: vector<4xf32>, %i: index) {
+  // expected-error @below {{expected the same type of elements in 'a' and 'b', found 'memref<16x16xf32>' and 'memref<16x16xbf16>'}}
+  %d:2 = aft_gpu.warp_product %a[%i, %i], %b[%i, %i] to (%c, %c) in %i {rows = 16, columns = 16, depth = 16}
+    : memref<16x16xf32>, memref<16x16xbf16>, vector<4xf32>, vector<4xf32>
+  return
+}

@@ -9,9 +9,11 @@
 
 namespace aft {
 
-/// A fragment of C, the steps of K that are multiplied at once, and a thread's numbers.
+/// A fragment of C, the steps of K that it is good for at least, and a thread's numbers.
 constexpr int64_t kFragmentRows = 16, kFragmentColumns = 8, kFragmentDepth = 16;
 constexpr int64_t kFragmentNumbers = 4, kFragmentPair = 2;
+/// The steps that one instruction multiplies: 32 bytes of a row of A.
+constexpr int64_t fragmentSteps(int64_t bits) { return 32 * 8 / bits; }
 
 /// Row and column of a thread's first number; `lane`: the thread in its warp.
 struct FragmentPlace {

@@ -32,11 +32,16 @@ static Value pairBias(const FullMixer &mixer, Value batch, Value t, Value key) {
   return e.select(seen, w, e.number(mixer.element, -INFINITY));
 }
 
-/// Whether keys and values are no more exact than factors of a product by tensor cores.
-static bool areNarrow(const FullMixer &mixer) {
-  return llvm::all_of(ValueRange{mixer.k, mixer.v}, [](Value memref) {
-    return cast<MemRefType>(memref.getType()).getElementType().isBF16();
+/// Whether keys and values have a type.
+static bool keysAre(const FullMixer &mixer, Type type) {
+  return llvm::all_of(ValueRange{mixer.k, mixer.v}, [&](Value memref) {
+    return cast<MemRefType>(memref.getType()).getElementType() == type;
   });
+}
+
+/// Whether they are no more exact than factors of a product by tensor cores.
+static bool areNarrow(const FullMixer &mixer) {
+  return keysAre(mixer, mixer.e.builder.getBF16Type());
 }
 
 static PairTiles tilesOf(const FullMixer &mixer) {
@@ -47,7 +52,7 @@ static PairTiles tilesOf(const FullMixer &mixer) {
   return tiles;
 }
 
-void aft::emitFullThreads(FullOp op, OpBuilder &builder) {
+void aft::emitFullThreads(FullOp op, OpBuilder &builder, bool tf32) {
   Emitter e(builder, op.getLoc());
   FullMixer mixer(op, e, kScalarBits, PairDots::None);
   PairTiles tiles = tilesOf(mixer);
@@ -72,7 +77,12 @@ void aft::emitFullThreads(FullOp op, OpBuilder &builder) {
       group.store(group.logz(state), mixer.inits[2], t);
     }
   };
-  areNarrow(mixer) ? tiles.runByWarps(e) : tiles.run(e);
+  if (areNarrow(mixer))
+    tiles.runByWarps(e, builder.getBF16Type());
+  else if (tf32 && keysAre(mixer, builder.getF32Type()))
+    tiles.runByWarps(e, builder.getF32Type());
+  else
+    tiles.run(e);
 }
 
 /// G exp(k + w - logz) of a pair.
@@ -131,7 +141,7 @@ static void emitKeys(const FullMixer &mixer) {
     group.store(seen(dk), mixer.inits[1], key);
     group.store(seen(e.fmul(scale, sums[1])), mixer.inits[2], key);
   };
-  byWarps ? tiles.runByWarps(e) : tiles.run(e);
+  byWarps ? tiles.runByWarps(e, e.builder.getBF16Type()) : tiles.run(e);
 }
 
 Value aft::sumOfPair(const FullMixer &mixer, Value first, Value last, Value t, Value key,
@@ -182,7 +192,7 @@ void aft::emitFullGradThreads(FullGradOp op, OpBuilder &builder) {
   emitBiases(mixer);
 }
 
-bool aft::emitMixerThreads(Operation *op, OpBuilder &builder) {
+bool aft::emitMixerThreads(Operation *op, OpBuilder &builder, bool tf32) {
   return llvm::TypeSwitch<Operation *, bool>(op)
       .Case<SimpleOp, LocalOp, ConvOp>([&](auto) {
         emitWindowThreads(op, builder);
@@ -193,7 +203,7 @@ bool aft::emitMixerThreads(Operation *op, OpBuilder &builder) {
         return true;
       })
       .Case([&](FullOp full) {
-        emitFullThreads(full, builder);
+        emitFullThreads(full, builder, tf32);
         return true;
       })
       .Case([&](FullGradOp grad) {

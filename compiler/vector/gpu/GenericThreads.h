@@ -19,8 +19,9 @@ void emitMatmulThreads(mlir::linalg::LinalgOp op, mlir::OpBuilder &builder, bool
 
 /// The same by tensor cores, of a tile that chooseWarpTile may have chosen. False, and
 /// nothing, where they do not multiply such numbers or the tile is not known to be small
-/// enough.
-bool emitMatmulTensorCores(mlir::linalg::LinalgOp op, mlir::OpBuilder &builder, bool overwrites);
+/// enough. `tf32`: they multiply f32, too, rounded.
+bool emitMatmulTensorCores(mlir::linalg::LinalgOp op, mlir::OpBuilder &builder, bool overwrites,
+                           bool tf32);
 
 } // namespace aft
 

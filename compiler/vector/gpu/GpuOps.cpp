@@ -61,6 +61,9 @@ LogicalResult WarpProductOp::verify() {
   if (getSums().size() != count)
     return emitOpError() << "expected sums for " << count << " fragments, found "
                          << getSums().size();
+  if (getA().getType().getElementType() != getB().getType().getElementType())
+    return emitOpError() << "expected the same type of elements in 'a' and 'b', found "
+                         << getA().getType() << " and " << getB().getType();
   if (failed(verifyPlace(*this, "'a'", getA().getType(), getAIndices().size(), 2)))
     return failure();
   return verifyPlace(*this, "'b'", getB().getType(), getBIndices().size(), 2);

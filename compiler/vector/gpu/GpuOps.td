@@ -21,7 +21,7 @@ def AFTGPU_Dialect : Dialect {
 class AFTGPU_Op<string mnemonic, list<Trait> traits = []> : Op<AFTGPU_Dialect, mnemonic, traits>;
 
 def AFTGPU_Memory : MemRefOf<[BF16, F32]>;
-def AFTGPU_Factor : MemRefOf<[BF16]>;
+def AFTGPU_Factor : MemRefOf<[BF16, F32]>;
 def AFTGPU_Sums : VectorOfLengthAndType<[4], [F32]>;
 
 def AFTGPU_CopyChunkOp : AFTGPU_Op<"copy_chunk", [AttrSizedOperandSegments]> {
@@ -68,13 +68,15 @@ def AFTGPU_WarpProductOp : AFTGPU_Op<"warp_product", [AttrSizedOperandSegments,
     that the block shares, from the indices on; `transposedA`: as [depth, rows],
     `transposedB`: as [columns, depth]. All threads of the warp take part. C is cut
     into fragments of 16 x 8, row by row, of which each thread has the four numbers
-    that Fragment.h says.
+    that Fragment.h says. Numbers of A and B that are f32 are rounded to TF32: to 10 bits
+    of mantissa, to the nearest, of two the one farther from 0. Sums are f32.
 
     Constraints:
     - C1: rows, columns and depth are multiples of 16.
     - C2: sums for rows / 16 times columns / 8 fragments.
     - C3: an index for each dimension, of which the last two are the matrix's; along the
       last one elements follow each other.
+    - C4: A and B have the same element type.
   }];
   let arguments = (ins Index:$thread,
                        Arg<AFTGPU_Factor, "", [MemRead]>:$a, Variadic<Index>:$aIndices,

@@ -24,7 +24,7 @@ using namespace aft;
 /// What is emitted for one thread takes numbers one by one.
 static constexpr unsigned kScalarBits = 32;
 
-static LogicalResult mapLinalg(func::FuncOp kernel) {
+static LogicalResult mapLinalg(func::FuncOp kernel, bool tf32) {
   expandCopies(kernel);
   SmallVector<linalg::LinalgOp> ops;
   kernel.walk([&](linalg::LinalgOp op) { ops.push_back(op); });
@@ -34,7 +34,7 @@ static LogicalResult mapLinalg(func::FuncOp kernel) {
       return op->emitOpError() << "must be on memrefs before it is mapped to threads";
     OpBuilder builder(op);
     if (isMatmul(op)) {
-      if (!emitMatmulTensorCores(op, builder, overwriting.contains(op)))
+      if (!emitMatmulTensorCores(op, builder, overwriting.contains(op), tf32))
         emitMatmulThreads(op, builder, overwriting.contains(op));
     } else if (failed(emitGenericThreads(op, builder))) {
       return failure();
@@ -44,7 +44,7 @@ static LogicalResult mapLinalg(func::FuncOp kernel) {
   return success();
 }
 
-static LogicalResult mapMixers(func::FuncOp kernel) {
+static LogicalResult mapMixers(func::FuncOp kernel, bool tf32) {
   SmallVector<Operation *> ops;
   kernel.walk([&](Operation *op) {
     if (isa<AFTDialect>(op->getDialect()))
@@ -52,7 +52,7 @@ static LogicalResult mapMixers(func::FuncOp kernel) {
   });
   for (Operation *op : ops) {
     OpBuilder builder(op);
-    if (!emitMixerThreads(op, builder) && failed(emitMixer(op, builder, kScalarBits)))
+    if (!emitMixerThreads(op, builder, tf32) && failed(emitMixer(op, builder, kScalarBits)))
       return failure();
     op->erase();
   }
@@ -61,11 +61,12 @@ static LogicalResult mapMixers(func::FuncOp kernel) {
 
 namespace {
 struct MapToThreads : aft::impl::MapToThreadsBase<MapToThreads> {
+  using Base::Base;
   void runOnOperation() override {
     func::FuncOp kernel = getOperation();
     if (!kernel->hasAttr(kernelAttrName) || kernel.isExternal())
       return;
-    if (failed(mapLinalg(kernel)) || failed(mapMixers(kernel)))
+    if (failed(mapLinalg(kernel, tf32)) || failed(mapMixers(kernel, tf32)))
       return signalPassFailure();
     groupsToThreads(kernel);
     mapGrids(kernel);

@@ -1,7 +1,8 @@
-//===- MatmulTensorCores.cpp - Matrix products of bf16 by warps -----------===//
+//===- MatmulTensorCores.cpp - Matrix products of bf16 or f32 by warps ----===//
 // C of a block stays in registers, a tile of it in each warp, in fragments as tensor cores
 // have them. Parts of A and B along K are copied to shared memory in the background: while
-// one is multiplied, the next ones arrive.
+// one is multiplied, the next ones arrive. Factors of f32 lie there as they are, and are
+// rounded to TF32 on their way to the tensor cores.
 
 #include "compiler/tile/TileSizes.h"
 #include "compiler/tile/WarpTile.h"
@@ -41,6 +42,7 @@ private:
   void forEachOwn(Value thread, OwnNumbers body);
   void startSums(Value thread);
   void storeSums(Value thread);
+  int64_t bits() const { return element.getIntOrFloatBitWidth(); }
   int64_t threads() const { return tile.warps() * kWarpThreads; }
   int64_t fragments() const {
     return tile.warpRows / kFragmentRows * (tile.warpColumns / kFragmentColumns);
@@ -80,15 +82,15 @@ MatmulTensorCores::MatmulTensorCores(Emitter &e, Factors factors, bool overwrite
 
 MatmulTensorCores::Staged MatmulTensorCores::staged(const Matrix &matrix, int64_t width,
                                                     bool alongSteps) {
-  int64_t count = warpTilePadding(element.getIntOrFloatBitWidth());
   int64_t outer = alongSteps ? width : tile.depth, inner = alongSteps ? tile.depth : width;
-  return {matrix, width, alongSteps, consistsOfChunks(matrix.memref, count),
-          sharedMemory(e, {tile.stages, outer, inner + count}, element)};
+  inner += warpTilePadding(bits(), alongSteps);
+  return {matrix, width, alongSteps, consistsOfChunks(matrix.memref, warpTileChunk(bits())),
+          sharedMemory(e, {tile.stages, outer, inner}, element)};
 }
 
 /// All threads together copy a part along K of a factor, 0 beyond the matrix.
 void MatmulTensorCores::copyPart(Value thread, const Staged &factor, Value widthThere, Value part) {
-  int64_t run = factor.inChunks ? warpTilePadding(element.getIntOrFloatBitWidth()) : 1;
+  int64_t run = factor.inChunks ? warpTileChunk(bits()) : 1;
   int64_t inner = (factor.alongSteps ? tile.depth : factor.width) / run;
   Value count = e.index(factor.width * tile.depth / run), buffer = rest(part, tile.stages);
   shareOut(e, thread, threads(), count, [&](Value number) {
@@ -208,19 +210,21 @@ static int64_t sharedBytesIn(func::FuncOp kernel) {
   return bytes;
 }
 
-bool aft::emitMatmulTensorCores(linalg::LinalgOp op, OpBuilder &builder, bool overwrites) {
+bool aft::emitMatmulTensorCores(linalg::LinalgOp op, OpBuilder &builder, bool overwrites,
+                                bool tf32) {
+  std::optional<int64_t> bits = tensorCoreBits(op, tf32);
+  if (!bits)
+    return false;
   Emitter e(builder, op.getLoc());
   Factors factors = factorsOf(op);
   const Matrix &c = factors.c;
-  if (!factors.a.element().isBF16() || !factors.b.element().isBF16() || !c.element().isF32())
-    return false;
   int64_t rank = cast<MemRefType>(c.memref.getType()).getRank();
   int64_t free = kSharedBytes - sharedBytesIn(op->getParentOfType<func::FuncOp>());
   std::optional<int64_t> rows = mostOf(e.dim(c.memref, rank - 2)),
                          columns = mostOf(e.dim(c.memref, rank - 1));
   if (!rows || !columns)
     return false;
-  std::optional<WarpTile> tile = splitAmongWarps({*rows, *columns, /*bits=*/16, free});
+  std::optional<WarpTile> tile = splitAmongWarps({*rows, *columns, *bits, free});
   if (!tile)
     return false;
   MatmulTensorCores emitter(e, factors, overwrites, *tile);

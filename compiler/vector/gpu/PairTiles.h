@@ -33,8 +33,8 @@ struct PairTiles {
 
   void run(Emitter &e) const;
   /// The same by tensor cores, for f32: exp(w - a) and exp(x - c), also times a value, are
-  /// rounded to bf16 (PairWarps.cpp).
-  void runByWarps(Emitter &e) const;
+  /// rounded to `factor`, bf16, or where that is f32 to TF32 (PairWarps.cpp).
+  void runByWarps(Emitter &e, mlir::Type factor) const;
 };
 
 } // namespace aft

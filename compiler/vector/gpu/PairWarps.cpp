@@ -1,13 +1,14 @@
 //===- PairWarps.cpp - Sums over all pairs of positions by tensor cores ---===//
-// The sums of a block are a product: exp(w - a) of outputs and items in bf16 times, for each
-// channel, exp(x - c) and exp(x - c) times values. a and c are the largest w of an output
-// and x of a channel so far; where a tile of items has larger ones, the sums are made
-// smaller. Eight columns of each value and eight of ones take turns, so that a thread has all
-// sums of its channels. Sums that turn out so small that underflow, or an item that is
-// hidden from the output, may have spoilt them are made again item by item.
+// The sums of a block are a product: exp(w - a) of outputs and items in bf16 or TF32 times, for
+// each channel, exp(x - c) and exp(x - c) times values. a and c are the largest w of an output and
+// x of a channel so far; where a tile of items has larger ones, the sums are made smaller. Eight
+// columns of each value and eight of ones take turns, so that a thread has all sums of its
+// channels. Sums that turn out so small that underflow, or an item that is hidden from the output,
+// may have spoilt them are made again item by item.
 //
 // What a tile consists of is loaded to registers while the tile before it is multiplied.
 
+#include "compiler/tile/WarpTile.h"
 #include "compiler/vector/full/FullMixer.h"
 #include "compiler/vector/gpu/Fragment.h"
 #include "compiler/vector/gpu/GpuOps.h"
@@ -21,21 +22,20 @@ using namespace aft;
 
 /// Outputs of a block, and its channels where there are so many.
 static constexpr int64_t kOutputs = 64, kMostChannels = 64;
-/// Items of a tile: what a thread has of the next one is in registers, and so are its sums.
+/// Items of a tile: what a thread has of the next one is in registers, and so are its sums. Few
+/// where these are many, or where factors of 32 bits fill shared memory.
 static constexpr int64_t kItems = 64, kFewItems = 32;
 /// Channels of a warp.
 static constexpr int64_t kWarpChannels = 16;
 /// Threads that share the biases of an output.
 static constexpr int64_t kRowParts = kBlockThreads / kOutputs;
-/// Numbers of 16 bits after each row in shared memory, so that rows begin in different banks.
-static constexpr int64_t kPad = 8;
 
 namespace {
 
 /// Emits one block.
 class WarpPairs {
 public:
-  WarpPairs(const PairTiles &tiles, Emitter &e);
+  WarpPairs(const PairTiles &tiles, Emitter &e, Type factor);
   void run(ArrayRef<Value> block);
   int64_t channels() const { return width; }
 
@@ -88,7 +88,8 @@ private:
   int64_t width; ///< channels of a block
   int64_t count; ///< items of a tile
   int64_t warpRows, warpColumns;
-  Value weights, items;            ///< [output][item], [item][column], bf16
+  Type narrow;                     ///< of factors; f32 are rounded as they are multiplied
+  Value weights, items;            ///< [output][item], [item][column]
   Value biases, exponents, values; ///< of a tile, in registers
   Value sums;                      ///< in fragments
   Tops rows, columns;
@@ -97,14 +98,17 @@ private:
 
 } // namespace
 
-WarpPairs::WarpPairs(const PairTiles &tiles, Emitter &e)
-    : tiles(tiles), e(e), count(tiles.values == 1 ? kItems : kFewItems) {
+WarpPairs::WarpPairs(const PairTiles &tiles, Emitter &e, Type factor)
+    : tiles(tiles), e(e), count(tiles.values == 1 && !factor.isF32() ? kItems : kFewItems),
+      narrow(factor) {
   width = tiles.channels > kMostChannels / 2 ? kMostChannels : kMostChannels / 2;
   warpColumns = each() * kWarpChannels;
   warpRows = kOutputs / (kBlockThreads / kWarpThreads / warpsAcross());
-  Type narrow = e.builder.getBF16Type(), type = tiles.element;
-  weights = sharedMemory(e, {kOutputs, count + kPad}, narrow);
-  items = sharedMemory(e, {count, each() * width + kPad}, narrow);
+  Type type = tiles.element;
+  int64_t bits = narrow.getIntOrFloatBitWidth();
+  weights = sharedMemory(e, {kOutputs, count + warpTilePadding(bits, /*alongSteps=*/true)}, narrow);
+  items = sharedMemory(e, {count, each() * width + warpTilePadding(bits, /*alongSteps=*/false)},
+                       narrow);
   rows = makeTops(kOutputs, kRowParts, /*partsLast=*/true);
   columns = makeTops(width, columnParts(), /*partsLast=*/false);
   biases = threadMemory(e, kBlockThreads, {ownBiases()}, type);
@@ -205,10 +209,9 @@ Value WarpPairs::newTop(Value thread, const Tops &tops, Value place, Value isFir
   return base;
 }
 
-/// Weights and items in bf16, the sums of values and of ones from the same rounded numbers.
+/// Weights and items, the sums of values and of ones from the same numbers rounded to bf16.
 void WarpPairs::exponentiate(Value thread, Value tile) {
   Value parity = rest(tile, 2), none = number(0);
-  Type narrow = e.builder.getBF16Type();
   Value row = e.div(thread, kRowParts), part = rest(thread, kRowParts);
   Value top = newTop(thread, rows, row, e.less(part, e.index(1)), parity);
   for (int64_t i = 0; i < ownBiases(); ++i)
@@ -382,8 +385,8 @@ void WarpPairs::run(ArrayRef<Value> block) {
   threads([&](Value thread) { finish(thread, rest(steps, 2)); });
 }
 
-void PairTiles::runByWarps(Emitter &e) const {
-  WarpPairs block(*this, e);
+void PairTiles::runByWarps(Emitter &e, Type factor) const {
+  WarpPairs block(*this, e, factor);
   int64_t width = block.channels();
   forEachBlock(e, {batches, e.ceilDiv(outputs, kOutputs), e.index((channels + width - 1) / width)},
                [&](ArrayRef<Value> index) { block.run(index); });

@@ -47,6 +47,8 @@ auto compileTwice(const Options &o, CompileTimes &times, const Shapes &shapes, c
   options.cacheDir = cache.path();
   options.memory = o.memory == "low" ? aft::Memory::low : aft::Memory::normal;
   options.target = o.target;
+  if (o.f32Products == "tf32")
+    options.f32Products = aft::F32Products::tf32;
   options.tune = o.tune;
   options.tuneShapes = shapes;
   std::optional<decltype(make(options))> first;

@@ -21,7 +21,9 @@ double aft::bench::distance(const at::Tensor &found, const at::Tensor &expected,
   return (a - b).abs().max().item<double>() / size;
 }
 
-double aft::bench::logitsLimit(const Options &o) { return o.dtype == "bf16" ? 5e-2 : 1e-4; }
+double aft::bench::logitsLimit(const Options &o) {
+  return o.dtype == "bf16" ? 5e-2 : o.tf32() ? 5e-3 : 1e-4;
+}
 
 Check aft::bench::newCheck(const Options &o) {
   Check check;

@@ -89,6 +89,9 @@ static void compare(const Options &o, const Tensors &inputs, size_t index, const
     facts = {/*isMixer=*/true, /*values=*/2};
     sizes = buffersOf(operands);
   }
+  facts.tf32 = o.tf32();
+  // The gradients of aft.full follow from results of its own.
+  facts.products = o.isProduct() ? 1 : o.op == "full" ? 1 + (index > 0) : 0;
   aft::Comparison comparison = aft::compareWithReference(arrayOf(found), expected, sizes, facts);
   check.add(comparison.error, comparison.limit);
 }

@@ -61,11 +61,13 @@ max_error is checked before anything is timed, and exit status 1 follows where i
             against the interpreter at a shorter length and, at the measured size, against
             LibTorch in f64 (reference+libtorch-f64); on a grid that is too large only the latter
             (libtorch-f64). Limits: max_error_limit, the accuracy contract; an error is relative
-            to the largest of v, of a gradient or product to its own largest.
+            to the largest of v, of a gradient or product to its own largest. In TF32: full and products
+            1e-3, full's gradients 5e-2.
   model, decode, image   logits against LibTorch in f64 with the same weights, relative to the largest:
-            1e-4, bf16 5e-2. Decoding is checked against the whole sequence at once.
-  train     loss (1e-5, bf16 1e-2), every gradient (1e-3, bf16 2e-1; relative to its largest, or to
-            a thousandth of the largest of all) and AdamW's update (1e-6, bf16 1e-2) of one step.
+            1e-4, TF32 5e-3, bf16 5e-2. Decoding is checked against the whole sequence at once.
+  train     loss (1e-5, TF32 1e-3, bf16 1e-2), every gradient (1e-3, TF32 2e-2, bf16 2e-1; relative
+            to its largest, or to a thousandth of the largest of all) and AdamW's update (1e-6, bf16
+            1e-2) of one step.
 max_error is the error that comes closest to its limit. --max-error=X lowers all limits to X.
 
 recompilations: how many of 8 other pairs of B and T the compiled training step could not run; its
@@ -183,6 +185,8 @@ static std::vector<Flag> makeFlags(Options &o) {
       toggle("tune", o.tune, "measure tile sizes at these sizes first; compile_ms includes it"),
       choice("target", o.target, {"cpu", "cuda", "cuda-emulated"},
              "where to run (cpu); cuda: on an NVIDIA GPU; cuda-emulated: its kernels on the CPU"),
+      choice("f32-products", o.f32Products, {"exact", "tf32"},
+             "matrix products of f32 on a GPU (exact); tf32: by tensor cores, factors rounded"),
       integer("repeat", o.repeat, "timed calls (10)"),
       choice("vs", o.vs, {"eager"}, "also the best plain LibTorch formulation, in turns"),
       {"max-error", "X", "a limit below that of the accuracy contract",
@@ -285,6 +289,8 @@ static void checkImage(Options &o) {
 /// Fills in what was not given and refuses what does not fit together.
 static void complete(Options &o) {
   checkPass(o);
+  if (o.f32Products != "exact" && o.target == "cpu")
+    usageError("--f32-products=tf32 expects --target=cuda or cuda-emulated, found --target=cpu");
   if (!o.grid.empty())
     checkGrid(o);
   checkImage(o);

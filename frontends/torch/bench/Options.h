@@ -13,7 +13,7 @@ namespace aft::bench {
 /// in what suits the op.
 struct Options {
   std::string op = "full", pass, mixer, dtype = "f32", target = "cpu", vs, inputs, outputs,
-              memory = "normal";
+              memory = "normal", f32Products = "exact";
   int64_t batch = 0, length = 0, dim = 512, heads = 0, window = 0;
   int64_t layers = 12, vocab = 0, rank = 0, image = 0, mib = 0, threads = 0, repeat = 10;
   std::vector<int64_t> grid;
@@ -27,6 +27,8 @@ struct Options {
   /// A product of matrices, with what is fused to it.
   bool isProduct() const { return op == "matmul" || op == "mlp"; }
   bool backward() const { return pass == "fwdbwd"; }
+  /// Whether matrix products round their factors to TF32.
+  bool tf32() const { return f32Products == "tf32" && dtype == "f32"; }
   bool eager() const { return !vs.empty(); }
   /// The mixer that is measured, alone or inside the model; empty: a product.
   std::string mixerName() const { return isModel() ? mixer : isProduct() || isRoof() ? "" : op; }

@@ -57,6 +57,7 @@ static void addSizes(Json &json, const Options &o) {
     json.raw("causal", o.causal ? "true" : "false");
   json.add("dtype", o.dtype);
   json.add("target", o.target);
+  json.add("f32_products", o.f32Products);
   json.add("threads", o.threads);
   json.add("repeat", o.repeat);
 }

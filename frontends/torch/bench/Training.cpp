@@ -22,6 +22,10 @@ static torch::optim::AdamWOptions adamW() {
   return torch::optim::AdamWOptions(kLearningRate).weight_decay(kWeightDecay);
 }
 
+static double lossLimit(const Options &o) {
+  return o.dtype == "bf16" ? 1e-2 : o.tf32() ? 1e-3 : 1e-5;
+}
+
 /// Checks the first step of `model`: `before` has its weights before that and
 /// the gradients, in f64.
 static void checkStep(const Options &o, const aft::TrainingModule &step,
@@ -43,7 +47,7 @@ static void checkStep(const Options &o, const aft::TrainingModule &step,
         parameter->grad().defined() ? parameter->grad() : at::zeros_like(*parameter);
     // After one step the first moment is the gradient but for a factor.
     at::Tensor gradient = moments.at("m." + parameter.key()).to(at::kDouble) / (1 - adam.beta1);
-    check.add(distance(gradient, expected, 1e-3 * largest), rough ? 2e-1 : 1e-3);
+    check.add(distance(gradient, expected, 1e-3 * largest), rough ? 2e-1 : o.tf32() ? 2e-2 : 1e-3);
     at::Tensor weight = parameter->detach() * (1 - adam.lr * adam.weightDecay) -
                         adam.lr * gradient / (gradient.abs() + adam.eps);
     check.add(distance(updated[parameter.key()], weight, adam.lr), rough ? 1e-2 : 1e-6);
@@ -100,7 +104,7 @@ static void runOtherShapes(const Options &o, const aft::TrainingModule &step,
     }
     ++subject.shapes;
     try {
-      subject.check.add(distance(step.run({ids, targets}), expected), o.dtype == "bf16" ? 1e-2 : 1e-5);
+      subject.check.add(distance(step.run({ids, targets}), expected), lossLimit(o));
     } catch (const c10::Error &) {
       ++subject.recompilations;
     }
@@ -132,7 +136,7 @@ Subject aft::bench::makeTraining(const Options &o) {
     subject.eager = eagerStep(plainCopy(model), ids, targets);
   at::Tensor expected = lossAndGradients(before, ids, targets), loss = step(ids, targets);
   subject.check = newCheck(o);
-  subject.check.add(distance(loss, expected), o.dtype == "bf16" ? 1e-2 : 1e-5);
+  subject.check.add(distance(loss, expected), lossLimit(o));
   checkStep(o, step, model, before, subject.check);
   if (!o.outputs.empty())
     writeTensor(o.outputs, "losses", at::stack({loss, step(ids, targets), step(ids, targets)}));

@@ -93,6 +93,13 @@ enum class Bf16Products : uint8_t {
   tiles,     ///< in tiles of pairs, by AMX, which the CPU must have
 };
 
+/// How products of f32, of matrices and of aft.full, are computed, always summed in f32.
+enum class F32Products : uint8_t {
+  exact, ///< of the factors as they are
+  tf32,  ///< on a GPU, by tensor cores, which see factors with 10 bits of mantissa: errors up to
+         ///< 1e-3 of the largest result, several times as fast
+};
+
 struct CompileOptions {
   int threads = 0; ///< up to 4096; 0: AFT_NUM_THREADS, else all CPUs
   std::string cpu = "native";
@@ -112,6 +119,9 @@ struct CompileOptions {
   /// For target "cpu": measures, on this machine, tile sizes near those that the compiler's model
   /// chooses, and takes the fastest. The choices are kept in the cache.
   bool tune = false;
+  /// `tf32` is for target "cuda" and "cuda-emulated". Of the mixers it changes aft.full alone, and
+  /// no derivative.
+  F32Products f32Products = F32Products::exact;
   /// The shapes to measure with: of all inputs of an entry in order, or of those
   /// with dynamic extents. Empty, or where they do not fit: B = 1, all else 1024.
   std::vector<std::vector<int64_t>> tuneShapes;

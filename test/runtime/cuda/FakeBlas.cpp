@@ -71,6 +71,12 @@ template <typename T> T load(DataType type, const void *data, int64_t place) {
   return std::bit_cast<float>(uint32_t(static_cast<const uint16_t *>(data)[place]) << 16);
 }
 
+/// 10 bits of mantissa, of two numbers the one farther from 0.
+float roundToTF32(float x) {
+  return std::isfinite(x) ? std::bit_cast<float>((std::bit_cast<uint32_t>(x) + 0x1000) & ~0x1fffu)
+                          : x;
+}
+
 template <typename T> void store(DataType type, void *data, int64_t place, T value) {
   if (type == DataType::F64) {
     static_cast<double *>(data)[place] = value;
@@ -100,12 +106,16 @@ template <typename T>
 void multiply(const FakeDesc &desc, T alpha, const Matrix &a, const Matrix &b, T beta,
               const Matrix &c, const Matrix &d) {
   auto depth = static_cast<int64_t>(a.transposed ? a.layout.rows : a.layout.columns);
+  bool rounds = desc.compute == ComputeType::F32FastTF32;
+  auto factor = [&](T number) {
+    return rounds ? static_cast<T>(roundToTF32(static_cast<float>(number))) : number;
+  };
   for (int64_t batch = 0; batch < d.layout.batch; ++batch)
     for (int64_t row = 0; row < static_cast<int64_t>(d.layout.rows); ++row)
       for (int64_t column = 0; column < static_cast<int64_t>(d.layout.columns); ++column) {
         T sum = beta == 0 ? 0 : beta * c.at<T>(batch, row, column);
         for (int64_t k = 0; k < depth; ++k)
-          sum += alpha * a.at<T>(batch, row, k) * b.at<T>(batch, k, column);
+          sum += alpha * factor(a.at<T>(batch, row, k)) * factor(b.at<T>(batch, k, column));
         if (desc.epilogue == kBias || desc.epilogue == (kBias | kGelu))
           sum += load<T>(d.layout.type, desc.bias, row);
         if (desc.epilogue & kGelu)
@@ -143,8 +153,10 @@ bool fits(const FakeDesc &desc, const FakeLayout &a, const FakeLayout &b, const 
   };
   return epilogue && depth > 0 && rows == d.rows && columns == d.columns && depth == other &&
          c.rows == d.rows && c.columns == d.columns && c.type == d.type && a.type == b.type &&
-         (a.type == DataType::F64) == isDouble && (d.type == a.type || d.type == DataType::F32) &&
-         a.batch == d.batch && b.batch == d.batch && (desc.bias || !needsPointer) &&
+         (a.type == DataType::F64) == isDouble &&
+         (desc.compute != ComputeType::F32FastTF32 || a.type == DataType::F32) &&
+         (d.type == a.type || d.type == DataType::F32) && a.batch == d.batch &&
+         b.batch == d.batch && (desc.bias || !needsPointer) &&
          (d.batch == 1 || desc.epilogue < kSumsOfA) && isDense(a) && isDense(b) && isDense(d);
 }
 
@@ -232,6 +244,7 @@ BlasResult cublasLtMatmul(Handle, MatmulDesc desc, const void *alpha, const void
       !fits(*of(desc), *of(aLayout), *of(bLayout), *of(cLayout), *of(dLayout)))
     return 7;
   current.sums += of(desc)->epilogue >= kSumsOfA;
+  current.tf32 += of(desc)->compute == ComputeType::F32FastTF32;
   auto matrix = [](Layout layout, const void *data, bool transposed = false) {
     return Matrix{*of(layout), const_cast<void *>(data), transposed};
   };

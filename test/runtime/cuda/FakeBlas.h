@@ -1,6 +1,7 @@
 //===- FakeBlas.h - cuBLASLt without a GPU, for tests ---------------------===//
 // A library with the functions of cuBLASLt that the runtime uses, for f32, bf16 and f64, on
-// streams of the driver for tests. It refuses arguments that do not fit each other.
+// streams of the driver for tests. It refuses arguments that do not fit each other. Factors are
+// rounded to TF32 where that is asked for.
 
 #ifndef AFT_TEST_RUNTIME_CUDA_FAKEBLAS_H
 #define AFT_TEST_RUNTIME_CUDA_FAKEBLAS_H
@@ -22,6 +23,7 @@ struct BlasState {
   uint32_t reductionSchemes = ~0u;         ///< last allowed
   void *workspace = nullptr;               ///< of the last product
   int sums = 0;                            ///< products that gave sums besides
+  int tf32 = 0;                            ///< products that rounded factors to TF32
 };
 
 BlasState &blasState();

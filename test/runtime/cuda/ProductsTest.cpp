@@ -144,6 +144,32 @@ TEST_F(ProductsTest, TakesSumsOfItsOwnRows) {
   code.transposedB = false;
   code.bias = 2;
   EXPECT_EQ(take(), Product::Sums::None);
+  code.bias = -1;
+  EXPECT_EQ(take(), Product::Sums::OfB);
+  code.tf32 = true;
+  EXPECT_EQ(take(), Product::Sums::None) << "of rounded numbers";
+}
+
+/// Factors are as they are unless it is said otherwise, also where both products are the same
+/// but for that.
+TEST_F(ProductsTest, RoundsFactorsOnRequest) {
+  Device::Scope scope(*device);
+  constexpr float more = 1 + 1.0f / 4096, tie = 1 + 1.0f / 2048, next = 1 + 1.0f / 1024;
+  std::vector<float> a{more, tie}, b{1, 1}, d(4);
+  Product product{DType::f32, DType::f32, 2, 1, 1};
+  auto run = [&] {
+    Status status = products->run(product, {addressOf(a), addressOf(b), addressOf(d)}, nullptr);
+    EXPECT_EQ(status.message, "");
+    return std::pair(d[0], d[1]);
+  };
+  EXPECT_EQ(run(), std::pair(more, tie));
+  EXPECT_EQ(blasState().tf32, 0);
+  product.tf32 = true;
+  EXPECT_EQ(run(), std::pair(1.0f, next));
+  EXPECT_EQ(blasState().tf32, 1);
+  product.tf32 = false;
+  EXPECT_EQ(run(), std::pair(more, tie));
+  EXPECT_EQ(products->planned(), 2u);
 }
 
 TEST_F(ProductsTest, ChoosesOncePerProductAndAlignment) {

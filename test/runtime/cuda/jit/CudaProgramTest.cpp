@@ -11,6 +11,8 @@
 #include "runtime/jit/Compile.h"
 #include "runtime/jit/Reference.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -56,6 +58,7 @@ protected:
     result.target = target;
     result.cacheDir = "";
     result.threads = 1;
+    result.f32Products = f32Products;
     if (training)
       result.training = std::make_shared<TrainingOptions>();
     return result;
@@ -149,9 +152,11 @@ protected:
   void expectClose(const std::vector<Array> &found, const std::vector<Array> &expected,
                    std::vector<Array> inputs) {
     ASSERT_EQ(found.size(), expected.size());
+    ReferenceFacts facts;
+    facts.tf32 = f32Products == F32Products::tf32;
+    facts.products = static_cast<int>(products.size());
     for (size_t i = 0; i < found.size(); ++i) {
-      Comparison comparison =
-          compareWithReference(found[i], expected[i], buffersOf(inputs), ReferenceFacts{});
+      Comparison comparison = compareWithReference(found[i], expected[i], buffersOf(inputs), facts);
       EXPECT_LE(comparison.error, comparison.limit) << "result " << i;
     }
   }
@@ -176,6 +181,7 @@ protected:
   }
 
   bool training = false;
+  F32Products f32Products = F32Products::exact;
   std::string text;
   std::set<std::string> products; ///< kernels that a library can stand in for
   std::set<std::string> sums;     ///< that may be part of a product
@@ -251,6 +257,51 @@ func.func @main(%x: tensor<?x8xf32> {aft.name = "x"}) -> tensor<8xf32> {
   for (int call = 0; call < 3; ++call)
     expectClose(run(*program, "main", inputs), expected, inputs);
   EXPECT_EQ(countSums(), 3);
+}
+
+const char kProduct[] = R"mlir(
+func.func @main(%x: tensor<7x40xf32>, %w: tensor<24x40xf32>) -> tensor<7x24xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<7x24xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<7x24xf32>) -> tensor<7x24xf32>
+  %p = linalg.matmul_transpose_b ins(%x, %w : tensor<7x40xf32>, tensor<24x40xf32>) outs(%z : tensor<7x24xf32>) -> tensor<7x24xf32>
+  return %p : tensor<7x24xf32>
+}
+)mlir";
+
+/// The library and the kernel agree but for the order of their sums.
+TEST_F(CudaProgramTest, RoundsFactorsToTF32OnRequest) {
+  load(kProduct);
+  std::vector<Array> inputs = inputsOf(*program->entry("main"), {});
+  std::vector<Array> exact = emulate("main", inputs);
+  expectClose(run(*program, "main", inputs), exact, inputs);
+  EXPECT_EQ(blasState().tf32, 0);
+  f32Products = F32Products::tf32;
+  load(kProduct);
+  std::vector<Array> kernel = emulate("main", inputs), library = run(*program, "main", inputs);
+  EXPECT_EQ(blasState().tf32, 1);
+  auto distance = [](const Array &a, const Array &b) {
+    double most = 0;
+    for (int64_t i = 0; i < a.elements(); ++i)
+      most = std::max(most, std::abs(a.at(i) - b.at(i)));
+    return most;
+  };
+  EXPECT_LT(distance(library[0], kernel[0]), 1e-6);
+  EXPECT_GT(distance(library[0], exact[0]), 1e-5);
+  expectClose(library, exact, inputs);
+}
+
+/// All products of a model, and of no other type.
+TEST_F(CudaProgramTest, ComputesAModelInTF32OnRequest) {
+  f32Products = F32Products::tf32;
+  load(textOf("language-model.mlir"));
+  std::vector<Array> inputs = inputsOf(*program->entry("main"), kExtents), expected;
+  (void)emulate("main", inputs);
+  ReferenceFacts facts;
+  std::vector<Array> copies = inputs;
+  ASSERT_EQ(runReference(text, "program", "main", buffersOf(copies), expected, facts).message, "");
+  expectClose(run(*program, "main", inputs), expected, inputs);
+  EXPECT_EQ(blasState().tf32, 2 * 6 + 1);
 }
 
 TEST_F(CudaProgramTest, RunsKernelsWithoutTheLibrary) {
