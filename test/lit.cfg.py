@@ -14,7 +14,10 @@ config.substitutions.append(("%inputs", os.path.join(config.test_source_root, "i
 config.substitutions.append(("%project", os.path.dirname(config.test_source_root)))
 config.substitutions.append(("%libraries", os.path.join(os.path.dirname(config.aft_bin), "lib")))
 config.substitutions.append(("%plugin", config.plugin))
-# What links with an instrumented library, and for programs that leak what nobody can free.
-config.substitutions.append(("%sanitize", "-fsanitize=" + config.sanitize if config.sanitize else ""))
+# What links with an instrumented library in C++, and for programs that leak what nobody can free.
+sanitize = "-fsanitize=" + config.sanitize if config.sanitize else ""
+if "undefined" in config.sanitize:
+    sanitize += " -fsanitize-link-c++-runtime -lstdc++"
+config.substitutions.append(("%sanitize", sanitize))
 config.substitutions.append(
     ("%leaking", "env ASAN_OPTIONS=detect_leaks=0:" + os.environ.get("ASAN_OPTIONS", "")))

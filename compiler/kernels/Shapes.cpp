@@ -570,8 +570,8 @@ LogicalResult ShapeAnalysis::visit(Operation *op) {
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
     return visitLinalg(linalgOp);
   if (auto launch = dyn_cast<LaunchOp>(op)) {
-    for (auto [result, init] :
-         llvm::zip_equal(op->getResults(), launch.getInits()))
+    // On memrefs there are no results.
+    for (auto [result, init] : llvm::zip_first(op->getResults(), launch.getInits()))
       if (failed(define(result, shape(init), op)))
         return failure();
     return success();

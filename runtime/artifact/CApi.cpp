@@ -6,6 +6,7 @@
 #include "runtime/artifact/Session.h"
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 
 using namespace aft;
@@ -69,8 +70,17 @@ const char *aft_library_version(void) { return AFT_VERSION; }
 
 static constexpr int32_t kMostRank = 64;
 
-static bool isDType(aft_dtype dtype) {
-  return static_cast<int>(dtype) >= 0 && static_cast<int>(dtype) <= static_cast<int>(AFT_I64);
+/// What a caller wrote: to load another number than those of the enumeration is undefined.
+static int32_t numberOf(const aft_dtype &dtype) {
+  int32_t number;
+  static_assert(sizeof(number) == sizeof(dtype));
+  std::memcpy(&number, &dtype, sizeof(number));
+  return number;
+}
+
+static bool isDType(const aft_dtype &dtype) {
+  int32_t number = numberOf(dtype);
+  return number >= 0 && number <= static_cast<int32_t>(AFT_I64);
 }
 
 size_t aft_dtype_bytes(aft_dtype dtype) {
@@ -94,7 +104,7 @@ static Failure takeBuffers(const char *kind, const aft_buffer *given, size_t cou
     std::string label = std::string(kind) + "[" + std::to_string(i) + "]";
     if (!isDType(given[i].dtype))
       return refused(label + ": expected an aft_dtype, found " +
-                     std::to_string(static_cast<int>(given[i].dtype)));
+                     std::to_string(numberOf(given[i].dtype)));
     if (given[i].rank < 0 || given[i].rank > kMostRank)
       return refused(label + ": expected a rank from 0 to " + std::to_string(kMostRank) +
                      ", found " + std::to_string(given[i].rank));

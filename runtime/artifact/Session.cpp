@@ -22,11 +22,11 @@ using Owned = std::unique_ptr<void, decltype(&std::free)>;
 static Failure ensure(Owned &memory, int64_t &bytes, int64_t wanted) {
   if (memory && bytes >= wanted)
     return {};
-  int64_t size = (std::max<int64_t>(wanted, 1) + kAlignment - 1) / kAlignment * kAlignment;
   if (wanted < 0)
     return {AFT_ERROR_MEMORY, "a state of more bytes than 64 bits can count cannot be had"};
   if (wanted > (int64_t(1) << 46))
     return {AFT_ERROR_MEMORY, "a state of " + std::to_string(wanted) + " bytes cannot be had"};
+  int64_t size = (std::max<int64_t>(wanted, 1) + kAlignment - 1) / kAlignment * kAlignment;
   Owned larger(std::aligned_alloc(kAlignment, size), &std::free);
   if (!larger)
     return {AFT_ERROR_MEMORY, "a state of " + std::to_string(wanted) + " bytes cannot be had"};

@@ -54,6 +54,8 @@ TEST_F(CApi, DescribesAnArtifact) {
   EXPECT_EQ(static_cast<float *>(weight.data)[7], 8.f);
   EXPECT_EQ(aft_dtype_bytes(AFT_BF16), 2u);
   EXPECT_STREQ(aft_dtype_name(AFT_I64), "i64");
+  EXPECT_EQ(aft_dtype_bytes(static_cast<aft_dtype>(99)), 0u);
+  EXPECT_STREQ(aft_dtype_name(static_cast<aft_dtype>(99)), "?");
 }
 
 TEST_F(CApi, RunsFromManyThreadsAndWithTheHostsLoop) {

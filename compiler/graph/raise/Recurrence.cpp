@@ -23,7 +23,7 @@ namespace {
 class Recurrence {
 public:
   Recurrence(Operation *root, Miss &miss)
-      : root(root), miss(miss), formulas(root->getBlock()), reader(formulas) {}
+      : formulas(root->getBlock()), root(root), miss(miss), reader(formulas) {}
   bool match();
   Value emit(RewriterBase &rewriter, Operation *&mixer);
   Formulas formulas;

@@ -246,7 +246,8 @@ TEST_F(ProductsTest, SaysWhatIsWrong) {
        {"cublasLtMatmulDescCreate", "cublasLtMatrixLayoutCreate", "cublasLtMatmulPreferenceCreate",
         "cublasLtMatmulAlgoGetHeuristic", "cublasLtMatmul"}) {
     blasState().failures = {{function, 14}};
-    EXPECT_EQ(products->run({DType::f32, DType::f32, ++rows, 2, 2, 2}, operands, nullptr).message,
+    ++rows;
+    EXPECT_EQ(products->run({DType::f32, DType::f32, rows, 2, 2, 2}, operands, nullptr).message,
               "GPU 0 (Fake GPU): cuBLASLt cannot compute the product [2, " + std::to_string(rows) +
                   ", 2] x [2, 2, 2] of f32: status 14")
         << function;
