@@ -17,12 +17,18 @@ struct ProductBlocks {
   int64_t depth;   ///< steps of K that are packed at once
   int64_t rows;    ///< rows of A that are packed at once, whole strips
   int64_t columns; ///< columns of B that are packed at once, whole panels
+  int64_t whole;   ///< rows of a group are a multiple of it: strips of numbers and of pairs
 };
 
-/// The blocks for sums of `bytes` each in vectors of `vectorBits`. A step of K
-/// takes as many bytes: it is one number, or a pair of bf16. `tiles`: for tiles of bf16
-/// (AMX), two times two of which, 16 x 16 sums each, take the place of vectors.
-ProductBlocks productBlocks(int64_t bytes, unsigned vectorBits, bool tiles = false);
+/// What is multiplied at once: numbers of the type of the sums, or pairs of bf16 along K, in
+/// vectors; or tiles of such pairs (AMX), two times two of which, 16 x 16 sums each, take
+/// the place of vectors.
+enum class ProductUnit : uint8_t { Number, Pair, Tile };
+
+/// The blocks for sums of `bytes` each in vectors of `vectorBits`. A step of K takes as
+/// many bytes: it is one number, or a pair.
+ProductBlocks productBlocks(int64_t bytes, unsigned vectorBits,
+                            ProductUnit unit = ProductUnit::Number);
 
 /// Rows of a tile register, and steps of K in one.
 inline constexpr int64_t kTileRows = 16;

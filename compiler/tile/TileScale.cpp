@@ -55,8 +55,8 @@ ProductTiles aft::scaled(ProductTiles tiles, const ProductBlocks &blocks, const 
   ProductTiles::Cut &rows = tiles.rows, &columns = tiles.columns;
   // Larger groups are fewer.
   rows.parts = scaled(rows.parts, -scale.tile);
-  rows.least = ::scaled(rows.least, scale.tile, blocks.strip);
-  rows.most = ::scaled(rows.most, scale.tile, blocks.strip);
+  rows.least = ::scaled(rows.least, scale.tile, blocks.whole);
+  rows.most = ::scaled(rows.most, scale.tile, blocks.whole);
   columns.least = std::min(::scaled(columns.least, scale.tile, blocks.panel), columns.most);
   return tiles;
 }

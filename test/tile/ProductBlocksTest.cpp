@@ -34,7 +34,7 @@ TEST(ProductBlocks, StayInRegistersAndCaches) {
 }
 
 TEST(ProductBlocks, AreWholeTileRegisters) {
-  ProductBlocks blocks = productBlocks(4, 512, /*tiles=*/true);
+  ProductBlocks blocks = productBlocks(4, 512, ProductUnit::Tile);
   EXPECT_EQ(blocks.strip, 2 * kTileRows);
   EXPECT_EQ(blocks.panel, 2 * kTileRows);
   EXPECT_EQ(blocks.depth % kTileRows, 0);
@@ -49,10 +49,12 @@ TEST(ProductTiles, AreWholeStripsAndPanels) {
   for (Width width : kWidths)
     for (int64_t threads : {0, 1, 2, 16})
       for (int64_t columns : {-1, 1, 17, 512, 2048}) {
-        ProductBlocks blocks = productBlocks(width.bytes, width.vectorBits);
+        ProductBlocks blocks = productBlocks(width.bytes, width.vectorBits),
+                      pairs = productBlocks(width.bytes, width.vectorBits, ProductUnit::Pair);
         ProductTiles tiles = productTiles(blocks, columns, 1, threads);
         for (int64_t rows : {0, 1, 5, 100, 513, 100000}) {
           EXPECT_EQ(tiles.rows(rows) % blocks.strip, 0);
+          EXPECT_EQ(tiles.rows(rows) % pairs.strip, 0);
           EXPECT_EQ(tiles.columns(rows) % blocks.panel, 0);
           EXPECT_GE(tiles.rows(rows), 1);
           EXPECT_LE(tiles.columns(rows), blocks.columns);
@@ -88,7 +90,7 @@ TEST(ProductTiles, PackLittleForOneThread) {
   for (unsigned vectorBits : {256u, 512u}) {
     ProductBlocks wide = productBlocks(4, vectorBits);
     EXPECT_GE(productTiles(wide, 1024, 1, 1, /*alone=*/true).rows(1024), 1024);
-    EXPECT_LE(productTiles(wide, 1024, 1, 1).rows(1024), 512 + wide.strip);
+    EXPECT_LE(productTiles(wide, 1024, 1, 1).rows(1024), 512 + 2 * wide.strip);
     EXPECT_GE(groupsOf(productTiles(wide, 1024, 1, 2, /*alone=*/true), 1024, 1024), 4);
   }
   // Products of a batch are groups already.

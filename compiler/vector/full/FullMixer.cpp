@@ -14,6 +14,8 @@ using namespace aft;
 static constexpr int64_t kMostRows = 528, kFewestRows = 96, kWantedGroups = 16;
 /// Most channels of a work group in f32, and lane groups that are packed together.
 static constexpr int64_t kBlockChannels = 256, kBundle = 4;
+/// Most rows of a strip whose sums are in vectors.
+static constexpr int64_t kMostStrip = 8;
 /// Terms that are added one after the other.
 static constexpr int64_t kBlockTerms = 128;
 
@@ -36,7 +38,11 @@ template <typename OpT> static void fill(FullMixer &mixer, OpT op) {
 static PackedForm formFor(Operation *op, unsigned vectorBits, PairDots pairDots) {
   Value first = op->getOperand(0);
   bool isBF16 = getElementTypeOrSelf(first).isBF16();
-  return PackedForm(accumulationOf(first), isBF16 ? pairDots : PairDots::None, vectorBits);
+  PackedForm form(accumulationOf(first), isBF16 ? pairDots : PairDots::None, vectorBits);
+  // More rows gain nothing here: weights are packed strip by strip.
+  if (!form.inTiles())
+    form.blocks.strip = std::min(form.blocks.strip, kMostStrip);
+  return form;
 }
 
 FullMixer::FullMixer(Operation *op, Emitter &e, unsigned vectorBits, PairDots pairDots)

@@ -12,10 +12,16 @@ using namespace aft;
 /// apart would compete for the same lines of the cache.
 static constexpr int64_t kRowPadding = 16;
 
+static ProductUnit unitOf(PairDots dots) {
+  if (dots == PairDots::Tiles)
+    return ProductUnit::Tile;
+  return dots == PairDots::None ? ProductUnit::Number : ProductUnit::Pair;
+}
+
 PackedForm::PackedForm(Type sums, PairDots dots, unsigned vectorBits)
     : sums(sums), unit(dots != PairDots::None ? IntegerType::get(sums.getContext(), 32) : sums),
       dots(dots), pairs(dots != PairDots::None), lanes(lanesFor(sums, vectorBits)),
-      blocks(productBlocks(sums.getIntOrFloatBitWidth() / 8, vectorBits, dots == PairDots::Tiles)) {
+      blocks(productBlocks(sums.getIntOrFloatBitWidth() / 8, vectorBits, unitOf(dots))) {
 }
 
 Value PackedForm::steps(Emitter &e, Value extent) const {
