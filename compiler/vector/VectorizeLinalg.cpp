@@ -55,9 +55,9 @@ struct VectorizeLinalg : aft::impl::VectorizeLinalgBase<VectorizeLinalg> {
           builder.setInsertionPoint(epilogue);
         emitted.insert(epilogue);
         bool dropsC = epilogue && isSeenByEpilogueAlone(op, epilogue);
-        if (failed(emitMatmul(op, builder,
-                              {vectorBits, overwriting.contains(op), manyRows, pairDots, epilogue,
-                               dropsC})))
+        if (failed(emitMatmul(
+                op, builder,
+                {vectorBits, overwriting.contains(op), manyRows, pairDots, epilogue, dropsC})))
           return signalPassFailure();
       } else if (std::optional<ScanForm> scan = scanFormOf(op)) {
         if (failed(emitScan(op, *scan, builder, vectorBits)))

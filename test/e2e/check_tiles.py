@@ -82,8 +82,14 @@ for kind in ("matmul", "matmul_transpose_a", "matmul_transpose_b"):
 CASES["one of K"] = product("matmul", 70, 1, 40, True)
 CASES["none of K"] = product("matmul", 40, 0, 40, True)
 CASES["some rows"] = product("matmul_transpose_b", 40, 300, 75, True)
-CASES["few rows"] = product("matmul_transpose_b", 5, 300, 75, few=True)
+CASES["some rows, read in place"] = product("matmul_transpose_b", 40, 1088, 75, True)
+CASES["two rows"] = product("matmul_transpose_b", 2, 96, 75)
+CASES["one row"] = product("matmul_transpose_b", 1, 300, 75, few=True)
+CASES["few rows"] = product("matmul", 5, 300, 75, few=True)
+CASES["more rows"] = product("matmul", 6, 300, 75)
+CASES["three blocks of rows, columns and K"] = product("matmul", 1100, 1030, 1100, True)
 CASES["epilogue"] = with_epilogue(70, 130, 66, False)
+CASES["epilogue after three blocks"] = with_epilogue(130, 1056, 96, False)
 CASES["epilogue, dynamic"] = with_epilogue(131, 40, 100, True)
 failures = 0
 for name, (program, expected, limit, in_tiles) in CASES.items():

@@ -45,6 +45,17 @@ TEST(ProductBlocks, AreWholeTileRegisters) {
   EXPECT_LE(blocks.columns * blocks.depth * 4, 1 << 20);
 }
 
+TEST(ProductTiles, ShareOutColumnsForTileRegisters) {
+  ProductBlocks blocks = productBlocks(4, 512, /*tiles=*/true);
+  // A group packs its columns of B, which then no other one does.
+  ProductTiles tiles = productTiles(blocks, 512, 1, 2);
+  EXPECT_EQ(tiles.rows(512), 512);
+  EXPECT_EQ(tiles.columns(512), 128);
+  // But not fewer than four panels of them.
+  EXPECT_EQ(productTiles(blocks, 256, 1, 4).columns(512), 128);
+  EXPECT_EQ(productTiles(blocks, 512, 1, 1).columns(512), 512);
+}
+
 TEST(ProductTiles, AreWholeStripsAndPanels) {
   for (Width width : kWidths)
     for (int64_t threads : {0, 1, 2, 16})

@@ -22,6 +22,9 @@ using namespace aft;
 
 /// Up to so many rows packing costs more than it saves.
 static constexpr int64_t kFewRows = 11;
+/// The same where tile registers multiply what was packed, and where a transposed B need not
+/// be packed for them.
+static constexpr int64_t kFewRowsForTiles = 5, kFewRowsTransposed = 1;
 /// Up to so many rows packing a transposed B takes longer than multiplying it.
 static constexpr int64_t kSomeRows = 64;
 
@@ -46,6 +49,7 @@ public:
   void runSwapped();
   int64_t mostColumns() const { return blocks.columns; }
   int64_t lanes() const { return form.lanes; }
+  bool inTiles() const { return form.dots == PairDots::Tiles; }
 
 private:
   void block(const FactorBlock &columns);
@@ -80,9 +84,8 @@ private:
 
 LogicalResult MatmulEmitter::run() {
   if (form.inTiles())
-    return emitTileMatmul(
-        e, form, a, b, c,
-        {m, n, vectorBits, overwrites, /*readsOnce=*/hasRoom, epilogue, dropsC});
+    return emitTileMatmul(e, form, a, b, c,
+                          {m, n, vectorBits, overwrites, /*readsOnce=*/hasRoom, epilogue, dropsC});
   packedA = form.rowsScratch(e);
   packedB = form.panelsScratch(e);
   corner = e.scratch({blocks.strip, blocks.panel}, type);
@@ -398,13 +401,15 @@ static LogicalResult emitProduct(Emitter &e, const Matrix &a, const Matrix &b, c
     emitter.runSwapped();
     finish();
   };
+  bool tiles = emitter.inTiles();
   auto some = [&] {
     // A panel that is half empty costs as much as a full one.
-    Bounds someRows{rows, emitter.lanes() + 1, kSomeRows};
+    Bounds someRows{rows, tiles ? 0 : emitter.lanes() + 1, kSomeRows};
     Bounds columns{c.columns(e), 0, emitter.mostColumns()};
     ifWithin(e, {someRows, columns}, swapped, packed);
   };
-  ifWithin(e, {{rows, 0, kFewRows}}, few, [&] { b.transposed ? some() : packed(); });
+  int64_t most = !tiles ? kFewRows : b.transposed ? kFewRowsTransposed : kFewRowsForTiles;
+  ifWithin(e, {{rows, 0, most}}, few, [&] { b.transposed ? some() : packed(); });
   return emitted;
 }
 

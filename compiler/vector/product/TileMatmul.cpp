@@ -16,8 +16,9 @@
 using namespace mlir;
 using namespace aft;
 
-/// Sums that wait for the next block of K: they share the L2 cache with a block of B.
-static constexpr int64_t kMostSums = 256 * 1024;
+/// Sums that wait for the next block of K share the L2 cache with a block of B: so many, and
+/// those of so many rows.
+static constexpr int64_t kMostSums = 256 * 1024, kMostSumRows = 512;
 
 namespace {
 
@@ -70,8 +71,8 @@ TileMatmul::TileMatmul(Emitter &e, const PackedForm &form, const Matrix &a, cons
       one(e.index(1)), m(options.rows), n(options.columns), steps(form.steps(e, a.columns(e))) {
   std::optional<int64_t> known = getConstantIntValue(a.columns(e));
   bool isOneBlock = known && *known <= blocks.depth * form.perStep();
-  int64_t unit = blocks.strip;
-  sumRows = isOneBlock ? 0 : std::max(unit, kMostSums / blocks.columns / unit * unit);
+  int64_t most = std::min(kMostSums / blocks.columns, kMostSumRows);
+  sumRows = isOneBlock ? 0 : std::max<int64_t>(most / blocks.strip, 1) * blocks.strip;
 }
 
 LogicalResult TileMatmul::run() {
