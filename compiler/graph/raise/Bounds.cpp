@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace aft::raise;
@@ -59,6 +60,44 @@ bool Normalizer::neverBelow(const Product &sum, double bound) {
       addPower(weights.exponents, each);
   return largest.factors.empty() && largest.totals.empty() && largest.shift == 0 &&
          isSame(largest.exponents, weights.exponents) && covers(largest.masks, term.masks);
+}
+
+/// Of select(x == number, then, otherwise), or where there is no number of select(x == x, …).
+static std::optional<std::pair<Expr, Expr>> branches(Normalizer &normalizer, Expr e, Expr x,
+                                                     std::optional<double> number) {
+  if (!is<arith::SelectOp>(e))
+    return std::nullopt;
+  Expr condition = normalizer.definitionOf(e->operands[0]);
+  if (!is<arith::CmpFOp>(condition) ||
+      cast<arith::CmpFOp>(condition->op).getPredicate() != arith::CmpFPredicate::OEQ)
+    return std::nullopt;
+  Expr left = stripped(condition->operands[0]), right = stripped(condition->operands[1]);
+  if ((x && !same(left, x)) || (number ? normalizer.number(right) != number : !same(left, right)))
+    return std::nullopt;
+  return std::pair(e->operands[1], e->operands[2]);
+}
+
+Expr Normalizer::cleanedExponent(Expr e) {
+  double infinity = std::numeric_limits<double>::infinity();
+  Expr outer = definitionOf(stripped(e));
+  auto numbers = branches(*this, outer, nullptr, std::nullopt);
+  if (!numbers || number(numbers->second) != 0.0)
+    return nullptr;
+  Expr isNumber = definitionOf(outer->operands[0]), x = stripped(isNumber->operands[0]);
+  Expr power = definitionOf(x);
+  // An exponential is not -inf.
+  auto aboveLow = branches(*this, definitionOf(numbers->first), x, -infinity);
+  Expr inner = aboveLow ? definitionOf(aboveLow->second) : nullptr;
+  auto finite = inner ? branches(*this, inner, x, infinity) : std::nullopt;
+  std::optional<double> most = finite ? number(finite->first) : std::nullopt;
+  if (!most || !(*most > 0) || std::isinf(*most) || !same(stripped(finite->second), x) ||
+      !is<math::ExpOp>(power))
+    return nullptr;
+  Builder builder(e->tensor ? e->tensor.getContext() : outer->op->getContext());
+  auto exactly = [&](double value) { return formulas.number(builder.getF32FloatAttr(value)); };
+  Expr bounded = formulas.scalar(
+      inner->op, {definitionOf(inner->operands[0]), exactly(std::log(*most)), power->operands[0]});
+  return bounded ? formulas.scalar(outer->op, {isNumber, bounded, exactly(-infinity)}) : nullptr;
 }
 
 /// Whether it is a sum of which one part has this variable and another has not.
