@@ -49,6 +49,46 @@ func.func @cleaned(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf32>
 #xy = affine_map<(x, y) -> (x, y)>
 #x = affine_map<(x, y) -> (x)>
 
+// The same from inside out, by what is no number.
+// CHECK-LABEL: func.func @inside_out(
+// CHECK: arith.cmpf une
+// CHECK: aft.full
+// CHECK: return
+func.func @inside_out(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf32>) -> tensor<9x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %one = arith.constant 1.0 : f32
+  %inf = arith.constant 0x7F800000 : f32
+  %low = arith.constant 0xFF800000 : f32
+  %most = arith.constant 3.40282347E+38 : f32
+  %least = arith.constant -3.40282347E+38 : f32
+  %e = tensor.empty() : tensor<9x4xf32>
+  %ew = tensor.empty() : tensor<9x9xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %power = linalg.exp ins(%w : tensor<9x9xf32>) outs(%ew : tensor<9x9xf32>) -> tensor<9x9xf32>
+  %clean = linalg.generic {indexing_maps = [#xy, #xy], iterator_types = ["parallel", "parallel"]} ins(%power : tensor<9x9xf32>) outs(%ew : tensor<9x9xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %nan = arith.cmpf une, %a, %a : f32
+    %high = arith.cmpf oeq, %a, %inf : f32
+    %lowest = arith.cmpf oeq, %a, %low : f32
+    %b = arith.select %nan, %zero, %a : f32
+    %c = arith.select %lowest, %least, %b : f32
+    %r = arith.select %high, %most, %c : f32
+    linalg.yield %r : f32
+  } -> tensor<9x9xf32>
+  %keys = linalg.exp ins(%k : tensor<9x4xf32>) outs(%e : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %kv = linalg.mul ins(%keys, %v : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %n = linalg.matmul ins(%clean, %kv : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %z = linalg.matmul ins(%clean, %keys : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
+  // expected-remark @below {{raised to aft.full}}
+  %y = linalg.div ins(%n, %z : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e : tensor<9x4xf32>) -> tensor<9x4xf32>
+  return %y : tensor<9x4xf32>
+}
+
+// -----
+
+#xy = affine_map<(x, y) -> (x, y)>
+#x = affine_map<(x, y) -> (x)>
+
 // Divided by the root of each row's sum, which cancels.
 // CHECK-LABEL: func.func @scaled(
 // CHECK-NOT: math.sqrt

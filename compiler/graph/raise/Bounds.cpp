@@ -7,7 +7,6 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 
 #include <cmath>
-#include <limits>
 
 using namespace mlir;
 using namespace aft::raise;
@@ -62,42 +61,81 @@ bool Normalizer::neverBelow(const Product &sum, double bound) {
          isSame(largest.exponents, weights.exponents) && covers(largest.masks, term.masks);
 }
 
-/// Of select(x == number, then, otherwise), or where there is no number of select(x == x, …).
-static std::optional<std::pair<Expr, Expr>> branches(Normalizer &normalizer, Expr e, Expr x,
-                                                     std::optional<double> number) {
+namespace {
+/// select(x is like this, number, rest), in either order.
+struct Replaced {
+  enum class What { NaN, High, Low } what;
+  Expr select, condition, x, rest;
+  double number;
+  int kept; ///< which operand the rest is
+};
+} // namespace
+
+static std::optional<Replaced> replacedIn(Normalizer &normalizer, Expr e) {
   if (!is<arith::SelectOp>(e))
     return std::nullopt;
-  Expr condition = normalizer.definitionOf(e->operands[0]);
-  if (!is<arith::CmpFOp>(condition) ||
-      cast<arith::CmpFOp>(condition->op).getPredicate() != arith::CmpFPredicate::OEQ)
+  Expr condition = normalizer.definitionOf(e->operands[0]), compared = condition;
+  bool holds = true;
+  if (is<arith::XOrIOp>(condition) && normalizer.number(condition->operands[1]) == 1.0) {
+    compared = normalizer.definitionOf(condition->operands[0]);
+    holds = false;
+  }
+  if (!is<arith::CmpFOp>(compared))
     return std::nullopt;
-  Expr left = stripped(condition->operands[0]), right = stripped(condition->operands[1]);
-  if ((x && !same(left, x)) || (number ? normalizer.number(right) != number : !same(left, right)))
+  auto predicate = cast<arith::CmpFOp>(compared->op).getPredicate();
+  Expr x = stripped(compared->operands[0]), other = stripped(compared->operands[1]);
+  std::optional<double> limit = normalizer.number(other);
+  bool isUnordered = predicate == arith::CmpFPredicate::UNE && same(x, other);
+  if (predicate != arith::CmpFPredicate::OEQ && !isUnordered)
     return std::nullopt;
-  return std::pair(e->operands[1], e->operands[2]);
+  Replaced result = {Replaced::What::NaN, e, condition, x, nullptr, 0, 1};
+  if (same(x, other)) {
+    result.kept = (holds != isUnordered) ? 1 : 2;
+  } else if (holds && limit && std::isinf(*limit)) {
+    result.what = *limit > 0 ? Replaced::What::High : Replaced::What::Low;
+    result.kept = 2;
+  } else {
+    return std::nullopt;
+  }
+  std::optional<double> number = normalizer.number(e->operands[3 - result.kept]);
+  if (!number)
+    return std::nullopt;
+  result.number = *number;
+  result.rest = stripped(e->operands[result.kept]);
+  return result;
 }
 
 Expr Normalizer::cleanedExponent(Expr e) {
-  double infinity = std::numeric_limits<double>::infinity();
-  Expr outer = definitionOf(stripped(e));
-  auto numbers = branches(*this, outer, nullptr, std::nullopt);
-  if (!numbers || number(numbers->second) != 0.0)
+  SmallVector<Replaced, 3> layers;
+  e = definitionOf(stripped(e));
+  while (std::optional<Replaced> layer = replacedIn(*this, e)) {
+    if (!layers.empty() && !same(layer->x, layers[0].x))
+      return nullptr;
+    layers.push_back(*layer);
+    e = same(layer->rest, layer->x) ? layer->x : definitionOf(layer->rest);
+  }
+  Expr power = layers.empty() ? nullptr : definitionOf(layers[0].x);
+  if (!power || !same(e, layers[0].x) || !is<math::ExpOp>(power))
     return nullptr;
-  Expr isNumber = definitionOf(outer->operands[0]), x = stripped(isNumber->operands[0]);
-  Expr power = definitionOf(x);
-  // An exponential is not -inf.
-  auto aboveLow = branches(*this, definitionOf(numbers->first), x, -infinity);
-  Expr inner = aboveLow ? definitionOf(aboveLow->second) : nullptr;
-  auto finite = inner ? branches(*this, inner, x, infinity) : std::nullopt;
-  std::optional<double> most = finite ? number(finite->first) : std::nullopt;
-  if (!most || !(*most > 0) || std::isinf(*most) || !same(stripped(finite->second), x) ||
-      !is<math::ExpOp>(power))
-    return nullptr;
-  Builder builder(e->tensor ? e->tensor.getContext() : outer->op->getContext());
-  auto exactly = [&](double value) { return formulas.number(builder.getF32FloatAttr(value)); };
-  Expr bounded = formulas.scalar(
-      inner->op, {definitionOf(inner->operands[0]), exactly(std::log(*most)), power->operands[0]});
-  return bounded ? formulas.scalar(outer->op, {isNumber, bounded, exactly(-infinity)}) : nullptr;
+  Expr exponent = power->operands[0];
+  bool cleans = false;
+  for (const Replaced &layer : llvm::reverse(layers)) {
+    bool isHigh = layer.what == Replaced::What::High;
+    if (layer.what == Replaced::What::Low) // which an exponential is not
+      continue;
+    if (isHigh ? !(layer.number > 0) || std::isinf(layer.number) : layer.number != 0)
+      return nullptr;
+    cleans |= !isHigh;
+    Builder builder(layer.select->op->getContext());
+    Expr number = formulas.number(builder.getF32FloatAttr(std::log(layer.number)));
+    SmallVector<Expr> operands = {layer.condition, exponent, number};
+    if (layer.kept == 2)
+      std::swap(operands[1], operands[2]);
+    exponent = formulas.scalar(layer.select->op, operands);
+    if (!exponent)
+      return nullptr;
+  }
+  return cleans ? exponent : nullptr;
 }
 
 /// Whether it is a sum of which one part has this variable and another has not.
