@@ -61,6 +61,83 @@ bool Normalizer::neverBelow(const Product &sum, double bound) {
          isSame(largest.exponents, weights.exponents) && covers(largest.masks, term.masks);
 }
 
+namespace {
+/// select(x is like this, number, rest), in either order.
+struct Replaced {
+  enum class What { NaN, High, Low } what;
+  Expr select, condition, x, rest;
+  double number;
+  int kept; ///< which operand the rest is
+};
+} // namespace
+
+static std::optional<Replaced> replacedIn(Normalizer &normalizer, Expr e) {
+  if (!is<arith::SelectOp>(e))
+    return std::nullopt;
+  Expr condition = normalizer.definitionOf(e->operands[0]), compared = condition;
+  bool holds = true;
+  if (is<arith::XOrIOp>(condition) && normalizer.number(condition->operands[1]) == 1.0) {
+    compared = normalizer.definitionOf(condition->operands[0]);
+    holds = false;
+  }
+  if (!is<arith::CmpFOp>(compared))
+    return std::nullopt;
+  auto predicate = cast<arith::CmpFOp>(compared->op).getPredicate();
+  Expr x = stripped(compared->operands[0]), other = stripped(compared->operands[1]);
+  std::optional<double> limit = normalizer.number(other);
+  bool isUnordered = predicate == arith::CmpFPredicate::UNE && same(x, other);
+  if (predicate != arith::CmpFPredicate::OEQ && !isUnordered)
+    return std::nullopt;
+  Replaced result = {Replaced::What::NaN, e, condition, x, nullptr, 0, 1};
+  if (same(x, other)) {
+    result.kept = (holds != isUnordered) ? 1 : 2;
+  } else if (holds && limit && std::isinf(*limit)) {
+    result.what = *limit > 0 ? Replaced::What::High : Replaced::What::Low;
+    result.kept = 2;
+  } else {
+    return std::nullopt;
+  }
+  std::optional<double> number = normalizer.number(e->operands[3 - result.kept]);
+  if (!number)
+    return std::nullopt;
+  result.number = *number;
+  result.rest = stripped(e->operands[result.kept]);
+  return result;
+}
+
+Expr Normalizer::cleanedExponent(Expr e) {
+  SmallVector<Replaced, 3> layers;
+  e = definitionOf(stripped(e));
+  while (std::optional<Replaced> layer = replacedIn(*this, e)) {
+    if (!layers.empty() && !same(layer->x, layers[0].x))
+      return nullptr;
+    layers.push_back(*layer);
+    e = same(layer->rest, layer->x) ? layer->x : definitionOf(layer->rest);
+  }
+  Expr power = layers.empty() ? nullptr : definitionOf(layers[0].x);
+  if (!power || !same(e, layers[0].x) || !is<math::ExpOp>(power))
+    return nullptr;
+  Expr exponent = power->operands[0];
+  bool cleans = false;
+  for (const Replaced &layer : llvm::reverse(layers)) {
+    bool isHigh = layer.what == Replaced::What::High;
+    if (layer.what == Replaced::What::Low) // which an exponential is not
+      continue;
+    if (isHigh ? !(layer.number > 0) || std::isinf(layer.number) : layer.number != 0)
+      return nullptr;
+    cleans |= !isHigh;
+    Builder builder(layer.select->op->getContext());
+    Expr number = formulas.number(builder.getF32FloatAttr(std::log(layer.number)));
+    SmallVector<Expr> operands = {layer.condition, exponent, number};
+    if (layer.kept == 2)
+      std::swap(operands[1], operands[2]);
+    exponent = formulas.scalar(layer.select->op, operands);
+    if (!exponent)
+      return nullptr;
+  }
+  return cleans ? exponent : nullptr;
+}
+
 /// Whether it is a sum of which one part has this variable and another has not.
 static bool joins(Normalizer &normalizer, Expr e, int query, int depth = 8) {
   e = normalizer.definitionOf(stripped(e));

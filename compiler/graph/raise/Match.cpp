@@ -51,6 +51,7 @@ private:
   bool isStraight(const Product &above, const Product &below) const;
   void takeConditions(Product &above, Product &below);
   void expandFactors(Product &above);
+  void takeScaled(Product &above, Product &below);
   void takePositive(Product &above, Product &below);
   bool refuseFactor(Expr factor);
   bool takeRoles();
@@ -191,6 +192,30 @@ void Matcher::expandFactors(Product &above) {
   }
 }
 
+/// Weights that are divided by what they sum to, or by its root: what is the same for all keys
+/// cancels.
+void Matcher::takeScaled(Product &above, Product &below) {
+  auto isScale = [&](const Power &each) {
+    return llvm::none_of(keys, [&](int key) { return has(each.base, key); });
+  };
+  for (const Power &factor : SmallVector<Power, 4>(below.factors)) {
+    Expr definition = normalizer.definitionOf(factor.base);
+    auto alike = [&](const Power &p) { return p.isLike(factor) && p.power == factor.power; };
+    if (factor.power != 1 || llvm::none_of(above.factors, alike) ||
+        (!is<arith::DivFOp>(definition) && !is<arith::MulFOp>(definition)))
+      continue;
+    Product own = normalizer.product(definition);
+    if (own.isWeight() || !own.totals.empty() || own.number != 1 ||
+        llvm::count_if(own.factors, isScale) + 1 != static_cast<int64_t>(own.factors.size()))
+      continue;
+    llvm::erase_if(own.factors, isScale);
+    for (Product *side : {&above, &below}) {
+      llvm::erase_if(side->factors, alike);
+      side->times(own);
+    }
+  }
+}
+
 /// Weights that are positive without being exponentials are those of their logarithms.
 void Matcher::takePositive(Product &above, Product &below) {
   if (!below.factors.empty())
@@ -200,6 +225,8 @@ void Matcher::takePositive(Product &above, Product &below) {
     if (factor.power < 1 || llvm::none_of(above.factors, alike))
       continue;
     Expr logarithm = formulas.logOfTable(factor.identity());
+    if (!logarithm)
+      logarithm = normalizer.cleanedExponent(factor.base);
     if (!logarithm && normalizer.isPositive(factor.base))
       logarithm = normalizer.logOf(factor.base);
     if (!logarithm)
@@ -244,6 +271,7 @@ bool Matcher::takeTerms(Product above, Product below) {
   if (!isStraight(above, below))
     return far("some of it is read from the end of a dimension");
   takeConditions(above, below);
+  takeScaled(above, below);
   takePositive(above, below);
   if (below.exponents.empty())
     return far("the denominator does not sum exponentials");

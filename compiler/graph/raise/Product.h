@@ -134,6 +134,9 @@ public:
   /// Its logarithm, of the exponentials that it is made of where they can be read: what
   /// overflows is not formed.
   Expr logOf(Expr e) { return formulas.log(spelledOut(e)); }
+  /// The exponent of nan_to_num(exp(e)): -inf where e is NaN, and bounded where exp(e) is. Null:
+  /// it is something else.
+  Expr cleanedExponent(Expr e);
   /// Why what stands under an exponential is neither key nor bias; empty where that is not known.
   std::string whyJoined(Expr exponent, int query);
   /// An integer, or a float that is surely one, as a linear formula.

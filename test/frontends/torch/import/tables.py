@@ -173,6 +173,47 @@ class Irregular(Layer):
         return q.sigmoid() * (torch.softmax(self.bias + k[:, None], 2) * v[:, None]).sum(2)
 
 
+class Computed(PerHead):
+    """RetNet's mask as it is written, computed in each call."""
+
+    def __init__(self):
+        Layer.__init__(self)
+        self.register_buffer("decay", torch.log(1 - 2.0 ** (-1 - torch.arange(float(HEADS))))[:, None, None])
+
+    @property
+    def weights(self):
+        at = torch.arange(LENGTH).float()
+        later = torch.ones(LENGTH, LENGTH).triu(1).bool()
+        steps = torch.masked_fill(at[:, None] - at[None, :], later, float("inf"))
+        mask = torch.nan_to_num(torch.exp(steps * self.decay))
+        return mask / mask.sum(dim=-1, keepdim=True).sqrt()
+
+
+class Learned(Computed):
+    """The decay as a parameter; one is 0, whose product with inf is no number."""
+
+    def __init__(self):
+        Layer.__init__(self)
+        self.p = nn.Parameter(torch.tensor([-200.0, -1.0, 0.0, 1.0])[:, None, None])
+
+    @property
+    def decay(self):
+        return -torch.exp(self.p)
+
+
+class Overflowing(Layer):
+    """Weights beyond the largest number are that."""
+
+    def __init__(self):
+        super().__init__()
+        self.bias = nn.Parameter(torch.randn(LONGEST, LONGEST) * 40)
+
+    def mix(self, q, k, v):
+        T = q.size(1)
+        w, k = torch.nan_to_num(torch.exp(self.bias[:T, :T])), torch.exp(k - 60)
+        return q.sigmoid() * (w @ (k * v)) / (w @ k)
+
+
 class Slice(Layer):
     """As much of a table as there are places."""
 
@@ -202,6 +243,6 @@ class SlicedWeights(Layer):
         return q.sigmoid() * (w @ (k.exp() * v)) / (w @ k.exp())
 
 
-FREE = [Slice, SlicedWeights]
+FREE = [Overflowing, Slice, SlicedWeights]
 FIXED = [Vision, VisionAttribute, VisionComputed, VisionWhole, Retention, RetentionFilled, Vanishing, Rounded,
-         Bump, ChannelsLast, UsedTwice, Alone, Irregular]
+         Bump, ChannelsLast, UsedTwice, Computed, Learned, Alone, Irregular]
