@@ -133,9 +133,10 @@ static Status bindWeights(std::vector<ManifestEntry> &entries, const SaveOptions
 static Json optionsOf(const PipelineOptions &options) {
   Json json = Json::object({{"vectorBits", static_cast<int64_t>(options.target.vectorBits)},
                             {"threads", static_cast<int64_t>(options.threads)},
-                            {"memory", options.lowMemory ? "low" : "normal"},
-                            {"f32Products", options.target.tf32 ? "tf32" : "exact"},
-                            {"training", Json()}});
+                            {"memory", options.lowMemory ? "low" : "normal"}});
+  if (options.target.threadBlocks())
+    json.members.emplace_back("f32Products", options.target.tf32 ? "tf32" : "exact");
+  json.members.emplace_back("training", Json());
   if (const auto &training = options.training)
     json.members.back().second = Json::object({{"optimizer", "adamw"},
                                                {"loss", training->lossEntry},
