@@ -46,7 +46,7 @@ TEST(ProductBlocks, AreWholeTileRegisters) {
 }
 
 TEST(ProductTiles, ShareOutColumnsForTileRegisters) {
-  ProductBlocks blocks = productBlocks(4, 512, /*tiles=*/true);
+  ProductBlocks blocks = productBlocks(4, 512, ProductUnit::Tile);
   // A group packs its columns of B, which then no other one does.
   ProductTiles tiles = productTiles(blocks, 512, 1, 2);
   EXPECT_EQ(tiles.rows(512), 512);

@@ -49,7 +49,7 @@ public:
   void runSwapped();
   int64_t mostColumns() const { return blocks.columns; }
   int64_t lanes() const { return form.lanes; }
-  bool inTiles() const { return form.dots == PairDots::Tiles; }
+  bool inTiles() const { return form.inTiles(); }
 
 private:
   void block(const FactorBlock &columns);
@@ -83,7 +83,7 @@ private:
 } // namespace
 
 LogicalResult MatmulEmitter::run() {
-  if (form.inTiles())
+  if (inTiles())
     return emitTileMatmul(e, form, a, b, c,
                           {m, n, vectorBits, overwrites, /*readsOnce=*/hasRoom, epilogue, dropsC});
   packedA = form.rowsScratch(e);
