@@ -3,16 +3,21 @@
 // CPU does not know an instruction the system sends SIGILL; if it is one of AMX for tiles of
 // bf16 the handler does what it would do, on tiles of each thread, and goes on behind it.
 // Together with AFT_ASSUME_CPU=amx-tile,amx-bf16, which makes the compiler emit them, the
-// machine code for a CPU with AMX runs anywhere. What a CPU would refuse ends the process
+// machine code for a CPU with AMX runs anywhere. A CPU with AMX is kept from lending its
+// registers: it sends SIGILL, too, then. What a CPU would refuse ends the process
 // with a message: tiles that are not configured or of another shape, an unknown palette.
 
+#include <cerrno>
 #include <cmath>
+#include <cpuid.h>
+#include <cstdarg>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <initializer_list>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -182,6 +187,22 @@ void multiply(TileState &state, int c, int a, int b) {
 
 thread_local TileState state;
 struct sigaction previous;
+/// Where among the saved registers of a CPU with AMX its tile configuration is, else 0.
+unsigned savedConfig;
+
+/// Such a CPU takes ldtilecfg from anybody: the configuration is its own.
+void readConfig(const ucontext_t *context) {
+  constexpr size_t kHeader = 512;
+  constexpr uint64_t kTileConfig = uint64_t(1) << 17;
+  auto *saved = reinterpret_cast<const uint8_t *>(context->uc_mcontext.fpregs);
+  uint64_t present;
+  std::memcpy(&present, saved + kHeader, sizeof present);
+  Config config = {};
+  if (present & kTileConfig)
+    std::memcpy(&config, saved + savedConfig, sizeof config);
+  if (std::memcmp(&config, &state.config, sizeof config) != 0)
+    configure(state, &config);
+}
 
 bool emulate(const Instruction &instruction) {
   bool inMemory = instruction.mod != 3;
@@ -208,6 +229,8 @@ bool emulate(const Instruction &instruction) {
 void onIllegalInstruction(int signal, siginfo_t *info, void *untyped) {
   auto *context = static_cast<ucontext_t *>(untyped);
   Instruction instruction;
+  if (savedConfig)
+    readConfig(context);
   if (decode(context, instruction) && emulate(instruction)) {
     context->uc_mcontext.gregs[REG_RIP] += instruction.length;
     return;
@@ -219,6 +242,10 @@ void onIllegalInstruction(int signal, siginfo_t *info, void *untyped) {
 }
 
 [[gnu::constructor]] void install() {
+  unsigned a, b, c, d;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 24 & 1) &&
+      __get_cpuid_count(0xd, 17, &a, &b, &c, &d))
+    savedConfig = b;
   struct sigaction action = {};
   action.sa_sigaction = onIllegalInstruction;
   action.sa_flags = SA_SIGINFO;
@@ -226,3 +253,31 @@ void onIllegalInstruction(int signal, siginfo_t *info, void *untyped) {
 }
 
 } // namespace
+
+/// In place of libc's: this process does not get the registers of tiles (ARCH_REQ_XCOMP_PERM).
+extern "C" [[gnu::visibility("default")]] long syscall(long number, ...) {
+  constexpr long kRequestPermission = 0x1023;
+  va_list list;
+  va_start(list, number);
+  long arguments[6];
+  for (long &argument : arguments)
+    argument = va_arg(list, long);
+  va_end(list);
+  if (number == SYS_arch_prctl && arguments[0] == kRequestPermission) {
+    errno = EPERM;
+    return -1;
+  }
+  register long r10 asm("r10") = arguments[3];
+  register long r8 asm("r8") = arguments[4];
+  register long r9 asm("r9") = arguments[5];
+  long result;
+  asm volatile("syscall"
+               : "=a"(result)
+               : "a"(number), "D"(arguments[0]), "S"(arguments[1]), "d"(arguments[2]), "r"(r10),
+                 "r"(r8), "r"(r9)
+               : "rcx", "r11", "memory");
+  if (result >= 0 || result < -4095)
+    return result;
+  errno = static_cast<int>(-result);
+  return -1;
+}
