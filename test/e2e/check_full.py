@@ -33,7 +33,7 @@ def execute(program, arrays, count, *options, pairs=None):
     kind, cpu, environment = "pairs", pairs, dict(os.environ)
     if pairs == "tiles":
         kind, cpu = "tiles", "native"
-        environment["AFT_ASSUME_CPU"] = "amx-tile,amx-bf16"
+        environment.update(AFT_ASSUME_CPU="amx-tile,amx-bf16", LD_PRELOAD=EMULATOR[0])
     with tempfile.TemporaryDirectory() as folder:
         source = os.path.join(folder, "main.mlir")
         open(source, "w").write(program)
@@ -46,8 +46,6 @@ def execute(program, arrays, count, *options, pairs=None):
             subprocess.run([AFTC, source, "--bf16-products=" + kind, "--mcpu=" + cpu, "-o",
                             object_file], check=True, env=environment)
             source = object_file
-        if pairs == "tiles":
-            environment["LD_PRELOAD"] = EMULATOR[0]
         done = subprocess.run([RUN, source, *("--input=" + f for f in inputs),
                                *("--output=" + f for f in outputs), *options],
                               capture_output=True, text=True, env=environment)
