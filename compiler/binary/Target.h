@@ -37,7 +37,7 @@ struct AFT_INTERNAL Target {
   bool tiles = false; ///< multiplies tiles of bf16 in hardware (AMX)
   bool tf32 = false;  ///< a GPU's: matrix products of f32 by tensor cores, which round factors
 
-  /// How matrix products of bf16 are computed; mixers and all else go by `pairDots`.
+  /// How products of bf16, of matrices and of aft.full, are computed.
   PairDots productDots() const { return tiles ? PairDots::Tiles : pairDots; }
 
   /// The CPU this process runs on.

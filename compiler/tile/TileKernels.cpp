@@ -129,7 +129,9 @@ static SmallVector<OpFoldResult> productSizes(linalg::LinalgOp root, linalg::Lin
   }
   tiles &= llvm::all_of(product->getOperands().take_front(2),
                         [](Value factor) { return getElementTypeOrSelf(factor).isBF16(); });
-  ProductBlocks blocks = scaled(productBlocks(bytes, vectorBits, tiles ? ProductUnit::Tile : ProductUnit::Number), scale);
+  // Whether bf16 is multiplied in pairs is not known yet: groups are whole strips of both.
+  ProductUnit unit = tiles ? ProductUnit::Tile : ProductUnit::Number;
+  ProductBlocks blocks = scaled(productBlocks(bytes, vectorBits, unit), scale);
   ProductTiles cuts =
       scaled(productTiles(blocks, ShapedType::isDynamic(extents[column]) ? -1 : extents[column],
                           batch, threads, /*alone=*/root == product),

@@ -158,6 +158,11 @@ def rising(q, k, v, w, dy):
     k += np.geomspace(0.01, 60, k.shape[1])[:, None]
 
 
+def falling_sums(q, k, v, w, dy):
+    """log Z falls with the query."""
+    w -= np.arange(w.shape[-2])[:, None] / 100
+
+
 def nan_value(q, k, v, w, dy):
     v[0, 4, 1] = np.nan
     w[..., 4] = -np.inf
@@ -216,6 +221,9 @@ if HAS_TILES:
         gradients(2, 131, 24, **case)
         gradients(1, 70, 31, **case)
         gradients(1, 118, 300, S=173, **case)
+        # Two blocks of queries, sums of which are scaled in between: later ones weigh more.
+        for d in (5, 24, 31):
+            gradients(1, 1030, d, edit=falling_sums, **case)
         gradients(1, 67, 21, S=301, **case)
         gradients(3, 150, 40, lengths=[0, 1, 149], **case)
         gradients(2, 75, 24, scale=20, **case)

@@ -129,6 +129,13 @@ static std::optional<Numbers> alongDistances(RankedTensorType type, ArrayRef<dou
           return std::nullopt;
     }
   }
+  // One number along all distances, but for its rounding or sign, is no table of them.
+  std::optional<double> common = numbers.common(numbers.first());
+  bool differs = false;
+  for (int64_t distance = numbers.first(); distance <= numbers.last() && !differs; ++distance)
+    differs = !common || numbers.common(distance) != common;
+  if (!differs)
+    return std::nullopt;
   return numbers;
 }
 

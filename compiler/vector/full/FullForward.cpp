@@ -115,6 +115,9 @@ void FullForward::run(Value batchIndex, Value row, Value count, const ChannelRan
   if (!form.inTiles())
     sums.clear(e.mul(e.ceilDiv(rows, strip), strip));
   items.reset();
+  // Of the last tile not all channels may be packed, but all are looked at.
+  if (diagonal && mixer.channels % lanes != 0)
+    items.panel.clearLast(kBlockSteps);
   findRowMaxima();
   e.loop(zero, common, e.index(blockKeys), [&](Value firstKey) {
     Value extent = e.min(e.sub(common, firstKey), e.index(blockKeys));

@@ -40,7 +40,7 @@ private:
   void storeWeights(Value t, Value seen, int64_t i);
   void turnWeights(Value firstStep);
   void addQueries(const ChannelRange &bundle, Value first, Value firstQuery, Value extent);
-  void addInTiles(LaneEmitter &tile, Value column, Value firstQuery, Value extent, Value seen,
+  void addInTiles(const ChannelRange &bundle, Value firstQuery, Value extent, Value seen,
                   Value before);
   Value queryExponent(LaneEmitter &group, Value t);
   void packQueries(const ChannelRange &bundle, Value firstQuery, Value extent);
@@ -240,14 +240,10 @@ void KeyGradients::addQueries(const ChannelRange &bundle, Value first, Value fir
   Value before = e.mul(e.ceilDiv(e.max(seenBy(e.sub(firstQuery, e.index(1))), e.index(0)), strip),
                        strip);
   before = e.select(e.less(first, firstQuery), before, e.index(0));
+  if (form.inTiles())
+    return addInTiles(bundle, firstQuery, extent, seen, before);
   forEachGroup(bundle, [&](LaneEmitter &group) {
     Value factor = items.factor(group, block), column = block.columnOf(group);
-    if (form.inTiles()) {
-      tiledProduct->scaleSums(group, e.index(0), before, column, factor);
-      return tiledProduct->forTileOf(group, column, [&](LaneEmitter &tile) {
-        addInTiles(tile, column, firstQuery, extent, seen, before);
-      });
-    }
     e.loop(e.index(0), seen, e.index(strip), [&](Value row) {
       // Queries above see none of the strip's keys.
       Value above = e.sub(mixer.firstQueryOf(e.add(firstKey, row)), firstQuery);
@@ -261,16 +257,27 @@ void KeyGradients::addQueries(const ChannelRange &bundle, Value first, Value fir
   });
 }
 
-/// The first `seen` keys in tiles, of which queries before see the first `before`.
-void KeyGradients::addInTiles(LaneEmitter &tile, Value column, Value firstQuery, Value extent,
+/// The first `seen` keys in tiles, of which queries before see the first `before`. All sums
+/// of a tile are scaled before its product is added to them.
+void KeyGradients::addInTiles(const ChannelRange &bundle, Value firstQuery, Value extent,
                               Value seen, Value before) {
+  forEachGroup(bundle, [&](LaneEmitter &group) {
+    tiledProduct->scaleSums(group, e.index(0), before, block.columnOf(group),
+                            items.factor(group, block));
+  });
   Value last = e.mul(e.ceilDiv(form.steps(e, extent), kTileRows), kTileRows);
-  e.loop(e.index(0), seen, e.index(strip), [&](Value row) {
-    // Queries above see none of the strip's keys.
-    Value above = e.max(e.sub(mixer.firstQueryOf(e.add(firstKey, row)), firstQuery), e.index(0));
-    Value first = e.roundDown(e.div(above, form.perStep()), kTileRows);
-    TileRows rows = tileRows(e, weights, {e.div(row, strip), e.index(0), first});
-    tiledProduct->addStrip(tile, rows, row, first, last, column, e.less(before, e.add(row, 1)));
+  auto addTile = [&](LaneEmitter &tile, Value column) {
+    e.loop(e.index(0), seen, e.index(strip), [&](Value row) {
+      // Queries above see none of the strip's keys.
+      Value above = e.max(e.sub(mixer.firstQueryOf(e.add(firstKey, row)), firstQuery), e.index(0));
+      Value first = e.roundDown(e.div(above, form.perStep()), kTileRows);
+      TileRows rows = tileRows(e, weights, {e.div(row, strip), e.index(0), first});
+      tiledProduct->addStrip(tile, rows, row, first, last, column, e.less(before, e.add(row, 1)));
+    });
+  };
+  forEachGroup(bundle, [&](LaneEmitter &group) {
+    Value column = block.columnOf(group);
+    tiledProduct->forTileOf(group, column, [&](LaneEmitter &tile) { addTile(tile, column); });
   });
 }
 

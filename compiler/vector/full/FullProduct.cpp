@@ -36,6 +36,16 @@ void ChannelPairs::clear(Value rows) {
   });
 }
 
+void ChannelPairs::clearLast(int64_t rows) {
+  Type type = e.typeOf(element, lanes);
+  Value zero = e.builder.create<arith::ConstantOp>(
+      e.loc, cast<TypedAttr>(e.builder.getZeroAttr(type)));
+  e.loop(e.index(0), e.index(rows), e.index(1), [&](Value row) {
+    for (int64_t part : {0, 1})
+      e.store(zero, memory, {e.index(groups - 1), row, e.index(part * lanes)});
+  });
+}
+
 SmallVector<Value> ChannelPairs::at(Value row, int64_t part, Value column) const {
   Value group = e.div(column, lanes);
   return {group, row, e.add(e.sub(column, e.mul(group, lanes)), part * lanes)};

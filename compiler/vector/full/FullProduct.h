@@ -35,6 +35,8 @@ public:
   llvm::SmallVector<Value> at(Value row, int64_t part, Value column) const;
   Value load(LaneEmitter &group, Value row, int64_t part, Value column) const;
   void store(Value value, Value row, int64_t part, Value column) const;
+  /// Zeros in the last vectors of the first `rows` rows.
+  void clearLast(int64_t rows);
   /// Fetches a row of a lane group.
   void prefetch(Value row, Value column) const;
   /// The rows from `row` on, both parts of a lane group.
@@ -152,8 +154,8 @@ struct TiledPanelProduct {
   using Value = mlir::Value;
   TiledPanelProduct(Emitter &e, const PackedForm &form, const ChannelPairs &panel,
                     const ChannelPairs &sums);
-  /// Calls `body` once for all lane groups at whose columns a tile is, with the first of
-  /// them made as wide as the tile.
+  /// Calls `body` once for all lane groups at whose columns a tile is: with the first of
+  /// them, made as wide as the tile, and so before anything is done with the others.
   void forTileOf(LaneEmitter &group, Value column,
                  llvm::function_ref<void(LaneEmitter &tile)> body) const;
   /// Scales the sums of the rows [first, last), where there is anything to scale by.

@@ -34,7 +34,10 @@ static void copyTensors(const Module &module, const Tensors &from, const Tensors
     if (!source.defined())
       continue;
     bool moves = device && source.device() != *device;
-    target.set_data(moves ? source.to(*device) : source.detach().clone());
+    // Without an index a device may be the one that the tensor is on.
+    target.set_data(moves ? source.detach().to(*device, source.scalar_type(),
+                                               /*non_blocking=*/false, /*copy=*/true)
+                          : source.detach().clone());
     target.set_requires_grad(source.requires_grad());
   }
 }

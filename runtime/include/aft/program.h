@@ -97,7 +97,7 @@ enum class Bf16Products : uint8_t {
 enum class F32Products : uint8_t {
   exact, ///< of the factors as they are
   tf32,  ///< on a GPU, by tensor cores, which see factors with 10 bits of mantissa: errors up to
-         ///< 1e-3 of the largest result, several times as fast
+         ///< 1e-3 of the largest result
 };
 
 struct CompileOptions {
@@ -122,7 +122,7 @@ struct CompileOptions {
   /// `tf32` is for target "cuda" and "cuda-emulated". Of the mixers it changes aft.full alone, and
   /// no derivative.
   F32Products f32Products = F32Products::exact;
-  /// The shapes to measure with: of all inputs of an entry in order, or of those
+  /// The shapes for `tune` to measure with: of all inputs of an entry in order, or of those
   /// with dynamic extents. Empty, or where they do not fit: B = 1, all else 1024.
   std::vector<std::vector<int64_t>> tuneShapes;
 };
