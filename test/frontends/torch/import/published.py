@@ -1,5 +1,5 @@
-"""Exports the models of public.py, strangers.py and tables.py in every form that PyTorch has, runs the files
-through aft-run, compares with PyTorch, and looks at what each became.
+"""Exports the models of public.py, strangers.py, tables.py and variants.py in every form that PyTorch has, runs
+the files through aft-run, compares with PyTorch, and looks at what each became.
 
 usage: published.py AFT_RUN [FORM...]
 """
@@ -13,6 +13,7 @@ from torch.export import Dim, export
 import public
 import strangers
 import tables
+import variants
 from harness import Checker
 
 warnings.simplefilter("ignore")
@@ -59,6 +60,8 @@ GROUPS = {
     "strangers_fixed": (strangers.FIXED, {0: B}, [(3, public.LENGTH, 16), (1, public.LENGTH, 16)], False),
     "tables": (tables.FREE, {0: B, 1: T}, [(2, 9, 16), (1, 31, 16)], False),
     "tables_fixed": (tables.FIXED, {0: B}, [(3, public.LENGTH, 16), (1, public.LENGTH, 16)], False),
+    "variants": (variants.FREE, {0: B, 1: T}, [(2, 9, 16), (1, 31, 16)], False),
+    "variants_fixed": (variants.FIXED, {0: B}, [(3, public.LENGTH, 16), (1, public.LENGTH, 16)], False),
     "image": ([public.Image], {0: B}, [(2, 16, 6, 6), (1, 16, 6, 6)], False),
 }
 
