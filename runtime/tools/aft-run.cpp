@@ -8,10 +8,10 @@
 #include "runtime/jit/Import.h"
 #include "runtime/jit/Reference.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <iostream>
 
 using namespace aft;
@@ -259,7 +259,9 @@ static void addTensors(const Options &options, const ImportedModel &model,
     Array &array = inputs.emplace_back();
     if (Status status = makeArray(tensor.data.dtype, tensor.data.shape, array); !status.ok())
       fail(options.file + ": '" + tensor.name + "': " + status.message);
-    std::memcpy(array.bytes.data(), tensor.data.data, array.bytes.size());
+    // What is empty has no address, which memcpy must not be given.
+    std::copy_n(static_cast<const char *>(tensor.data.data), array.bytes.size(),
+                array.bytes.data());
   }
 }
 

@@ -7,7 +7,7 @@
 
 #include <ATen/ATen.h>
 
-#include <cstring>
+#include <algorithm>
 #include <stdexcept>
 
 using namespace aft::bench;
@@ -33,7 +33,8 @@ at::Tensor aft::bench::readTensor(const std::string &folder, const std::string &
                              text(array.shape));
   }
   at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(ops::scalarTypeOf(array.dtype)));
-  std::memcpy(tensor.data_ptr(), array.bytes.data(), array.bytes.size());
+  // What is empty has no address, which memcpy must not be given.
+  std::copy_n(array.bytes.data(), array.bytes.size(), static_cast<char *>(tensor.data_ptr()));
   return tensor.to(dtype);
 }
 
@@ -44,7 +45,7 @@ void aft::bench::writeTensor(const std::string &folder, const std::string &name,
     dense = dense.to(at::kFloat);
   aft::Buffer buffer = ops::bufferOf(dense);
   aft::Array array{buffer.dtype, buffer.shape, std::vector<char>(dense.nbytes())};
-  std::memcpy(array.bytes.data(), dense.data_ptr(), dense.nbytes());
+  std::copy_n(static_cast<const char *>(dense.data_ptr()), dense.nbytes(), array.bytes.data());
   if (aft::Status status = aft::writeNpy(pathOf(folder, name), array); !status.ok())
     throw std::runtime_error(status.message);
 }

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <stdexcept>
 
 using namespace aft::bench;
@@ -55,7 +54,7 @@ std::vector<aft::Buffer> aft::bench::buffersOf(const Tensors &tensors) {
 static aft::Array arrayOf(const at::Tensor &tensor) {
   at::Tensor dense = tensor.contiguous();
   aft::Array array{dtypeOf(dense), dense.sizes().vec(), std::vector<char>(dense.nbytes())};
-  std::memcpy(array.bytes.data(), dense.data_ptr(), dense.nbytes());
+  std::copy_n(static_cast<const char *>(dense.data_ptr()), dense.nbytes(), array.bytes.data());
   return array;
 }
 

@@ -76,16 +76,17 @@ static int64_t fixedNumber(JsonValue number) {
 /// Bytes that a strided view spans; throws where that is no number.
 static int64_t spannedBytes(const std::vector<int64_t> &sizes, const std::vector<int64_t> &strides,
                             int64_t offset, int64_t element) {
+  // Without elements nothing is read, whatever the strides are.
+  if (std::find(sizes.begin(), sizes.end(), 0) != sizes.end())
+    return 0;
   int64_t last = offset, step = 0;
-  bool overflows = false, isEmpty = false;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    isEmpty |= sizes[i] == 0;
-    overflows |= __builtin_mul_overflow(std::max<int64_t>(sizes[i] - 1, 0), strides[i], &step) ||
+  bool overflows = false;
+  for (size_t i = 0; i < sizes.size(); ++i)
+    overflows |= __builtin_mul_overflow(sizes[i] - 1, strides[i], &step) ||
                  __builtin_add_overflow(last, step, &last);
-  }
   int64_t count = last, total = 0;
-  overflows |= __builtin_add_overflow(last, isEmpty ? 0 : 1, &count) ||
-               __builtin_mul_overflow(count, element, &total);
+  overflows |=
+      __builtin_add_overflow(last, 1, &count) || __builtin_mul_overflow(count, element, &total);
   TORCH_CHECK(!overflows, "is larger than any file");
   return total;
 }

@@ -7,7 +7,7 @@
 
 #include <ATen/ATen.h>
 
-#include <cstring>
+#include <algorithm>
 
 using namespace aft;
 using namespace aft::nn;
@@ -61,7 +61,8 @@ static at::Tensor tensorOf(const SafetensorsEntry &entry, at::ScalarType type,
   if (reinterpret_cast<uintptr_t>(data) % c10::elementSize(type) == 0)
     return at::from_blob(data, entry.shape, [file](void *) {}, type);
   at::Tensor copy = at::empty(entry.shape, type);
-  std::memcpy(copy.data_ptr(), data, entry.data.size());
+  // What is empty has no address, which memcpy must not be given.
+  std::copy_n(data, entry.data.size(), static_cast<char *>(copy.data_ptr()));
   return copy;
 }
 

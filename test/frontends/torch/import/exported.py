@@ -54,6 +54,7 @@ CASES = {
     "encoder_layer": (lambda: nn.TransformerEncoderLayer(16, 4, 32, batch_first=True),
                       [randn(2, 9, 16)], [BOTH], [[randn(b, t, 16)] for b, t in SEQUENCE]),
     "convnet": (zoo.ConvNet, [randn(2, 3, 8, 8)], [BATCH], [[randn(3, 3, 8, 8)]]),
+    "nothing": (zoo.Nothing, [randn(3, 16)], [BATCH], [[randn(9, 16)]]),
     "fixed": (zoo.Mlp, [randn(3, 12)], None, []),
     "bf16": (lambda: zoo.Mlp(nn.GELU, torch.bfloat16), [randn(3, 12).bfloat16()], [BATCH],
              [[randn(9, 12).bfloat16()]]),

@@ -269,6 +269,18 @@ class Mlp(nn.Module):
         return self.net(x)
 
 
+class Nothing(nn.Module):
+    """Appends rows of which there are none."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.rand(16))
+        self.register_buffer("rows", torch.zeros(0, 16))
+
+    def forward(self, x):
+        return torch.cat([x * self.scale, self.rows])
+
+
 class ConvNet(nn.Module):
     """Convolutions with batch normalisation and pooling, channels first."""
 
