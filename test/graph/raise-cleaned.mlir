@@ -228,3 +228,37 @@ func.func @ones(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf32>) -
   %y = linalg.div ins(%n, %z : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e : tensor<9x4xf32>) -> tensor<9x4xf32>
   return %y : tensor<9x4xf32>
 }
+
+// -----
+
+#xy = affine_map<(x, y) -> (x, y)>
+
+// Weights that were rounded before they are cleaned: the exponent is not.
+// CHECK-LABEL: func.func @rounded(
+// CHECK: arith.select %{{.*}} : f32
+// CHECK-NOT: arith.truncf
+// CHECK: aft.full
+// CHECK: return
+func.func @rounded(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %w: tensor<9x9xf32>) -> tensor<9x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %none = arith.constant 0.0 : bf16
+  %e = tensor.empty() : tensor<9x4xf32>
+  %ew = tensor.empty() : tensor<9x9xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %power = linalg.exp ins(%w : tensor<9x9xf32>) outs(%ew : tensor<9x9xf32>) -> tensor<9x9xf32>
+  %clean = linalg.generic {indexing_maps = [#xy, #xy], iterator_types = ["parallel", "parallel"]} ins(%power : tensor<9x9xf32>) outs(%ew : tensor<9x9xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %b = arith.truncf %a : f32 to bf16
+    %number = arith.cmpf oeq, %b, %b : bf16
+    %c = arith.select %number, %b, %none : bf16
+    %r = arith.extf %c : bf16 to f32
+    linalg.yield %r : f32
+  } -> tensor<9x9xf32>
+  %keys = linalg.exp ins(%k : tensor<9x4xf32>) outs(%e : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %kv = linalg.mul ins(%keys, %v : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %n = linalg.matmul ins(%clean, %kv : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
+  %z = linalg.matmul ins(%clean, %keys : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
+  // expected-remark @below {{raised to aft.full}}
+  %y = linalg.div ins(%n, %z : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e : tensor<9x4xf32>) -> tensor<9x4xf32>
+  return %y : tensor<9x4xf32>
+}

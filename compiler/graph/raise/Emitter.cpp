@@ -181,6 +181,17 @@ Value Emitter::scalar(OpBuilder &builder, Expr e, ArrayRef<Expr> elements, Value
       parts.push_back(scalar(builder, operand, elements, arguments, order));
     return builder.create<arith::SelectOp>(loc, parts[0], parts[1], parts[2]);
   }
+  if (isa<arith::SelectOp>(e->op) && isa<FloatType>(e->op->getResult(0).getType())) {
+    // What is chosen is not rounded to the type of the choice: it may be an exponent now.
+    SmallVector<Value> parts;
+    for (Expr operand : e->operands)
+      parts.push_back(scalar(builder, operand, elements, arguments, order));
+    unsigned widths[] = {parts[1].getType().getIntOrFloatBitWidth(),
+                         parts[2].getType().getIntOrFloatBitWidth()};
+    Value &narrow = widths[0] < widths[1] ? parts[1] : parts[2];
+    narrow = converted(builder, loc, narrow, parts[widths[0] < widths[1] ? 2 : 1].getType());
+    return builder.create<arith::SelectOp>(loc, parts[0], parts[1], parts[2]);
+  }
   IRMapping mapping;
   for (auto [operand, value] : llvm::zip(e->operands, e->op->getOperands())) {
     Value found = scalar(builder, operand, elements, arguments, order);
