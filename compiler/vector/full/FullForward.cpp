@@ -58,11 +58,6 @@ private:
   TileRows weightTiles() { return tileRows(e, weights, {e.index(0), e.index(0)}); }
   /// Whether a block of keys is the first one that rows see.
   Value isFirst(Value firstKey) { return e.less(firstKey, e.index(1)); }
-  /// Up to whole steps that are multiplied at once.
-  Value paddedSteps(Value keys) {
-    int64_t whole = form.stepsAtOnce();
-    return e.mul(e.ceilDiv(form.steps(e, keys), whole), whole);
-  }
   void storeWeights(Value units, Value i, Value key) {
     e.store(units, weights, {i, e.div(key, form.perStep())});
   }
@@ -153,7 +148,7 @@ void FullForward::packWeights(Value row, Value firstKey, Value extent) {
         there = e.min(e.sub(rows, row), e.index(strip));
   Value padded = e.mul(e.ceilDiv(extent, lanes), lanes);
   if (form.inTiles())
-    padded = e.mul(paddedSteps(extent), form.perStep());
+    padded = e.mul(form.wholeSteps(e, extent), form.perStep());
   e.loop(e.index(0), there, e.index(1), [&](Value i) {
     Value r = e.add(row, i), t = e.add(firstRow, r);
     Value maximum = e.broadcast(e.load(rowMaxima, r, 0), vector), seen = extent;
@@ -215,8 +210,8 @@ void FullForward::addKeys(Value firstKey, Value extent, Value fromRow) {
       Value column = block.columnOf(group);
       if (form.inTiles())
         tiledProduct->forTileOf(group, column, [&](LaneEmitter &tile) {
-          tiledProduct->addStrip(tile, weightTiles(), row, e.index(0), paddedSteps(extent), column,
-                                 isFirst(firstKey));
+          tiledProduct->addStrip(tile, weightTiles(), row, e.index(0),
+                                 form.wholeSteps(e, extent), column, isFirst(firstKey));
         });
       else
         product.addStrip(group, row, e.index(0), extent, column, items.factor(group, block));
@@ -327,8 +322,8 @@ void FullForward::finishStripInTiles(LaneEmitter &group, Value row, Value keys, 
   prefetchResults(group, row);
   tiledProduct->forTileOf(group, column, [&](LaneEmitter &tile) {
     auto product = [&] {
-      tiledProduct->addStrip(tile, weightTiles(), row, e.index(0), paddedSteps(seen), column,
-                             begins);
+      tiledProduct->addStrip(tile, weightTiles(), row, e.index(0), form.wholeSteps(e, seen),
+                             column, begins);
     };
     if (diagonal)
       diagonal->without(tile, row, form.steps(e, keys), column, product);

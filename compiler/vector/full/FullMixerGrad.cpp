@@ -265,7 +265,7 @@ void KeyGradients::addInTiles(const ChannelRange &bundle, Value firstQuery, Valu
     tiledProduct->scaleSums(group, e.index(0), before, block.columnOf(group),
                             items.factor(group, block));
   });
-  Value last = e.mul(e.ceilDiv(form.steps(e, extent), kTileRows), kTileRows);
+  Value last = form.wholeSteps(e, extent);
   auto addTile = [&](LaneEmitter &tile, Value column) {
     e.loop(e.index(0), seen, e.index(strip), [&](Value row) {
       // Queries above see none of the strip's keys.

@@ -210,12 +210,10 @@ void PackedItems::scale(LaneEmitter &group, const ChannelRange &block, const Cha
 
 /// Steps beyond the last item, up to a whole number of those that are multiplied at once.
 void PackedItems::clearRest(LaneEmitter &group, Value place, Value extent) {
-  Value end = form.steps(e, extent);
-  e.loop(end, e.mul(e.ceilDiv(end, form.stepsAtOnce()), form.stepsAtOnce()), e.index(1),
-         [&](Value step) {
-           for (int64_t part : {0, 1})
-             panel.store(form.zeros(e, group.lanes), step, part, place);
-         });
+  e.loop(form.steps(e, extent), form.wholeSteps(e, extent), e.index(1), [&](Value step) {
+    for (int64_t part : {0, 1})
+      panel.store(form.zeros(e, group.lanes), step, part, place);
+  });
 }
 
 void PackedItems::pack(Groups groups, const ChannelRange &block, const ChannelRange &bundle,

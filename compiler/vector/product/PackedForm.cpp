@@ -28,6 +28,10 @@ Value PackedForm::steps(Emitter &e, Value extent) const {
   return pairs ? e.ceilDiv(extent, 2) : extent;
 }
 
+Value PackedForm::wholeSteps(Emitter &e, Value extent) const {
+  return e.mul(e.ceilDiv(steps(e, extent), stepsAtOnce()), stepsAtOnce());
+}
+
 Value PackedForm::rowsScratch(Emitter &e) const {
   return e.scratch({blocks.rows, blocks.depth + kRowPadding}, unit);
 }

@@ -26,6 +26,8 @@ struct PackedForm {
   /// How much of K a step takes, and the steps that `extent` of K takes.
   int64_t perStep() const { return pairs ? 2 : 1; }
   Value steps(Emitter &e, Value extent) const;
+  /// The same up to whole ones that are multiplied at once.
+  Value wholeSteps(Emitter &e, Value extent) const;
   /// Scratch for a block of A [row][step] and of B [panel][step][column].
   Value rowsScratch(Emitter &e) const;
   Value panelsScratch(Emitter &e) const;
