@@ -21,6 +21,8 @@ static constexpr double kReach = 25;
 static constexpr int64_t kRowBytes = 4096;
 /// ... and of buffered items.
 static constexpr int64_t kItemBytes = 1 << 20;
+/// Positions between the one that is read and the one that is fetched.
+static constexpr int64_t kAhead = 4;
 
 namespace {
 
@@ -59,6 +61,7 @@ private:
   void exactly(LaneEmitter &group, Value number, Value done);
 
   Value itemAt(Value place) { return e.add(origin, place); }
+  Value aheadOf(Value t) { return e.min(e.add(t, kAhead), e.sub(length, e.index(1))); }
   Value exists(Value item);
   Value load(LaneEmitter &group, Value number, Part part) {
     return e.load(state, {number, e.index(part), e.index(0)}, group.lanes);
@@ -246,10 +249,11 @@ std::pair<Value, Value> CausalPanel::loadItem(LaneEmitter &group, Value number, 
 /// Loads an item for all lane groups. Returns how many outputs go by products, `end` at
 /// most.
 Value CausalPanel::loadPlace(Value place, Value item, Value end) {
-  Value zero = any.number(0);
+  Value zero = any.number(0), ahead = aheadOf(item);
   auto seen = e.loop(
       e.index(0), panel.groups, e.index(1), {zero, zero}, [&](Value number, ValueRange carried) {
         LaneEmitter group = panel.group(number);
+        panel.prefetch(code.sources, ahead, number, /*forWriting=*/false);
         auto [relative, odd] = loadItem(group, number, place, item);
         Value isMore =
             e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OGT, relative, carried[0]);

@@ -24,6 +24,7 @@ struct WindowCode {
   };
 
   bool mirrored;
+  llvm::SmallVector<Value> sources; ///< what `load` reads
   std::function<Item(LaneEmitter &, Value item)> load;
   /// Receives the sums of an output, all of its items included.
   std::function<void(LaneEmitter &, Value output, const MixState &)> finish;

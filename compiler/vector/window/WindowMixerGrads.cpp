@@ -157,6 +157,7 @@ WindowCode aft::backwardCode(const WindowMixer &mixer,
                              const std::function<StoreKey(LaneEmitter &)> &storeKey) {
   WindowCode code;
   code.mirrored = true;
+  code.sources = {mixer.logz, mixer.dy, mixer.q, mixer.ratio};
   code.load = [&](LaneEmitter &group, Value t) -> WindowCode::Item {
     QueryRow row = loadQueryRow(mixer, group, t);
     return {row.exponent, row.g, row.gr};

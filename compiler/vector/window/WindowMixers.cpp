@@ -346,6 +346,7 @@ void aft::emitGridRows(const WindowMixer &mixer, LaneEmitter &group) {
 WindowCode aft::forwardCode(const WindowMixer &mixer) {
   WindowCode code;
   code.mirrored = false;
+  code.sources = {mixer.k, mixer.v};
   code.load = [&](LaneEmitter &group, Value key) -> WindowCode::Item {
     return {group.loadPerHead(mixer.k, key), group.load(mixer.v, key), group.number(1)};
   };

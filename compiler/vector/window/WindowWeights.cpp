@@ -5,12 +5,16 @@
 #include "compiler/vector/RunningSums.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
 using namespace aft;
 
 /// Longer windows take exponentials of pairs.
 static constexpr int64_t kMostTaps = 1024;
+/// Rows between the one that is read and the one that is fetched.
+static constexpr int64_t kAhead = 8;
+static constexpr int64_t kLineBits = 512;
 
 bool WindowWeights::fits(const WindowMixer &mixer, Type element) { return mixer.taps <= kMostTaps; }
 
@@ -77,6 +81,18 @@ Value WindowWeights::fillRow(Value query, Value tap, Value end, Value row, Value
   })[0];
 }
 
+/// Of each row a part is read that lies elsewhere in the next: nothing but the code knows where.
+void WindowWeights::fetchRow(Value query, Value tap) {
+  Value length = e.dim(mixer.bias, 0),
+        ahead = e.min(e.add(query, kAhead), e.sub(length, e.index(1)));
+  Value start = e.max(e.sub(tap, e.index(kAhead)), e.index(0)), last = e.index(mixer.taps - 1);
+  int64_t line = kLineBits / cast<MemRefType>(mixer.bias.getType()).getElementTypeBitWidth();
+  for (int64_t column = 0; column < outputs + line; column += line)
+    e.builder.create<memref::PrefetchOp>(
+        e.loc, mixer.bias, ValueRange{ahead, e.min(e.add(start, column), last)}, /*isWrite=*/false,
+        /*localityHint=*/3, /*isDataCache=*/true);
+}
+
 Value WindowWeights::fillBand(Value first) {
   Value taps = e.index(mixer.taps), zero = e.index(0), none = e.number(group.element, 0);
   Value length = e.dim(mixer.q, 1);
@@ -97,7 +113,11 @@ Value WindowWeights::fillBand(Value first) {
                                                        e.less(query, length));
         return e.branch(
             exists, {group.type},
-            [&] { return Emitter::Values{fillRow(query, tap, end, row, place, carried[0])}; },
+            [&] {
+              if (mirrored)
+                fetchRow(query, tap);
+              return Emitter::Values{fillRow(query, tap, end, row, place, carried[0])};
+            },
             [&] {
               // The block before may have left weights here.
               e.loop(zero, e.index(columns), e.index(1),

@@ -38,6 +38,7 @@ public:
 private:
   Value fillHead();
   Value fillBand(Value first);
+  void fetchRow(Value query, Value tap);
   Value fillRow(Value query, Value tap, Value end, Value row, Value place, Value seen);
 
   const WindowMixer &mixer;
