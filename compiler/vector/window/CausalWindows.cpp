@@ -343,7 +343,10 @@ void CausalPanel::products(LaneEmitter &group, Value number, Value outputs) {
 
 void CausalPanel::finishOutputs(Value outputs) {
   e.loop(e.index(0), outputs, e.index(1), [&](Value row) {
+    Value ahead = aheadOf(e.add(first, row));
     panel.forEachGroup([&](LaneEmitter &group, Value number) {
+      panel.prefetch(code.beside, ahead, number, /*forWriting=*/false);
+      panel.prefetch(code.results, ahead, number, /*forWriting=*/true);
       auto [one, two] = loadPair(group, sums, number, row);
       code.finish(group, e.add(first, row), {load(group, number, kBase), one, two});
     });

@@ -24,7 +24,9 @@ struct WindowCode {
   };
 
   bool mirrored;
-  llvm::SmallVector<Value> sources; ///< what `load` reads
+  llvm::SmallVector<Value> sources; ///< what `load` reads, ...
+  llvm::SmallVector<Value> beside;  ///< ... `finish` reads, ...
+  llvm::SmallVector<Value> results; ///< ... and `finish` writes
   std::function<Item(LaneEmitter &, Value item)> load;
   /// Receives the sums of an output, all of its items included.
   std::function<void(LaneEmitter &, Value output, const MixState &)> finish;

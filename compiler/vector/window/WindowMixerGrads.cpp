@@ -158,6 +158,8 @@ WindowCode aft::backwardCode(const WindowMixer &mixer,
   WindowCode code;
   code.mirrored = true;
   code.sources = {mixer.logz, mixer.dy, mixer.q, mixer.ratio};
+  code.beside = {mixer.k, mixer.v};
+  code.results = {mixer.inits[1], mixer.inits[2]};
   code.load = [&](LaneEmitter &group, Value t) -> WindowCode::Item {
     QueryRow row = loadQueryRow(mixer, group, t);
     return {row.exponent, row.g, row.gr};

@@ -347,6 +347,8 @@ WindowCode aft::forwardCode(const WindowMixer &mixer) {
   WindowCode code;
   code.mirrored = false;
   code.sources = {mixer.k, mixer.v};
+  code.beside = {mixer.q};
+  code.results = mixer.inits;
   code.load = [&](LaneEmitter &group, Value key) -> WindowCode::Item {
     return {group.loadPerHead(mixer.k, key), group.load(mixer.v, key), group.number(1)};
   };
