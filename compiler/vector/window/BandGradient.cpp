@@ -201,11 +201,17 @@ Value BandBlock::loadKeys(const Panel &part, Value visible) {
   })[0];
 }
 
+/// Keys stay in the L1 cache while the queries that see them pass: of queries there are
+/// fewer in a block, so that these come from the L2 cache.
 void BandBlock::products(const Panel &part) {
-  e.loop(e.index(0), e.index(sizes.rows), e.index(sizes.tileRows), [&](Value row) {
-    Value end = e.add(row, sizes.tileRows + mixer.taps - 1);
-    e.loop(row, end, e.index(sizes.tileKeys), [&](Value place) { tile(part, row, place); });
-  });
+  e.loop(e.index(0), e.index(sizes.rows + mixer.taps - 1), e.index(sizes.tileKeys),
+         [&](Value place) {
+           // The first and the last query whose windows have one of the keys.
+           Value begin = e.max(e.sub(place, e.index(mixer.taps - 1)), e.index(0));
+           begin = e.mul(e.div(begin, sizes.tileRows), sizes.tileRows);
+           Value end = e.min(e.add(place, sizes.tileKeys), e.index(sizes.rows));
+           e.loop(begin, end, e.index(sizes.tileRows), [&](Value row) { tile(part, row, place); });
+         });
 }
 
 /// Contracts a few queries with a few keys over the channels of a chunk.
