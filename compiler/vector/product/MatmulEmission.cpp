@@ -154,6 +154,8 @@ void MatmulEmitter::tile(Value row, Value column, Value firstRow, Value rows,
                          const FactorBlock &columns) {
   Value toRow = e.add(firstRow, row), toColumn = e.add(columns.first, column);
   prefetchRows(toRow, column, columns.firstStep);
+  for (int64_t i = 0; i < blocks.strip; ++i)
+    prefetch(e, c, e.add(toRow, i), toColumn);
   if (epilogue)
     e.when(completes, [&] {
       prefetchEpilogue(e, epilogue, c.memref, toRow, toColumn, blocks.strip, blocks.panel);
