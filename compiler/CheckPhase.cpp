@@ -47,6 +47,7 @@ private:
   LogicalResult checkMemory();
   LogicalResult checkBlocks();
   LogicalResult checkBlockMemory();
+  LogicalResult checkWarps();
   InFlightDiagnostic leftOver(Operation *op) {
     return op->emitError() << "not supported yet: phase '" << aft::phaseName(phase) << "' left '"
                            << op->getName() << "' in @" << function.getName();
@@ -164,6 +165,17 @@ LogicalResult FunctionCheck::checkBlockMemory() {
   return success();
 }
 
+/// Threads take numbers of each other only where all of a warp arrive.
+LogicalResult FunctionCheck::checkWarps() {
+  WalkResult result = function.walk([&](WarpReduceOp op) {
+    if (op.isReachedByWarps())
+      return WalkResult::advance();
+    leftOver(op) << " where not all threads of a warp arrive";
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
 /// A kernel for blocks of threads: memory is written by threads only.
 LogicalResult FunctionCheck::checkBlocks() {
   FunctionType type = function.getFunctionType();
@@ -180,7 +192,7 @@ LogicalResult FunctionCheck::checkBlocks() {
     leftOver(op) << " outside of all threads";
     return WalkResult::interrupt();
   });
-  if (result.wasInterrupted() || failed(checkBlockMemory()))
+  if (result.wasInterrupted() || failed(checkBlockMemory()) || failed(checkWarps()))
     return failure();
   return allowOnly({"aft_gpu", "affine", "arith", "func", "math", "memref", "scf", "ub", "vector"});
 }

@@ -33,6 +33,11 @@ struct EmulateThreads : aft::impl::EmulateThreadsBase<EmulateThreads> {
     func::FuncOp kernel = getOperation();
     if (!kernel->hasAttr(kernelAttrName) || kernel.isExternal())
       return;
+    SmallVector<WarpReduceOp> reductions;
+    kernel.walk([&](WarpReduceOp op) { reductions.push_back(op); });
+    for (WarpReduceOp op : reductions)
+      if (failed(emulateWarpReduction(op)))
+        return signalPassFailure();
     SmallVector<scf::ForallOp> foralls;
     SmallVector<Operation *> memory;
     kernel.walk([&](Operation *op) {
@@ -45,8 +50,9 @@ struct EmulateThreads : aft::impl::EmulateThreadsBase<EmulateThreads> {
       toLoop(forall);
     emulateWarps(kernel);
     // Once per call of the kernel, not once per thread.
-    OpBuilder builder = OpBuilder::atBlockBegin(&kernel.front());
+    OpBuilder builder(kernel);
     for (Operation *op : memory) {
+      builder.setInsertionPointToStart(&kernel.front());
       auto stack = builder.create<memref::AllocaOp>(op->getLoc(),
                                                     cast<MemRefType>(op->getResult(0).getType()),
                                                     builder.getI64IntegerAttr(64));

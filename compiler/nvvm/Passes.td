@@ -9,8 +9,10 @@ def EmulateThreads : Pass<"aft-emulate-threads", "::mlir::func::FuncOp"> {
   let summary = "Runs the threads of a block one after the other";
   let description = [{
     The kernels that a GPU would run, on a CPU: every `scf.forall` over threads
-    becomes a loop, memory that threads share or keep becomes stack memory. So
-    the logic of these kernels is tested without a GPU (`--target=cuda-emulated`).
+    becomes a loop, memory that threads share or keep becomes stack memory. Where
+    threads combine numbers of each other (`aft_gpu.warp_reduce`), the loop ends and
+    others combine them, in the order of a GPU and to the same bits. So the logic of
+    these kernels is tested without a GPU (`--target=cuda-emulated`).
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
@@ -40,11 +42,12 @@ def LowerThreads : Pass<"aft-lower-threads", "::mlir::ModuleOp"> {
 }
 
 def LowerWarps : Pass<"aft-lower-warps", "::mlir::func::FuncOp"> {
-  let summary = "Makes products of warps and copies in the background instructions of a GPU";
+  let summary = "Makes what warps do together and copies in the background instructions of a GPU";
   let description = [{
     `aft_gpu.warp_product` becomes `ldmatrix` and `mma.sync` of 16 x 8 x 16 bf16 or, with
     `cvt.rna.tf32.f32` before it, of 16 x 8 x 8 f32; sums are f32. `aft_gpu.copy_chunk`
-    becomes `cp.async`.
+    becomes `cp.async`, and `aft_gpu.warp_reduce` a `shfl.sync.bfly` for each distance
+    between lanes, or two for numbers of 64 bits, and what combines them.
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect",
                            "::mlir::arith::ArithDialect", "::mlir::vector::VectorDialect"];

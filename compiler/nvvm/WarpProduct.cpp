@@ -1,6 +1,7 @@
 //===- WarpProduct.cpp - What warps do together, by a GPU's instructions --===//
 
 #include "compiler/nvvm/Passes.h"
+#include "compiler/nvvm/WarpOps.h"
 #include "compiler/vector/gpu/Fragment.h"
 #include "compiler/vector/gpu/GpuOps.h"
 #include "compiler/vector/gpu/Threads.h"
@@ -280,6 +281,7 @@ struct LowerWarps : aft::impl::LowerWarpsBase<LowerWarps> {
     LLVMTypeConverter converter(&getContext());
     RewritePatternSet patterns(&getContext());
     patterns.add<LowerCopyChunk, LowerCopyFence, LowerCopyWait, LowerWarpProduct>(converter);
+    populateWarpReduceLowering(converter, patterns);
     ConversionTarget target(getContext());
     target.addIllegalDialect<AFTGPUDialect>();
     target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });

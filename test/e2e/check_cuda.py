@@ -247,6 +247,44 @@ def rounded_product():
 
 rounded_product()
 
+
+
+def reduced(m, n, kept, element="f32"):
+    """Sums and maxima of m x n numbers, m not known: of rows ("i"), of columns ("j"), of all ("")."""
+    tx, ty = f"tensor<?x{n}x{element}>", {"i": "tensor<?xACC>", "j": f"tensor<{n}xACC>", "": "tensor<ACC>"}[kept]
+    accumulation = "f32" if element == "bf16" else element
+    ty, size = ty.replace("ACC", accumulation), "%m" if kept == "i" else ""
+    kinds = ", ".join('"parallel"' if dim in kept else '"reduction"' for dim in "ij")
+    wide = "    %w = arith.extf %a : bf16 to f32\n" if element == "bf16" else ""
+    a = "%w" if wide else "%a"
+    body = (f"  %c0 = arith.constant 0 : index\n  %m = tensor.dim %x, %c0 : {tx}\n"
+            f"  %zero = arith.constant 0.0 : {accumulation}\n  %low = arith.constant -1.0e30 : {accumulation}\n"
+            f"  %e = tensor.empty({size}) : {ty}\n"
+            f"  %p = linalg.fill ins(%zero : {accumulation}) outs(%e : {ty}) -> {ty}\n"
+            f"  %q = linalg.fill ins(%low : {accumulation}) outs(%e : {ty}) -> {ty}\n"
+            f"  %y:2 = linalg.generic {{indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> ({kept})>, "
+            f"affine_map<(i, j) -> ({kept})>], iterator_types = [{kinds}]}} ins(%x : {tx}) outs(%p, %q : {ty}, {ty}) {{\n"
+            f"  ^bb0(%a: {element}, %o: {accumulation}, %b: {accumulation}):\n{wide}"
+            f"    %s = arith.addf {a}, %o : {accumulation}\n    %t = arith.maximumf {a}, %b : {accumulation}\n"
+            f"    linalg.yield %s, %t : {accumulation}, {accumulation}\n  }} -> ({ty}, {ty})\n"
+            f"  return %y#0, %y#1 : {ty}, {ty}")
+    compare(f"sums and maxima of {m} x {n} {element}, kept {kept or 'nothing'}", function(body, [("x", tx)], [ty, ty]),
+            [sums.uniform(0.5, 1.5, (m, n)).astype(np.float64 if element == "f64" else np.float32)],
+            most=1e-12 if element == "f64" else 2e-6)
+
+
+# Numbers whose sums do not cancel, so that errors are relative to them.
+sums = np.random.default_rng(3)
+# Threads of a warp, and warps, that share a sum: less than one, all of them, a number more.
+for n in (1, 31, 32, 33, 1000):
+    reduced(11, n, "i")
+    reduced(n, 13, "j")
+    reduced(1, n, "")
+for element in ("bf16", "f64"):
+    reduced(3, 33, "i", element)
+    reduced(3, 1000, "i", element)
+    reduced(300, 5, "j", element)
+
 # exp as it is computed on a GPU, but for the instruction for 2^x, which is off by 2 units in the
 # last place at most: what is around it may be off by 2 more.
 x = np.concatenate([np.linspace(-87.33, 88.72, 150001), rng.normal(size=50000) * 1e-3,

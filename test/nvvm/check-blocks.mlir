@@ -50,3 +50,30 @@ func.func @copy(%x: memref<8xbf16>) attributes {aft.kernel} {
   aft_gpu.copy_chunk %x[%c0] to %a[%c0] : memref<8xbf16> to memref<8xbf16>
   return
 }
+
+// -----
+
+func.func @branch(%x: memref<32xf32>, %b: memref<32xi1>) attributes {aft.kernel} {
+  scf.forall (%i) in (32) {
+    %v = memref.load %x[%i] : memref<32xf32>
+    %c = memref.load %b[%i] : memref<32xi1>
+    scf.if %c {
+      // expected-error @below {{phase 'vector' left 'aft_gpu.warp_reduce' in @branch where not all threads of a warp arrive}}
+      %s = aft_gpu.warp_reduce <add>, %v {lanes = 32} : f32
+      memref.store %s, %x[%i] : memref<32xf32>
+    }
+  } {mapping = [#gpu.thread<x>]}
+  return
+}
+
+// -----
+
+func.func @half(%x: memref<48xf32>) attributes {aft.kernel} {
+  scf.forall (%i) in (48) {
+    %v = memref.load %x[%i] : memref<48xf32>
+    // expected-error @below {{phase 'vector' left 'aft_gpu.warp_reduce' in @half where not all threads of a warp arrive}}
+    %s = aft_gpu.warp_reduce <add>, %v {lanes = 16} : f32
+    memref.store %s, %x[%i] : memref<48xf32>
+  } {mapping = [#gpu.thread<x>]}
+  return
+}

@@ -1,9 +1,9 @@
-"""Runs the PTX of kernels that use tensor cores on a machine of our own (ptx_machine.py): which
-number a thread holds, where copies and barriers stand.
+"""Runs the PTX of kernels that use tensor cores or shuffles on a machine of our own
+(ptx_machine.py): which number a thread holds, where copies and barriers stand.
 
-usage: check_machine.py AFTC [--races]
---races: looks for races in the kernels of all mixers and of their derivatives instead, which
-takes minutes.
+usage: check_machine.py AFTC AFT-RUN [--races]
+--races: looks for races in the kernels of all mixers, of norms, of the loss and of their
+derivatives, in f32 and bf16, instead, which takes minutes.
 """
 import re
 import subprocess
@@ -14,7 +14,7 @@ import numpy as np
 
 from ptx_machine import Machine
 
-AFTC = sys.argv[1]
+AFTC, RUN = sys.argv[1:3]
 rng = np.random.default_rng(5)
 folder = tempfile.mkdtemp()
 failed = []
@@ -177,6 +177,53 @@ def full(T, S, d, attributes, gradient=False):
     compare("    dw", found[10], dw, np.abs(dw).max(), limit=2e-2)
 
 
+def reduced(shape, dims, combiner, element="f32", damage=None, shuffles=True):
+    """Combines the numbers of a tensor along some dimensions: to the bits of the emulation.
+    `shuffles`: whether threads of a warp combine theirs so."""
+    accumulation = "f32" if element == "bf16" else element
+    if element == "bf16":
+        x, given = bf16(rng.normal(size=shape))
+    else:
+        x = given = (1000 * rng.normal(size=shape)).astype({"f32": "<f4", "f64": "<f8", "i64": "<i8"}[element])
+    start = {"addf": "0.0", "addi": "0", "maximumf": "-1.0e30"}[combiner]
+    kept = [n for i, n in enumerate(shape) if i not in dims]
+    all_dims = ", ".join(f"d{i}" for i in range(len(shape)))
+    kept_dims = ", ".join(f"d{i}" for i in range(len(shape)) if i not in dims)
+    kinds = ", ".join('"reduction"' if i in dims else '"parallel"' for i in range(len(shape)))
+    tx, ty = tensor(shape, element), tensor(kept, accumulation)
+    path, result = folder + "/reduced.mlir", folder + "/reduced.npy"
+    wide = "    %w = arith.extf %a : bf16 to f32\n" if element == "bf16" else ""
+    number = "%w" if wide else "%a"
+    with open(path, "w") as file:
+        file.write(f"func.func @main(%x: {tx}) -> {ty} {{\n  %start = arith.constant {start} : {accumulation}\n"
+                   f"  %e = tensor.empty() : {ty}\n"
+                   f"  %z = linalg.fill ins(%start : {accumulation}) outs(%e : {ty}) -> {ty}\n"
+                   f"  %y = linalg.generic {{indexing_maps = [affine_map<({all_dims}) -> ({all_dims})>, "
+                   f"affine_map<({all_dims}) -> ({kept_dims})>], iterator_types = [{kinds}]}} "
+                   f"ins(%x : {tx}) outs(%z : {ty}) {{\n  ^bb0(%a: {element}, %o: {accumulation}):\n{wide}"
+                   f"    %s = arith.{combiner} {number}, %o : {accumulation}\n"
+                   f"    linalg.yield %s : {accumulation}\n  }} -> {ty}\n  return %y : {ty}\n}}\n")
+    np.save(folder + "/x.npy", x)
+    subprocess.run([RUN, path, "--target=cuda-emulated", f"--input={folder}/x.npy", "--output=" + result],
+                   check=True)
+    emulated = np.load(result)
+    kernel, = re.findall(r"func\.func private @(kernel\w*)\(", compiled(path, "vector"))
+    try:
+        found = run(path, kernel, [given, np.zeros_like(emulated)], damage)[1]
+    except RuntimeError as error:
+        print(f"     {error}")
+        found = np.full_like(emulated, -1)
+    wide_x = x.astype(np.longdouble)
+    exact = (np.max if combiner == "maximumf" else np.sum)(wide_x, axis=dims)
+    close = np.all(np.abs(found - exact) <= 1e-6 * np.sum(np.abs(wide_x), axis=dims))
+    good = (bool(close) and found.tobytes() == emulated.tobytes()) != bool(damage)
+    good = good and shuffles == ("shfl.sync.bfly" in compiled(path, "binary"))
+    name = f"{combiner} {element} {shape} along {dims}{' damaged' if damage else ''}"
+    print(f"{'ok  ' if good else 'FAIL'} {name}", flush=True)
+    if not good:
+        failed.append(name)
+
+
 def races(kind, T, d, keys, bias, attributes, element):
     """Looks for races between the threads of a mixer's kernels, whatever they compute."""
     rows = tensor((2, T, d), element)
@@ -191,19 +238,42 @@ def races(kind, T, d, keys, bias, attributes, element):
                    f"  %g:{len(names)} = aft.{kind}_grad %y, {given}, %r, %z {attributes} : "
                    f"({rows}, {types}, {state}, {logz}) -> ({types})\n"
                    f"  return %y, {', '.join(f'%g#{i}' for i in range(len(names)))} : {rows}, {types}\n}}\n")
+    races_of(path, f"{attributes} {element}")
+
+
+def races_of(path, what):
+    """The same for the kernels of a program."""
     kernels = re.findall(r"func\.func private @(kernel\w*)\(([^\n]*?)\) attributes", compiled(path, "vector"))
     for kernel, operands in kernels:
         arrays = []
         for shape in re.findall(r"memref<([^>]*)>", operands):
             *extents, kind_of = shape.split("x")
             numbers = rng.normal(size=[int(extent) for extent in extents])
-            arrays.append(bf16(numbers)[1] if kind_of == "bf16" else numbers.astype("<f4"))
+            arrays.append(bf16(numbers)[1] if kind_of == "bf16" else
+                          np.abs(numbers).astype("<" + kind_of[0] + str(int(kind_of[1:]) // 8)))
         try:
             run(path, kernel, arrays, all_blocks=False)
-            print(f"ok   {kernel} {attributes} {element}", flush=True)
+            print(f"ok   {kernel} {what}", flush=True)
         except RuntimeError as error:
-            print(f"FAIL {kernel} {attributes} {element}: {error}", flush=True)
+            print(f"FAIL {kernel} {what}: {error}", flush=True)
             failed.append(kernel)
+
+
+def races_of_rows(rows, d, element):
+    """A norm, a loss and their derivatives: of rows, of columns and of everything."""
+    x, row, state, ids = tensor((rows, d), element), tensor((d,), element), tensor((rows,), "f32"), f"tensor<{rows}xi64>"
+    path = folder + "/rows.mlir"
+    with open(path, "w") as file:
+        file.write(
+            f"func.func @main(%x: {x}, %g: {row}, %b: {row}, %t: {ids}, %dy: {x}, %dl: tensor<f32>) -> "
+            f"({x}, {x}, {row}, {row}, tensor<f32>, {x}) {{\n"
+            f"  %y, %m, %r = aft.layer_norm %x, %g, %b : ({x}, {row}, {row}) -> ({x}, {state}, {state})\n"
+            f"  %dx, %dg, %db = aft.layer_norm_grad %dy, %x, %g, %m, %r : "
+            f"({x}, {x}, {row}, {state}, {state}) -> ({x}, {row}, {row})\n"
+            f"  %l, %lse = aft.cross_entropy %x, %t : ({x}, {ids}) -> (tensor<f32>, {state})\n"
+            f"  %dz = aft.cross_entropy_grad %dl, %x, %t, %lse : (tensor<f32>, {x}, {ids}, {state}) -> {x}\n"
+            f"  return %y, %dx, %dg, %db, %l, %dz : {x}, {x}, {row}, {row}, tensor<f32>, {x}\n}}\n")
+    races_of(path, f"of {rows} rows of {d} {element}")
 
 
 if "--races" in sys.argv:
@@ -215,7 +285,29 @@ if "--races" in sys.argv:
         races("conv", 100, 40, 8, (8, 5), "", element)
         races("conv", 49, 32, 4, (4, 3, 3), "grid = [7, 7]", element)
         races("full", 100, 40, 40, (100, 100), "causal", element)
+        races_of_rows(70, 300, element)
     sys.exit(bool(failed))
+# Rows by less than a warp, by one and by several; too few numbers are summed by a thread each.
+for n in (1, 31, 32, 33, 1000):
+    reduced((3, n), (1,), "addf", shuffles=n > 8)
+    reduced((3, n), (1,), "maximumf", shuffles=n > 8)
+for element in ("bf16", "f64"):
+    for n in (33, 1000):
+        reduced((3, n), (1,), "addf", element)
+reduced((3, 33), (1,), "addi", "i64")
+# Several rows per block, some of which are not there; columns, whose threads lie apart; all numbers
+# by one block of 32 warps.
+reduced((11, 33), (1,), "addf")
+reduced((300, 13), (0,), "addf")
+reduced((300, 3), (0,), "maximumf")
+reduced((40, 70), (0, 1), "addf")
+races_of_rows(11, 40, "bf16")
+races_of_rows(3, 300, "f32")
+# The machine does find what is wrong: nobody waits for other warps, or a thread takes a number of
+# the wrong one.
+reduced((3, 1000), (1,), "addf", damage=lambda code: re.sub(r"bar.sync\s+0;", "", code))
+reduced((3, 33), (1,), "addf", damage=lambda code: re.sub(r"(shfl.*), 16, 31", r"\1, 8, 31", code))
+reduced((3, 33), (1,), "addf", damage=lambda code: re.sub(r"(shfl.*), 31, -1", r"\1, 15, -1", code))
 for op in ("matmul", "matmul_transpose_a", "matmul_transpose_b"):
     product(op, 24, 40, 72)
     product(op, 35, 33, 37)

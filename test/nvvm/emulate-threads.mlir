@@ -95,3 +95,50 @@ func.func @rounded(%y: memref<2x4xf32>) attributes {aft.kernel} {
   } {mapping = [#gpu.block<x>]}
   return
 }
+
+// -----
+
+// Threads combine numbers of each other once all of them have made theirs: with the thread two
+// away, then one. What a thread uses later it keeps in a row of its own, once all of it; a part of
+// memory is found again.
+// CHECK-LABEL: func.func @reduce(
+// CHECK-DAG: %[[A:.*]] = memref.alloca() {{.*}} : memref<64xf32>
+// CHECK-DAG: %[[B:.*]] = memref.alloca() {{.*}} : memref<64xf32>
+// CHECK-DAG: %[[KEPT:.*]] = memref.alloca() {{.*}} : memref<64xi64>
+// CHECK: scf.for %[[T:.*]] = %c0{{.*}} to %c64
+// CHECK:   %[[NUMBER:.*]] = memref.load %{{.*}}[%[[T]]]
+// CHECK:   %[[BITS:.*]] = memref.load %arg1[%[[T]]]
+// CHECK-DAG: memref.store %[[NUMBER]], %[[FROM:.*]][%[[T]]] : memref<64xf32>
+// CHECK-DAG: memref.store %[[BITS]], %[[KEPT]][%[[T]]] : memref<64xi64>
+// CHECK: }
+// CHECK: scf.for %[[T:.*]] = %c0{{.*}} to %c64
+// CHECK:   %[[C2:.*]] = arith.constant 2 : index
+// CHECK:   %[[OTHER:.*]] = arith.xori %[[T]], %[[C2]] : index
+// CHECK:   %[[OWN:.*]] = memref.load %[[FROM]][%[[T]]]
+// CHECK:   %[[THEIRS:.*]] = memref.load %[[FROM]][%[[OTHER]]]
+// CHECK:   %[[BOTH:.*]] = arith.addf %[[OWN]], %[[THEIRS]] : f32
+// CHECK:   memref.store %[[BOTH]], %[[TO:.*]][%[[T]]] : memref<64xf32>
+// CHECK: scf.for %[[T:.*]] = %c0{{.*}} to %c64
+// CHECK:   memref.load %[[TO]][%[[T]]]
+// CHECK:   memref.load %[[TO]][
+// CHECK:   arith.addf
+// CHECK:   memref.store %{{.*}}, %[[FROM]][%[[T]]]
+// CHECK: scf.for %[[T:.*]] = %c0{{.*}} to %c64
+// CHECK-DAG: memref.subview
+// CHECK-DAG: memref.load %[[FROM]][%[[T]]]
+// CHECK-DAG: memref.load %[[KEPT]][%[[T]]]
+// CHECK-NOT: aft_gpu
+func.func @reduce(%x: memref<64xf32>, %y: memref<64xi64>, %z: memref<64xi64>) attributes {aft.kernel} {
+  %c1 = arith.constant 1 : index
+  scf.forall (%block) in (%c1) {
+    scf.forall (%thread) in (64) {
+      %part = memref.subview %x[0] [64] [1] : memref<64xf32> to memref<64xf32, strided<[1]>>
+      %v = memref.load %part[%thread] : memref<64xf32, strided<[1]>>
+      %k = memref.load %y[%thread] : memref<64xi64>
+      %s = aft_gpu.warp_reduce <add>, %v {lanes = 4} : f32
+      memref.store %s, %part[%thread] : memref<64xf32, strided<[1]>>
+      memref.store %k, %z[%thread] : memref<64xi64>
+    } {mapping = [#gpu.thread<x>]}
+  } {mapping = [#gpu.block<x>]}
+  return
+}

@@ -87,3 +87,70 @@ func.func @across(%a: memref<16x24xf32>, %b: memref<16x24xf32>, %c: vector<4xf32
     : memref<16x24xf32>, memref<16x24xf32>, vector<4xf32>, vector<4xf32>
   return %d#0, %d#1 : vector<4xf32>, vector<4xf32>
 }
+
+// -----
+
+// A number of each thread, combined with those of threads 16, 8, 4, 2 and 1 away.
+// CHECK-LABEL: func.func @reduce(
+// CHECK-SAME: %[[V:.*]]: f32)
+// CHECK-DAG: %[[ALL:.*]] = arith.constant -1 : i32
+// CHECK-DAG: %[[FAR:.*]] = arith.constant 16 : i32
+// CHECK-DAG: %[[WARP:.*]] = arith.constant 31 : i32
+// CHECK: %[[OTHER:.*]] = nvvm.shfl.sync bfly %[[ALL]], %[[V]], %[[FAR]], %[[WARP]] : f32 -> f32
+// CHECK: %[[SUM:.*]] = arith.addf %[[V]], %[[OTHER]] : f32
+// CHECK: %[[HALF:.*]] = arith.constant 8 : i32
+// CHECK: nvvm.shfl.sync bfly %{{.*}}, %[[SUM]], %[[HALF]]
+// CHECK: arith.constant 4 : i32
+// CHECK: nvvm.shfl.sync bfly
+// CHECK: arith.constant 2 : i32
+// CHECK: nvvm.shfl.sync bfly
+// CHECK: arith.constant 1 : i32
+// CHECK: nvvm.shfl.sync bfly
+// CHECK: arith.addf
+// CHECK-NOT: shfl
+// CHECK: return
+func.func @reduce(%v: f32) -> f32 {
+  %s = aft_gpu.warp_reduce <add>, %v {lanes = 32} : f32
+  return %s : f32
+}
+
+// -----
+
+// Groups of threads whose numbers differ by 8: their maximum is one instruction.
+// CHECK-LABEL: func.func @strided(
+// CHECK: arith.constant 16 : i32
+// CHECK: nvvm.shfl.sync bfly
+// CHECK: llvm.intr.maximum
+// CHECK: arith.constant 8 : i32
+// CHECK: nvvm.shfl.sync bfly
+// CHECK: llvm.intr.maximum
+// CHECK-NOT: shfl
+// CHECK: return
+func.func @strided(%v: f32) -> f32 {
+  %s = aft_gpu.warp_reduce <maximumf>, %v {lanes = 4, stride = 8} : f32
+  return %s : f32
+}
+
+// -----
+
+// Shuffles move 32 bits: two for 64, and what has fewer is widened.
+// CHECK-LABEL: func.func @types(
+// CHECK-COUNT-2: nvvm.shfl.sync bfly {{.*}} : i32 -> i32
+// CHECK: arith.addf {{.*}} : f64
+// CHECK-COUNT-2: nvvm.shfl.sync bfly {{.*}} : i32 -> i32
+// CHECK: arith.addi {{.*}} : index
+// CHECK: arith.extui {{.*}} : i16 to i32
+// CHECK: nvvm.shfl.sync bfly {{.*}} : i32 -> i32
+// CHECK: arith.trunci {{.*}} : i32 to i16
+// CHECK: arith.addf {{.*}} : bf16
+// CHECK: arith.extui {{.*}} : i1 to i32
+// CHECK: nvvm.shfl.sync bfly {{.*}} : i32 -> i32
+// CHECK: arith.ori {{.*}} : i1
+// CHECK-NOT: shfl
+func.func @types(%a: f64, %b: index, %c: bf16, %d: i1) -> (f64, index, bf16, i1) {
+  %s = aft_gpu.warp_reduce <add>, %a {lanes = 2} : f64
+  %t = aft_gpu.warp_reduce <add>, %b {lanes = 2} : index
+  %u = aft_gpu.warp_reduce <add>, %c {lanes = 2} : bf16
+  %v = aft_gpu.warp_reduce <or>, %d {lanes = 2} : i1
+  return %s, %t, %u, %v : f64, index, bf16, i1
+}

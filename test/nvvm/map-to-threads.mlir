@@ -23,22 +23,30 @@ func.func @main(%x: tensor<?x64xf32>, %b: tensor<64xf32>) -> tensor<?x64xf32> {
 
 // -----
 
-// 16 threads share the sum of each of 8 rows, a vector of each 64 bytes at a time: partial
-// sums in shared memory. Neighbouring threads read neighbours.
+// 16 threads share the sum of each of 8 rows, a vector of each 64 bytes at a time, and combine
+// theirs within a warp: no memory that they share. Neighbouring threads read neighbours.
 // CHECK-LABEL: func.func private @kernel_0_rows(
-// CHECK: %[[PARTS:.*]] = memref.alloc() : memref<8x16xf32>
+// CHECK-NOT: memref.alloc
 // CHECK: step (8) {
 // CHECK: scf.forall (%[[THREAD:.*]]) in (128) {
 // CHECK-DAG: %[[LANE:.*]] = arith.remui %[[THREAD]], %c16 : index
 // CHECK-DAG: %[[ROW:.*]] = arith.divui %[[THREAD]], %c16 : index
+// CHECK: %[[EXISTS:.*]] = arith.cmpi slt, %[[ROW]], %{{.*}} : index
+// CHECK: %[[OWN:.*]] = scf.if %[[EXISTS]] -> (f32) {
 // CHECK: %[[FIRST:.*]] = arith.muli %[[LANE]], %c4 : index
 // CHECK: %[[SUMS:.*]] = scf.for %{{.*}} = %[[FIRST]] to %c64 step %c64 iter_args
 // CHECK: vector.load {{.*}} vector<4xf32>
 // CHECK: vector.extract_strided_slice %[[SUMS]]
 // CHECK: %[[SUM:.*]] = vector.extract %{{.*}}[0] : f32
-// CHECK: memref.store %[[SUM]], %[[PARTS]][%[[ROW]], %[[LANE]]]
-// CHECK: scf.forall (%{{.*}}) in (32) {
-// CHECK-COUNT-16: memref.load %[[PARTS]]
+// CHECK: scf.yield %[[SUM]]
+// CHECK: scf.yield %cst
+// CHECK: %[[ALL:.*]] = aft_gpu.warp_reduce <add>, %[[OWN]] {lanes = 16 : i64} : f32
+// CHECK: scf.if
+// CHECK: %[[BEFORE:.*]] = memref.load %{{.*}}[%[[ROW]]]
+// CHECK: %[[NEW:.*]] = arith.addf %[[BEFORE]], %[[ALL]]
+// CHECK: memref.store %[[NEW]], %{{.*}}[%[[ROW]]]
+// CHECK-NOT: scf.forall
+// CHECK: return
 func.func @main(%x: tensor<?x64xf32>, %y: tensor<?xf32>) -> tensor<?xf32> {
   %s = linalg.generic {indexing_maps = [affine_map<(i, c) -> (i, c)>, affine_map<(i, c) -> (i)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<?x64xf32>) outs(%y : tensor<?xf32>) {
   ^bb0(%a: f32, %o: f32):
@@ -46,6 +54,74 @@ func.func @main(%x: tensor<?x64xf32>, %y: tensor<?xf32>) -> tensor<?xf32> {
     linalg.yield %r : f32
   } -> tensor<?xf32>
   return %s : tensor<?xf32>
+}
+
+// -----
+
+// 128 threads of a row: what warps have is combined in shared memory, of two outputs.
+// CHECK-LABEL: func.func private @kernel_0_rows(
+// CHECK-COUNT-2: memref.alloc() : memref<1x4xf32>
+// CHECK-NOT: memref.alloc
+// CHECK: scf.forall (%{{.*}}) in (128) {
+// CHECK-DAG: %[[SUM:.*]] = aft_gpu.warp_reduce <add>, %{{.*}} {lanes = 32 : i64} : f32
+// CHECK-DAG: %[[MOST:.*]] = aft_gpu.warp_reduce <maximumf>, %{{.*}} {lanes = 32 : i64} : f32
+// CHECK: scf.if
+// CHECK-DAG: memref.store %[[SUM]], %[[SUMS:.*]][
+// CHECK-DAG: memref.store %[[MOST]], %[[MOSTS:.*]][
+// CHECK: scf.forall (%{{.*}}) in (32) {
+// CHECK-COUNT-4: memref.load %[[SUMS]][
+// CHECK-COUNT-4: memref.load %[[MOSTS]][
+// CHECK-NOT: scf.forall
+// CHECK: return
+func.func @main(%x: tensor<?x1000xf32>, %y: tensor<?xf32>, %z: tensor<?xf32>) -> (tensor<?xf32>, tensor<?xf32>) {
+  %s:2 = linalg.generic {indexing_maps = [affine_map<(i, c) -> (i, c)>, affine_map<(i, c) -> (i)>, affine_map<(i, c) -> (i)>], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<?x1000xf32>) outs(%y, %z : tensor<?xf32>, tensor<?xf32>) {
+  ^bb0(%a: f32, %o: f32, %p: f32):
+    %r = arith.addf %a, %o : f32
+    %m = arith.maximumf %a, %p : f32
+    linalg.yield %r, %m : f32, f32
+  } -> (tensor<?xf32>, tensor<?xf32>)
+  return %s#0, %s#1 : tensor<?xf32>, tensor<?xf32>
+}
+
+// -----
+
+// Threads of 8 columns follow each other, so that those of a column are 8 apart.
+// CHECK-LABEL: func.func private @kernel_0_columns(
+// CHECK: memref.alloc() : memref<8x8xf32>
+// CHECK: scf.forall (%[[THREAD:.*]]) in (256) {
+// CHECK: arith.remui %[[THREAD]], %c8 : index
+// CHECK: aft_gpu.warp_reduce <add>, %{{.*}} {lanes = 4 : i64, stride = 8 : i64} : f32
+// CHECK: scf.forall (%{{.*}}) in (32) {
+// CHECK-NOT: scf.forall
+// CHECK: return
+func.func @main(%x: tensor<?x64xf32>, %y: tensor<64xf32>) -> tensor<64xf32> {
+  %s = linalg.generic {indexing_maps = [affine_map<(i, c) -> (i, c)>, affine_map<(i, c) -> (c)>], iterator_types = ["reduction", "parallel"]} ins(%x : tensor<?x64xf32>) outs(%y : tensor<64xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %r = arith.addf %a, %o : f32
+    linalg.yield %r : f32
+  } -> tensor<64xf32>
+  return %s : tensor<64xf32>
+}
+
+// -----
+
+// Everything by one block: what its 32 warps have, by a warp.
+// CHECK-LABEL: func.func private @kernel_0_sum(
+// CHECK: %[[SHARED:.*]] = memref.alloc() : memref<1x32xf32>
+// CHECK: scf.forall (%{{.*}}) in (1024) {
+// CHECK: aft_gpu.warp_reduce <add>, %{{.*}} {lanes = 32 : i64} : f32
+// CHECK: scf.forall (%{{.*}}) in (32) {
+// CHECK: memref.load %[[SHARED]][
+// CHECK: aft_gpu.warp_reduce <add>, %{{.*}} {lanes = 32 : i64} : f32
+// CHECK-NOT: scf.forall
+// CHECK: return
+func.func @main(%x: tensor<?xf32>, %y: tensor<f32>) -> tensor<f32> {
+  %s = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> ()>], iterator_types = ["reduction"]} ins(%x : tensor<?xf32>) outs(%y : tensor<f32>) {
+  ^bb0(%a: f32, %o: f32):
+    %r = arith.addf %a, %o : f32
+    linalg.yield %r : f32
+  } -> tensor<f32>
+  return %s : tensor<f32>
 }
 
 // -----

@@ -29,6 +29,14 @@ def bits_of(x):
     return ctypes.c_uint32.from_buffer(ctypes.c_float(x)).value
 
 
+def double_of(bits):
+    return struct.unpack("<d", struct.pack("<Q", bits & (1 << 64) - 1))[0]
+
+
+def double_bits_of(x):
+    return struct.unpack("<Q", struct.pack("<d", x))[0]
+
+
 def bf16_of(x):
     """The bits of the nearest bf16, of two the even one."""
     bits = bits_of(x)
@@ -70,10 +78,11 @@ class Machine:
         self.threads = int(re.search(r"\.maxntid (\d+)", entry.group(2)).group(1))
         self.code, self.labels = [], {}
         for line in re.split(r";|(?<=:)\n", re.sub(r"//[^\n]*", "", entry.group(3))):
-            line = " ".join(line.split())
+            # LLVM has registers of its own within braces.
+            line = " ".join(line.split()).lstrip("} ")
             if line.endswith(":"):
                 self.labels[line[:-1]] = len(self.code)
-            elif line and not line.startswith("."):
+            elif line and not line.startswith((".", "{")):
                 self.code.append(self.parse(line))
 
     @staticmethod
@@ -89,6 +98,8 @@ class Machine:
             return t.r[operand]
         if operand.startswith("0f"):
             return float_of(int(operand[2:], 16))
+        if operand.startswith("0d"):
+            return double_of(int(operand[2:], 16))
         if operand in self.symbols:
             return self.symbols[operand]
         if re.fullmatch(r"-?\d+|0x[0-9a-fA-F]+", operand):
@@ -102,21 +113,25 @@ class Machine:
             return bool(value)
         if kind == "bf16":
             return float_of(value << 16)
-        if kind[0] == "f":
-            return value if isinstance(value, float) else float_of(value)
-        if isinstance(value, float):
-            value = bits_of(value)
         bits = int(kind[1:])
+        if kind[0] == "f":
+            return value if isinstance(value, float) else double_of(value) if bits == 64 else float_of(value)
+        if isinstance(value, float):
+            value = double_bits_of(value) if bits == 64 else bits_of(value)
         return signed(value, bits) if kind[0] == "s" else int(value) & ((1 << bits) - 1)
 
     def put(self, t, register, value):
-        if register.startswith("%f"):
+        if register.startswith("%fd"):
+            value = value if isinstance(value, float) else double_of(value)
+        elif register.startswith("%f"):
             value = rounded(value) if isinstance(value, float) else float_of(value)
         elif register.startswith("%p"):
             value = bool(value)
         else:
             bits = 64 if register.startswith("%rd") else 16 if register.startswith("%rs") else 32
-            value = (bits_of(value) if isinstance(value, float) else int(value)) & ((1 << bits) - 1)
+            if isinstance(value, float):
+                value = double_bits_of(value) if bits == 64 else bits_of(value)
+            value = int(value) & ((1 << bits) - 1)
         t.r[register] = value
 
     def place(self, t, operand, space):
@@ -149,7 +164,7 @@ class Machine:
         if guard and bool(t.r[guard.lstrip("!")]) == guard.startswith("!"):
             t.pc += 1
             return None
-        if name[0] in ("bar", "ldmatrix", "mma") or name[0] == "ret":
+        if name[0] in ("bar", "ret", *self.TOGETHER):
             return name[0]
         t.pc += 1
         if name[0] == "bra":
@@ -239,6 +254,8 @@ class Machine:
         if op in ("rcp", "div") and kind[0] == "f":
             with np.errstate(all="ignore"):
                 return float(np.divide(*((1.0, get(1)) if op == "rcp" else (get(1), get(2)))))
+        if op == "sqrt" and name[1] == "rn":
+            return math.sqrt(get(1)) if get(1) >= 0 else math.nan
         if op == "ex2":
             # Numbers that are not normal count for 0, as operands and as results.
             with np.errstate(all="ignore"):
@@ -249,6 +266,8 @@ class Machine:
             return a if a != a else b if b != b else min(a, b) if op == "min" else max(a, b)
         if op == "fma":
             # Exactly, then rounded: products of two f32 are exact in f64.
+            if kind != "f32":
+                raise NotImplementedError(".".join(name))
             return rounded(get(1) * get(2) + get(3))
         simple = {"add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
                   "and": lambda a, b: a & b, "or": lambda a, b: a | b, "xor": lambda a, b: a ^ b,
@@ -285,6 +304,24 @@ class Machine:
         return float(value) if to[0] == "f" else value
 
     # Instructions of a warp.
+    TOGETHER = {"ldmatrix": "load_squares", "mma": "multiply", "shfl": "shuffle"}
+
+    def shuffle(self, warp):
+        """Each thread gets a number of another one."""
+        _, name, (register, source, distance, bounds, mask) = self.code[warp[0].pc]
+        if name[1:] != ["sync", "bfly", "b32"]:
+            raise NotImplementedError(".".join(name))
+        if any(self.number(t, mask, "u32") != 0xffffffff for t in warp):
+            raise RuntimeError("threads of a warp do not expect each other")
+        numbers = [self.number(t, source, "b32") for t in warp]
+        for lane, t in enumerate(warp):
+            bound = self.number(t, bounds, "u32")
+            segment, clamp = bound >> 8 & 31, bound & 31
+            other = lane ^ self.number(t, distance, "u32")
+            if other > (lane & segment | clamp & ~segment):
+                other = lane
+            self.put(t, register, numbers[other])
+
     def load_squares(self, warp):
         _, name, (registers, place) = self.code[warp[0].pc]
         squares = np.empty((len(registers), 8, 8), np.int64)
@@ -344,11 +381,11 @@ class Machine:
             moved = False
             for first in range(0, self.threads, WARP):
                 warp = threads[first:first + WARP]
-                if warp[0].waits not in ("ldmatrix", "mma"):
+                if not any(t.waits in self.TOGETHER for t in warp):
                     continue
                 if len({t.pc for t in warp}) != 1:
                     raise RuntimeError(f"threads of a warp wait at {sorted({t.pc for t in warp})}")
-                (self.load_squares if warp[0].waits == "ldmatrix" else self.multiply)(warp)
+                getattr(self, self.TOGETHER[warp[0].waits])(warp)
                 self.go_on(warp)
                 moved = True
             if not moved:

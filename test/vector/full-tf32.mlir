@@ -20,9 +20,13 @@ func.func @main(%q: tensor<?x?x64xf32>, %k: tensor<?x?x64xf32>, %v: tensor<?x?x6
 
 // -----
 
-// Derivatives are exact.
+// Derivatives are exact, without tensor cores. 32 threads share the channels of a pair for dw.
 // CHECK-LABEL: func.func private @kernel_0_full_grad(
 // CHECK-NOT: aft_gpu
+// CHECK: scf.forall (%{{.*}}) in (256) {
+// CHECK: aft_gpu.warp_reduce <add>, %{{.*}} {lanes = 32 : i64} : f32
+// CHECK-NOT: aft_gpu
+// CHECK-NOT: scf.forall
 // CHECK: func.func @main
 func.func @main(%dy: tensor<?x?x8xf32>, %q: tensor<?x?x8xf32>, %w: tensor<?x?xf32>, %r: tensor<?x?x8xf32>) -> (tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?xf32>) {
   %g:4 = aft.full_grad %dy, %q, %q, %q, %w, %r, %r : (tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> (tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?xf32>)

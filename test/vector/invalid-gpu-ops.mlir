@@ -63,3 +63,61 @@ func.func @types(%a: memref<16x16xf32>, %b: memref<16x16xbf16>, %c: vector<4xf32
     : memref<16x16xf32>, memref<16x16xbf16>, vector<4xf32>, vector<4xf32>
   return
 }
+
+// -----
+
+// C1 of warp_reduce.
+func.func @lanes(%v: f32) {
+  // expected-error @below {{expected lanes to be a power of two from 2 to 32, found 12}}
+  %s = aft_gpu.warp_reduce <add>, %v {lanes = 12} : f32
+  return
+}
+
+// -----
+
+func.func @lone(%v: f32) {
+  // expected-error @below {{expected lanes to be a power of two from 2 to 32, found 1}}
+  %s = aft_gpu.warp_reduce <add>, %v {lanes = 1} : f32
+  return
+}
+
+// -----
+
+func.func @stride(%v: f32) {
+  // expected-error @below {{expected stride to be a power of two from 1 to 32, found -4}}
+  %s = aft_gpu.warp_reduce <add>, %v {lanes = 4, stride = -4} : f32
+  return
+}
+
+// -----
+
+func.func @warp(%v: f32) {
+  // expected-error @below {{expected lanes times stride to be at most 32, found 8 times 8}}
+  %s = aft_gpu.warp_reduce <add>, %v {lanes = 8, stride = 8} : f32
+  return
+}
+
+// -----
+
+// C2 of warp_reduce.
+func.func @wide(%v: i128) {
+  // expected-error @below {{expected a number of at most 64 bits, found 'i128'}}
+  %s = aft_gpu.warp_reduce <add>, %v {lanes = 8} : i128
+  return
+}
+
+// -----
+
+func.func @bits(%v: f32) {
+  // expected-error @below {{expected a combining function of 'f32', found 'xor'}}
+  %s = aft_gpu.warp_reduce <xor>, %v {lanes = 8} : f32
+  return
+}
+
+// -----
+
+func.func @numbers(%v: index) {
+  // expected-error @below {{expected a combining function of 'index', found 'maximumf'}}
+  %s = aft_gpu.warp_reduce <maximumf>, %v {lanes = 8} : index
+  return
+}

@@ -2,21 +2,34 @@
 
 #include "compiler/vector/gpu/BlockSums.h"
 
+#include "llvm/Support/MathExtras.h"
+
 using namespace mlir;
 using namespace aft;
-
-/// Partial sums that a thread adds.
-static constexpr int64_t kCombined = 8;
 
 void BlockSums::run(Emitter &e, llvm::function_ref<Value(Value, Value, int64_t)> part,
                     llvm::function_ref<void(Value, Value)> store) const {
   int64_t lanes = threads / count;
-  Value parts = sharedMemory(e, {count, lanes}, type);
+  assert(llvm::isPowerOf2_64(lanes) && lanes * count == threads && "threads must share evenly");
+  int64_t group = std::min(lanes, kWarpThreads), left = lanes / group;
+  Value ofWarps = left > 1 ? sharedMemory(e, {count, left}, type) : Value();
   forEachThread(e, threads, [&](Value thread) {
     SmallVector<Value> at = delinearize(e, thread, {e.index(count), e.index(lanes)});
-    e.store(part(at[0], at[1], lanes), parts, at);
+    Value sum = reduceInWarp(e, vector::CombiningKind::ADD, part(at[0], at[1], lanes), group);
+    SmallVector<Value> place = delinearize(e, at[1], {e.index(left), e.index(group)});
+    Value isFirst =
+        e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, place[1], e.index(0));
+    e.when(isFirst,
+           [&] { left > 1 ? e.store(sum, ofWarps, {at[0], place[0]}) : store(sum, at[0]); });
   });
-  combine(e, parts, lanes, store);
+  if (left == 1)
+    return;
+  forEachThread(e, count, [&](Value number) {
+    Value sum = e.load(ofWarps, {number, e.index(0)}, 0);
+    for (int64_t i = 1; i < left; ++i)
+      sum = e.fadd(sum, e.load(ofWarps, {number, e.index(i)}, 0));
+    store(sum, number);
+  });
 }
 
 void BlockSums::runAll(Emitter &e, llvm::function_ref<SmallVector<Value>(Value)> parts,
@@ -26,29 +39,11 @@ void BlockSums::runAll(Emitter &e, llvm::function_ref<SmallVector<Value>(Value)>
     for (auto [number, part] : llvm::enumerate(parts(thread)))
       e.store(part, memory, {e.index(number), thread});
   });
-  combine(e, memory, threads, store);
-}
-
-/// Fewer and fewer parts, until one thread adds those of a sum.
-void BlockSums::combine(Emitter &e, Value parts, int64_t lanes,
-                        llvm::function_ref<void(Value, Value)> store) const {
-  auto sumOf = [&](Value memory, Value number, Value first, int64_t terms, int64_t distance) {
-    Value sum = e.load(memory, {number, first}, 0);
-    for (int64_t i = 1; i < terms; ++i)
-      sum = e.fadd(sum, e.load(memory, {number, e.add(first, i * distance)}, 0));
+  auto sumOf = [&](Value number, Value lane, int64_t lanes) {
+    Value sum = e.load(memory, {number, lane}, 0);
+    for (int64_t i = lanes; i < threads; i += lanes)
+      sum = e.fadd(sum, e.load(memory, {number, e.add(lane, i)}, 0));
     return sum;
   };
-  for (; lanes > kCombined; lanes /= kCombined) {
-    int64_t left = lanes / kCombined;
-    Value fewer = sharedMemory(e, {count, left}, type);
-    forEachThread(e, threads, [&, parts](Value thread) {
-      shareOut(e, thread, threads, e.index(count * left), [&](Value number) {
-        SmallVector<Value> at = delinearize(e, number, {e.index(count), e.index(left)});
-        e.store(sumOf(parts, at[0], at[1], kCombined, left), fewer, at);
-      });
-    });
-    parts = fewer;
-  }
-  forEachThread(e, count,
-                [&](Value number) { store(sumOf(parts, number, e.index(0), lanes, 1), number); });
+  run(e, sumOf, store);
 }

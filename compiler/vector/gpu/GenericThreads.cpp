@@ -4,6 +4,7 @@
 
 #include "compiler/vector/GenericEmission.h"
 #include "compiler/vector/gpu/Threads.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "llvm/ADT/bit.h"
 
 using namespace mlir;
@@ -33,10 +34,17 @@ private:
   int64_t threadsPerPoint();
   void chooseSharedDim();
   int64_t sharedVectorWidth();
-  void emitPartials(int64_t points, int64_t lanes);
+  SmallVector<Value> partialsOf(Value point, Value lane, int64_t lanes);
+  void emitPartials(int64_t points, int64_t lanes, bool together);
   void combinePartials(int64_t points, int64_t lanes);
   void finishPartials(int64_t points, int64_t lanes);
+  int64_t warpLanes(int64_t points, int64_t lanes, bool together);
+  void combineInWarps(int64_t points, int64_t lanes, bool together,
+                      llvm::function_ref<SmallVector<Value>(Value point, Value lane)> valuesOf);
+  void finishPoint(Value point, llvm::function_ref<Value(size_t output, int64_t number)> partial,
+                   int64_t numbers);
   void setPoint(Value number);
+  bool isAlongMemory();
   SmallVector<Value> neutralElements();
 
   SmallVector<int64_t> parallel; ///< the one that runs fastest is the last
@@ -59,10 +67,15 @@ LogicalResult ThreadedGeneric::run() {
     emitPoints();
     return success();
   }
-  int64_t points = mostPoints();
-  for (Value element : neutralElements())
-    partials.push_back(sharedMemory(e, {points, lanes}, element.getType()));
-  emitPartials(points, lanes);
+  // As threadsPerPoint has it, so many points still have these threads each.
+  int64_t points = llvm::bit_ceil<uint64_t>(mostPoints());
+  bool together = isAlongMemory();
+  if (warpLanes(points, lanes, together) > 1) {
+    combineInWarps(points, lanes, together,
+                   [&](Value point, Value lane) { return partialsOf(point, lane, lanes); });
+    return success();
+  }
+  emitPartials(points, lanes, together);
   combinePartials(points, lanes);
   return success();
 }
@@ -210,28 +223,95 @@ SmallVector<Value> ThreadedGeneric::neutralElements() {
   return values;
 }
 
-void ThreadedGeneric::emitPartials(int64_t points, int64_t lanes) {
-  Value count = productOf(e, pointExtents);
-  bool alongMemory = llvm::any_of(op->getOpOperands(), [&](OpOperand &operand) {
+bool ThreadedGeneric::isAlongMemory() {
+  return llvm::any_of(op->getOpOperands(), [&](OpOperand &operand) {
     return accessOf(operand, sharedDim) == Access::Contiguous;
   });
-  forEachThread(e, points * lanes, [&](Value thread) {
-    Value sizes[] = {e.index(alongMemory ? points : lanes), e.index(alongMemory ? lanes : points)};
+}
+
+/// Of each output, what a thread makes of its part of the shared loop.
+SmallVector<Value> ThreadedGeneric::partialsOf(Value point, Value lane, int64_t lanes) {
+  setPoint(point);
+  sharedStart = e.mul(lane, width);
+  sharedStep = lanes * width;
+  SmallVector<Value> start = neutralElements();
+  for (Value &value : start)
+    value = widened(value, vectorIsShared ? width : 0);
+  SmallVector<Value> values = reduceOver(reductions, start, vectorIsShared ? width : 0);
+  for (auto [value, combiner] : llvm::zip_equal(values, combiners))
+    value = e.reduce(
+        value, [&, combiner = combiner](Value a, Value b) { return combine(combiner, a, b); });
+  return values;
+}
+
+/// How many threads of a warp have parts of a point. `together`: they follow each other, else
+/// threads of all points do.
+int64_t ThreadedGeneric::warpLanes(int64_t points, int64_t lanes, bool together) {
+  bool known = llvm::all_of(combiners, [](Operation *combiner) {
+    return linalg::getCombinerOpKind(combiner).has_value();
+  });
+  return known ? std::min(lanes, std::max<int64_t>(kWarpThreads / (together ? 1 : points), 1)) : 1;
+}
+
+/// Threads of a warp combine what they have of a point by shuffles; what warps have, of which
+/// there are few or as many as a warp has threads, is combined in shared memory or once more.
+void ThreadedGeneric::combineInWarps(
+    int64_t points, int64_t lanes, bool together,
+    llvm::function_ref<SmallVector<Value>(Value, Value)> valuesOf) {
+  int64_t group = warpLanes(points, lanes, together), left = lanes / group;
+  Value count = productOf(e, pointExtents);
+  SmallVector<Type> types;
+  SmallVector<Value> ofWarps;
+  for (Value element : neutralElements()) {
+    types.push_back(element.getType());
+    if (left > 1)
+      ofWarps.push_back(sharedMemory(e, {points, left}, element.getType()));
+  }
+  forEachThread(e, std::max(points * lanes, kWarpThreads), [&](Value thread) {
+    Value sizes[] = {e.index(together ? points : lanes), e.index(together ? lanes : points)};
     SmallVector<Value> at = delinearize(e, thread, sizes);
-    Value point = at[alongMemory ? 0 : 1], lane = at[alongMemory ? 1 : 0];
+    Value point = at[together ? 0 : 1], lane = at[together ? 1 : 0], exists = e.less(point, count);
+    if (points * lanes < kWarpThreads)
+      exists =
+          e.builder.create<arith::AndIOp>(e.loc, exists, e.less(thread, e.index(points * lanes)));
+    SmallVector<Value> values = e.branch(
+        exists, types, [&] { return valuesOf(point, lane); }, [&] { return neutralElements(); });
+    for (auto [value, combiner] : llvm::zip_equal(values, combiners))
+      value = reduceInWarp(e, *linalg::getCombinerOpKind(combiner), value, group,
+                           together ? 1 : points);
+    SmallVector<Value> place = delinearize(e, lane, {e.index(left), e.index(group)});
+    Value isFirst =
+        e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, place[1], e.index(0));
+    e.when(e.builder.create<arith::AndIOp>(e.loc, exists, isFirst), [&] {
+      if (left == 1)
+        return finishPoint(point, [&](size_t i, int64_t) { return values[i]; }, 1);
+      for (auto [memory, value] : llvm::zip_equal(ofWarps, values))
+        e.builder.create<memref::StoreOp>(e.loc, value, memory, ValueRange{point, place[0]});
+    });
+  });
+  partials = ofWarps;
+  if (left > kFewPartials)
+    return combineInWarps(points, left, /*together=*/true, [&](Value point, Value lane) {
+      SmallVector<Value> values;
+      for (Value memory : ofWarps)
+        values.push_back(e.builder.create<memref::LoadOp>(e.loc, memory, ValueRange{point, lane}));
+      return values;
+    });
+  if (left > 1)
+    finishPartials(points, left);
+}
+
+void ThreadedGeneric::emitPartials(int64_t points, int64_t lanes, bool together) {
+  Value count = productOf(e, pointExtents);
+  for (Value element : neutralElements())
+    partials.push_back(sharedMemory(e, {points, lanes}, element.getType()));
+  forEachThread(e, points * lanes, [&](Value thread) {
+    Value sizes[] = {e.index(together ? points : lanes), e.index(together ? lanes : points)};
+    SmallVector<Value> at = delinearize(e, thread, sizes);
+    Value point = at[together ? 0 : 1], lane = at[together ? 1 : 0];
     e.when(e.less(point, count), [&] {
-      setPoint(point);
-      sharedStart = e.mul(lane, width);
-      sharedStep = lanes * width;
-      SmallVector<Value> start = neutralElements();
-      for (Value &value : start)
-        value = widened(value, vectorIsShared ? width : 0);
-      SmallVector<Value> values = reduceOver(reductions, start, vectorIsShared ? width : 0);
-      for (auto [memory, value, combiner] : llvm::zip_equal(partials, values, combiners)) {
-        value = e.reduce(
-            value, [&, combiner = combiner](Value a, Value b) { return combine(combiner, a, b); });
+      for (auto [memory, value] : llvm::zip_equal(partials, partialsOf(point, lane, lanes)))
         e.builder.create<memref::StoreOp>(e.loc, value, memory, ValueRange{point, lane});
-      }
     });
   });
 }
@@ -260,20 +340,29 @@ void ThreadedGeneric::combinePartials(int64_t points, int64_t lanes) {
   finishPartials(points, lanes);
 }
 
+/// Adds partial results of a point, which `partial` gives by output and number, to its outputs.
+void ThreadedGeneric::finishPoint(Value point,
+                                  llvm::function_ref<Value(size_t output, int64_t number)> partial,
+                                  int64_t numbers) {
+  setPoint(point);
+  for (auto [i, combiner] : llvm::enumerate(combiners)) {
+    OpOperand &operand = *op.getDpsInitOperand(i);
+    Value sum = load(operand, /*lanes=*/0);
+    for (int64_t number = 0; number < numbers; ++number)
+      sum = combine(combiner, sum, partial(i, number));
+    store(operand, sum, /*lanes=*/0);
+  }
+}
+
 void ThreadedGeneric::finishPartials(int64_t points, int64_t lanes) {
   Value count = productOf(e, pointExtents);
   forEachThread(e, points, [&](Value thread) {
     e.when(e.less(thread, count), [&] {
-      setPoint(thread);
-      for (auto [operand, memory, combiner] :
-           llvm::zip_equal(op.getDpsInitsMutable(), partials, combiners)) {
-        Value sum = load(operand, /*lanes=*/0);
-        for (int64_t lane = 0; lane < lanes; ++lane)
-          sum = combine(
-              combiner, sum,
-              e.builder.create<memref::LoadOp>(e.loc, memory, ValueRange{thread, e.index(lane)}));
-        store(operand, sum, /*lanes=*/0);
-      }
+      auto partial = [&](size_t output, int64_t lane) -> Value {
+        return e.builder.create<memref::LoadOp>(e.loc, partials[output],
+                                                ValueRange{thread, e.index(lane)});
+      };
+      finishPoint(thread, partial, lanes);
     });
   });
 }

@@ -3,7 +3,10 @@
 #include "compiler/vector/gpu/GpuOps.h"
 
 #include "compiler/vector/gpu/Fragment.h"
+#include "compiler/vector/gpu/Threads.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Builders.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace aft;
@@ -67,4 +70,55 @@ LogicalResult WarpProductOp::verify() {
   if (failed(verifyPlace(*this, "'a'", getA().getType(), getAIndices().size(), 2)))
     return failure();
   return verifyPlace(*this, "'b'", getB().getType(), getBIndices().size(), 2);
+}
+
+/// Whether numbers of a type can be combined so.
+static bool canCombine(vector::CombiningKind kind, Type type) {
+  using Kind = vector::CombiningKind;
+  switch (kind) {
+  case Kind::ADD:
+  case Kind::MUL:
+    return true;
+  case Kind::MINNUMF:
+  case Kind::MAXNUMF:
+  case Kind::MINIMUMF:
+  case Kind::MAXIMUMF:
+    return isa<FloatType>(type);
+  default:
+    return type.isIntOrIndex();
+  }
+}
+
+LogicalResult WarpReduceOp::verify() {
+  // Negative numbers are large ones here.
+  uint64_t lanes = getLanes(), stride = getStride();
+  for (auto [name, count, least] : {std::tuple("lanes", lanes, 2), std::tuple("stride", stride, 1)})
+    if (!llvm::isPowerOf2_64(count) || count < static_cast<uint64_t>(least) || count > kWarpThreads)
+      return emitOpError() << "expected " << name << " to be a power of two from " << least
+                           << " to " << kWarpThreads << ", found " << static_cast<int64_t>(count);
+  if (lanes * stride > kWarpThreads)
+    return emitOpError() << "expected lanes times stride to be at most " << kWarpThreads
+                         << ", found " << lanes << " times " << stride;
+  Type type = getValue().getType();
+  if (!type.isIndex() && type.getIntOrFloatBitWidth() > 64)
+    return emitOpError() << "expected a number of at most 64 bits, found " << type;
+  if (!canCombine(getKind(), type))
+    return emitOpError() << "expected a combining function of " << type << ", found '"
+                         << vector::stringifyCombiningKind(getKind()) << "'";
+  return success();
+}
+
+SmallVector<int64_t> WarpReduceOp::distances() {
+  SmallVector<int64_t> result;
+  for (int64_t lanes = getLanes() / 2; lanes > 0; lanes /= 2)
+    result.push_back(lanes * getStride());
+  return result;
+}
+
+bool WarpReduceOp::isReachedByWarps() {
+  auto forall = dyn_cast<scf::ForallOp>((*this)->getParentOp());
+  if (!forall || !isThreadForall(forall))
+    return false;
+  std::optional<int64_t> threads = getConstantIntValue(forall.getMixedUpperBound()[0]);
+  return threads && *threads % kWarpThreads == 0;
 }

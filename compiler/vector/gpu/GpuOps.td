@@ -3,6 +3,7 @@
 #ifndef AFT_COMPILER_VECTOR_GPU_GPUOPS_TD
 #define AFT_COMPILER_VECTOR_GPU_GPUOPS_TD
 
+include "mlir/Dialect/Vector/IR/VectorAttributes.td"
 include "mlir/IR/OpBase.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
@@ -12,10 +13,11 @@ def AFTGPU_Dialect : Dialect {
   let cppNamespace = "::aft";
   let summary = "What threads of a block do by instructions of their own";
   let description = [{
-    Products of warps and copies in the background, in the bodies of foralls over
-    threads between the vector and the nvvm phase. There they become instructions
+    Products and sums of warps and copies in the background, in the bodies of foralls
+    over threads between the vector and the nvvm phase. There they become instructions
     of a GPU, or for `--target=cuda-emulated` plain loads, stores and loops.
   }];
+  let dependentDialects = ["::mlir::vector::VectorDialect"];
 }
 
 class AFTGPU_Op<string mnemonic, list<Trait> traits = []> : Op<AFTGPU_Dialect, mnemonic, traits>;
@@ -88,6 +90,43 @@ def AFTGPU_WarpProductOp : AFTGPU_Op<"warp_product", [AttrSizedOperandSegments,
   let assemblyFormat = [{ $a `[` $aIndices `]` `,` $b `[` $bIndices `]` `to` `(` $sums `)` `in` $thread
     attr-dict `:` type($a) `,` type($b) `,` type($sums) }];
   let hasVerifier = 1;
+}
+
+def AFTGPU_WarpReduceOp : AFTGPU_Op<"warp_reduce", [SameOperandsAndResultType]> {
+  let summary = "combines a number of each thread over groups of lanes of a warp";
+  let description = [{
+    `lanes` of the 32 threads of a warp form a group: with `stride` 1 those that follow
+    each other, else those whose numbers differ by multiples of `stride` below
+    `lanes` x `stride`. Each thread gets its group's numbers combined in a fixed order:
+    with the thread `lanes` x `stride` / 2 away, then what both have with the thread half
+    as far away, down to `stride`. So all threads of a group get the same.
+
+    It stands in the body of a forall over threads itself, not inside of a loop or a
+    branch there, and the forall has whole warps: all threads of a warp arrive.
+
+    Constraints:
+    - C1: lanes and stride are powers of two, lanes at least 2, their product at most 32.
+    - C2: the combining function is one of numbers of this type, which has at most
+      64 bits.
+
+    Example: the sum of the warp, in each of its threads.
+
+    ```mlir
+    %sum = aft_gpu.warp_reduce <add>, %part {lanes = 32} : f32
+    ```
+  }];
+  let arguments = (ins Vector_CombiningKindAttr:$kind,
+                       AnyTypeOf<[AnyFloat, AnySignlessInteger, Index]>:$value,
+                       I64Attr:$lanes, DefaultValuedAttr<I64Attr, "1">:$stride);
+  let results = (outs AnyTypeOf<[AnyFloat, AnySignlessInteger, Index]>:$result);
+  let assemblyFormat = "$kind `,` $value attr-dict `:` type($value)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// How far away the threads are that it combines with, one after the other.
+    ::llvm::SmallVector<int64_t> distances();
+    /// Whether it stands where all threads of its warp arrive, in a forall over threads.
+    bool isReachedByWarps();
+  }];
 }
 
 #endif // AFT_COMPILER_VECTOR_GPU_GPUOPS_TD

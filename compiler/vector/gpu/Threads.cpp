@@ -3,6 +3,7 @@
 #include "compiler/vector/gpu/Threads.h"
 
 #include "compiler/nvvm/Device.h"
+#include "compiler/vector/gpu/GpuOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/IRMapping.h"
@@ -81,6 +82,11 @@ void aft::forEachTrue(Emitter &e, ValueRange conditions, llvm::function_ref<void
                                                 builder.create<arith::ShRUIOp>(e.loc, bits, shift));
     e.when(bit, [&] { body(i); });
   });
+}
+
+Value aft::reduceInWarp(Emitter &e, vector::CombiningKind kind, Value value, int64_t lanes,
+                        int64_t stride) {
+  return lanes == 1 ? value : e.builder.create<WarpReduceOp>(e.loc, kind, value, lanes, stride);
 }
 
 static func::FuncOp kernelOf(Emitter &e) {

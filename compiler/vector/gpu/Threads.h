@@ -44,6 +44,11 @@ void shareOut(Emitter &e, mlir::Value thread, int64_t threads, mlir::Value count
 void forEachTrue(Emitter &e, mlir::ValueRange conditions,
                  llvm::function_ref<void(mlir::Value number)> body);
 
+/// Directly inside a forall of whole warps: a number of each thread, combined over groups of
+/// `lanes` threads of a warp (aft_gpu.warp_reduce); the number itself for one.
+mlir::Value reduceInWarp(Emitter &e, mlir::vector::CombiningKind kind, mlir::Value value,
+                         int64_t lanes, int64_t stride = 1);
+
 /// Memory that the threads of a block share, and memory [threads, shape...] of which each
 /// thread has its own row.
 mlir::Value sharedMemory(Emitter &e, mlir::ArrayRef<int64_t> shape, mlir::Type element);
