@@ -17,6 +17,68 @@ using namespace aft;
 
 namespace {
 
+/// A function without its name and locations: everything that its text would tell, by the
+/// addresses of what the context has once. Values have numbers in order, so that equal
+/// functions have equal forms.
+class FormOf {
+public:
+  explicit FormOf(func::FuncOp kernel) {
+    StringAttr name = kernel.getNameAttr();
+    kernel.setName("kernel");
+    add(kernel);
+    kernel.setName(name);
+  }
+  StringRef bytes() const {
+    return {reinterpret_cast<const char *>(words.data()), words.size() * sizeof(uintptr_t)};
+  }
+
+private:
+  void add(const void *unique) { words.push_back(reinterpret_cast<uintptr_t>(unique)); }
+  void add(Value value) {
+    words.push_back(numbers.try_emplace(value, numbers.size()).first->second);
+  }
+  void define(Value value) {
+    add(value);
+    add(value.getType().getAsOpaquePointer());
+  }
+
+  void add(Operation *op) {
+    add(op->getName().getAsOpaquePointer());
+    add(op->getAttrDictionary().getAsOpaquePointer());
+    words.push_back(op->getNumOperands());
+    for (Value operand : op->getOperands())
+      add(operand);
+    words.push_back(op->getNumResults());
+    for (Value result : op->getResults())
+      define(result);
+    words.push_back(op->getNumSuccessors());
+    for (Block *successor : op->getSuccessors())
+      words.push_back(blocks.lookup(successor));
+    words.push_back(op->getNumRegions());
+    for (Region &region : op->getRegions())
+      add(region);
+  }
+
+  void add(Region &region) {
+    words.push_back(region.getBlocks().size());
+    for (Block &block : region) {
+      blocks.try_emplace(&block, blocks.size());
+      words.push_back(block.getNumArguments());
+      for (Value argument : block.getArguments())
+        define(argument);
+    }
+    for (Block &block : region) {
+      words.push_back(block.getOperations().size());
+      for (Operation &op : block)
+        add(&op);
+    }
+  }
+
+  SmallVector<uintptr_t> words;
+  llvm::DenseMap<Value, uintptr_t> numbers;
+  llvm::DenseMap<Block *, uintptr_t> blocks;
+};
+
 struct DedupKernels : aft::impl::DedupKernelsBase<DedupKernels> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
@@ -30,7 +92,7 @@ struct DedupKernels : aft::impl::DedupKernelsBase<DedupKernels> {
     SmallVector<func::FuncOp> kept;
     for (func::FuncOp kernel : kernels) {
       StringAttr name = kernel.getNameAttr();
-      auto [it, isNew] = bodies.try_emplace(textOf(kernel), kernel);
+      auto [it, isNew] = bodies.try_emplace(FormOf(kernel).bytes(), kernel);
       if (isNew) {
         renamed[name] = freshName(module, count, kernel);
         kept.push_back(kernel);
@@ -47,24 +109,12 @@ struct DedupKernels : aft::impl::DedupKernelsBase<DedupKernels> {
       kernel.setName(renamed.lookup(kernel.getNameAttr()));
   }
 
-  /// The function without its name and locations. Values are numbered in
-  /// order, so that equal functions have equal texts.
-  static std::string textOf(func::FuncOp kernel) {
-    StringAttr name = kernel.getNameAttr();
-    kernel.setName("kernel");
-    std::string text;
-    llvm::raw_string_ostream stream(text);
-    kernel->print(stream, OpPrintingFlags().useLocalScope());
-    kernel.setName(name);
-    return text;
-  }
-
   /// What a profile should call the kernel: its mixer or product, else its kind.
   static std::string labelOf(func::FuncOp kernel) {
     std::string label;
     kernel.walk([&](Operation *op) {
-      if (isa<AFTDialect>(op->getDialect()) || linalg::isaContractionOpInterface(
-                                                   dyn_cast<linalg::LinalgOp>(op)))
+      if (isa<AFTDialect>(op->getDialect()) ||
+          linalg::isaContractionOpInterface(dyn_cast<linalg::LinalgOp>(op)))
         label = op->getName().stripDialect().str();
     });
     if (label == "generic" || label.empty())

@@ -70,16 +70,18 @@ bool capture::isPure(const c10::FunctionSchema &schema, const Call &call) {
 /// LibTorch has no meta kernel of layer_norm in C++. Its kernel runs on a single
 /// row, for the sake of its checks; the result has the shape of the input.
 static void runLayerNorm(const c10::OperatorHandle &op, size_t count, torch::jit::Stack *stack) {
-  Tensor input = (*stack)[stack->size() - count].toTensor();
-  int64_t normalized = static_cast<int64_t>((*stack)[stack->size() - count + 1].toListRef().size());
+  size_t first = stack->size() - count;
+  Tensor input = (*stack)[first].toTensor();
+  int64_t normalized = static_cast<int64_t>((*stack)[first + 1].toListRef().size());
   std::vector<int64_t> row = input.sizes().vec();
   for (int64_t dim = 0; dim < input.dim() - normalized; ++dim)
     row[dim] = 1;
-  // All on the CPU, where the results of calls are meanwhile.
-  for (size_t i = stack->size() - count; i < stack->size(); ++i)
+  // All on the CPU, where the results of calls are meanwhile. The input is not touched:
+  // what is freed with its pages mapped would be handed out again as the memory of results.
+  (*stack)[first] = at::zeros(row, input.options().device(at::kCPU));
+  for (size_t i = first + 1; i < stack->size(); ++i)
     if (IValue &value = (*stack)[i]; value.isTensor() && value.toTensor().defined())
       value = at::zeros_like(value.toTensor(), at::TensorOptions().device(at::kCPU));
-  (*stack)[stack->size() - count] = at::zeros(row, input.options().device(at::kCPU));
   op.callBoxed(stack);
   Tensor result = torch::jit::pop(*stack).toTensor();
   torch::jit::push(*stack, at::empty(input.sizes(), result.options()));

@@ -338,13 +338,24 @@ void Recorder::record(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
     writeBack(views, trace.calls[place].results[0], constant);
 }
 
+/// Lets go of the memory of the calls' results and of what LibTorch keeps to
+/// differentiate them: several runs are held at once, and of these nothing else is asked.
+static void releaseResults(Trace &trace) {
+  for (TracedValue &value : trace.values)
+    if (value.source == TracedValue::Source::Call)
+      value.tensor = at::empty_strided(value.tensor.sizes(), value.tensor.strides(),
+                                       value.tensor.options().device(at::kMeta));
+}
+
 Trace Recorder::finish(const Tensors &outputs) {
   for (const Tensor &output : outputs) {
     TORCH_CHECK(output.defined(), "capture: a result of the module is undefined");
     trace.outputs.push_back(idOf(output));
   }
   keepNumbers(trace.outputs);
-  return withoutContiguous(std::move(trace));
+  Trace finished = withoutContiguous(std::move(trace));
+  releaseResults(finished);
+  return finished;
 }
 
 std::string Recorder::unknown() const {

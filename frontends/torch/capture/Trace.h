@@ -33,7 +33,8 @@ struct TracedValue {
   enum class Source { Input, State, Call };
   Source source = Source::Call;
   int number = 0;    ///< of the input; of the state
-  at::Tensor tensor; ///< kept alive; the numbers of a call's result are undefined
+  /// Of a call's result only what it is like, once the run is over: on the meta device.
+  at::Tensor tensor;
   /// Made of constants only: small, and computed for good. `numbers` is what it
   /// held when something else used it first.
   bool isConstant = false;
