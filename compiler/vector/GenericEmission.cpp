@@ -383,6 +383,28 @@ SmallVector<Value> GenericEmitter::cloneBody(ValueRange accumulators, int64_t la
   return results;
 }
 
+/// Reads a number where there may be none: places outside are replaced by the first, which an
+/// empty array does not have, and its memory may be nowhere.
+Value GenericEmitter::loadIfAny(memref::LoadOp load, Type type, llvm::function_ref<Value()> read) {
+  Value isThere;
+  for (auto [dim, index] : llvm::enumerate(load.getIndices())) {
+    auto choice = index.getDefiningOp<arith::SelectOp>();
+    if (!load.getMemRefType().isDynamicDim(dim) || !choice ||
+        !isConstantIntValue(choice.getFalseValue(), 0))
+      continue;
+    Value some = e.less(e.index(0), e.dim(load.getMemRef(), static_cast<int64_t>(dim)));
+    isThere = isThere ? e.builder.create<arith::AndIOp>(e.loc, isThere, some) : some;
+  }
+  if (!isThere)
+    return read();
+  return e.branch(
+      isThere, {type}, [&] { return Emitter::Values{read()}; },
+      [&] {
+        TypedAttr zero = e.builder.getZeroAttr(type);
+        return Emitter::Values{e.builder.create<arith::ConstantOp>(e.loc, zero)};
+      })[0];
+}
+
 Value GenericEmitter::cloneOperation(Operation &inner, IRMapping &map, int64_t lanes) {
   if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
     int64_t dim = index.getDim();
@@ -406,10 +428,12 @@ Value GenericEmitter::cloneOperation(Operation &inner, IRMapping &map, int64_t l
       }
       address.push_back(mapped);
     }
-    if (varies)
-      return e.builder.create<vector::LoadOp>(e.loc, VectorType::get({lanes}, load.getType()),
-                                              load.getMemRef(), address);
-    return e.builder.create<memref::LoadOp>(e.loc, load.getMemRef(), address);
+    Type type = varies ? VectorType::get({lanes}, load.getType()) : load.getType();
+    return loadIfAny(load, type, [&]() -> Value {
+      if (varies)
+        return e.builder.create<vector::LoadOp>(e.loc, type, load.getMemRef(), address);
+      return e.builder.create<memref::LoadOp>(e.loc, load.getMemRef(), address);
+    });
   }
   SmallVector<Value> operands;
   bool varies = false;

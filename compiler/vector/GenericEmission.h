@@ -7,6 +7,7 @@
 #include "compiler/vector/Emitter.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 namespace mlir {
 class IRMapping;
@@ -55,6 +56,8 @@ protected:
   void store(mlir::OpOperand &operand, mlir::Value value, int64_t lanes);
   mlir::SmallVector<mlir::Value> loadOutputs(int64_t lanes);
   mlir::SmallVector<mlir::Value> cloneBody(mlir::ValueRange accumulators, int64_t lanes);
+  mlir::Value loadIfAny(mlir::memref::LoadOp load, mlir::Type type,
+                        llvm::function_ref<mlir::Value()> read);
   mlir::Value cloneOperation(mlir::Operation &inner, mlir::IRMapping &map, int64_t lanes);
   mlir::Value widened(mlir::Value value, int64_t lanes);
 

@@ -43,6 +43,23 @@ TEST(GraphShape, ReductionsStaticAndDynamic) {
   }
 }
 
+TEST(GraphShape, NothingIsReadOfAnEmptyTensor) {
+  // Its address is null, as LibTorch's: the first state of a decoder.
+  Tensor none(DType::f32, {2, 0, 16}), x = counted({2, 3, 16});
+  ASSERT_EQ(none.bytes.data(), nullptr);
+  std::vector<Tensor> y = evaluate(
+      {none, x},
+      [](Function &f, const Values &in) {
+        return Values{f.concat({in[0], in[1]}, 1), f.concat({in[1], in[0]}, 1)};
+      },
+      true);
+  ASSERT_EQ(y.size(), 2u);
+  for (const Tensor &both : y) {
+    EXPECT_EQ(both.type.shape, (Shape{2, 3, 16}));
+    EXPECT_EQ(both.floats(), x.floats());
+  }
+}
+
 TEST(GraphShape, Softmax) {
   Tensor x = Tensor::of({2, 3}, Floats{1000, 1001, 1002, -1, 0, -INFINITY});
   std::vector<Tensor> y = evaluate(

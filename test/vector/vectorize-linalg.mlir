@@ -148,10 +148,17 @@ func.func private @wide_numbers(%x: memref<64xf64>, %y: memref<64xf32>) attribut
 
 // -----
 
-// A place in a tile, and rows that another tensor may not have, are the same in all lanes.
+// A place in a tile, and rows that another tensor may not have, are the same in all lanes. The
+// row that stands for those that are missing is read only if there is one: an empty tensor may
+// have no memory.
 // CHECK-LABEL: @rows_of_another
 // CHECK: %[[ROW:.*]] = arith.select
-// CHECK: vector.load %{{.*}}[%[[ROW]], %{{.*}}] : memref<?x256xf32>, vector<8xf32>
+// CHECK: %[[COUNT:.*]] = memref.dim %arg0
+// CHECK: %[[SOME:.*]] = arith.cmpi sgt, %[[COUNT]], %c0
+// CHECK: scf.if %[[SOME]] -> (vector<8xf32>)
+// CHECK-NEXT: vector.load %arg0[%[[ROW]], %{{.*}}] : memref<?x256xf32>, vector<8xf32>
+// CHECK: else
+// CHECK-NEXT: scf.yield
 // CHECK: arith.select {{.*}} vector<8xf32>
 // CHECK: vector.store
 // CHECK-NOT: linalg.
@@ -169,6 +176,28 @@ func.func private @rows_of_another(%g: memref<?x256xf32>, %x: memref<64x256xf32>
     %l = memref.load %g[%safe, %j] : memref<?x256xf32>
     %s = arith.select %in, %l, %zero : f32
     %r = arith.addf %s, %o : f32
+    linalg.yield %r : f32
+  }
+  return
+}
+
+// -----
+
+// What has rows is read without a question.
+// CHECK-LABEL: @rows_that_exist
+// CHECK-NOT: scf.if
+// CHECK: vector.load %arg0
+// CHECK: return
+func.func private @rows_that_exist(%g: memref<8x256xf32>, %x: memref<64x256xf32>, %n: index) attributes {aft.kernel} {
+  %c0 = arith.constant 0 : index
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]} outs(%x : memref<64x256xf32>) {
+  ^bb0(%o: f32):
+    %i = linalg.index 0 : index
+    %j = linalg.index 1 : index
+    %in = arith.cmpi slt, %i, %n : index
+    %safe = arith.select %in, %i, %c0 : index
+    %l = memref.load %g[%safe, %j] : memref<8x256xf32>
+    %r = arith.addf %l, %o : f32
     linalg.yield %r : f32
   }
   return
