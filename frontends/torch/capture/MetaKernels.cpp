@@ -87,9 +87,28 @@ static void runLayerNorm(const c10::OperatorHandle &op, size_t count, torch::jit
   torch::jit::push(*stack, at::empty(input.sizes(), result.options()));
 }
 
+/// Nor of embedding, which runs on a single index.
+static void runEmbedding(const c10::OperatorHandle &op, size_t count, torch::jit::Stack *stack) {
+  size_t first = stack->size() - count;
+  Tensor table = (*stack)[first].toTensor(), indices = (*stack)[first + 1].toTensor();
+  std::vector<int64_t> sizes = indices.sizes().vec();
+  if (indices.numel() == 0 || table.dim() != 2)
+    return op.callBoxed(stack);
+  (*stack)[first] = at::zeros({1, table.size(1)}, table.options().device(at::kCPU));
+  (*stack)[first + 1] = at::zeros({1}, indices.options().device(at::kCPU));
+  op.callBoxed(stack);
+  Tensor result = torch::jit::pop(*stack).toTensor();
+  sizes.push_back(result.size(-1));
+  torch::jit::push(*stack, at::empty(sizes, result.options()));
+}
+
 bool capture::runMeta(const c10::OperatorHandle &op, const Call &call, torch::jit::Stack *stack) {
   if (call.name == "aten::layer_norm") {
     runLayerNorm(op, call.schema->arguments().size(), stack);
+    return true;
+  }
+  if (call.name == "aten::embedding") {
+    runEmbedding(op, call.schema->arguments().size(), stack);
     return true;
   }
   size_t count = call.schema->arguments().size(), first = stack->size() - count;

@@ -65,3 +65,15 @@ TEST(CaptureMemory, LayerNormLeavesItsInputUntouched) {
   auto record = [&] { Capture(*norm, body, {at::randn({dim})}, /*dynamic=*/false, hasRule); };
   EXPECT_LT(touchedBy(record), bytes / 4);
 }
+
+TEST(CaptureMemory, EmbeddingsAreNotLookedUp) {
+  constexpr int64_t rows = 1 << 15, dim = 1 << 12;
+  constexpr int64_t bytes = rows * dim * 4; // 512 MiB
+  torch::nn::Embedding table(3, dim);
+  Computation body = [&](const Tensors &inputs) {
+    return Tensors{table(inputs[0].expand({rows})).sum()};
+  };
+  at::Tensor index = at::ones({1}, at::kLong);
+  auto record = [&] { Capture(*table, body, {index}, /*dynamic=*/false, hasRule); };
+  EXPECT_LT(touchedBy(record), bytes / 4);
+}
