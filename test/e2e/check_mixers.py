@@ -283,7 +283,9 @@ results.append(case("local", 3, 130, 24, window=70, causal=True, lengths=[0, 51,
 results.append(case("local", 1, 150, 256, window=20, causal=True, dynamic=True))
 results.append(case("simple", 1, 150, 256, causal=True, dynamic=True))
 results.append(case("simple", 2, 20, 2100, causal=True))
-# A single entry, long enough that its rows are taken in large parts.
+# A single entry, long enough that its rows are taken in large parts; its oracle against the other.
+q, k, v = rng.standard_normal((3, 2, 90, 7)) * 9
+assert np.allclose(oracle.running_mean(q, k, v, "tanh"), oracle.simple(q, k, v, True, gate="tanh"), 1e-13, 1e-13)
 results.append(case("simple", 1, 2100, 512, causal=True))
 for change in (moderate, much_larger, no_numbers):
     for t in (0, 60, 100):

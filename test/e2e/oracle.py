@@ -52,7 +52,21 @@ def full(q, k, v, w, causal=False, lengths=None, gate="sigmoid"):
     return weighted_mean(q, k, v, w, visibility(B, T, S, causal, lengths), gate)
 
 
+def running_mean(q, k, v, gate):
+    """weighted_mean without biases that sees what came before, row by row: linear in T."""
+    top = np.full(k[:, 0].shape, -np.inf)
+    n, z, y = np.zeros(top.shape), np.zeros(top.shape), np.zeros(q.shape)
+    for t in range(q.shape[1]):
+        higher = np.maximum(top, k[:, t])
+        old, new = np.exp(top - higher), np.exp(k[:, t] - higher)
+        n, z, top = n * old + new * v[:, t], z * old + new, higher
+        y[:, t] = n / z
+    return gate_of(gate, q) * y
+
+
 def simple(q, k, v, causal=False, lengths=None, gate="sigmoid"):
+    if causal and lengths is None and q.shape[1] > 1000 and np.isfinite(k).all():
+        return running_mean(q, k, v, gate)
     return full(q, k, v, np.zeros((q.shape[1], q.shape[1])), causal, lengths, gate)
 
 

@@ -32,9 +32,9 @@ class Checker:
             print(f"FAIL {name}: {what}", flush=True)
 
     def run(self, *arguments):
-        """The exit status and the messages; anything but 0, 1 and 2 is a crash."""
+        """Compiles a model once for all sizes of its inputs. The exit status and the messages; anything but 0, 1 and 2 is a crash."""
         done = subprocess.run([self.program, *arguments], capture_output=True, text=True,
-                              env=os.environ | {"AFT_CACHE_DIR": ""}, timeout=300)
+                              env=os.environ | {"AFT_CACHE_DIR": self.path("cache")}, timeout=300)
         return done.returncode, done.stdout + done.stderr
 
     def compare(self, name, path, model, inputs, flags=()):
