@@ -1,10 +1,12 @@
 //===- WindowThreads.cpp - simple, local and conv by blocks of threads ----===//
-// On a sequence, simple is a scan (SequenceScan.h), windows go tile by tile (WindowTiles.h).
-// On a grid every pair of positions is looked at: images are small.
+// On a sequence, simple is a scan (SequenceScan.h), windows go tile by tile (WindowTiles.h),
+// and on a grid of rows, too (GridTiles.h). Elsewhere on a grid every pair of positions is
+// looked at: images are small.
 
 #include "compiler/vector/full/FullMixer.h"
 #include "compiler/vector/gpu/BlockSums.h"
 #include "compiler/vector/gpu/ChannelThreads.h"
+#include "compiler/vector/gpu/GridTiles.h"
 #include "compiler/vector/gpu/MixerThreads.h"
 #include "compiler/vector/gpu/SequenceScan.h"
 #include "compiler/vector/gpu/WindowTiles.h"
@@ -45,7 +47,8 @@ private:
   std::pair<Value, Value> keyOf(Value t, Value tap);
   Value weightOf(LaneEmitter &group, Value k, Value logz, Value bias);
 
-  void gridRows();
+  GridTiles gridTiles(bool mirrored);
+  void gridRow(LaneEmitter &group, Value t);
   void gridKeys();
   void headKeys();
   Emitter::Values bandTerms(LaneEmitter &group, Value t, Value firstTap, ValueRange sums);
@@ -135,6 +138,26 @@ WindowTiles WindowThreads::windows(bool mirrored) {
   return tiles;
 }
 
+/// Mirrored, positions are keys and items queries.
+GridTiles WindowThreads::gridTiles(bool mirrored) {
+  GridTiles tiles;
+  tiles.accumulation = type;
+  tiles.channels = mixer.channels;
+  tiles.perHead = mixer.perHead();
+  SmallVector<GridAxis> axes = mixer.axesOf(mirrored);
+  tiles.rows = axes[1];
+  tiles.columns = axes[2];
+  tiles.batches = batches;
+  tiles.items = [&, mirrored](Value batch) { return mirrored ? length : keysOf(batch); };
+  tiles.bias = [&, mirrored](Value head, Value place) {
+    Value tap = mirrored ? e.sub(e.index(mixer.taps - 1), place) : place;
+    return e.convert(e.load(mixer.bias, {head, tap}, 0), type);
+  };
+  tiles.code = codeOf(mirrored);
+  tiles.exact = [&](LaneEmitter &group, Value t) { gridRow(group, t); };
+  return tiles;
+}
+
 //===----------------------------------------------------------------------===//
 // Pairs
 //===----------------------------------------------------------------------===//
@@ -192,27 +215,27 @@ Value WindowThreads::weightOf(LaneEmitter &group, Value k, Value logz, Value bia
 // Forward
 //===----------------------------------------------------------------------===//
 
-void WindowThreads::gridRows() {
-  forEachChannelThread(e, type, batches, length, mixer.channels, mixer.perHead(), kThreads,
-                       [&](LaneEmitter &group, Value t) {
-                         Value head = e.div(group.channel, mixer.perHead());
-                         auto exponent = [&](Value key) {
-                           return exponentOf(group, group.loadPerHead(mixer.k, key),
-                                             biasOf(head, t, key));
-                         };
-                         auto value = [&](Value key) { return group.load(mixer.v, key); };
-                         storeRow(mixer, group, t,
-                                  addExactly(group, e.index(0), keysOf(group.batch),
-                                             group.emptyState(), exponent, value));
-                       });
+/// All keys, one by one.
+void WindowThreads::gridRow(LaneEmitter &group, Value t) {
+  Value head = e.div(group.channel, mixer.perHead());
+  auto exponent = [&](Value key) {
+    return exponentOf(group, group.loadPerHead(mixer.k, key), biasOf(head, t, key));
+  };
+  auto value = [&](Value key) { return group.load(mixer.v, key); };
+  storeRow(mixer, group, t,
+           addExactly(group, e.index(0), keysOf(group.batch), group.emptyState(), exponent, value));
 }
 
 void WindowThreads::forward() {
-  if (!mixer.grid.empty())
-    return gridRows();
   if (mixer.taps == 0)
     return sequence(/*mirrored=*/false).run(e);
-  windows(/*mirrored=*/false).run(e);
+  if (mixer.grid.empty())
+    return windows(/*mirrored=*/false).run(e);
+  GridTiles tiles = gridTiles(/*mirrored=*/false);
+  if (mixer.grid[0].extent == 1 && tiles.fit())
+    return tiles.run(e);
+  forEachChannelThread(e, type, batches, length, mixer.channels, mixer.perHead(), kThreads,
+                       [&](LaneEmitter &group, Value t) { gridRow(group, t); });
 }
 
 //===----------------------------------------------------------------------===//
