@@ -78,3 +78,25 @@ func.func @main(%q: tensor<?x?x64xf32>, %k: tensor<?x?x64xf32>, %v: tensor<?x?x6
   %y = aft.conv %q, %k, %v, %f grid = [3, 4, 4] : (tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<64x3x3x3xf32>) -> tensor<?x?x64xf32>
   return %y : tensor<?x?x64xf32>
 }
+
+// -----
+
+// dk and dv: items are queries, G of each of 24 channels and G R summed over each of 4 heads.
+// What the channels of a head share is summed for dk. One grid of blocks besides that of the
+// filter's gradient.
+// CHECK-LABEL: func.func private @kernel_0_conv_grad(
+// CHECK-DAG: memref.alloc() : memref<14x14x28xf32>
+// CHECK-DAG: memref.alloc() : memref<{{.*}}x14x24xf32>
+// CHECK: scf.forall (%{{.*}}, %{{.*}}) in (%{{.*}}, 2) {
+// CHECK: memref.store {{.*}} memref<{{.*}}x14x24xf32>
+// CHECK: memref.load {{.*}} memref<{{.*}}x14x24xf32>
+// CHECK: memref.store {{.*}} memref<?x?x8xf32>
+// CHECK: } {mapping = [#gpu.block<y>, #gpu.block<x>]}
+// CHECK: scf.forall (%{{.*}}, %{{.*}}) in (8, 121) {
+// CHECK-NOT: #gpu.block
+// CHECK: } {mapping = [#gpu.block<y>, #gpu.block<x>]}
+// CHECK-NEXT: return
+func.func @main(%dy: tensor<?x?x48xf32>, %k: tensor<?x?x8xf32>, %f: tensor<8x11x11xf32>, %r: tensor<?x?x48xf32>, %z: tensor<?x?x8xf32>) -> (tensor<?x?x48xf32>, tensor<?x?x8xf32>, tensor<?x?x48xf32>, tensor<8x11x11xf32>) {
+  %g:4 = aft.conv_grad %dy, %dy, %k, %dy, %f, %r, %z grid = [14, 14] : (tensor<?x?x48xf32>, tensor<?x?x48xf32>, tensor<?x?x8xf32>, tensor<?x?x48xf32>, tensor<8x11x11xf32>, tensor<?x?x48xf32>, tensor<?x?x8xf32>) -> (tensor<?x?x48xf32>, tensor<?x?x8xf32>, tensor<?x?x48xf32>, tensor<8x11x11xf32>)
+  return %g#0, %g#1, %g#2, %g#3 : tensor<?x?x48xf32>, tensor<?x?x8xf32>, tensor<?x?x48xf32>, tensor<8x11x11xf32>
+}

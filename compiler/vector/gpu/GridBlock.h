@@ -39,8 +39,9 @@ private:
   /// A thread and its lane, that of a channel or of a head.
   struct Place {
     Value thread, lane, part;
-    Value isChannel, head; ///< the head's number in the block
-    LaneEmitter group;     ///< the channel, or the head's first one
+    Value isChannel, exists;
+    Value head;        ///< its number in the block
+    LaneEmitter group; ///< the channel, or the head's first one
   };
   void forEachPlace(llvm::function_ref<void(const Place &)> body);
   LaneEmitter groupAt(Value channel);
@@ -58,12 +59,14 @@ private:
 
   Value findLargest();
   void makeWeights(Value thread);
+  Value secondOf(const Place &place, Value t);
   llvm::SmallVector<Value> itemsAt(const Place &place, llvm::ArrayRef<Value> positions);
   void clear(Value thread);
   void fill(const Place &place, Value firstRow);
   void sumRows(const Place &place);
-  void sumOtherRows();
+  void sumOtherRows(const Place &place);
   void sumEdges(const Place &place);
+  void visit();
   void fast();
   void exact();
 
@@ -72,7 +75,9 @@ private:
   Value columnOf(const Place &place);
   void multiply(const Place &place, Value firstRow);
   void addRow(const Place &place, Value heldRow, Value firstTap, WindowSums &sums);
+  MixState scaleOf(Value head);
   void finish(const Place &place, Value firstRow);
+  void finishHeads(Value firstRow);
 
   const GridTiles &tiles;
   const GridSizes sizes;
@@ -82,8 +87,8 @@ private:
   /// windows do not reach; sums left and right of what a segment's windows reach.
   Value items, weights, rowSums, otherRows, edges;
   /// Per head: sums of a tile's positions; parts of the largest; the largest exponent and bias,
-  /// and the range of the biases.
-  Value headSums, largestParts, largest;
+  /// and the range of the biases. Per channel: what positions add to heads.
+  Value headSums, largestParts, largest, shares;
   Value sums; ///< of a thread: its columns
   Value batch, firstChannel, firstHead, count;
 };

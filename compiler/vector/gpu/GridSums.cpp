@@ -151,24 +151,61 @@ void GridBlock::multiply(const Place &place, Value firstRow) {
   });
 }
 
+/// Sums of nothing, relative to the largest of a head.
+MixState GridBlock::scaleOf(Value head) {
+  Value base = e.load(largest, {e.index(0), head}, 0);
+  return {e.fadd(base, e.load(largest, {e.index(1), head}, 0)), none(), none()};
+}
+
 void GridBlock::finish(const Place &place, Value firstRow) {
   Value row = rowOf(place, firstRow), inTile = e.less(e.sub(row, firstRow), e.index(sizes.tile));
   Value exists = both(inTile, e.less(row, e.index(tiles.rows.extent)));
-  exists = both(exists, e.less(e.add(firstChannel, place.lane), e.index(tiles.channels)));
-  e.when(both(exists, place.isChannel), [&] {
+  e.when(both(both(exists, place.exists), place.isChannel), [&] {
     LaneEmitter group = place.group;
-    Value base = e.load(largest, {e.index(0), place.head}, 0);
-    Value scale = e.fadd(base, e.load(largest, {e.index(1), place.head}, 0));
+    MixState state = scaleOf(place.head);
     Value column = columnOf(place), width = e.index(tiles.columns.extent);
     Value start = e.add(e.mul(row, tiles.columns.extent), column);
     for (int64_t own = 0; own < sizes.own; ++own) {
-      Value n = e.load(sums, {place.thread, e.index(own)}, 0), x = e.add(column, own);
-      Value z = e.load(headSums, {e.sub(row, firstRow), x, place.head}, 0);
-      auto store = [&] { tiles.code.finish(group, e.add(start, own), {scale, n, z}); };
+      Value x = e.add(column, own), t = e.add(start, own), inTile = e.sub(row, firstRow);
+      state.n = e.load(sums, {place.thread, e.index(own)}, 0);
+      if (!tiles.share)
+        state.z = e.load(headSums, {inTile, x, place.head}, 0);
+      auto store = [&] {
+        if (!tiles.share)
+          return tiles.code.finish(group, t, state);
+        e.store(tiles.share(group, t, state), shares, {inTile, x, place.lane});
+      };
       if (sizes.segments * sizes.own == tiles.columns.extent)
         store();
       else
         e.when(e.less(x, width), store);
     }
+  });
+}
+
+/// What the channels of each head share, at each position of the tile.
+void GridBlock::finishHeads(Value firstRow) {
+  int64_t width = tiles.columns.extent, perHead = tiles.perHead;
+  forEachThread(e, kBlockThreads, [&](Value thread) {
+    Value extents[] = {e.index(sizes.tile), e.index(width), e.index(sizes.heads)};
+    e.loop(thread, e.index(sizes.tile * width * sizes.heads), e.index(kBlockThreads),
+           [&](Value number) {
+             SmallVector<Value> at = delinearize(e, number, extents);
+             Value row = e.add(firstRow, at[0]), head = at[2], channel = firstChannelOf(head);
+             Value exists = both(e.less(row, e.index(tiles.rows.extent)),
+                                 e.less(channel, e.index(tiles.channels)));
+             e.when(exists, [&] {
+               Value first = e.mul(head, perHead), sum = none();
+               sum = e.loop(first, e.add(first, perHead), e.index(1), sum,
+                            [&](Value lane, ValueRange carried) {
+                              Value one = e.load(shares, {at[0], at[1], lane}, 0);
+                              return Emitter::Values{e.fadd(carried[0], one)};
+                            })[0];
+               LaneEmitter group = groupAt(channel);
+               MixState state = scaleOf(head);
+               state.z = e.load(headSums, at, 0);
+               tiles.finishHead(group, e.add(e.mul(row, width), at[1]), state, sum);
+             });
+           });
   });
 }

@@ -10,7 +10,7 @@ using namespace aft;
 /// Lanes of a block: as many as a warp has threads, or less where tiles need room.
 static constexpr int64_t kMostLanes = kWarpThreads;
 /// Columns that a thread computes, and multiplications that are written out for a row of them.
-static constexpr int64_t kMostOwn = 16, kLeastOwn = 4, kMostWrittenOut = 512;
+static constexpr int64_t kMostOwn = 16, kMostShared = 14, kLeastOwn = 4, kMostWrittenOut = 512;
 /// Bytes in shared memory.
 static constexpr int64_t kSharedBytes = 46 << 10;
 /// Of its blocks on a multiprocessor, one loads while others compute.
@@ -31,7 +31,8 @@ int64_t GridSizes::numbers(const GridTiles &tiles) const {
   int64_t edges = segments == 1 ? 0 : 2 * held * segments * lanes();
   int64_t largest = 3 * (std::min(kMostParts, kBlockThreads / heads) + 1) * heads;
   return held * stride(tiles) * lanes() + tiles.rows.taps() * tiles.columns.taps() * heads +
-         2 * tiles.rows.extent * lanes() + edges + tile * segments * own * heads + largest;
+         (segments + 1) * tiles.rows.extent * lanes() + edges + largest +
+         tile * segments * own * (heads + (tiles.share ? width : 0));
 }
 
 /// The channels of a block of at most so many lanes: whole heads, if possible.
@@ -48,12 +49,17 @@ static GridSizes lanesOf(const GridTiles &tiles, int64_t most) {
 std::optional<GridSizes> GridSizes::choose(const GridTiles &tiles) {
   const GridAxis &line = tiles.columns;
   int64_t bytes = tiles.accumulation.getIntOrFloatBitWidth() / 8;
-  int64_t most = std::min(kMostOwn * 4 / bytes, kMostWrittenOut / line.taps());
-  if (line.extent <= kMostOwn * 4 / bytes)
+  // What heads share takes registers, too.
+  int64_t columns = (tiles.share ? kMostShared : kMostOwn) * 4 / bytes;
+  int64_t most = std::min(columns, kMostWrittenOut / line.taps());
+  if (line.extent <= columns)
     most = line.extent;
   else if (most < kLeastOwn)
     return std::nullopt;
-  for (int64_t lanes = kMostLanes; lanes > 1; lanes /= 2) {
+  int64_t mostLanes = tiles.share ? std::max(kMostLanes, tiles.perHead + 1) : kMostLanes;
+  for (int64_t lanes = mostLanes; lanes > 1; lanes /= 2) {
+    if (tiles.share && tiles.perHead >= lanes)
+      break;
     GridSizes sizes = lanesOf(tiles, lanes);
     sizes.segments = (line.extent + most - 1) / most;
     sizes.own = (line.extent + sizes.segments - 1) / sizes.segments;
@@ -77,11 +83,13 @@ GridBlock::GridBlock(const GridTiles &tiles, const GridSizes &sizes, Emitter &e)
   int64_t lanes = sizes.lanes(), heads = sizes.heads;
   items = sharedMemory(e, {sizes.held, sizes.stride(tiles), lanes}, type);
   weights = sharedMemory(e, {taps, heads}, type);
-  rowSums = sharedMemory(e, {tiles.rows.extent, lanes}, type);
+  rowSums = sharedMemory(e, {tiles.rows.extent, sizes.segments, lanes}, type);
   otherRows = sharedMemory(e, {tiles.rows.extent, lanes}, type);
   if (sizes.segments > 1)
     edges = sharedMemory(e, {2, sizes.held, sizes.segments, lanes}, type);
   headSums = sharedMemory(e, {sizes.tile, sizes.segments * sizes.own, heads}, type);
+  if (tiles.share)
+    shares = sharedMemory(e, {sizes.tile, sizes.segments * sizes.own, sizes.width}, type);
   largestParts = sharedMemory(e, {3, std::min(kMostParts, kBlockThreads / heads), heads}, type);
   largest = sharedMemory(e, {3, heads}, type);
   sums = threadMemory(e, kBlockThreads, {sizes.own}, type);
@@ -106,10 +114,11 @@ void GridBlock::forEachPlace(llvm::function_ref<void(const Place &)> body) {
     Value lane = rest(thread, sizes.lanes()), part = e.div(thread, sizes.lanes());
     Value isChannel = e.less(lane, e.index(sizes.width));
     Value number = e.sub(lane, e.index(sizes.width));
-    Value own = e.add(firstChannel, lane);
-    LaneEmitter group = groupAt(e.select(isChannel, own, firstChannelOf(number)));
+    Value channel = e.select(isChannel, e.add(firstChannel, lane), firstChannelOf(number));
+    LaneEmitter group = groupAt(channel);
     Value head = e.sub(e.div(group.channel, tiles.perHead), firstHead);
-    Place place = {thread, lane, part, isChannel, head, group};
+    Value exists = e.less(channel, e.index(tiles.channels));
+    Place place = {thread, lane, part, isChannel, exists, head, group};
     if (kBlockThreads % sizes.lanes() == 0)
       return body(place);
     e.when(e.less(part, e.index(sizes.parts())), [&] { body(place); });
@@ -171,20 +180,29 @@ Value GridBlock::findLargest() {
     for (auto [i, value] : llvm::enumerate(all))
       e.store(value, largestParts, at(i, {part, number}));
   });
-  forEachThread(e, sizes.heads, [&](Value head) {
-    SmallVector<Value> tops;
-    for (int64_t i = 0; i < 3; ++i) {
-      Value top = e.load(largestParts, at(i, {e.index(0), head}), 0);
-      for (int64_t part = 1; part < parts; ++part) {
-        Value one = e.load(largestParts, at(i, {e.index(part), head}), 0);
-        top = i == 0 ? e.fmaxNumber(top, one) : e.fmax(top, one);
+  // A warp has the parts of a head.
+  int64_t warps = kBlockThreads / kWarpThreads;
+  forEachThread(e, kBlockThreads, [&](Value thread) {
+    Value part = rest(thread, kWarpThreads);
+    for (int64_t first = 0; first < sizes.heads; first += warps) {
+      Value head = e.add(e.div(thread, kWarpThreads), first);
+      Value exists = both(e.less(part, e.index(parts)), e.less(head, heads));
+      SmallVector<Value> tops;
+      for (int64_t i = 0; i < 3; ++i) {
+        Value none = i == 0 ? groupAt(e.index(0)).infinity(true) : zero;
+        Value own = e.branch(
+            exists, {tiles.accumulation},
+            [&] { return Emitter::Values{e.load(largestParts, at(i, {part, head}), 0)}; },
+            [&] { return Emitter::Values{none}; })[0];
+        auto kind = i == 0 ? vector::CombiningKind::MAXNUMF : vector::CombiningKind::MAXIMUMF;
+        tops.push_back(reduceInWarp(e, kind, own, kWarpThreads));
       }
-      tops.push_back(top);
+      e.when(both(exists, e.less(part, e.index(1))), [&] {
+        e.store(groupAt(e.index(0)).finite(tops[0]), largest, at(0, {head}));
+        e.store(tops[1], largest, at(1, {head}));
+        e.store(e.fadd(tops[1], tops[2]), largest, at(2, {head}));
+      });
     }
-    LaneEmitter group = groupAt(e.index(0));
-    e.store(group.finite(tops[0]), largest, at(0, {head}));
-    e.store(tops[1], largest, at(1, {head}));
-    e.store(e.fadd(tops[1], tops[2]), largest, at(2, {head}));
   });
   Value range = e.loop(e.index(0), heads, e.index(1), zero, [&](Value head, ValueRange carried) {
     return Emitter::Values{e.fmax(carried[0], e.load(largest, at(2, {head}), 0))};
@@ -205,6 +223,19 @@ void GridBlock::makeWeights(Value thread) {
 // Items
 //===----------------------------------------------------------------------===//
 
+/// What an item adds to its head, besides its exponential.
+Value GridBlock::secondOf(const Place &place, Value t) {
+  LaneEmitter group = place.group;
+  if (!tiles.share)
+    return tiles.code.load(group, t).second;
+  Value last = e.min(e.add(group.channel, tiles.perHead), e.index(tiles.channels));
+  return e.loop(group.channel, last, e.index(1), none(), [&](Value channel, ValueRange carried) {
+    LaneEmitter one = group;
+    one.channel = channel;
+    return Emitter::Values{e.fadd(carried[0], tiles.code.load(one, t).second)};
+  })[0];
+}
+
 /// What items add to a lane; all are loaded before the first is used.
 SmallVector<Value> GridBlock::itemsAt(const Place &place, ArrayRef<Value> positions) {
   LaneEmitter group = place.group;
@@ -213,15 +244,13 @@ SmallVector<Value> GridBlock::itemsAt(const Place &place, ArrayRef<Value> positi
   for (Value t : positions)
     exponents.push_back(tiles.code.load(group, t).exponent);
   SmallVector<Type> types(positions.size(), group.type);
-  auto load = [&](Value WindowCode::Item::*part) {
-    Emitter::Values all;
-    for (Value t : positions)
-      all.push_back(tiles.code.load(group, t).*part);
-    return all;
+  auto all = [&](llvm::function_ref<Value(Value)> load) {
+    return Emitter::Values(llvm::map_range(positions, load));
   };
   Emitter::Values values = e.branch(
-      place.isChannel, types, [&] { return load(&WindowCode::Item::first); },
-      [&] { return load(&WindowCode::Item::second); });
+      place.isChannel, types,
+      [&] { return all([&](Value t) { return tiles.code.load(group, t).first; }); },
+      [&] { return all([&](Value t) { return secondOf(place, t); }); });
   for (auto [t, exponent, value] : llvm::zip_equal(positions, exponents, values)) {
     Value weight = e.select(e.less(t, count), e.exp(e.fsub(exponent, base)), zero);
     // Of weight 0 it is hidden: its value, perhaps NaN, must not be seen.
@@ -258,49 +287,51 @@ void GridBlock::fill(const Place &place, Value firstRow) {
   inBatches(place.part, e.index(sizes.held * width), e.index(sizes.parts()), {}, body);
 }
 
-/// Each row of the grid: from shared memory if all of it lies there.
+/// Each row of the grid, as the sums of its segments: from shared memory if all of it lies there.
 void GridBlock::sumRows(const Place &place) {
   int64_t width = tiles.columns.extent, shift = sizes.segments == 1 ? 0 : tiles.columns.before;
-  e.loop(place.part, e.index(tiles.rows.extent), e.index(sizes.parts()), [&](Value row) {
-    Value sum;
-    if (sizes.holdAll(tiles)) {
-      sum =
-          e.loop(e.index(0), e.index(width), e.index(1), none(), [&](Value x, ValueRange carried) {
-            Value one = e.load(items, {row, e.add(x, shift), place.lane}, 0);
-            return Emitter::Values{e.fadd(carried[0], one)};
-          })[0];
-    } else {
-      Value start = e.mul(row, width);
-      sum = inBatches(start, e.add(start, width), e.index(1), none(),
-                      [&](ArrayRef<Value> positions, ArrayRef<Value> exist, ValueRange carried) {
-                        Value all = carried[0];
-                        for (auto [one, exists] : llvm::zip_equal(itemsAt(place, positions), exist))
-                          all = e.fadd(all, e.select(exists, one, none()));
-                        return Emitter::Values{all};
-                      })[0];
-    }
-    e.store(sum, rowSums, {row, place.lane});
+  Value extents[] = {e.index(tiles.rows.extent), e.index(sizes.segments)};
+  Value pieces = e.index(tiles.rows.extent * sizes.segments);
+  e.loop(place.part, pieces, e.index(sizes.parts()), [&](Value piece) {
+    SmallVector<Value> at = delinearize(e, piece, extents);
+    Value start = e.mul(at[0], width), first = e.mul(at[1], sizes.own);
+    Value end = e.min(e.add(first, sizes.own), e.index(width));
+    // Beyond the last item there is nothing to add.
+    end = e.min(end, e.sub(count, start));
+    auto body = [&](ArrayRef<Value> columns, ArrayRef<Value> exist, ValueRange carried) {
+      SmallVector<Value> numbers;
+      for (Value x : columns)
+        numbers.push_back(sizes.holdAll(tiles)
+                              ? e.load(items, {at[0], e.add(x, shift), place.lane}, 0)
+                              : e.add(start, x));
+      if (!sizes.holdAll(tiles))
+        numbers = itemsAt(place, numbers);
+      Value sum = carried[0];
+      for (auto [number, exists] : llvm::zip_equal(numbers, exist))
+        sum = e.fadd(sum, e.select(exists, number, none()));
+      return Emitter::Values{sum};
+    };
+    Value sum = inBatches(first, end, e.index(1), none(), body)[0];
+    e.store(sum, rowSums, {at[0], at[1], place.lane});
   });
 }
 
-/// For each row the sums of rows before and after its windows.
-void GridBlock::sumOtherRows() {
-  int64_t height = tiles.rows.extent;
-  forEachThread(e, sizes.lanes(), [&](Value lane) {
-    e.loop(e.index(0), e.index(height), e.index(1), none(), [&](Value row, ValueRange carried) {
-      e.store(carried[0], otherRows, {row, lane});
-      Value leaving = e.sub(row, e.index(tiles.rows.before));
-      Value exists = e.less(e.index(-1), leaving);
-      Value sum = e.load(rowSums, {e.max(leaving, e.index(0)), lane}, 0);
-      return Emitter::Values{e.fadd(carried[0], e.select(exists, sum, none()))};
-    });
-    e.loop(e.index(0), e.index(height), e.index(1), none(), [&](Value i, ValueRange carried) {
-      Value row = e.sub(e.index(height - 1), i);
-      e.store(e.fadd(e.load(otherRows, {row, lane}, 0), carried[0]), otherRows, {row, lane});
-      Value entering = e.add(row, tiles.rows.after), last = e.index(height - 1);
-      Value sum = e.load(rowSums, {e.min(entering, last), lane}, 0);
-      return Emitter::Values{e.fadd(carried[0], e.select(e.less(last, entering), none(), sum))};
-    });
+/// For each row the sum of the rows that its windows do not reach. Each is summed on its own: a
+/// running sum would keep all other threads waiting.
+void GridBlock::sumOtherRows(const Place &place) {
+  Value height = e.index(tiles.rows.extent), zero = e.index(0);
+  auto add = [&](Value first, Value last, Value sum) {
+    return e.loop(first, last, e.index(1), sum, [&](Value row, ValueRange carried) {
+      Value sum = carried[0];
+      for (int64_t segment = 0; segment < sizes.segments; ++segment)
+        sum = e.fadd(sum, e.load(rowSums, {row, e.index(segment), place.lane}, 0));
+      return Emitter::Values{sum};
+    })[0];
+  };
+  e.loop(place.part, height, e.index(sizes.parts()), [&](Value row) {
+    Value sum = add(zero, e.sub(row, e.index(tiles.rows.before)), none());
+    sum = add(e.add(row, tiles.rows.after + 1), height, sum);
+    e.store(sum, otherRows, {row, place.lane});
   });
 }
 
@@ -323,7 +354,7 @@ void GridBlock::fast() {
     if (holdAll)
       sumEdges(place);
   });
-  sumOtherRows();
+  forEachPlace([&](const Place &place) { sumOtherRows(place); });
   e.loop(zero, e.index(tiles.rows.extent), e.index(sizes.tile), [&](Value firstRow) {
     if (!holdAll) {
       Value first = e.sub(firstRow, e.index(tiles.rows.before));
@@ -333,16 +364,38 @@ void GridBlock::fast() {
     }
     forEachPlace([&](const Place &place) { multiply(place, firstRow); });
     forEachPlace([&](const Place &place) { finish(place, firstRow); });
+    if (tiles.share)
+      finishHeads(firstRow);
   });
 }
 
+/// Channels and heads that exist, at all positions.
 void GridBlock::exact() {
-  Value length = e.index(tiles.rows.extent * tiles.columns.extent);
   forEachPlace([&](const Place &place) {
-    Value exists = e.less(e.add(firstChannel, place.lane), e.index(tiles.channels));
-    e.when(both(place.isChannel, exists), [&] {
-      LaneEmitter group = place.group;
-      e.loop(place.part, length, e.index(sizes.parts()), [&](Value t) { tiles.exact(group, t); });
+    LaneEmitter group = place.group;
+    auto forEach = [&](llvm::function_ref<void(Value)> body) {
+      Value length = e.index(tiles.rows.extent * tiles.columns.extent);
+      e.loop(place.part, length, e.index(sizes.parts()), body);
+      return Emitter::Values{};
+    };
+    e.when(place.exists, [&] {
+      e.branch(
+          place.isChannel, {}, [&] { return forEach([&](Value t) { tiles.exact(group, t); }); },
+          [&] {
+            if (!tiles.exactHead)
+              return Emitter::Values{};
+            return forEach([&](Value t) { tiles.exactHead(group, t); });
+          });
+    });
+  });
+}
+
+void GridBlock::visit() {
+  forEachPlace([&](const Place &place) {
+    LaneEmitter group = place.group;
+    Value length = e.index(tiles.rows.extent * tiles.columns.extent);
+    e.when(both(place.isChannel, place.exists), [&] {
+      e.loop(place.part, length, e.index(sizes.parts()), [&](Value t) { tiles.visit(group, t); });
     });
   });
 }
@@ -352,6 +405,8 @@ void GridBlock::run(ArrayRef<Value> block) {
   firstChannel = e.mul(block[1], sizes.width);
   firstHead = e.div(firstChannel, tiles.perHead);
   count = tiles.items(batch);
+  if (tiles.visit)
+    visit();
   auto without = [](llvm::function_ref<void()> body) {
     body();
     return Emitter::Values{};

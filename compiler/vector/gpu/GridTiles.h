@@ -32,8 +32,17 @@ struct GridTiles {
   /// `load` makes an item, whose exponent and `second` are those of its head, `finish` receives
   /// the sums of an output for a channel.
   WindowCode code;
-  /// Computes an output for a channel from its pairs.
-  std::function<void(LaneEmitter &, Value t)> exact;
+  /// Called once for each position and channel; may be null.
+  std::function<void(LaneEmitter &, Value t)> visit;
+  /// Computes an output from its pairs: for a channel; for a head, which a group of its first
+  /// channel stands for, may be null.
+  std::function<void(LaneEmitter &, Value t)> exact, exactHead;
+  /// Where outputs are sums over the channels of a head, too, which then lie in one block, items
+  /// add the `second` of all channels to their head. `share` is called in place of `finish`, with
+  /// the sums of a channel alone, and says what it adds to the head's sum; `finishHead` receives
+  /// the sums of a head and that sum.
+  std::function<Value(LaneEmitter &, Value t, const MixState &)> share;
+  std::function<void(LaneEmitter &, Value t, const MixState &, Value shared)> finishHead;
 
   /// Whether tiles have room in shared memory.
   bool fit() const;

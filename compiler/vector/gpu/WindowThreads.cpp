@@ -49,8 +49,11 @@ private:
 
   GridTiles gridTiles(bool mirrored);
   void gridRow(LaneEmitter &group, Value t);
-  void gridKeys();
+  void gridKey(LaneEmitter &group, Value key);
+  void headKey(Value batch, Value head, Value key);
   void headKeys();
+  void shareKeys(GridTiles &tiles);
+  void gridKeys();
   Emitter::Values bandTerms(LaneEmitter &group, Value t, Value firstTap, ValueRange sums);
   void bandGradient();
   void filterGradient();
@@ -64,10 +67,8 @@ private:
 
 } // namespace
 
-/// Whether a key has a weight for several channels, or a grid.
-bool WindowThreads::sharedKeys() const {
-  return mixer.perHeadBias && (mixer.perHead() > 1 || !mixer.grid.empty());
-}
+/// Whether a key has a weight for several channels.
+bool WindowThreads::sharedKeys() const { return mixer.perHeadBias && mixer.perHead() > 1; }
 
 WindowCode WindowThreads::codeOf(bool mirrored) {
   if (!mirrored)
@@ -154,7 +155,15 @@ GridTiles WindowThreads::gridTiles(bool mirrored) {
     return e.convert(e.load(mixer.bias, {head, tap}, 0), type);
   };
   tiles.code = codeOf(mirrored);
-  tiles.exact = [&](LaneEmitter &group, Value t) { gridRow(group, t); };
+  if (!mirrored) {
+    tiles.exact = [&](LaneEmitter &group, Value t) { gridRow(group, t); };
+    return tiles;
+  }
+  tiles.exact = [&](LaneEmitter &group, Value key) { gridKey(group, key); };
+  tiles.exactHead = [&](LaneEmitter &group, Value key) {
+    headKey(group.batch, e.div(group.channel, mixer.perHead()), key);
+  };
+  tiles.visit = [&](LaneEmitter &group, Value t) { storeQueryGradient(mixer, group, t); };
   return tiles;
 }
 
@@ -242,44 +251,86 @@ void WindowThreads::forward() {
 // Derivative
 //===----------------------------------------------------------------------===//
 
-/// dq and dv on a grid.
-void WindowThreads::gridKeys() {
-  forEachChannelThread(
-      e, type, batches, length, mixer.channels, mixer.perHead(), kThreads,
-      [&](LaneEmitter &group, Value key) {
-        storeQueryGradient(mixer, group, key);
-        Value head = e.div(group.channel, mixer.perHead()), k = group.loadPerHead(mixer.k, key);
-        Value dv = sumInBlocks(e, e.index(0), length, {group.number(0)}, [&](Value t) {
-          Value p = weightOf(group, k, group.loadPerHead(mixer.logz, t), biasOf(head, t, key));
-          return SmallVector<Value>{e.fmul(p, loadQueryRow(mixer, group, t).g)};
-        })[0];
-        storeKeyGradients(mixer, group, key, dv, group.number(0), [](Value, Value) {});
-      });
+/// dv of a key on a grid.
+void WindowThreads::gridKey(LaneEmitter &group, Value key) {
+  Value head = e.div(group.channel, mixer.perHead()), k = group.loadPerHead(mixer.k, key);
+  Value dv = sumInBlocks(e, e.index(0), length, {group.number(0)}, [&](Value t) {
+    Value p = weightOf(group, k, group.loadPerHead(mixer.logz, t), biasOf(head, t, key));
+    return SmallVector<Value>{e.fmul(p, loadQueryRow(mixer, group, t).g)};
+  })[0];
+  storeKeyGradients(mixer, group, key, dv, group.number(0), [](Value, Value) {});
 }
 
 /// dk of conv: a key has a weight for all channels of its head.
+void WindowThreads::headKey(Value batch, Value head, Value key) {
+  LaneEmitter heads(e, type, 0, batch, head);
+  Value k = heads.load(mixer.k, key), first = mixer.causal ? key : e.index(0);
+  Value dk = sumInBlocks(e, first, length, {heads.number(0)}, [&](Value t) {
+    Value p = weightOf(heads, k, heads.load(mixer.logz, t), biasOf(head, t, key));
+    Value start = e.mul(head, mixer.perHead());
+    Value sum = e.loop(start, e.add(start, mixer.perHead()), e.index(1), heads.number(0),
+                       [&](Value channel, ValueRange carried) {
+                         LaneEmitter group(e, type, 0, batch, channel);
+                         group.perHead = mixer.perHead();
+                         Value g = loadQueryRow(mixer, group, t).g;
+                         Value d = e.fsub(group.load(mixer.v, key), group.load(mixer.ratio, t));
+                         return Emitter::Values{e.fma(g, d, carried[0])};
+                       })[0];
+    return SmallVector<Value>{e.fmul(p, sum)};
+  })[0];
+  Value visible = e.less(key, keysOf(batch));
+  heads.store(e.select(visible, dk, heads.number(0)), mixer.inits[1], key);
+}
+
 void WindowThreads::headKeys() {
   forEachChannelThread(
-      e, type, batches, length, mixer.heads, 1, kThreads, [&](LaneEmitter &heads, Value key) {
-        Value head = heads.channel, k = heads.load(mixer.k, key);
-        Value first = mixer.causal ? key : e.index(0);
-        Value dk = sumInBlocks(e, first, length, {heads.number(0)}, [&](Value t) {
-          Value p = weightOf(heads, k, heads.load(mixer.logz, t), biasOf(head, t, key));
-          Value start = e.mul(head, mixer.perHead());
-          Value sum = e.loop(start, e.add(start, mixer.perHead()), e.index(1), heads.number(0),
-                             [&](Value channel, ValueRange carried) {
-                               LaneEmitter group(e, type, 0, heads.batch, channel);
-                               group.perHead = mixer.perHead();
-                               Value g = loadQueryRow(mixer, group, t).g;
-                               Value d =
-                                   e.fsub(group.load(mixer.v, key), group.load(mixer.ratio, t));
-                               return Emitter::Values{e.fma(g, d, carried[0])};
-                             })[0];
-          return SmallVector<Value>{e.fmul(p, sum)};
-        })[0];
-        Value visible = e.less(key, keysOf(heads.batch));
-        heads.store(e.select(visible, dk, heads.number(0)), mixer.inits[1], key);
-      });
+      e, type, batches, length, mixer.heads, 1, kThreads,
+      [&](LaneEmitter &heads, Value key) { headKey(heads.batch, heads.channel, key); });
+}
+
+/// dk of a head with several channels on a grid, from sums over queries of exp(-logz) G and,
+/// over its channels, exp(-logz) G R.
+void WindowThreads::shareKeys(GridTiles &tiles) {
+  tiles.share = [&](LaneEmitter &group, Value key, const MixState &state) {
+    Value scale = e.exp(e.fadd(group.loadPerHead(mixer.k, key), state.m)), share;
+    Value dv = e.fmul(scale, state.n);
+    storeKeyGradients(mixer, group, key, dv, e.fmul(dv, group.load(mixer.v, key)),
+                      [&](Value value, Value) { share = value; });
+    return share;
+  };
+  tiles.finishHead = [&](LaneEmitter &group, Value key, const MixState &state, Value shared) {
+    Value k = group.loadPerHead(mixer.k, key), zero = group.number(0);
+    Value rest = e.fmul(e.exp(e.fadd(k, state.m)), state.z);
+    // Hidden keys have no gradient.
+    Value hidden =
+        e.builder.create<arith::OrIOp>(e.loc, e.equal(k, group.infinity(true)),
+                                       e.less(e.sub(keysOf(group.batch), e.index(1)), key));
+    Value dk = e.select(hidden, zero, e.fsub(shared, rest));
+    e.store(dk, mixer.inits[1], {group.batch, key, e.div(group.channel, mixer.perHead())});
+  };
+}
+
+/// dq, dk and dv on a grid.
+void WindowThreads::gridKeys() {
+  GridTiles tiles = gridTiles(/*mirrored=*/true);
+  if (sharedKeys())
+    shareKeys(tiles);
+  bool isPlane = mixer.grid[0].extent == 1;
+  if (isPlane && tiles.fit())
+    return tiles.run(e);
+  // Heads that are too wide for a block.
+  tiles.share = nullptr;
+  tiles.finishHead = nullptr;
+  tiles.exactHead = nullptr;
+  if (isPlane && sharedKeys() && tiles.fit())
+    tiles.run(e);
+  else
+    forEachChannelThread(e, type, batches, length, mixer.channels, mixer.perHead(), kThreads,
+                         [&](LaneEmitter &group, Value key) {
+                           storeQueryGradient(mixer, group, key);
+                           gridKey(group, key);
+                         });
+  headKeys();
 }
 
 /// Adds the terms of a block's taps of query t, of some channels of a batch entry.
@@ -358,12 +409,13 @@ void WindowThreads::filterGradient() {
 void WindowThreads::backward() {
   if (mixer.taps == 0)
     return sequence(/*mirrored=*/true).run(e);
-  if (mixer.grid.empty())
-    windows(/*mirrored=*/true).run(e);
-  else
+  if (!mixer.grid.empty()) {
     gridKeys();
-  if (sharedKeys())
-    headKeys();
+  } else {
+    windows(/*mirrored=*/true).run(e);
+    if (sharedKeys())
+      headKeys();
+  }
   if (mixer.inits.size() == 4)
     mixer.perHeadBias ? filterGradient() : bandGradient();
 }
