@@ -64,15 +64,15 @@ def function(body, arguments, results):
 
 # Mixers, forward and derivative: (kind, B, T, d, attributes, element, scale of keys and biases).
 def mixer(kind, B, T, d, attrs="", element="f32", scale=1.0, window=4, heads=None, taps=(3,),
-          lengths=None, S=None, hidden=None, tf32=False):
-    """`hidden`: a key whose bias is -inf and whose value is NaN."""
+          lengths=None, S=None, hidden=None, tf32=False, shift=0.0):
+    """`hidden`: a key whose bias is -inf and whose value is NaN; `shift`: added to biases."""
     causal, S = "causal" in attrs, S or T
     floats = lambda *shape, by=1.0: (rng.normal(size=shape) * by).astype(np.float32)
     q, v, dy = floats(B, T, d), floats(B, S, d), floats(B, T, d)
     k = floats(B, S, heads or d, by=scale)
     bias = {"simple": [], "full": [floats(T, S, by=scale)],
             "local": [floats(T, window if causal else 2 * window - 1, by=scale)],
-            "conv": [floats(heads or d, *taps, by=scale)]}[kind]
+            "conv": [floats(heads or d, *taps, by=scale) + np.float32(shift)]}[kind]
     if hidden is not None:
         bias[0][:, hidden] = -np.inf
         v[:, hidden] = np.nan
@@ -102,7 +102,7 @@ def mixer(kind, B, T, d, attrs="", element="f32", scale=1.0, window=4, heads=Non
         f"  return %y, {', '.join(f'%g#{i}' for i in range(len(names)))} : {y}, {', '.join(shapes)}",
         arguments + [("dy", y)], [y] + shapes)
     compare(f"{kind} B{B} T{T} d{d} {attrs} {element} scale {scale} heads {heads} taps {taps}"
-            f"{' lengths' if extra else ''}", program, [q, k, v, *bias, *extra, dy])
+            f"{f' shift {shift}' if shift else ''}{' lengths' if extra else ''}", program, [q, k, v, *bias, *extra, dy])
     if tf32:
         forward = function(f"  %y = aft.{kind} {given} {clause}{attrs} : ({types}) -> {y}\n"
                            f"  return %y : {y}", arguments, [y])
@@ -157,6 +157,21 @@ mixer("local", 1, 70, 34, window=32, element="f64")
 mixer("local", 1, 300, 8, "causal", scale=300.0, window=12)
 mixer("local", 1, 150, 8, "causal", scale=20.0, window=12)
 mixer("conv", 1, 231, 12, "causal", heads=6, taps=(40,))
+# Grids that lie in shared memory, with keys per channel and per head, also of heads that blocks
+# cut; tiles of rows; threads that share a row; filters that reach beyond the grid, and such that
+# are not moderate.
+mixer("conv", 2, 196, 20, "grid = [14, 14]", heads=20, taps=(11, 11))
+mixer("conv", 1, 196, 30, "grid = [14, 14]", element="bf16", heads=5, taps=(11, 11))
+mixer("conv", 1, 196, 96, "grid = [14, 14] gate = relu", heads=2, taps=(3, 3), lengths=[180])
+mixer("conv", 1, 600, 9, "grid = [12, 50]", heads=3, taps=(3, 5), lengths=[555], scale=5.0)
+mixer("conv", 1, 1024, 10, "grid = [32, 32]", heads=10, taps=(7, 7))
+mixer("conv", 1, 40, 6, "grid = [1, 40]", heads=6, taps=(1, 90))
+mixer("conv", 2, 70, 6, "grid = [70, 1]", heads=6, taps=(4, 1), lengths=[0, 70])
+mixer("conv", 1, 460, 3, "grid = [2, 230]", heads=3, taps=(1, 5))
+mixer("conv", 1, 196, 5, "grid = [14, 14]", element="f64", heads=5, taps=(5, 29))
+mixer("conv", 2, 64, 12, "grid = [8, 8]", heads=12, taps=(5, 5), scale=100.0)
+mixer("conv", 2, 36, 12, "grid = [6, 6]", heads=4, taps=(3, 5), scale=5.0, shift=-30.0)
+mixer("conv", 2, 36, 12, "grid = [6, 6]", heads=12, taps=(3, 5), shift=-np.inf)
 
 # Matrix products: rows, columns and depth that are no multiple of anything; those of bf16 by
 # tensor cores, also where rows consist of 16 bytes. Their sums are f32, in whatever order.

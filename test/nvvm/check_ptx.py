@@ -62,6 +62,7 @@ programs = {f"{kind} {attrs} {element}": mixer(kind, keys, bias, attrs, element)
                 ("local", 64, "?x63", "window = 32", "bf16"),
                 ("local", 64, "?x511", "window = 256", "f32"),
                 ("conv", 8, "8x11", "", "f32"), ("conv", 64, "64x11x11", "grid = [14, 14]", "f32"),
+                ("conv", 8, "8x3x3", "grid = [32, 32]", "bf16"),
                 ("full", 64, "?x?", "", "f32"), ("full", 64, "?x?", "causal", "bf16"),
                 ("full", 64, "?x?x?", "gate = tanh", "bf16")]}
 

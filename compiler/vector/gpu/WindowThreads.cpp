@@ -1,10 +1,12 @@
 //===- WindowThreads.cpp - simple, local and conv by blocks of threads ----===//
-// On a sequence, simple is a scan (SequenceScan.h), windows go tile by tile (WindowTiles.h).
-// On a grid every pair of positions is looked at: images are small.
+// On a sequence, simple is a scan (SequenceScan.h), windows go tile by tile (WindowTiles.h),
+// and on a grid of rows, too (GridTiles.h). Elsewhere on a grid every pair of positions is
+// looked at: images are small.
 
 #include "compiler/vector/full/FullMixer.h"
 #include "compiler/vector/gpu/BlockSums.h"
 #include "compiler/vector/gpu/ChannelThreads.h"
+#include "compiler/vector/gpu/GridTiles.h"
 #include "compiler/vector/gpu/MixerThreads.h"
 #include "compiler/vector/gpu/SequenceScan.h"
 #include "compiler/vector/gpu/WindowTiles.h"
@@ -45,9 +47,13 @@ private:
   std::pair<Value, Value> keyOf(Value t, Value tap);
   Value weightOf(LaneEmitter &group, Value k, Value logz, Value bias);
 
-  void gridRows();
-  void gridKeys();
+  GridTiles gridTiles(bool mirrored);
+  void gridRow(LaneEmitter &group, Value t);
+  void gridKey(LaneEmitter &group, Value key);
+  void headKey(Value batch, Value head, Value key);
   void headKeys();
+  void shareKeys(GridTiles &tiles);
+  void gridKeys();
   Emitter::Values bandTerms(LaneEmitter &group, Value t, Value firstTap, ValueRange sums);
   void bandGradient();
   void filterGradient();
@@ -61,10 +67,8 @@ private:
 
 } // namespace
 
-/// Whether a key has a weight for several channels, or a grid.
-bool WindowThreads::sharedKeys() const {
-  return mixer.perHeadBias && (mixer.perHead() > 1 || !mixer.grid.empty());
-}
+/// Whether a key has a weight for several channels.
+bool WindowThreads::sharedKeys() const { return mixer.perHeadBias && mixer.perHead() > 1; }
 
 WindowCode WindowThreads::codeOf(bool mirrored) {
   if (!mirrored)
@@ -135,6 +139,34 @@ WindowTiles WindowThreads::windows(bool mirrored) {
   return tiles;
 }
 
+/// Mirrored, positions are keys and items queries.
+GridTiles WindowThreads::gridTiles(bool mirrored) {
+  GridTiles tiles;
+  tiles.accumulation = type;
+  tiles.channels = mixer.channels;
+  tiles.perHead = mixer.perHead();
+  SmallVector<GridAxis> axes = mixer.axesOf(mirrored);
+  tiles.rows = axes[1];
+  tiles.columns = axes[2];
+  tiles.batches = batches;
+  tiles.items = [&, mirrored](Value batch) { return mirrored ? length : keysOf(batch); };
+  tiles.bias = [&, mirrored](Value head, Value place) {
+    Value tap = mirrored ? e.sub(e.index(mixer.taps - 1), place) : place;
+    return e.convert(e.load(mixer.bias, {head, tap}, 0), type);
+  };
+  tiles.code = codeOf(mirrored);
+  if (!mirrored) {
+    tiles.exact = [&](LaneEmitter &group, Value t) { gridRow(group, t); };
+    return tiles;
+  }
+  tiles.exact = [&](LaneEmitter &group, Value key) { gridKey(group, key); };
+  tiles.exactHead = [&](LaneEmitter &group, Value key) {
+    headKey(group.batch, e.div(group.channel, mixer.perHead()), key);
+  };
+  tiles.visit = [&](LaneEmitter &group, Value t) { storeQueryGradient(mixer, group, t); };
+  return tiles;
+}
+
 //===----------------------------------------------------------------------===//
 // Pairs
 //===----------------------------------------------------------------------===//
@@ -192,71 +224,113 @@ Value WindowThreads::weightOf(LaneEmitter &group, Value k, Value logz, Value bia
 // Forward
 //===----------------------------------------------------------------------===//
 
-void WindowThreads::gridRows() {
-  forEachChannelThread(e, type, batches, length, mixer.channels, mixer.perHead(), kThreads,
-                       [&](LaneEmitter &group, Value t) {
-                         Value head = e.div(group.channel, mixer.perHead());
-                         auto exponent = [&](Value key) {
-                           return exponentOf(group, group.loadPerHead(mixer.k, key),
-                                             biasOf(head, t, key));
-                         };
-                         auto value = [&](Value key) { return group.load(mixer.v, key); };
-                         storeRow(mixer, group, t,
-                                  addExactly(group, e.index(0), keysOf(group.batch),
-                                             group.emptyState(), exponent, value));
-                       });
+/// All keys, one by one.
+void WindowThreads::gridRow(LaneEmitter &group, Value t) {
+  Value head = e.div(group.channel, mixer.perHead());
+  auto exponent = [&](Value key) {
+    return exponentOf(group, group.loadPerHead(mixer.k, key), biasOf(head, t, key));
+  };
+  auto value = [&](Value key) { return group.load(mixer.v, key); };
+  storeRow(mixer, group, t,
+           addExactly(group, e.index(0), keysOf(group.batch), group.emptyState(), exponent, value));
 }
 
 void WindowThreads::forward() {
-  if (!mixer.grid.empty())
-    return gridRows();
   if (mixer.taps == 0)
     return sequence(/*mirrored=*/false).run(e);
-  windows(/*mirrored=*/false).run(e);
+  if (mixer.grid.empty())
+    return windows(/*mirrored=*/false).run(e);
+  GridTiles tiles = gridTiles(/*mirrored=*/false);
+  if (mixer.grid[0].extent == 1 && tiles.fit())
+    return tiles.run(e);
+  forEachChannelThread(e, type, batches, length, mixer.channels, mixer.perHead(), kThreads,
+                       [&](LaneEmitter &group, Value t) { gridRow(group, t); });
 }
 
 //===----------------------------------------------------------------------===//
 // Derivative
 //===----------------------------------------------------------------------===//
 
-/// dq and dv on a grid.
-void WindowThreads::gridKeys() {
-  forEachChannelThread(
-      e, type, batches, length, mixer.channels, mixer.perHead(), kThreads,
-      [&](LaneEmitter &group, Value key) {
-        storeQueryGradient(mixer, group, key);
-        Value head = e.div(group.channel, mixer.perHead()), k = group.loadPerHead(mixer.k, key);
-        Value dv = sumInBlocks(e, e.index(0), length, {group.number(0)}, [&](Value t) {
-          Value p = weightOf(group, k, group.loadPerHead(mixer.logz, t), biasOf(head, t, key));
-          return SmallVector<Value>{e.fmul(p, loadQueryRow(mixer, group, t).g)};
-        })[0];
-        storeKeyGradients(mixer, group, key, dv, group.number(0), [](Value, Value) {});
-      });
+/// dv of a key on a grid.
+void WindowThreads::gridKey(LaneEmitter &group, Value key) {
+  Value head = e.div(group.channel, mixer.perHead()), k = group.loadPerHead(mixer.k, key);
+  Value dv = sumInBlocks(e, e.index(0), length, {group.number(0)}, [&](Value t) {
+    Value p = weightOf(group, k, group.loadPerHead(mixer.logz, t), biasOf(head, t, key));
+    return SmallVector<Value>{e.fmul(p, loadQueryRow(mixer, group, t).g)};
+  })[0];
+  storeKeyGradients(mixer, group, key, dv, group.number(0), [](Value, Value) {});
 }
 
 /// dk of conv: a key has a weight for all channels of its head.
+void WindowThreads::headKey(Value batch, Value head, Value key) {
+  LaneEmitter heads(e, type, 0, batch, head);
+  Value k = heads.load(mixer.k, key), first = mixer.causal ? key : e.index(0);
+  Value dk = sumInBlocks(e, first, length, {heads.number(0)}, [&](Value t) {
+    Value p = weightOf(heads, k, heads.load(mixer.logz, t), biasOf(head, t, key));
+    Value start = e.mul(head, mixer.perHead());
+    Value sum = e.loop(start, e.add(start, mixer.perHead()), e.index(1), heads.number(0),
+                       [&](Value channel, ValueRange carried) {
+                         LaneEmitter group(e, type, 0, batch, channel);
+                         group.perHead = mixer.perHead();
+                         Value g = loadQueryRow(mixer, group, t).g;
+                         Value d = e.fsub(group.load(mixer.v, key), group.load(mixer.ratio, t));
+                         return Emitter::Values{e.fma(g, d, carried[0])};
+                       })[0];
+    return SmallVector<Value>{e.fmul(p, sum)};
+  })[0];
+  Value visible = e.less(key, keysOf(batch));
+  heads.store(e.select(visible, dk, heads.number(0)), mixer.inits[1], key);
+}
+
 void WindowThreads::headKeys() {
   forEachChannelThread(
-      e, type, batches, length, mixer.heads, 1, kThreads, [&](LaneEmitter &heads, Value key) {
-        Value head = heads.channel, k = heads.load(mixer.k, key);
-        Value first = mixer.causal ? key : e.index(0);
-        Value dk = sumInBlocks(e, first, length, {heads.number(0)}, [&](Value t) {
-          Value p = weightOf(heads, k, heads.load(mixer.logz, t), biasOf(head, t, key));
-          Value start = e.mul(head, mixer.perHead());
-          Value sum = e.loop(start, e.add(start, mixer.perHead()), e.index(1), heads.number(0),
-                             [&](Value channel, ValueRange carried) {
-                               LaneEmitter group(e, type, 0, heads.batch, channel);
-                               group.perHead = mixer.perHead();
-                               Value g = loadQueryRow(mixer, group, t).g;
-                               Value d =
-                                   e.fsub(group.load(mixer.v, key), group.load(mixer.ratio, t));
-                               return Emitter::Values{e.fma(g, d, carried[0])};
-                             })[0];
-          return SmallVector<Value>{e.fmul(p, sum)};
-        })[0];
-        Value visible = e.less(key, keysOf(heads.batch));
-        heads.store(e.select(visible, dk, heads.number(0)), mixer.inits[1], key);
-      });
+      e, type, batches, length, mixer.heads, 1, kThreads,
+      [&](LaneEmitter &heads, Value key) { headKey(heads.batch, heads.channel, key); });
+}
+
+/// dk of a head with several channels on a grid, from sums over queries of exp(-logz) G and,
+/// over its channels, exp(-logz) G R.
+void WindowThreads::shareKeys(GridTiles &tiles) {
+  tiles.share = [&](LaneEmitter &group, Value key, const MixState &state) {
+    Value scale = e.exp(e.fadd(group.loadPerHead(mixer.k, key), state.m)), share;
+    Value dv = e.fmul(scale, state.n);
+    storeKeyGradients(mixer, group, key, dv, e.fmul(dv, group.load(mixer.v, key)),
+                      [&](Value value, Value) { share = value; });
+    return share;
+  };
+  tiles.finishHead = [&](LaneEmitter &group, Value key, const MixState &state, Value shared) {
+    Value k = group.loadPerHead(mixer.k, key), zero = group.number(0);
+    Value rest = e.fmul(e.exp(e.fadd(k, state.m)), state.z);
+    // Hidden keys have no gradient.
+    Value hidden =
+        e.builder.create<arith::OrIOp>(e.loc, e.equal(k, group.infinity(true)),
+                                       e.less(e.sub(keysOf(group.batch), e.index(1)), key));
+    Value dk = e.select(hidden, zero, e.fsub(shared, rest));
+    e.store(dk, mixer.inits[1], {group.batch, key, e.div(group.channel, mixer.perHead())});
+  };
+}
+
+/// dq, dk and dv on a grid.
+void WindowThreads::gridKeys() {
+  GridTiles tiles = gridTiles(/*mirrored=*/true);
+  if (sharedKeys())
+    shareKeys(tiles);
+  bool isPlane = mixer.grid[0].extent == 1;
+  if (isPlane && tiles.fit())
+    return tiles.run(e);
+  // Heads that are too wide for a block.
+  tiles.share = nullptr;
+  tiles.finishHead = nullptr;
+  tiles.exactHead = nullptr;
+  if (isPlane && sharedKeys() && tiles.fit())
+    tiles.run(e);
+  else
+    forEachChannelThread(e, type, batches, length, mixer.channels, mixer.perHead(), kThreads,
+                         [&](LaneEmitter &group, Value key) {
+                           storeQueryGradient(mixer, group, key);
+                           gridKey(group, key);
+                         });
+  headKeys();
 }
 
 /// Adds the terms of a block's taps of query t, of some channels of a batch entry.
@@ -335,12 +409,13 @@ void WindowThreads::filterGradient() {
 void WindowThreads::backward() {
   if (mixer.taps == 0)
     return sequence(/*mirrored=*/true).run(e);
-  if (mixer.grid.empty())
-    windows(/*mirrored=*/true).run(e);
-  else
+  if (!mixer.grid.empty()) {
     gridKeys();
-  if (sharedKeys())
-    headKeys();
+  } else {
+    windows(/*mirrored=*/true).run(e);
+    if (sharedKeys())
+      headKeys();
+  }
   if (mixer.inits.size() == 4)
     mixer.perHeadBias ? filterGradient() : bandGradient();
 }

@@ -1,0 +1,98 @@
+//===- GridBlock.h - What a block of GridTiles consists of ----------------===//
+
+#ifndef AFT_COMPILER_VECTOR_GPU_GRIDBLOCK_H
+#define AFT_COMPILER_VECTOR_GPU_GRIDBLOCK_H
+
+#include "compiler/vector/gpu/GridTiles.h"
+#include "compiler/vector/gpu/Threads.h"
+
+namespace aft {
+
+/// How a block shares its work. Lanes are its channels, then their heads.
+struct GridSizes {
+  int64_t width, heads;  ///< channels of the block, and heads these may belong to
+  int64_t own, segments; ///< columns that a thread computes, and threads of a row
+  int64_t tile, held;    ///< rows of a tile, and rows that lie in shared memory
+  int64_t lanes() const { return width + heads; }
+  int64_t parts() const { return kBlockThreads / lanes(); } ///< threads of a lane
+  /// Columns that lie in shared memory: where several threads share a row, with zeros around it.
+  int64_t stride(const GridTiles &tiles) const;
+  bool holdAll(const GridTiles &tiles) const { return held == tiles.rows.extent; }
+  /// Numbers in shared memory.
+  int64_t numbers(const GridTiles &tiles) const;
+
+  /// Nothing where a tile has no room.
+  static std::optional<GridSizes> choose(const GridTiles &tiles);
+};
+
+/// Emits one block. GridTiles.cpp has its items and the sums of rows, GridSums.cpp those of
+/// windows.
+class GridBlock {
+public:
+  using Value = mlir::Value;
+  GridBlock(const GridTiles &tiles, const GridSizes &sizes, Emitter &e);
+  void run(llvm::ArrayRef<Value> block);
+
+private:
+  /// Numbers that a thread loads before it waits for the first.
+  static constexpr int64_t kAtOnce = 4;
+  /// A thread and its lane, that of a channel or of a head.
+  struct Place {
+    Value thread, lane, part;
+    Value isChannel, exists;
+    Value head;        ///< its number in the block
+    LaneEmitter group; ///< the channel, or the head's first one
+  };
+  void forEachPlace(llvm::function_ref<void(const Place &)> body);
+  LaneEmitter groupAt(Value channel);
+  Value firstChannelOf(Value head);
+  Emitter::Values
+  inBatches(Value first, Value end, Value step, mlir::ValueRange carried,
+            llvm::function_ref<Emitter::Values(llvm::ArrayRef<Value> numbers,
+                                               llvm::ArrayRef<Value> exist, mlir::ValueRange)>
+                body);
+  Value both(Value a, Value b) { return e.builder.create<mlir::arith::AndIOp>(e.loc, a, b); }
+  Value rest(Value a, int64_t b) {
+    return e.builder.createOrFold<mlir::arith::RemUIOp>(e.loc, a, e.index(b));
+  }
+  Value none() { return e.number(tiles.accumulation, 0); }
+
+  Value findLargest();
+  void makeWeights(Value thread);
+  Value secondOf(const Place &place, Value t);
+  llvm::SmallVector<Value> itemsAt(const Place &place, llvm::ArrayRef<Value> positions);
+  void clear(Value thread);
+  void fill(const Place &place, Value firstRow);
+  void sumRows(const Place &place);
+  void sumOtherRows(const Place &place);
+  void sumEdges(const Place &place);
+  void visit();
+  void fast();
+  void exact();
+
+  struct WindowSums;
+  Value rowOf(const Place &place, Value firstRow);
+  Value columnOf(const Place &place);
+  void multiply(const Place &place, Value firstRow);
+  void addRow(const Place &place, Value heldRow, Value firstTap, WindowSums &sums);
+  MixState scaleOf(Value head);
+  void finish(const Place &place, Value firstRow);
+  void finishHeads(Value firstRow);
+
+  const GridTiles &tiles;
+  const GridSizes sizes;
+  Emitter &e;
+  int64_t taps;
+  /// [row][column][lane]; [place][head]; per lane the sums of rows, and of those that a row's
+  /// windows do not reach; sums left and right of what a segment's windows reach.
+  Value items, weights, rowSums, otherRows, edges;
+  /// Per head: sums of a tile's positions; parts of the largest; the largest exponent and bias,
+  /// and the range of the biases. Per channel: what positions add to heads.
+  Value headSums, largestParts, largest, shares;
+  Value sums; ///< of a thread: its columns
+  Value batch, firstChannel, firstHead, count;
+};
+
+} // namespace aft
+
+#endif // AFT_COMPILER_VECTOR_GPU_GRIDBLOCK_H

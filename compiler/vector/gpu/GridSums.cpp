@@ -1,0 +1,211 @@
+//===- GridSums.cpp - Sums over the windows of a tile of a grid -----------===//
+// A thread has a lane and some neighbouring columns of a row. It goes through the rows that its
+// windows reach, where each item is loaded once for all columns, and on the way sums by column
+// what is left and right of windows.
+
+#include "compiler/vector/gpu/GridBlock.h"
+
+using namespace mlir;
+using namespace aft;
+
+/// Of the thread's columns, and of the columns that items come from.
+struct GridBlock::WindowSums {
+  SmallVector<Value> own, columns;
+  Value edges;
+  SmallVector<Value> values() const {
+    SmallVector<Value> all(own);
+    for (Value column : columns)
+      if (column)
+        all.push_back(column);
+    all.push_back(edges);
+    return all;
+  }
+  /// The same sums with other values.
+  WindowSums with(ValueRange all) const {
+    WindowSums next = *this;
+    auto value = all.begin();
+    for (Value &sum : next.own)
+      sum = *value++;
+    for (Value &sum : next.columns)
+      if (sum)
+        sum = *value++;
+    next.edges = *value;
+    return next;
+  }
+};
+
+Value GridBlock::rowOf(const Place &place, Value firstRow) {
+  return e.add(firstRow, e.div(place.part, sizes.segments));
+}
+
+Value GridBlock::columnOf(const Place &place) {
+  return sizes.segments == 1 ? e.index(0) : e.mul(rest(place.part, sizes.segments), sizes.own);
+}
+
+/// Left and right of all that the windows of a segment reach, in each row that is held.
+void GridBlock::sumEdges(const Place &place) {
+  if (sizes.segments == 1)
+    return;
+  const GridAxis &line = tiles.columns;
+  Value shift = e.index(line.before), end = e.index(line.extent + line.before);
+  int64_t rows = sizes.held * sizes.segments;
+  e.loop(place.part, e.index(rows), e.index(sizes.parts()), [&](Value number) {
+    SmallVector<Value> at = delinearize(e, number, {e.index(sizes.held), e.index(sizes.segments)});
+    Value column = e.mul(at[1], sizes.own);
+    // In shared memory a column stands `before` behind its place.
+    std::pair<Value, Value> ranges[] = {{shift, column},
+                                        {e.add(column, sizes.own + line.before + line.after), end}};
+    for (auto [side, range] : llvm::enumerate(ranges)) {
+      Value sum =
+          e.loop(range.first, range.second, e.index(1), none(), [&](Value x, ValueRange carried) {
+            Value one = e.load(items, {at[0], x, place.lane}, 0);
+            return Emitter::Values{e.fadd(carried[0], one)};
+          })[0];
+      e.store(sum, edges, {e.index(side), at[0], at[1], place.lane});
+    }
+  });
+}
+
+/// A row of items with the biases from `firstTap` on.
+void GridBlock::addRow(const Place &place, Value heldRow, Value firstTap, WindowSums &sums) {
+  const GridAxis &line = tiles.columns;
+  bool isWhole = sizes.segments == 1;
+  SmallVector<Value> factors(line.taps());
+  auto weight = [&](int64_t tap) {
+    if (!factors[tap])
+      factors[tap] = e.load(weights, {e.add(firstTap, tap), place.head}, 0);
+    return factors[tap];
+  };
+  Value column = columnOf(place);
+  for (int64_t i = 0; i < sizes.own + line.taps() - 1; ++i) {
+    int64_t x = isWhole ? i - line.before : i;
+    if (isWhole && (x < 0 || x >= line.extent))
+      continue;
+    Value item = e.load(items, {heldRow, e.add(column, x), place.lane}, 0);
+    int64_t last = std::min(i + 1, sizes.own);
+    for (int64_t own = std::max<int64_t>(i - line.taps() + 1, 0); own < last; ++own)
+      sums.own[own] = e.fma(weight(i - own), item, sums.own[own]);
+    if (sums.columns[i])
+      sums.columns[i] = e.fadd(sums.columns[i], item);
+  }
+  if (isWhole)
+    return;
+  Value segment = rest(place.part, sizes.segments);
+  for (int64_t side = 0; side < 2; ++side)
+    sums.edges =
+        e.fadd(sums.edges, e.load(edges, {e.index(side), heldRow, segment, place.lane}, 0));
+}
+
+/// All items, for each of the thread's columns.
+void GridBlock::multiply(const Place &place, Value firstRow) {
+  const GridAxis &axis = tiles.rows, &line = tiles.columns;
+  Value row = rowOf(place, firstRow), inTile = e.less(e.sub(row, firstRow), e.index(sizes.tile));
+  e.when(both(inTile, e.less(row, e.index(axis.extent))), [&] {
+    int64_t reached = sizes.own + line.taps() - 1;
+    WindowSums sums{SmallVector<Value>(sizes.own, none()), SmallVector<Value>(reached), none()};
+    for (int64_t i = 0; i < reached; ++i) {
+      int64_t x = i - line.before;
+      bool exists = sizes.segments > 1 || (x >= 0 && x < line.extent);
+      // The columns left and right of some of the windows.
+      if (exists && (i < sizes.own - 1 || i >= line.taps()))
+        sums.columns[i] = none();
+    }
+    Value first = e.max(e.sub(row, e.index(axis.before)), e.index(0));
+    Value last = e.min(e.add(row, axis.after + 1), e.index(axis.extent));
+    Value firstHeld = sizes.holdAll(tiles) ? e.index(0) : e.sub(firstRow, e.index(axis.before));
+    auto added = e.loop(first, last, e.index(1), sums.values(), [&](Value y, ValueRange carried) {
+      WindowSums next = sums.with(carried);
+      Value tap = e.mul(e.add(e.sub(y, row), axis.before), line.taps());
+      addRow(place, e.sub(y, firstHeld), tap, next);
+      return next.values();
+    });
+    sums = sums.with(added);
+    Value top = e.load(largest, {e.index(1), place.head}, 0);
+    Value outside = e.exp(e.fsub(none(), top));
+    Value beside = e.fadd(e.load(otherRows, {row, place.lane}, 0), sums.edges);
+    SmallVector<Value> others(sizes.own, beside);
+    auto addColumn = [&](Value &sum, int64_t i) {
+      if (sums.columns[i])
+        sum = sum ? e.fadd(sum, sums.columns[i]) : sums.columns[i];
+    };
+    Value left, right;
+    for (int64_t own = 1; own < sizes.own; ++own) {
+      addColumn(left, own - 1);
+      if (left)
+        others[own] = e.fadd(others[own], left);
+    }
+    for (int64_t own = sizes.own - 2; own >= 0; --own) {
+      addColumn(right, own + line.taps());
+      if (right)
+        others[own] = e.fadd(others[own], right);
+    }
+    for (int64_t own = 0; own < sizes.own; ++own)
+      e.store(e.fma(outside, others[own], sums.own[own]), this->sums, {place.thread, e.index(own)});
+    // The threads of channels need those of their heads.
+    e.when(e.less(e.index(sizes.width - 1), place.lane), [&] {
+      Value column = columnOf(place), number = e.sub(place.lane, e.index(sizes.width));
+      for (int64_t own = 0; own < sizes.own; ++own)
+        e.store(e.load(this->sums, {place.thread, e.index(own)}, 0), headSums,
+                {e.sub(row, firstRow), e.add(column, own), number});
+    });
+  });
+}
+
+/// Sums of nothing, relative to the largest of a head.
+MixState GridBlock::scaleOf(Value head) {
+  Value base = e.load(largest, {e.index(0), head}, 0);
+  return {e.fadd(base, e.load(largest, {e.index(1), head}, 0)), none(), none()};
+}
+
+void GridBlock::finish(const Place &place, Value firstRow) {
+  Value row = rowOf(place, firstRow), inTile = e.less(e.sub(row, firstRow), e.index(sizes.tile));
+  Value exists = both(inTile, e.less(row, e.index(tiles.rows.extent)));
+  e.when(both(both(exists, place.exists), place.isChannel), [&] {
+    LaneEmitter group = place.group;
+    MixState state = scaleOf(place.head);
+    Value column = columnOf(place), width = e.index(tiles.columns.extent);
+    Value start = e.add(e.mul(row, tiles.columns.extent), column);
+    for (int64_t own = 0; own < sizes.own; ++own) {
+      Value x = e.add(column, own), t = e.add(start, own), inTile = e.sub(row, firstRow);
+      state.n = e.load(sums, {place.thread, e.index(own)}, 0);
+      if (!tiles.share)
+        state.z = e.load(headSums, {inTile, x, place.head}, 0);
+      auto store = [&] {
+        if (!tiles.share)
+          return tiles.code.finish(group, t, state);
+        e.store(tiles.share(group, t, state), shares, {inTile, x, place.lane});
+      };
+      if (sizes.segments * sizes.own == tiles.columns.extent)
+        store();
+      else
+        e.when(e.less(x, width), store);
+    }
+  });
+}
+
+/// What the channels of each head share, at each position of the tile.
+void GridBlock::finishHeads(Value firstRow) {
+  int64_t width = tiles.columns.extent, perHead = tiles.perHead;
+  forEachThread(e, kBlockThreads, [&](Value thread) {
+    Value extents[] = {e.index(sizes.tile), e.index(width), e.index(sizes.heads)};
+    e.loop(thread, e.index(sizes.tile * width * sizes.heads), e.index(kBlockThreads),
+           [&](Value number) {
+             SmallVector<Value> at = delinearize(e, number, extents);
+             Value row = e.add(firstRow, at[0]), head = at[2], channel = firstChannelOf(head);
+             Value exists = both(e.less(row, e.index(tiles.rows.extent)),
+                                 e.less(channel, e.index(tiles.channels)));
+             e.when(exists, [&] {
+               Value first = e.mul(head, perHead), sum = none();
+               sum = e.loop(first, e.add(first, perHead), e.index(1), sum,
+                            [&](Value lane, ValueRange carried) {
+                              Value one = e.load(shares, {at[0], at[1], lane}, 0);
+                              return Emitter::Values{e.fadd(carried[0], one)};
+                            })[0];
+               LaneEmitter group = groupAt(channel);
+               MixState state = scaleOf(head);
+               state.z = e.load(headSums, at, 0);
+               tiles.finishHead(group, e.add(e.mul(row, width), at[1]), state, sum);
+             });
+           });
+  });
+}

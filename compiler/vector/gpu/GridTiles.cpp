@@ -1,0 +1,425 @@
+//===- GridTiles.cpp - Windows of a grid of rows, tile by tile ------------===//
+
+#include "compiler/vector/gpu/GridBlock.h"
+
+#include "compiler/vector/grid/PlainGrid.h"
+
+using namespace mlir;
+using namespace aft;
+
+/// Lanes of a block: as many as a warp has threads, or less where tiles need room.
+static constexpr int64_t kMostLanes = kWarpThreads;
+/// Columns that a thread computes, and multiplications that are written out for a row of them.
+static constexpr int64_t kMostOwn = 16, kMostShared = 14, kLeastOwn = 4, kMostWrittenOut = 512;
+/// Bytes in shared memory.
+static constexpr int64_t kSharedBytes = 46 << 10;
+/// Of its blocks on a multiprocessor, one loads while others compute.
+static constexpr int64_t kResident = 2;
+/// Threads that share the largest number of a head, at most.
+static constexpr int64_t kMostParts = 32;
+
+//===----------------------------------------------------------------------===//
+// Sizes
+//===----------------------------------------------------------------------===//
+
+int64_t GridSizes::stride(const GridTiles &tiles) const {
+  const GridAxis &line = tiles.columns;
+  return segments == 1 ? line.extent : segments * own + line.before + line.after;
+}
+
+int64_t GridSizes::numbers(const GridTiles &tiles) const {
+  int64_t edges = segments == 1 ? 0 : 2 * held * segments * lanes();
+  int64_t largest = 3 * (std::min(kMostParts, kBlockThreads / heads) + 1) * heads;
+  return held * stride(tiles) * lanes() + tiles.rows.taps() * tiles.columns.taps() * heads +
+         (segments + 1) * tiles.rows.extent * lanes() + edges + largest +
+         tile * segments * own * (heads + (tiles.share ? width : 0));
+}
+
+/// The channels of a block of at most so many lanes: whole heads, if possible.
+static GridSizes lanesOf(const GridTiles &tiles, int64_t most) {
+  GridSizes sizes;
+  int64_t perHead = tiles.perHead, whole = most / (perHead + 1);
+  sizes.width = std::min(whole > 0 ? whole * perHead : most / 2, tiles.channels);
+  bool isAligned = perHead % sizes.width == 0 || sizes.width % perHead == 0;
+  sizes.heads = isAligned ? std::max<int64_t>(sizes.width / perHead, 1)
+                          : (sizes.width + perHead - 2) / perHead + 1;
+  return sizes;
+}
+
+std::optional<GridSizes> GridSizes::choose(const GridTiles &tiles) {
+  const GridAxis &line = tiles.columns;
+  int64_t bytes = tiles.accumulation.getIntOrFloatBitWidth() / 8;
+  // What heads share takes registers, too.
+  int64_t columns = (tiles.share ? kMostShared : kMostOwn) * 4 / bytes;
+  int64_t most = std::min(columns, kMostWrittenOut / line.taps());
+  if (line.extent <= columns)
+    most = line.extent;
+  else if (most < kLeastOwn)
+    return std::nullopt;
+  int64_t mostLanes = tiles.share ? std::max(kMostLanes, tiles.perHead + 1) : kMostLanes;
+  for (int64_t lanes = mostLanes; lanes > 1; lanes /= 2) {
+    if (tiles.share && tiles.perHead >= lanes)
+      break;
+    GridSizes sizes = lanesOf(tiles, lanes);
+    sizes.segments = (line.extent + most - 1) / most;
+    sizes.own = (line.extent + sizes.segments - 1) / sizes.segments;
+    // Of few rows most items belong to windows of other tiles, too.
+    int64_t least = std::min<int64_t>(tiles.rows.extent, lanes > 2 ? 4 : 1);
+    int64_t rows = std::min(tiles.rows.extent, sizes.parts() / sizes.segments);
+    for (sizes.tile = rows; sizes.tile >= least; --sizes.tile) {
+      sizes.held = std::min(sizes.tile + tiles.rows.taps() - 1, tiles.rows.extent);
+      if (sizes.numbers(tiles) * bytes <= kSharedBytes)
+        return sizes;
+    }
+  }
+  return std::nullopt;
+}
+
+bool GridTiles::fit() const { return GridSizes::choose(*this).has_value(); }
+
+GridBlock::GridBlock(const GridTiles &tiles, const GridSizes &sizes, Emitter &e)
+    : tiles(tiles), sizes(sizes), e(e), taps(tiles.rows.taps() * tiles.columns.taps()) {
+  Type type = tiles.accumulation;
+  int64_t lanes = sizes.lanes(), heads = sizes.heads;
+  items = sharedMemory(e, {sizes.held, sizes.stride(tiles), lanes}, type);
+  weights = sharedMemory(e, {taps, heads}, type);
+  rowSums = sharedMemory(e, {tiles.rows.extent, sizes.segments, lanes}, type);
+  otherRows = sharedMemory(e, {tiles.rows.extent, lanes}, type);
+  if (sizes.segments > 1)
+    edges = sharedMemory(e, {2, sizes.held, sizes.segments, lanes}, type);
+  headSums = sharedMemory(e, {sizes.tile, sizes.segments * sizes.own, heads}, type);
+  if (tiles.share)
+    shares = sharedMemory(e, {sizes.tile, sizes.segments * sizes.own, sizes.width}, type);
+  largestParts = sharedMemory(e, {3, std::min(kMostParts, kBlockThreads / heads), heads}, type);
+  largest = sharedMemory(e, {3, heads}, type);
+  sums = threadMemory(e, kBlockThreads, {sizes.own}, type);
+}
+
+//===----------------------------------------------------------------------===//
+// Threads and loops
+//===----------------------------------------------------------------------===//
+
+/// Channels and heads beyond the last one stand for the last: they are not stored.
+LaneEmitter GridBlock::groupAt(Value channel) {
+  channel = e.min(channel, e.index(tiles.channels - 1));
+  LaneEmitter group(e, tiles.accumulation, 0, batch, channel);
+  group.perHead = tiles.perHead;
+  return group;
+}
+
+Value GridBlock::firstChannelOf(Value head) { return e.mul(e.add(firstHead, head), tiles.perHead); }
+
+void GridBlock::forEachPlace(llvm::function_ref<void(const Place &)> body) {
+  forEachThread(e, kBlockThreads, [&](Value thread) {
+    Value lane = rest(thread, sizes.lanes()), part = e.div(thread, sizes.lanes());
+    Value isChannel = e.less(lane, e.index(sizes.width));
+    Value number = e.sub(lane, e.index(sizes.width));
+    Value channel = e.select(isChannel, e.add(firstChannel, lane), firstChannelOf(number));
+    LaneEmitter group = groupAt(channel);
+    Value head = e.sub(e.div(group.channel, tiles.perHead), firstHead);
+    Value exists = e.less(channel, e.index(tiles.channels));
+    Place place = {thread, lane, part, isChannel, exists, head, group};
+    if (kBlockThreads % sizes.lanes() == 0)
+      return body(place);
+    e.when(e.less(part, e.index(sizes.parts())), [&] { body(place); });
+  });
+}
+
+/// A loop over every `step`-th number up to `end`, some at once; those beyond the end are
+/// others, for another time, and do not exist.
+Emitter::Values GridBlock::inBatches(
+    Value first, Value end, Value step, ValueRange carried,
+    llvm::function_ref<Emitter::Values(ArrayRef<Value>, ArrayRef<Value>, ValueRange)> body) {
+  Value stride = e.mul(step, kAtOnce);
+  return e.loop(first, end, stride, carried, [&](Value number, ValueRange carried) {
+    SmallVector<Value> numbers, exist;
+    for (int64_t i = 0; i < kAtOnce; ++i) {
+      Value next = e.add(number, e.mul(step, i));
+      exist.push_back(e.less(next, end));
+      numbers.push_back(e.select(exist.back(), next, number));
+    }
+    return body(numbers, exist, carried);
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Heads
+//===----------------------------------------------------------------------===//
+
+/// The largest exponent and bias of each head; whether all biases are moderate.
+Value GridBlock::findLargest() {
+  int64_t parts = std::min(kMostParts, kBlockThreads / sizes.heads);
+  Value zero = none(), heads = e.index(sizes.heads);
+  auto at = [&](int64_t number, ArrayRef<Value> place) {
+    SmallVector<Value> all = {e.index(number)};
+    llvm::append_range(all, place);
+    return all;
+  };
+  forEachThread(e, parts * sizes.heads, [&](Value thread) {
+    Value number = rest(thread, sizes.heads), part = e.div(thread, sizes.heads);
+    LaneEmitter group = groupAt(firstChannelOf(number));
+    Value head = e.div(group.channel, tiles.perHead);
+    Value top = inBatches(part, count, e.index(parts), group.infinity(true),
+                          [&](ArrayRef<Value> positions, ArrayRef<Value>, ValueRange carried) {
+                            SmallVector<Value> exponents;
+                            for (Value t : positions)
+                              exponents.push_back(tiles.code.load(group, t).exponent);
+                            Value m = carried[0];
+                            for (Value exponent : exponents)
+                              m = e.fmaxNumber(m, exponent);
+                            return Emitter::Values{m};
+                          })[0];
+    // Propagates a NaN.
+    auto ends = e.loop(
+        part, e.index(taps), e.index(parts), {zero, zero}, [&](Value place, ValueRange carried) {
+          Value w = tiles.bias(head, place);
+          e.store(w, weights, {place, number});
+          return Emitter::Values{e.fmax(carried[0], w), e.fmax(carried[1], e.fsub(zero, w))};
+        });
+    Value all[] = {top, ends[0], ends[1]};
+    for (auto [i, value] : llvm::enumerate(all))
+      e.store(value, largestParts, at(i, {part, number}));
+  });
+  // A warp has the parts of a head.
+  int64_t warps = kBlockThreads / kWarpThreads;
+  forEachThread(e, kBlockThreads, [&](Value thread) {
+    Value part = rest(thread, kWarpThreads);
+    for (int64_t first = 0; first < sizes.heads; first += warps) {
+      Value head = e.add(e.div(thread, kWarpThreads), first);
+      Value exists = both(e.less(part, e.index(parts)), e.less(head, heads));
+      SmallVector<Value> tops;
+      for (int64_t i = 0; i < 3; ++i) {
+        Value none = i == 0 ? groupAt(e.index(0)).infinity(true) : zero;
+        Value own = e.branch(
+            exists, {tiles.accumulation},
+            [&] { return Emitter::Values{e.load(largestParts, at(i, {part, head}), 0)}; },
+            [&] { return Emitter::Values{none}; })[0];
+        auto kind = i == 0 ? vector::CombiningKind::MAXNUMF : vector::CombiningKind::MAXIMUMF;
+        tops.push_back(reduceInWarp(e, kind, own, kWarpThreads));
+      }
+      e.when(both(exists, e.less(part, e.index(1))), [&] {
+        e.store(groupAt(e.index(0)).finite(tops[0]), largest, at(0, {head}));
+        e.store(tops[1], largest, at(1, {head}));
+        e.store(e.fadd(tops[1], tops[2]), largest, at(2, {head}));
+      });
+    }
+  });
+  Value range = e.loop(e.index(0), heads, e.index(1), zero, [&](Value head, ValueRange carried) {
+    return Emitter::Values{e.fmax(carried[0], e.load(largest, at(2, {head}), 0))};
+  })[0];
+  return isModerateRange(e, range);
+}
+
+/// exp(w), relative to the largest.
+void GridBlock::makeWeights(Value thread) {
+  shareOut(e, thread, kBlockThreads, e.index(taps * sizes.heads), [&](Value number) {
+    SmallVector<Value> place = delinearize(e, number, {e.index(taps), e.index(sizes.heads)});
+    Value top = e.load(largest, {e.index(1), place[1]}, 0);
+    e.store(e.exp(e.fsub(e.load(weights, place, 0), top)), weights, place);
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Items
+//===----------------------------------------------------------------------===//
+
+/// What an item adds to its head, besides its exponential.
+Value GridBlock::secondOf(const Place &place, Value t) {
+  LaneEmitter group = place.group;
+  if (!tiles.share)
+    return tiles.code.load(group, t).second;
+  Value last = e.min(e.add(group.channel, tiles.perHead), e.index(tiles.channels));
+  return e.loop(group.channel, last, e.index(1), none(), [&](Value channel, ValueRange carried) {
+    LaneEmitter one = group;
+    one.channel = channel;
+    return Emitter::Values{e.fadd(carried[0], tiles.code.load(one, t).second)};
+  })[0];
+}
+
+/// What items add to a lane; all are loaded before the first is used.
+SmallVector<Value> GridBlock::itemsAt(const Place &place, ArrayRef<Value> positions) {
+  LaneEmitter group = place.group;
+  Value base = e.load(largest, {e.index(0), place.head}, 0), zero = group.number(0);
+  SmallVector<Value> exponents, result;
+  for (Value t : positions)
+    exponents.push_back(tiles.code.load(group, t).exponent);
+  SmallVector<Type> types(positions.size(), group.type);
+  auto all = [&](llvm::function_ref<Value(Value)> load) {
+    return Emitter::Values(llvm::map_range(positions, load));
+  };
+  Emitter::Values values = e.branch(
+      place.isChannel, types,
+      [&] { return all([&](Value t) { return tiles.code.load(group, t).first; }); },
+      [&] { return all([&](Value t) { return secondOf(place, t); }); });
+  for (auto [t, exponent, value] : llvm::zip_equal(positions, exponents, values)) {
+    Value weight = e.select(e.less(t, count), e.exp(e.fsub(exponent, base)), zero);
+    // Of weight 0 it is hidden: its value, perhaps NaN, must not be seen.
+    result.push_back(e.select(e.equal(weight, zero), zero, e.fmul(weight, value)));
+  }
+  return result;
+}
+
+/// What lies left and right of rows is never filled.
+void GridBlock::clear(Value thread) {
+  int64_t lanes = sizes.lanes(), stride = sizes.stride(tiles);
+  Value extents[] = {e.index(sizes.held), e.index(stride), e.index(lanes)};
+  e.loop(thread, e.index(sizes.held * stride * lanes), e.index(kBlockThreads),
+         [&](Value number) { e.store(none(), items, delinearize(e, number, extents)); });
+}
+
+/// The rows from `firstRow` on, as many as are held.
+void GridBlock::fill(const Place &place, Value firstRow) {
+  int64_t width = tiles.columns.extent, shift = sizes.segments == 1 ? 0 : tiles.columns.before;
+  Value last = e.index(tiles.rows.extent * width - 1), start = e.mul(firstRow, width);
+  auto body = [&](ArrayRef<Value> numbers, ArrayRef<Value> exist, ValueRange) {
+    SmallVector<Value> positions;
+    // Rows that are not there are never looked at.
+    for (Value number : numbers)
+      positions.push_back(e.max(e.min(e.add(start, number), last), e.index(0)));
+    SmallVector<Value> values = itemsAt(place, positions);
+    for (auto [number, exists, value] : llvm::zip_equal(numbers, exist, values))
+      e.when(exists, [&, number = number, value = value] {
+        e.store(value, items,
+                {e.div(number, width), e.add(rest(number, width), shift), place.lane});
+      });
+    return Emitter::Values{};
+  };
+  inBatches(place.part, e.index(sizes.held * width), e.index(sizes.parts()), {}, body);
+}
+
+/// Each row of the grid, as the sums of its segments: from shared memory if all of it lies there.
+void GridBlock::sumRows(const Place &place) {
+  int64_t width = tiles.columns.extent, shift = sizes.segments == 1 ? 0 : tiles.columns.before;
+  Value extents[] = {e.index(tiles.rows.extent), e.index(sizes.segments)};
+  Value pieces = e.index(tiles.rows.extent * sizes.segments);
+  e.loop(place.part, pieces, e.index(sizes.parts()), [&](Value piece) {
+    SmallVector<Value> at = delinearize(e, piece, extents);
+    Value start = e.mul(at[0], width), first = e.mul(at[1], sizes.own);
+    Value end = e.min(e.add(first, sizes.own), e.index(width));
+    // Beyond the last item there is nothing to add.
+    end = e.min(end, e.sub(count, start));
+    auto body = [&](ArrayRef<Value> columns, ArrayRef<Value> exist, ValueRange carried) {
+      SmallVector<Value> numbers;
+      for (Value x : columns)
+        numbers.push_back(sizes.holdAll(tiles)
+                              ? e.load(items, {at[0], e.add(x, shift), place.lane}, 0)
+                              : e.add(start, x));
+      if (!sizes.holdAll(tiles))
+        numbers = itemsAt(place, numbers);
+      Value sum = carried[0];
+      for (auto [number, exists] : llvm::zip_equal(numbers, exist))
+        sum = e.fadd(sum, e.select(exists, number, none()));
+      return Emitter::Values{sum};
+    };
+    Value sum = inBatches(first, end, e.index(1), none(), body)[0];
+    e.store(sum, rowSums, {at[0], at[1], place.lane});
+  });
+}
+
+/// For each row the sum of the rows that its windows do not reach. Each is summed on its own: a
+/// running sum would keep all other threads waiting.
+void GridBlock::sumOtherRows(const Place &place) {
+  Value height = e.index(tiles.rows.extent), zero = e.index(0);
+  auto add = [&](Value first, Value last, Value sum) {
+    return e.loop(first, last, e.index(1), sum, [&](Value row, ValueRange carried) {
+      Value sum = carried[0];
+      for (int64_t segment = 0; segment < sizes.segments; ++segment)
+        sum = e.fadd(sum, e.load(rowSums, {row, e.index(segment), place.lane}, 0));
+      return Emitter::Values{sum};
+    })[0];
+  };
+  e.loop(place.part, height, e.index(sizes.parts()), [&](Value row) {
+    Value sum = add(zero, e.sub(row, e.index(tiles.rows.before)), none());
+    sum = add(e.add(row, tiles.rows.after + 1), height, sum);
+    e.store(sum, otherRows, {row, place.lane});
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// A block
+//===----------------------------------------------------------------------===//
+
+void GridBlock::fast() {
+  bool holdAll = sizes.holdAll(tiles);
+  Value zero = e.index(0);
+  forEachThread(e, kBlockThreads, [&](Value thread) {
+    makeWeights(thread);
+    if (sizes.segments > 1)
+      clear(thread);
+  });
+  if (holdAll)
+    forEachPlace([&](const Place &place) { fill(place, zero); });
+  forEachPlace([&](const Place &place) {
+    sumRows(place);
+    if (holdAll)
+      sumEdges(place);
+  });
+  forEachPlace([&](const Place &place) { sumOtherRows(place); });
+  e.loop(zero, e.index(tiles.rows.extent), e.index(sizes.tile), [&](Value firstRow) {
+    if (!holdAll) {
+      Value first = e.sub(firstRow, e.index(tiles.rows.before));
+      forEachPlace([&](const Place &place) { fill(place, first); });
+      if (sizes.segments > 1)
+        forEachPlace([&](const Place &place) { sumEdges(place); });
+    }
+    forEachPlace([&](const Place &place) { multiply(place, firstRow); });
+    forEachPlace([&](const Place &place) { finish(place, firstRow); });
+    if (tiles.share)
+      finishHeads(firstRow);
+  });
+}
+
+/// Channels and heads that exist, at all positions.
+void GridBlock::exact() {
+  forEachPlace([&](const Place &place) {
+    LaneEmitter group = place.group;
+    auto forEach = [&](llvm::function_ref<void(Value)> body) {
+      Value length = e.index(tiles.rows.extent * tiles.columns.extent);
+      e.loop(place.part, length, e.index(sizes.parts()), body);
+      return Emitter::Values{};
+    };
+    e.when(place.exists, [&] {
+      e.branch(
+          place.isChannel, {}, [&] { return forEach([&](Value t) { tiles.exact(group, t); }); },
+          [&] {
+            if (!tiles.exactHead)
+              return Emitter::Values{};
+            return forEach([&](Value t) { tiles.exactHead(group, t); });
+          });
+    });
+  });
+}
+
+void GridBlock::visit() {
+  forEachPlace([&](const Place &place) {
+    LaneEmitter group = place.group;
+    Value length = e.index(tiles.rows.extent * tiles.columns.extent);
+    e.when(both(place.isChannel, place.exists), [&] {
+      e.loop(place.part, length, e.index(sizes.parts()), [&](Value t) { tiles.visit(group, t); });
+    });
+  });
+}
+
+void GridBlock::run(ArrayRef<Value> block) {
+  batch = block[0];
+  firstChannel = e.mul(block[1], sizes.width);
+  firstHead = e.div(firstChannel, tiles.perHead);
+  count = tiles.items(batch);
+  if (tiles.visit)
+    visit();
+  auto without = [](llvm::function_ref<void()> body) {
+    body();
+    return Emitter::Values{};
+  };
+  e.branch(
+      findLargest(), {}, [&] { return without([&] { fast(); }); },
+      [&] { return without([&] { exact(); }); });
+}
+
+void GridTiles::run(Emitter &e) const {
+  GridSizes sizes = *GridSizes::choose(*this);
+  GridBlock block(*this, sizes, e);
+  setResidentBlocks(e, kResident);
+  int64_t blocks = (channels + sizes.width - 1) / sizes.width;
+  forEachBlock(e, {batches, e.index(blocks)}, [&](ArrayRef<Value> index) { block.run(index); });
+}

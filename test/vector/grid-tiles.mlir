@@ -1,0 +1,102 @@
+// RUN: aft-opt %s -split-input-file -aft-kernels -aft-tile=target=cuda -aft-vector=target=cuda | FileCheck %s
+
+// All of the grid lies in shared memory, for 16 channels and 16 heads, filled once. A thread
+// has a row of 14 columns: a row of the filter costs 124 multiplications and additions, and
+// the 14 sums of columns of what is left and right of windows.
+// CHECK-LABEL: func.func private @kernel_0_conv(
+// CHECK-DAG: memref.alloca() : memref<256x14xf32>
+// CHECK-DAG: memref.alloc() : memref<14x14x32xf32>
+// CHECK-DAG: memref.alloc() : memref<121x16xf32>
+// CHECK: scf.forall (%{{.*}}, %{{.*}}) in (%{{.*}}, 4) {
+// Where the filters are moderate:
+// CHECK: %[[MODERATE:.*]] = arith.cmpf olt, %{{.*}}, %cst{{.*}} : f32
+// CHECK: scf.if %[[MODERATE]] {
+// CHECK: memref.store {{.*}} memref<14x14x32xf32>
+// CHECK: scf.for %{{.*}} = %c0 to %c14 step %c8 {
+// CHECK-NOT: memref.store {{.*}} memref<14x14x32xf32>
+// CHECK: scf.for %{{.*}} iter_args
+// CHECK-COUNT-14: memref.load {{.*}} memref<14x14x32xf32>
+// CHECK-NOT: memref.load {{.*}} memref<14x14x32xf32>
+// CHECK: scf.yield
+// Else pair by pair.
+// CHECK: } else {
+// CHECK-NOT: memref<14x14x32xf32>
+// CHECK: } {mapping = [#gpu.block<y>, #gpu.block<x>]}
+func.func @main(%q: tensor<?x?x64xf32>, %k: tensor<?x?x64xf32>, %v: tensor<?x?x64xf32>, %f: tensor<64x11x11xf32>) -> tensor<?x?x64xf32> {
+  %y = aft.conv %q, %k, %v, %f grid = [14, 14] : (tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<64x11x11xf32>) -> tensor<?x?x64xf32>
+  return %y : tensor<?x?x64xf32>
+}
+
+// -----
+
+// What the keys of a head add to its denominator lies there once for its 6 channels.
+// CHECK-LABEL: func.func private @kernel_0_conv(
+// CHECK-DAG: memref.alloc() : memref<14x14x28xf32>
+// CHECK-DAG: memref.alloc() : memref<121x4xf32>
+func.func @main(%q: tensor<?x?x48xf32>, %k: tensor<?x?x8xf32>, %v: tensor<?x?x48xf32>, %f: tensor<8x11x11xf32>) -> tensor<?x?x48xf32> {
+  %y = aft.conv %q, %k, %v, %f grid = [14, 14] : (tensor<?x?x48xf32>, tensor<?x?x8xf32>, tensor<?x?x48xf32>, tensor<8x11x11xf32>) -> tensor<?x?x48xf32>
+  return %y : tensor<?x?x48xf32>
+}
+
+// -----
+
+// Tiles of 5 rows of a larger grid, with the 2 beside them and zeros around; three threads share
+// a row, and what is left and right of what the windows of each reach is summed before.
+// CHECK-LABEL: func.func private @kernel_0_conv(
+// CHECK-DAG: memref.alloca() : memref<256x14xf32>
+// CHECK-DAG: memref.alloc() : memref<7x44x16xf32>
+// CHECK-DAG: memref.alloc() : memref<2x7x3x16xf32>
+// CHECK: scf.for %{{.*}} = %c0 to %c12 step %c5 {
+// CHECK: memref.store {{.*}} memref<7x44x16xf32>
+// CHECK-COUNT-2: memref.store {{.*}} memref<2x7x3x16xf32>
+// CHECK: scf.for %{{.*}} iter_args
+// CHECK-COUNT-16: memref.load {{.*}} memref<7x44x16xf32>
+// CHECK-NOT: memref.load {{.*}} memref<7x44x16xf32>
+// CHECK: scf.yield
+func.func @main(%q: tensor<?x?x64xf32>, %k: tensor<?x?x64xf32>, %v: tensor<?x?x64xf32>, %f: tensor<64x3x3xf32>) -> tensor<?x?x64xf32> {
+  %y = aft.conv %q, %k, %v, %f grid = [12, 40] : (tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<64x3x3xf32>) -> tensor<?x?x64xf32>
+  return %y : tensor<?x?x64xf32>
+}
+
+// -----
+
+// Without room for a row, and on grids of three dimensions, pair by pair.
+// CHECK-LABEL: func.func private @kernel_0_conv(
+// CHECK-NOT: memref.alloc
+// CHECK: return
+func.func @main(%q: tensor<?x?x64xf32>, %k: tensor<?x?x64xf32>, %v: tensor<?x?x64xf32>, %f: tensor<64x3x3xf32>) -> tensor<?x?x64xf32> {
+  %y = aft.conv %q, %k, %v, %f grid = [4, 4000] : (tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<64x3x3xf32>) -> tensor<?x?x64xf32>
+  return %y : tensor<?x?x64xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func private @kernel_0_conv(
+// CHECK-NOT: memref.alloc
+// CHECK: return
+func.func @main(%q: tensor<?x?x64xf32>, %k: tensor<?x?x64xf32>, %v: tensor<?x?x64xf32>, %f: tensor<64x3x3x3xf32>) -> tensor<?x?x64xf32> {
+  %y = aft.conv %q, %k, %v, %f grid = [3, 4, 4] : (tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<64x3x3x3xf32>) -> tensor<?x?x64xf32>
+  return %y : tensor<?x?x64xf32>
+}
+
+// -----
+
+// dk and dv: items are queries, G of each of 24 channels and G R summed over each of 4 heads.
+// What the channels of a head share is summed for dk. One grid of blocks besides that of the
+// filter's gradient.
+// CHECK-LABEL: func.func private @kernel_0_conv_grad(
+// CHECK-DAG: memref.alloc() : memref<14x14x28xf32>
+// CHECK-DAG: memref.alloc() : memref<{{.*}}x14x24xf32>
+// CHECK: scf.forall (%{{.*}}, %{{.*}}) in (%{{.*}}, 2) {
+// CHECK: memref.store {{.*}} memref<{{.*}}x14x24xf32>
+// CHECK: memref.load {{.*}} memref<{{.*}}x14x24xf32>
+// CHECK: memref.store {{.*}} memref<?x?x8xf32>
+// CHECK: } {mapping = [#gpu.block<y>, #gpu.block<x>]}
+// CHECK: scf.forall (%{{.*}}, %{{.*}}) in (8, 121) {
+// CHECK-NOT: #gpu.block
+// CHECK: } {mapping = [#gpu.block<y>, #gpu.block<x>]}
+// CHECK-NEXT: return
+func.func @main(%dy: tensor<?x?x48xf32>, %k: tensor<?x?x8xf32>, %f: tensor<8x11x11xf32>, %r: tensor<?x?x48xf32>, %z: tensor<?x?x8xf32>) -> (tensor<?x?x48xf32>, tensor<?x?x8xf32>, tensor<?x?x48xf32>, tensor<8x11x11xf32>) {
+  %g:4 = aft.conv_grad %dy, %dy, %k, %dy, %f, %r, %z grid = [14, 14] : (tensor<?x?x48xf32>, tensor<?x?x48xf32>, tensor<?x?x8xf32>, tensor<?x?x48xf32>, tensor<8x11x11xf32>, tensor<?x?x48xf32>, tensor<?x?x8xf32>) -> (tensor<?x?x48xf32>, tensor<?x?x8xf32>, tensor<?x?x48xf32>, tensor<8x11x11xf32>)
+  return %g#0, %g#1, %g#2, %g#3 : tensor<?x?x48xf32>, tensor<?x?x8xf32>, tensor<?x?x48xf32>, tensor<8x11x11xf32>
+}
