@@ -28,6 +28,8 @@ using namespace aft;
 static constexpr int64_t kStackBytes = 4 << 20;
 /// What each thread of a block may keep beside registers.
 static constexpr int64_t kThreadBytes = 1 << 10;
+/// More than a machine has addresses for; sums of so many bytes do not wrap around.
+static constexpr int64_t kMostBytes = int64_t(1) << 48;
 
 namespace {
 
@@ -234,9 +236,47 @@ static LogicalResult checkLowered(ModuleOp module, Phase phase) {
   return failure(result.wasInterrupted());
 }
 
+/// Whether what is known of a type's size is more than there can be. What is known only at run
+/// time is looked at by plans.
+static bool isTooLarge(Type type) {
+  auto shaped = dyn_cast<ShapedType>(type);
+  if (!shaped || !shaped.hasRank() || llvm::is_contained(shaped.getShape(), 0) ||
+      !shaped.getElementType().isIntOrIndexOrFloat())
+    return false;
+  Type element = shaped.getElementType();
+  int64_t bytes = llvm::divideCeil(element.isIndex() ? 64 : element.getIntOrFloatBitWidth(), 8);
+  for (int64_t extent : shaped.getShape())
+    if (!ShapedType::isDynamic(extent) &&
+        (__builtin_mul_overflow(bytes, extent, &bytes) || bytes > kMostBytes))
+      return true;
+  return false;
+}
+
+static LogicalResult checkSizes(func::FuncOp function) {
+  WalkResult result = function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    auto refuse = [&](Type type) {
+      op->emitError() << "needs more memory than there can be for " << type;
+      return WalkResult::interrupt();
+    };
+    for (Type type : op->getResultTypes())
+      if (isTooLarge(type))
+        return refuse(type);
+    if (op == function)
+      for (Type type : function.getArgumentTypes())
+        if (isTooLarge(type))
+          return refuse(type);
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
 LogicalResult aft::checkPhase(ModuleOp module, Phase phase, bool threadBlocks) {
   if (phase == Phase::LLVM || phase == Phase::NVVM)
     return checkLowered(module, phase);
+  if (phase == Phase::Graph || phase == Phase::Kernels)
+    for (func::FuncOp function : module.getOps<func::FuncOp>())
+      if (failed(checkSizes(function)))
+        return failure();
   for (func::FuncOp function : module.getOps<func::FuncOp>())
     if (!function.isExternal() &&
         failed(FunctionCheck(function, phase, roleOf(function), threadBlocks).run()))

@@ -56,6 +56,10 @@ regionBytes(mlir::ImplicitLocOpBuilder &b, HostPlan &plan,
 mlir::Value regionUnits(mlir::ImplicitLocOpBuilder &b, const ArenaRegion &region,
                         ExtentCloner &extents);
 
+/// Whether one of the sums and products of a block, in which the builder is at the end, does not
+/// fit 64 bits; null where there are none.
+mlir::Value emitOverflow(mlir::ImplicitLocOpBuilder &b, mlir::Block &block);
+
 /// Makes @name.plan. `messages` collects the shape checks of the module.
 mlir::LogicalResult emitPlan(HostPlan &plan,
                              llvm::SmallVectorImpl<std::string> &messages);

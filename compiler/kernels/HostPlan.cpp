@@ -141,7 +141,18 @@ FailureOr<SmallVector<Value>> aft::regionBytes(ImplicitLocOpBuilder &b,
 // Plan function
 //===----------------------------------------------------------------------===//
 
-/// 0, or 1 + the index of the first check that fails.
+/// 1 + the index of a message.
+static int64_t codeOf(HostPlan &plan, StringRef message,
+                      SmallVectorImpl<std::string> &messages) {
+  std::string text = (plan.source.getName() + ": " + message).str();
+  auto it = llvm::find(messages, text);
+  int64_t index = std::distance(messages.begin(), it);
+  if (it == messages.end())
+    messages.push_back(text);
+  return 1 + index;
+}
+
+/// 0, or the code of the first check that fails.
 static FailureOr<Value> emitChecks(ImplicitLocOpBuilder &b, HostPlan &plan,
                                    ExtentCloner &extents,
                                    SmallVectorImpl<std::string> &messages) {
@@ -150,17 +161,11 @@ static FailureOr<Value> emitChecks(ImplicitLocOpBuilder &b, HostPlan &plan,
     Value holds = extents.exact(assertion.getArg());
     if (!holds)
       return failure();
-    std::string text =
-        (plan.source.getName() + ": " + assertion.getMsg()).str();
-    auto it = llvm::find(messages, text);
-    int64_t index = std::distance(messages.begin(), it);
-    if (it == messages.end())
-      messages.push_back(text);
-    conditions.push_back({holds, index});
+    conditions.push_back({holds, codeOf(plan, assertion.getMsg(), messages)});
   }
   Value result = b.create<arith::ConstantIndexOp>(0);
-  for (auto [holds, index] : llvm::reverse(conditions)) {
-    Value code = b.create<arith::ConstantIndexOp>(1 + index);
+  for (auto [holds, number] : llvm::reverse(conditions)) {
+    Value code = b.create<arith::ConstantIndexOp>(number);
     result = b.create<arith::SelectOp>(holds, result, code);
   }
   return result;
@@ -210,6 +215,12 @@ LogicalResult aft::emitPlan(HostPlan &plan,
   for (Value bytes : *regions)
     total = b.createOrFold<arith::AddIOp>(total, bytes);
   b.create<memref::StoreOp>(total, block->getArgument(2), zero);
+  // Before all other checks, which read what has wrapped around.
+  if (Value overflows = emitOverflow(b, *block)) {
+    Value code = b.create<arith::ConstantIndexOp>(
+        codeOf(plan, "sizes of tensors are larger than 64 bits can count", messages));
+    result = b.create<arith::SelectOp>(overflows, code, *result).getResult();
+  }
   b.create<func::ReturnOp>(*result);
   return success();
 }

@@ -69,9 +69,71 @@ func.func @window(%k: tensor<2x4x9xf32>, %v: tensor<2x4x9xf32>, %f: tensor<4x5xf
 #x = affine_map<(b, h, t, s) -> (b, h, s)>
 #y = affine_map<(b, h, t, s) -> (b, h, t)>
 
-// Distances of 3 and more are taken for 2, so that the bias is 0 nowhere, and no filter.
+// The same of a table that counts from the key to the query: t - t'.
+// CHECK-LABEL: func.func @backwards(
+// CHECK: tensor.extract %arg2
+// CHECK: aft.conv {{.*}} gate = none : (tensor<2x9x4xf32>, tensor<2x9x4xf32>, tensor<2x9x4xf32>, tensor<4x5xf32>) -> tensor<2x9x4xf32>
+// CHECK: return
+func.func @backwards(%k: tensor<2x4x9xf32>, %v: tensor<2x4x9xf32>, %f: tensor<4x5xf32>) -> tensor<2x4x9xf32> {
+  %zero = arith.constant 0.0 : f32
+  %low = arith.constant 0xFF800000 : f32
+  %ew = tensor.empty() : tensor<4x9x9xf32>
+  %bias = linalg.generic {indexing_maps = [#hts], iterator_types = ["parallel", "parallel", "parallel"]} outs(%ew : tensor<4x9x9xf32>) {
+  ^bb0(%o: f32):
+    %ch = linalg.index 0 : index
+    %t = linalg.index 1 : index
+    %s = linalg.index 2 : index
+    %d = arith.subi %s, %t : index
+    %c2 = arith.constant 2 : index
+    %m2 = arith.constant -2 : index
+    %c4 = arith.constant 4 : index
+    %c0 = arith.constant 0 : index
+    %apart = arith.subi %t, %s : index
+    %place = arith.addi %apart, %c2 : index
+    %most = arith.minsi %place, %c4 : index
+    %inside = arith.maxsi %most, %c0 : index
+    %found = tensor.extract %f[%ch, %inside] : tensor<4x5xf32>
+    %above = arith.cmpi sle, %d, %c2 : index
+    %below = arith.cmpi sge, %d, %m2 : index
+    %near = arith.andi %above, %below : i1
+    %x = arith.select %near, %found, %zero : f32
+    linalg.yield %x : f32
+  } -> tensor<4x9x9xf32>
+  %e3 = tensor.empty() : tensor<2x4x9xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e3 : tensor<2x4x9xf32>) -> tensor<2x4x9xf32>
+  %keys = linalg.exp ins(%k : tensor<2x4x9xf32>) outs(%e3 : tensor<2x4x9xf32>) -> tensor<2x4x9xf32>
+  %kv = linalg.mul ins(%keys, %v : tensor<2x4x9xf32>, tensor<2x4x9xf32>) outs(%e3 : tensor<2x4x9xf32>) -> tensor<2x4x9xf32>
+  %weights = linalg.exp ins(%bias : tensor<4x9x9xf32>) outs(%ew : tensor<4x9x9xf32>) -> tensor<4x9x9xf32>
+  %n = linalg.generic {indexing_maps = [#w, #x, #y], iterator_types = ["parallel", "parallel", "parallel", "reduction"]} ins(%weights, %kv : tensor<4x9x9xf32>, tensor<2x4x9xf32>) outs(%init : tensor<2x4x9xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %p = arith.mulf %a, %b : f32
+    %r = arith.addf %o, %p : f32
+    linalg.yield %r : f32
+  } -> tensor<2x4x9xf32>
+  %z = linalg.generic {indexing_maps = [#w, #x, #y], iterator_types = ["parallel", "parallel", "parallel", "reduction"]} ins(%weights, %keys : tensor<4x9x9xf32>, tensor<2x4x9xf32>) outs(%init : tensor<2x4x9xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %p = arith.mulf %a, %b : f32
+    %r = arith.addf %o, %p : f32
+    linalg.yield %r : f32
+  } -> tensor<2x4x9xf32>
+  // expected-remark @below {{raised to aft.conv}}
+  %y = linalg.div ins(%n, %z : tensor<2x4x9xf32>, tensor<2x4x9xf32>) outs(%e3 : tensor<2x4x9xf32>) -> tensor<2x4x9xf32>
+  return %y : tensor<2x4x9xf32>
+}
+
+// -----
+
+#hts = affine_map<(h, t, s) -> (h, t, s)>
+#ts = affine_map<(h, t, s) -> (t, s)>
+#h = affine_map<(h, t, s) -> (h)>
+#w = affine_map<(b, h, t, s) -> (h, t, s)>
+#x = affine_map<(b, h, t, s) -> (b, h, s)>
+#y = affine_map<(b, h, t, s) -> (b, h, t)>
+
+// Distances of 3 and more are taken for 2: the places do not follow the taps one by one.
 // CHECK-LABEL: func.func @clamped(
-// CHECK: aft.full
+// CHECK: tensor.extract %arg2
+// CHECK: aft.conv {{.*}} tensor<4x17xf32>) -> tensor<2x9x4xf32>
 // CHECK: return
 func.func @clamped(%k: tensor<2x4x9xf32>, %v: tensor<2x4x9xf32>, %f: tensor<4x5xf32>) -> tensor<2x4x9xf32> {
   %zero = arith.constant 0.0 : f32
@@ -109,7 +171,7 @@ func.func @clamped(%k: tensor<2x4x9xf32>, %v: tensor<2x4x9xf32>, %f: tensor<4x5x
     %r = arith.addf %o, %p : f32
     linalg.yield %r : f32
   } -> tensor<2x4x9xf32>
-  // expected-remark @below {{raised to aft.full}}
+  // expected-remark @below {{raised to aft.conv}}
   %y = linalg.div ins(%n, %z : tensor<2x4x9xf32>, tensor<2x4x9xf32>) outs(%e3 : tensor<2x4x9xf32>) -> tensor<2x4x9xf32>
   return %y : tensor<2x4x9xf32>
 }

@@ -2,7 +2,7 @@
 // Three equal layers: every kernel body exists once, and their temporaries share the arena whatever
 // B and T are.
 
-// CHECK: module attributes {aft.checks = []}
+// CHECK: module attributes {aft.checks = ["main: sizes of tensors are larger than 64 bits can count"]}
 // CHECK-COUNT-1: aft.simple
 // CHECK-NOT: aft.simple
 // CHECK-LABEL: func.func @main(

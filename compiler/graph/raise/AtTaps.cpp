@@ -19,16 +19,15 @@ public:
   Expr rewritten(Expr e);
 
 private:
-  using Range = std::pair<int64_t, int64_t>;
   bool isDistance(const Inequality &sum) const;
-  std::optional<Range> rangeOf(const Inequality &sum) const;
+  std::optional<Interval> rangeOf(const Inequality &sum) const;
   std::optional<bool> known(Expr condition);
   std::optional<Inequality> placeIn(Expr e);
   std::optional<Index> indexOf(const Inequality &place, int64_t extent) const;
   Expr element(Expr e);
   Expr found(Expr lookup);
+  Expr searched(Expr lookup);
   Expr expanded(Expr e);
-  Expr rebuilt(Expr e, llvm::function_ref<Expr(Expr)> made);
   bool isLinear(Expr e);
 
   Formulas &formulas;
@@ -47,10 +46,10 @@ bool TapRewriter::isDistance(const Inequality &sum) const {
 }
 
 /// The least and the largest value at the taps.
-std::optional<TapRewriter::Range> TapRewriter::rangeOf(const Inequality &sum) const {
+std::optional<Interval> TapRewriter::rangeOf(const Inequality &sum) const {
   if (!isDistance(sum) || !sum.values.empty())
     return std::nullopt;
-  Range range = {sum.number, sum.number};
+  Interval range = {sum.number, sum.number};
   for (auto [var, coefficient] : sum.vars) {
     auto *axis = llvm::find_if(axes, [&, var = var](auto &axis) { return axis.key == var; });
     if (axis != axes.end()) {
@@ -71,7 +70,7 @@ std::optional<bool> TapRewriter::known(Expr condition) {
     return std::nullopt;
   std::optional<Inequality> x = placeIn(condition->operands[0]);
   std::optional<double> limit = normalizer.number(condition->operands[1]);
-  std::optional<Range> range = x && limit ? rangeOf(*x) : std::nullopt;
+  std::optional<Interval> range = x && limit ? rangeOf(*x) : std::nullopt;
   if (!range || (range->first < *limit && range->second >= *limit))
     return std::nullopt;
   return range->second < *limit;
@@ -91,7 +90,7 @@ std::optional<Inequality> TapRewriter::placeIn(Expr e) {
   for (int side : {0, 1}) {
     std::optional<double> limit = normalizer.number(definition->operands[1 - side]);
     std::optional<Inequality> inner = limit ? placeIn(definition->operands[side]) : std::nullopt;
-    std::optional<Range> range = inner ? rangeOf(*inner) : std::nullopt;
+    std::optional<Interval> range = inner ? rangeOf(*inner) : std::nullopt;
     if (range && (isMost ? range->second <= *limit : range->first >= *limit))
       return inner;
   }
@@ -151,10 +150,32 @@ Expr TapRewriter::found(Expr lookup) {
     std::optional<Inequality> place = placeIn(operand);
     std::optional<Index> index = place ? indexOf(*place, type.getDimSize(dim)) : std::nullopt;
     if (!index)
-      return nullptr;
+      return searched(lookup);
     at.push_back(*index);
   }
   return formulas.element(lookup->tensor, at);
+}
+
+/// Where places do not follow the taps one by one, from the first on, they are computed.
+Expr TapRewriter::searched(Expr lookup) {
+  auto type = cast<RankedTensorType>(lookup->tensor.getType());
+  SmallVector<Expr> at;
+  for (auto [dim, operand] : llvm::enumerate(lookup->operands)) {
+    at.push_back(operand);
+    if (!(operand->vars & places))
+      continue;
+    std::optional<Interval> range =
+        aft::raise::rangeOf(normalizer, operand, [&](Expr e) -> std::optional<Interval> {
+          std::optional<Inequality> sum = normalizer.linear(e);
+          return sum ? rangeOf(*sum) : std::nullopt;
+        });
+    if (!range || range->first < 0 || range->second >= type.getDimSize(dim))
+      return nullptr;
+    at.back() = rewritten(operand);
+    if (!at.back())
+      return nullptr;
+  }
+  return formulas.lookup(lookup->tensor, at);
 }
 
 /// The formula for the first query that sees all taps.
@@ -177,25 +198,7 @@ Expr TapRewriter::expanded(Expr e) {
     Expr definition = normalizer.definitionOf(e);
     return definition->kind == Kind::Scalar ? expanded(definition) : nullptr;
   }
-  return rebuilt(e, [&](Expr operand) { return expanded(operand); });
-}
-
-/// The same formula of other operands; null where one of them is.
-Expr TapRewriter::rebuilt(Expr e, llvm::function_ref<Expr(Expr)> made) {
-  SmallVector<Expr> operands;
-  if (!llvm::is_contained({Kind::Scalar, Kind::Scaled, Kind::Log, Kind::LogPower}, e->kind))
-    return nullptr;
-  for (Expr operand : e->operands) {
-    operands.push_back(made(operand));
-    if (!operands.back())
-      return nullptr;
-  }
-  if (e->kind == Kind::Scaled)
-    return formulas.scaled(operands[0], factorOf(e));
-  if (e->kind == Kind::Log)
-    return formulas.log(operands[0]);
-  return e->kind == Kind::LogPower ? formulas.logPower(operands[0], operands[1])
-                                   : formulas.scalar(e->op, operands);
+  return withOperands(formulas, e, [&](Expr operand) { return expanded(operand); });
 }
 
 bool TapRewriter::isLinear(Expr e) {
@@ -227,7 +230,69 @@ Expr TapRewriter::rewritten(Expr e) {
   }
   if (e->kind == Kind::Scalar && isLinear(e))
     return expanded(e);
-  return rebuilt(e, [&](Expr operand) { return rewritten(operand); });
+  return withOperands(formulas, e, [&](Expr operand) { return rewritten(operand); });
+}
+
+std::optional<Interval>
+aft::raise::rangeOf(Normalizer &normalizer, Expr e,
+                    llvm::function_ref<std::optional<Interval>(Expr)> leaf) {
+  if (std::optional<Interval> range = leaf(e))
+    return range;
+  e = normalizer.definitionOf(e);
+  if (e->kind != Kind::Scalar)
+    return std::nullopt;
+  auto operand = [&](int number) { return rangeOf(normalizer, e->operands[number], leaf); };
+  if (isa<arith::IndexCastOp, arith::ExtSIOp>(e->op))
+    return operand(0);
+  if (isa<arith::SelectOp>(e->op)) {
+    Expr condition = normalizer.definitionOf(e->operands[0]);
+    std::optional<Interval> then = operand(1), otherwise = operand(2);
+    if (is<arith::CmpIOp>(condition) &&
+        cast<arith::CmpIOp>(condition->op).getPredicate() == arith::CmpIPredicate::slt) {
+      std::optional<Interval> left = rangeOf(normalizer, condition->operands[0], leaf),
+                              right = rangeOf(normalizer, condition->operands[1], leaf);
+      if (left && right && left->second < right->first)
+        return then;
+      if (left && right && left->first >= right->second)
+        return otherwise;
+    }
+    if (!then || !otherwise)
+      return std::nullopt;
+    return Interval(std::min(then->first, otherwise->first),
+                    std::max(then->second, otherwise->second));
+  }
+  if (!isa<arith::AddIOp, arith::SubIOp, arith::MinSIOp, arith::MaxSIOp>(e->op))
+    return std::nullopt;
+  std::optional<Interval> a = operand(0), b = operand(1);
+  if (!a || !b)
+    return std::nullopt;
+  if (isa<arith::AddIOp>(e->op))
+    return Interval(a->first + b->first, a->second + b->second);
+  if (isa<arith::SubIOp>(e->op))
+    return Interval(a->first - b->second, a->second - b->first);
+  if (isa<arith::MinSIOp>(e->op))
+    return Interval(std::min(a->first, b->first), std::min(a->second, b->second));
+  return Interval(std::max(a->first, b->first), std::max(a->second, b->second));
+}
+
+Expr aft::raise::withOperands(Formulas &formulas, Expr e, llvm::function_ref<Expr(Expr)> made) {
+  SmallVector<Expr> operands;
+  if (!llvm::is_contained({Kind::Scalar, Kind::Scaled, Kind::Log, Kind::LogPower, Kind::Lookup},
+                          e->kind))
+    return nullptr;
+  for (Expr operand : e->operands) {
+    operands.push_back(made(operand));
+    if (!operands.back())
+      return nullptr;
+  }
+  if (e->kind == Kind::Lookup)
+    return formulas.lookup(e->tensor, operands);
+  if (e->kind == Kind::Scaled)
+    return formulas.scaled(operands[0], factorOf(e));
+  if (e->kind == Kind::Log)
+    return formulas.log(operands[0]);
+  return e->kind == Kind::LogPower ? formulas.logPower(operands[0], operands[1])
+                                   : formulas.scalar(e->op, operands);
 }
 
 Expr aft::raise::atTaps(Formulas &formulas, Normalizer &normalizer, ArrayRef<Filter::Axis> axes,

@@ -62,7 +62,7 @@ struct Run {
 };
 } // namespace
 
-static std::optional<std::vector<double>> numbersOf(DenseElementsAttr table) {
+std::optional<std::vector<double>> aft::raise::numbersOf(DenseElementsAttr table) {
   std::vector<double> numbers;
   if (table.isSplat() || table.getNumElements() > kNumbers)
     return std::nullopt;
@@ -84,6 +84,23 @@ static std::optional<std::vector<double>> numbersOf(DenseElementsAttr table) {
       return std::nullopt;
   }
   return numbers;
+}
+
+DenseElementsAttr aft::raise::tableOf(RankedTensorType type, ArrayRef<double> numbers) {
+  Type element = type.getElementType();
+  if (auto real = dyn_cast<FloatType>(element)) {
+    bool loses = false;
+    auto rounded = llvm::map_to_vector(numbers, [&](double value) {
+      APFloat number(value);
+      number.convert(real.getFloatSemantics(), APFloat::rmNearestTiesToEven, &loses);
+      return number;
+    });
+    return DenseElementsAttr::get(type, rounded);
+  }
+  return DenseElementsAttr::get(type, llvm::map_to_vector(numbers, [&](double value) {
+                                  return APInt(element.getIntOrFloatBitWidth(),
+                                               static_cast<int64_t>(value), true);
+                                }));
 }
 
 /// Equal but for the rounding of what both were computed by. Infinities and 0 are exact.
@@ -235,23 +252,8 @@ Value DistanceTables::Table::lookUp(ArrayRef<double> values, Type element) {
   SmallVector<int64_t> shape(numbers.slices);
   shape.push_back(numbers.distances());
   auto type = RankedTensorType::get(shape, element);
-  DenseElementsAttr attribute;
-  if (auto real = dyn_cast<FloatType>(element)) {
-    bool loses = false;
-    auto rounded = llvm::map_to_vector(values, [&](double value) {
-      APFloat number(value);
-      number.convert(real.getFloatSemantics(), APFloat::rmNearestTiesToEven, &loses);
-      return number;
-    });
-    attribute = DenseElementsAttr::get(type, rounded);
-  } else {
-    attribute = DenseElementsAttr::get(type, llvm::map_to_vector(values, [&](double value) {
-                                         return APInt(element.getIntOrFloatBitWidth(),
-                                                      static_cast<int64_t>(value), true);
-                                       }));
-  }
   Location loc = constant.getLoc();
-  auto table = after(last).create<arith::ConstantOp>(loc, attribute);
+  auto table = after(last).create<arith::ConstantOp>(loc, tableOf(type, values));
   made.push_back(table);
   last = table;
   return generic(element, [&](OpBuilder &b, Value distance, ValueRange slice) -> Value {

@@ -8,11 +8,18 @@
 #define AFT_COMPILER_GRAPH_RAISE_DISTANCES_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinAttributes.h"
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace aft::raise {
+
+/// The numbers of a constant, row by row; nothing where they are all the same, too many, or none
+/// that a double tells apart.
+std::optional<std::vector<double>> numbersOf(mlir::DenseElementsAttr table);
+mlir::DenseElementsAttr tableOf(mlir::RankedTensorType type, llvm::ArrayRef<double> numbers);
 
 class DistanceTables {
 public:

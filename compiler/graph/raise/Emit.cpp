@@ -203,7 +203,9 @@ static Value createMixer(Emitter &emitter, const MixerMatch &match, const Operan
         ->getResult(0);
   if (match.filter) {
     DenseI64ArrayAttr grid;
-    if (match.filter->axes.size() > 1)
+    if (!match.filter->grid.empty())
+      grid = builder.getDenseI64ArrayAttr(match.filter->grid);
+    else if (match.filter->axes.size() > 1)
       grid = builder.getDenseI64ArrayAttr(llvm::map_to_vector(
           match.filter->queries(), [&](int var) { return emitter.formulas.staticExtent(var); }));
     return builder

@@ -106,7 +106,7 @@ void Emitter::chooseElement(const MixerMatch &match) {
 }
 
 bool Emitter::collect(Expr e, SmallVectorImpl<Expr> &elements) {
-  if (e->kind == Kind::Sum || e->kind == Kind::Inside || e->kind == Kind::Lookup)
+  if (e->kind == Kind::Sum || e->kind == Kind::Inside)
     return false;
   if (e->kind == Kind::Element && isa<RankedTensorType>(e->tensor.getType()) &&
       llvm::none_of(elements, [&](Expr known) { return same(known, e); }))
@@ -137,6 +137,16 @@ Value Emitter::scalar(OpBuilder &builder, Expr e, ArrayRef<Expr> elements, Value
     Value index = builder.create<linalg::IndexOp>(
         loc, std::distance(order.begin(), llvm::find(order, place.var)));
     return place.offset == 0 ? index : builder.create<arith::AddIOp>(loc, index, number);
+  }
+  if (e->kind == Kind::Lookup) {
+    SmallVector<Value> places;
+    for (Expr operand : e->operands) {
+      places.push_back(scalar(builder, operand, elements, arguments, order));
+      if (!places.back().getType().isIndex())
+        places.back() =
+            builder.create<arith::IndexCastOp>(loc, builder.getIndexType(), places.back());
+    }
+    return builder.create<tensor::ExtractOp>(loc, e->tensor, places);
   }
   if (e->kind == Kind::Element) {
     for (auto [known, argument] : llvm::zip(elements, arguments))

@@ -1,6 +1,7 @@
 //===- Filter.cpp - Biases that are the filter of a convolution -------------===//
 
 #include "compiler/graph/raise/Match.h"
+#include "llvm/ADT/ScopeExit.h"
 
 using namespace mlir;
 using namespace aft;
@@ -209,6 +210,13 @@ bool FilterFinder::run() {
   for (Filter::Axis &axis : filter.axes)
     axis.tap = formulas.newVariable(axis.last - axis.first + 1);
   Expr taps = atTaps(formulas, normalizer, filter.axes, inner);
+  SmallVector<Operation *> made;
+  auto discard = llvm::make_scope_exit([&] {
+    for (Operation *op : made)
+      op->erase();
+  });
+  if (!taps && window.empty() && sums.masks.empty())
+    taps = atGridTaps(formulas, normalizer, filter, inner, made);
   if (!taps)
     return refuse("the bias depends on more than the distance", false);
   if (filter.axes.size() > 1 && !sums.masks.empty())
@@ -222,6 +230,7 @@ bool FilterFinder::run() {
   mixer.key = filter.axes[0].key;
   mixer.keys = keys;
   mixer.bias = {{taps, 1}};
+  discard.release();
   mixer.filter = filter;
   return true;
 }

@@ -18,11 +18,17 @@ struct Filter {
   };
   llvm::SmallVector<Axis, 3> axes; ///< outermost first
   llvm::SmallVector<int> heads;    ///< the channels that keys or the filter depend on
+  /// The extents of a grid along which one query and one key run row by row: those of all axes.
+  llvm::SmallVector<int64_t, 2> grid;
 
   llvm::SmallVector<int> queries() const {
+    if (!grid.empty())
+      return {axes[0].query};
     return llvm::map_to_vector(axes, [](const Axis &axis) { return axis.query; });
   }
   llvm::SmallVector<int> keys() const {
+    if (!grid.empty())
+      return {axes[0].key};
     return llvm::map_to_vector(axes, [](const Axis &axis) { return axis.key; });
   }
 };
@@ -94,6 +100,20 @@ bool findFilter(Formulas &formulas, Normalizer &normalizer, const Sums &sums, Mi
 /// The same formula at one tap of each axis; null where it depends on more than
 /// the distances of keys and queries.
 Expr atTaps(Formulas &formulas, Normalizer &normalizer, llvm::ArrayRef<Filter::Axis> axes, Expr e);
+
+/// The same where keys and queries lie on a grid row by row, and constants tell of what pairs
+/// which number; then the filter has two axes. `made`: constants that the formula reads.
+Expr atGridTaps(Formulas &formulas, Normalizer &normalizer, Filter &filter, Expr e,
+                llvm::SmallVectorImpl<mlir::Operation *> &made);
+
+/// The least and the largest value.
+using Interval = std::pair<int64_t, int64_t>;
+/// What an integer may be, made of what `leaf` knows; nothing where that does not tell.
+std::optional<Interval> rangeOf(Normalizer &normalizer, Expr e,
+                             llvm::function_ref<std::optional<Interval>(Expr)> leaf);
+
+/// The same formula of other operands; null where one of them is, or where it is no computation.
+Expr withOperands(Formulas &formulas, Expr e, llvm::function_ref<Expr(Expr)> made);
 
 /// Which of the variables are the channels where nothing else tells: those of the last dimension
 /// in the values' own order, where they lie side by side.

@@ -119,7 +119,10 @@ void InputCheck::checkIndices(const Tensors &inputs) const {
     // Reading them from a GPU would wait for it.
     if (!ids.is_cpu())
       continue;
-    int64_t high = use.count.at(sizes), low = use.fromEnd ? -high : 0;
+    std::optional<int64_t> count = use.count.at(sizes);
+    TORCH_CHECK(count, "input ", use.input, " is an index for ", use.reader,
+                ", the extent of which overflows at these sizes");
+    int64_t high = *count, low = use.fromEnd ? -high : 0;
     bool isLong = ids.scalar_type() == at::kLong;
     int64_t place = (isLong ? firstOutside<int64_t> : firstOutside<int32_t>)(ids, low, high);
     TORCH_CHECK(place < 0, "input ", use.input, " holds an index out of range for ", use.reader,

@@ -1,11 +1,13 @@
 //===- SizeFormula.cpp - Numbers as formulas over dynamic extents ----------===//
 
+#include "frontends/torch/capture/Checked.h"
 #include "frontends/torch/capture/Sizes.h"
 
 #include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <set>
 
@@ -25,43 +27,91 @@ bool SizeFormula::isConstant() const {
 static int64_t floorDivide(int64_t a, int64_t b) { return a / b - (a % b != 0 && a < 0); }
 
 /// The numerator of a formula.
-static int64_t evaluate(const SizeFormula &formula, const std::vector<int64_t> &sizes) {
-  int64_t total = formula.constant;
+static Checked evaluate(const SizeFormula &formula, const std::vector<int64_t> &sizes) {
+  Checked total = formula.constant;
   for (size_t i = 0; i < sizes.size(); ++i)
-    total += formula.linear[i] * sizes[i];
+    total = total + Checked(formula.linear[i]) * sizes[i];
   for (const SizeFormula::Product &product : formula.products)
-    total += product.factor * sizes[product.first] * sizes[product.second];
+    total = total + Checked(product.factor) * sizes[product.first] * sizes[product.second];
   return total;
 }
 
-int64_t SizeFormula::at(const std::vector<int64_t> &sizes) const {
-  return floorDivide(evaluate(*this, sizes), divisor);
+std::optional<int64_t> SizeFormula::at(const std::vector<int64_t> &sizes) const {
+  std::optional<int64_t> numerator = evaluate(*this, sizes).value();
+  return numerator ? std::optional(floorDivide(*numerator, divisor)) : std::nullopt;
+}
+
+static bool isLowest(int64_t value) { return value == std::numeric_limits<int64_t>::min(); }
+
+/// The sum of what each extent adds alone, by how the numbers rise from the first run on.
+static std::optional<SizeFormula> fitLinear(const std::vector<int64_t> &values,
+                                            const std::vector<int64_t> &base,
+                                            const std::vector<int64_t> &steps) {
+  size_t count = base.size();
+  SizeFormula formula;
+  std::vector<int64_t> rises(count);
+  for (size_t i = 0; i < count; ++i) {
+    std::optional<int64_t> rise = (Checked(values[1 + i]) - values[0]).value();
+    if (!rise || isLowest(*rise)) // which has no absolute value
+      return std::nullopt;
+    rises[i] = *rise;
+    int64_t divisor = std::abs(steps[i] / std::gcd(rises[i], steps[i]));
+    if (divisor > kLargestDivisor)
+      return std::nullopt;
+    formula.divisor = std::lcm(formula.divisor, divisor);
+    if (formula.divisor > kLargestDivisor)
+      return std::nullopt;
+  }
+  Checked constant = Checked(values[0]) * formula.divisor;
+  for (size_t i = 0; i < count; ++i) {
+    std::optional<int64_t> factor = (Checked(rises[i]) * formula.divisor / steps[i]).value();
+    if (!factor)
+      return std::nullopt;
+    formula.linear.push_back(*factor);
+    constant = constant - Checked(*factor) * base[i];
+  }
+  if (!constant.value())
+    return std::nullopt;
+  formula.constant = *constant.value();
+  return formula;
+}
+
+/// `formula` and a product of two extents, which is 0 where only one of them changes.
+static std::optional<SizeFormula> withProduct(SizeFormula formula, size_t i, size_t j,
+                                              Checked missing, const std::vector<int64_t> &base,
+                                              const std::vector<int64_t> &sizes) {
+  std::optional<int64_t> area = (Checked(sizes[i] - base[i]) * Checked(sizes[j] - base[j])).value();
+  std::optional<int64_t> factor = area ? (missing / *area).value() : std::nullopt;
+  if (!factor || (Checked(*factor) * *area).value() != missing.value())
+    return std::nullopt;
+  std::optional<int64_t> first = (Checked(formula.linear[i]) - Checked(*factor) * base[j]).value();
+  std::optional<int64_t> second = (Checked(formula.linear[j]) - Checked(*factor) * base[i]).value();
+  std::optional<int64_t> constant =
+      (Checked(formula.constant) + Checked(*factor) * base[i] * base[j]).value();
+  if (!first || !second || !constant)
+    return std::nullopt;
+  formula.products.push_back({static_cast<int>(i), static_cast<int>(j), *factor});
+  formula.linear[i] = *first;
+  formula.linear[j] = *second;
+  formula.constant = *constant;
+  return formula;
 }
 
 /// A formula for the numbers that the runs show, in their order.
 std::optional<SizeFormula> Capture::fit(const std::vector<int64_t> &values) const {
   size_t count = dynamicExtents.size();
-  SizeFormula formula;
-  formula.linear.assign(count, 0);
-  formula.constant = values[0];
+  SizeFormula same;
+  same.linear.assign(count, 0);
+  same.constant = values[0];
   if (std::all_of(values.begin(), values.end(), [&](int64_t v) { return v == values[0]; }))
-    return formula;
+    return same;
   const std::vector<int64_t> &base = runs[0].sizes;
-  std::vector<int64_t> rises(count), steps(count);
-  for (size_t i = 0; i < count; ++i) {
-    rises[i] = values[1 + i] - values[0];
+  std::vector<int64_t> steps(count);
+  for (size_t i = 0; i < count; ++i)
     steps[i] = runs[1 + i].sizes[i] - base[i];
-    int64_t shared = std::gcd(rises[i], steps[i]);
-    formula.divisor = std::lcm(formula.divisor, steps[i] / shared);
-    if (std::abs(formula.divisor) > kLargestDivisor)
-      return std::nullopt;
-  }
-  formula.divisor = std::abs(formula.divisor);
-  formula.constant = values[0] * formula.divisor;
-  for (size_t i = 0; i < count; ++i) {
-    formula.linear[i] = rises[i] * formula.divisor / steps[i];
-    formula.constant -= formula.linear[i] * base[i];
-  }
+  std::optional<SizeFormula> formula = fitLinear(values, base, steps);
+  if (!formula)
+    return std::nullopt;
   auto holds = [&](const SizeFormula &candidate) {
     for (size_t run = 0; run < runs.size(); ++run)
       if (candidate.at(runs[run].sizes) != values[run])
@@ -69,29 +119,22 @@ std::optional<SizeFormula> Capture::fit(const std::vector<int64_t> &values) cons
     return true;
   };
   // A quotient that was rounded down leaves the constant uncertain.
-  for (int64_t shift = 0; shift < formula.divisor; ++shift)
+  for (int64_t shift = 0; shift < formula->divisor; ++shift)
     for (int64_t sign : {1, -1}) {
-      SizeFormula shifted = formula;
-      shifted.constant += sign * shift;
-      if (holds(shifted))
+      std::optional<int64_t> constant = (Checked(formula->constant) + sign * shift).value();
+      SizeFormula shifted = *formula;
+      shifted.constant = constant.value_or(0);
+      if (constant && holds(shifted))
         return shifted;
     }
   // A product shows only where both extents change.
   const std::vector<int64_t> &sizes = runs[1 + count].sizes;
-  int64_t missing = values[1 + count] * formula.divisor - evaluate(formula, sizes);
+  Checked missing = Checked(values[1 + count]) * formula->divisor - evaluate(*formula, sizes);
   for (size_t i = 0; i < count; ++i)
     for (size_t j = i + 1; j < count; ++j) {
-      int64_t area = (sizes[i] - base[i]) * (sizes[j] - base[j]);
-      if (area == 0 || missing % area != 0)
-        continue;
-      int64_t factor = missing / area;
-      SizeFormula candidate = formula;
-      candidate.products.push_back({static_cast<int>(i), static_cast<int>(j), factor});
-      candidate.linear[i] -= factor * base[j];
-      candidate.linear[j] -= factor * base[i];
-      candidate.constant += factor * base[i] * base[j];
-      if (holds(candidate))
-        return candidate;
+      std::optional<SizeFormula> product = withProduct(*formula, i, j, missing, base, sizes);
+      if (product && holds(*product))
+        return product;
     }
   return std::nullopt;
 }

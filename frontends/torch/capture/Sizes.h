@@ -32,7 +32,8 @@ struct SizeFormula {
   };
   std::vector<Product> products;
   bool isConstant() const;
-  int64_t at(const std::vector<int64_t> &sizes) const;
+  /// Nothing where the arithmetic overflows.
+  std::optional<int64_t> at(const std::vector<int64_t> &sizes) const;
 };
 
 /// scale * (product of extents + offset) ^ power, or scale * log(product of

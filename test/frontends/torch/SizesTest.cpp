@@ -2,6 +2,9 @@
 
 #include "NaiveHarness.h"
 
+#include "frontends/torch/capture/Checked.h"
+#include "frontends/torch/capture/Sizes.h"
+
 using namespace aft;
 using namespace aft::test;
 
@@ -53,6 +56,18 @@ TEST(Sizes, WhatCannotFollowIsNamed) {
   EXPECT_NE(message.find("dimension 1 is fixed: the number 'beta' depends on it of aten::softplus"),
             std::string::npos)
       << message;
+}
+
+TEST(Sizes, FormulasThatOverflowAreNothing) {
+  capture::SizeFormula formula;
+  formula.constant = -4;
+  formula.divisor = 2;
+  formula.linear = {int64_t(1) << 58, 3};
+  EXPECT_EQ(formula.at({31, 1}), (int64_t(31) << 57) - 1);
+  EXPECT_EQ(formula.at({-32, 1}), std::nullopt);
+  EXPECT_EQ(formula.at({32, 1}), std::nullopt);
+  formula.products = {{0, 1, int64_t(1) << 32}};
+  EXPECT_EQ(formula.at({1, int64_t(1) << 32}), std::nullopt);
 }
 
 TEST(Buffers, ThatFollowFromTheirPlacesAreKnown) {
@@ -161,4 +176,18 @@ TEST(Buffers, OfOtherNumbersAreRead) {
   auto compiled = compile(norm.ptr(), {x}, withoutCache());
   norm->running_mean.copy_(at::arange(24).to(at::kFloat));
   expectClose(compiled(x), norm->forward(x), 4e-6);
+}
+
+/// What left the 64 bits does not come back by further arithmetic.
+TEST(Checked, OverflowsAreNothing) {
+  using capture::Checked;
+  constexpr int64_t most = std::numeric_limits<int64_t>::max();
+  constexpr int64_t least = std::numeric_limits<int64_t>::min();
+  EXPECT_EQ((Checked(most) - 1 + 1).value(), most);
+  EXPECT_EQ((Checked(-7) * 3 / 2).value(), -10);
+  EXPECT_FALSE((Checked(most) + 1).value());
+  EXPECT_FALSE((Checked(least) - 1).value());
+  EXPECT_FALSE((Checked(int64_t(1) << 62) * 4 - 4).value());
+  EXPECT_FALSE((Checked(least) / -1).value());
+  EXPECT_FALSE((Checked(1) / 0).value());
 }

@@ -1,0 +1,55 @@
+// RUN: aft-opt %s -split-input-file -aft-raise-mixers -canonicalize -cse | FileCheck %s
+// RUN: aft-opt %s -split-input-file -aft-raise-mixers=remarks -verify-diagnostics -o /dev/null
+
+// Constants that hold, for each pair of places on a grid, where a table has the number for how far
+// they are apart.
+
+#ts = affine_map<(h, t, s) -> (t, s)>
+#hts = affine_map<(h, t, s) -> (h, t, s)>
+#w = affine_map<(b, h, t, s) -> (h, t, s)>
+#x = affine_map<(b, h, t, s) -> (b, h, s)>
+#y = affine_map<(b, h, t, s) -> (b, h, t)>
+
+// Two rows of three: 5 * rows apart + columns apart, from the first.
+// CHECK-LABEL: func.func @relative(
+// CHECK-SAME: %[[TABLE:[a-z0-9]+]]: tensor<15x2xf32>)
+// CHECK: %[[PLACES:.*]] = arith.constant dense<{{\[}}[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11, 12, 13, 14]]> : tensor<3x5xi64>
+// CHECK: linalg.generic {{.*}} ins(%[[PLACES]] : tensor<3x5xi64>)
+// CHECK: tensor.extract %[[TABLE]]
+// CHECK: aft.conv {{.*}} grid = [2, 3] gate = none : (tensor<?x6x2xf32>, tensor<?x6x2xf32>, tensor<?x6x2xf32>, tensor<2x3x5xf32>)
+// CHECK: return
+func.func @relative(%k: tensor<?x2x6xf32>, %v: tensor<?x2x6xf32>, %table: tensor<15x2xf32>) -> tensor<?x2x6xf32> {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %k, %c0 : tensor<?x2x6xf32>
+  %places = arith.constant dense<[[7, 8, 9, 12, 13, 14], [6, 7, 8, 11, 12, 13], [5, 6, 7, 10, 11, 12],
+                                  [2, 3, 4, 7, 8, 9], [1, 2, 3, 6, 7, 8], [0, 1, 2, 5, 6, 7]]> : tensor<6x6xi64>
+  %ew = tensor.empty() : tensor<2x6x6xf32>
+  %weights = linalg.generic {indexing_maps = [#ts, #hts], iterator_types = ["parallel", "parallel", "parallel"]} ins(%places : tensor<6x6xi64>) outs(%ew : tensor<2x6x6xf32>) {
+  ^bb0(%place: i64, %o: f32):
+    %h = linalg.index 0 : index
+    %row = arith.index_cast %place : i64 to index
+    %bias = tensor.extract %table[%row, %h] : tensor<15x2xf32>
+    %r = math.exp %bias : f32
+    linalg.yield %r : f32
+  } -> tensor<2x6x6xf32>
+  %e3 = tensor.empty(%n) : tensor<?x2x6xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e3 : tensor<?x2x6xf32>) -> tensor<?x2x6xf32>
+  %keys = linalg.exp ins(%k : tensor<?x2x6xf32>) outs(%e3 : tensor<?x2x6xf32>) -> tensor<?x2x6xf32>
+  %kv = linalg.mul ins(%keys, %v : tensor<?x2x6xf32>, tensor<?x2x6xf32>) outs(%e3 : tensor<?x2x6xf32>) -> tensor<?x2x6xf32>
+  %above = linalg.generic {indexing_maps = [#w, #x, #y], iterator_types = ["parallel", "parallel", "parallel", "reduction"]} ins(%weights, %kv : tensor<2x6x6xf32>, tensor<?x2x6xf32>) outs(%init : tensor<?x2x6xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %p = arith.mulf %a, %b : f32
+    %r = arith.addf %o, %p : f32
+    linalg.yield %r : f32
+  } -> tensor<?x2x6xf32>
+  %below = linalg.generic {indexing_maps = [#w, #x, #y], iterator_types = ["parallel", "parallel", "parallel", "reduction"]} ins(%weights, %keys : tensor<2x6x6xf32>, tensor<?x2x6xf32>) outs(%init : tensor<?x2x6xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %p = arith.mulf %a, %b : f32
+    %r = arith.addf %o, %p : f32
+    linalg.yield %r : f32
+  } -> tensor<?x2x6xf32>
+  // expected-remark @below {{raised to aft.conv}}
+  %out = linalg.div ins(%above, %below : tensor<?x2x6xf32>, tensor<?x2x6xf32>) outs(%e3 : tensor<?x2x6xf32>) -> tensor<?x2x6xf32>
+  return %out : tensor<?x2x6xf32>
+}
