@@ -73,9 +73,31 @@ static std::optional<Pattern> bandOf(const Tensor &matrix) {
   return pattern;
 }
 
+/// Whether numbers stay the same one place further along two dimensions at once.
+static bool isSameAlong(const Tensor &tensor, int64_t a, int64_t b) {
+  int64_t length = tensor.size(a) - 1;
+  return at::equal(tensor.narrow(a, 0, length).narrow(b, 0, length),
+                   tensor.narrow(a, 1, length).narrow(b, 1, length));
+}
+
+/// Whether two dimensions run row by row over a grid, and numbers follow from how many rows and
+/// columns their places are apart.
+static bool isTableOfGrid(const Tensor &tensor, int64_t row, int64_t column) {
+  int64_t length = tensor.size(row);
+  for (int64_t width = 2; width <= length / 2; ++width) {
+    if (length % width != 0)
+      continue;
+    std::vector<int64_t> grid = {length / width, width};
+    Tensor parts = tensor.unflatten(column, grid).unflatten(row, grid);
+    if (isSameAlong(parts, row, column + 1) && isSameAlong(parts, row + 1, column + 2))
+      return true;
+  }
+  return false;
+}
+
 /// Whether the diagonals over two of its dimensions hold a number each, give or take what their
-/// computation rounded; but not the same number everywhere. The program holds the numbers as they
-/// are.
+/// computation rounded, or two of them are places of a grid; but not the same number everywhere.
+/// The program holds the numbers as they are.
 static bool isTableOfDistances(const Tensor &tensor) {
   if (tensor.is_meta() || tensor.is_complex() || tensor.scalar_type() == at::kBool ||
       tensor.numel() < kPlaces * kPlaces || tensor.numel() > kTable)
@@ -88,7 +110,7 @@ static bool isTableOfDistances(const Tensor &tensor) {
         continue;
       Tensor from = wide.narrow(row, 0, length).narrow(column, 0, length),
              to = wide.narrow(row, 1, length).narrow(column, 1, length);
-      if (at::allclose(to, from, /*rtol=*/1e-6, /*atol=*/0))
+      if (at::allclose(to, from, /*rtol=*/1e-6, /*atol=*/0) || isTableOfGrid(wide, row, column))
         return !at::equal(wide, wide.flatten()[0].expand_as(wide));
     }
   return false;

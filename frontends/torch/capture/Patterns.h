@@ -19,7 +19,8 @@ struct Pattern {
   enum class Kind {
     Band,       ///< `inside` where first <= column - row <= last, else `outside`
     Linear,     ///< perRow * row + perColumn * column + start
-    Distances,  ///< `numbers`, in any shape; they follow from how far two places are apart
+    Distances,  ///< `numbers`, in any shape; they follow from how far two places are apart, also
+                ///< on a grid
     NotNegative ///< any numbers but negative ones, in any shape
   };
   Kind kind = Kind::Band;

@@ -201,6 +201,50 @@ class Learned(Computed):
         return -torch.exp(self.p)
 
 
+ROWS, COLUMNS = 3, 4
+
+
+class Window(PerHead):
+    """Swin's relative positions on a grid: a learned table that a buffer of places looks up."""
+
+    def __init__(self):
+        Layer.__init__(self)
+        self.table = nn.Parameter(torch.randn((2 * ROWS - 1) * (2 * COLUMNS - 1), HEADS))
+        at = torch.stack(torch.meshgrid(torch.arange(ROWS), torch.arange(COLUMNS), indexing="ij")).flatten(1)
+        steps = (at[:, :, None] - at[:, None, :]).permute(1, 2, 0) + torch.tensor([ROWS - 1, COLUMNS - 1])
+        self.register_buffer("index", steps[..., 0] * (2 * COLUMNS - 1) + steps[..., 1])
+
+    @property
+    def weights(self):
+        return self.table[self.index.view(-1)].view(LENGTH, LENGTH, -1).permute(2, 0, 1).exp()
+
+
+class Mirrored(PerHead):
+    """LeViT's: the same number to both sides."""
+
+    def __init__(self):
+        Layer.__init__(self)
+        at = [(y, x) for y in range(ROWS) for x in range(COLUMNS)]
+        places = {}
+        index = [places.setdefault((abs(a[0] - b[0]), abs(a[1] - b[1])), len(places)) for a in at for b in at]
+        self.table = nn.Parameter(torch.randn(HEADS, len(places)))
+        self.register_buffer("index", torch.tensor(index).view(LENGTH, LENGTH))
+
+    @property
+    def weights(self):
+        return self.table[:, self.index].exp()
+
+
+class Shuffled(Window):
+    """Places that follow from nothing."""
+
+    raised = "full"
+
+    def __init__(self):
+        super().__init__()
+        self.index = self.index.flatten()[torch.randperm(LENGTH * LENGTH)].view(LENGTH, LENGTH)
+
+
 class Overflowing(Layer):
     """Weights beyond the largest number are that."""
 
@@ -245,4 +289,4 @@ class SlicedWeights(Layer):
 
 FREE = [Overflowing, Slice, SlicedWeights]
 FIXED = [Vision, VisionAttribute, VisionComputed, VisionWhole, Retention, RetentionFilled, Vanishing, Rounded,
-         Bump, ChannelsLast, UsedTwice, Computed, Learned, Alone, Irregular]
+         Bump, ChannelsLast, UsedTwice, Computed, Learned, Alone, Irregular, Window, Mirrored, Shuffled]
