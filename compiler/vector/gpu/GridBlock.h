@@ -57,6 +57,7 @@ private:
   }
   Value none() { return e.number(tiles.accumulation, 0); }
 
+  void combineParts(int64_t parts);
   Value findLargest();
   void makeWeights(Value thread);
   Value secondOf(const Place &place, Value t);

@@ -146,15 +146,37 @@ Emitter::Values GridBlock::inBatches(
 // Heads
 //===----------------------------------------------------------------------===//
 
+/// A warp has the parts of a head.
+void GridBlock::combineParts(int64_t parts) {
+  int64_t warps = kBlockThreads / kWarpThreads;
+  forEachThread(e, kBlockThreads, [&](Value thread) {
+    Value part = rest(thread, kWarpThreads);
+    for (int64_t first = 0; first < sizes.heads; first += warps) {
+      Value head = e.add(e.div(thread, kWarpThreads), first);
+      Value exists = both(e.less(part, e.index(parts)), e.less(head, e.index(sizes.heads)));
+      SmallVector<Value> tops;
+      for (int64_t i = 0; i < 3; ++i) {
+        Value none = i == 0 ? groupAt(e.index(0)).infinity(true) : this->none();
+        Value own = e.branch(
+            exists, {tiles.accumulation},
+            [&] { return Emitter::Values{e.load(largestParts, {e.index(i), part, head}, 0)}; },
+            [&] { return Emitter::Values{none}; })[0];
+        auto kind = i == 0 ? vector::CombiningKind::MAXNUMF : vector::CombiningKind::MAXIMUMF;
+        tops.push_back(reduceInWarp(e, kind, own, kWarpThreads));
+      }
+      e.when(both(exists, e.less(part, e.index(1))), [&] {
+        e.store(groupAt(e.index(0)).finite(tops[0]), largest, {e.index(0), head});
+        e.store(tops[1], largest, {e.index(1), head});
+        e.store(e.fadd(tops[1], tops[2]), largest, {e.index(2), head});
+      });
+    }
+  });
+}
+
 /// The largest exponent and bias of each head; whether all biases are moderate.
 Value GridBlock::findLargest() {
   int64_t parts = std::min(kMostParts, kBlockThreads / sizes.heads);
   Value zero = none(), heads = e.index(sizes.heads);
-  auto at = [&](int64_t number, ArrayRef<Value> place) {
-    SmallVector<Value> all = {e.index(number)};
-    llvm::append_range(all, place);
-    return all;
-  };
   forEachThread(e, parts * sizes.heads, [&](Value thread) {
     Value number = rest(thread, sizes.heads), part = e.div(thread, sizes.heads);
     LaneEmitter group = groupAt(firstChannelOf(number));
@@ -178,34 +200,11 @@ Value GridBlock::findLargest() {
         });
     Value all[] = {top, ends[0], ends[1]};
     for (auto [i, value] : llvm::enumerate(all))
-      e.store(value, largestParts, at(i, {part, number}));
+      e.store(value, largestParts, {e.index(i), part, number});
   });
-  // A warp has the parts of a head.
-  int64_t warps = kBlockThreads / kWarpThreads;
-  forEachThread(e, kBlockThreads, [&](Value thread) {
-    Value part = rest(thread, kWarpThreads);
-    for (int64_t first = 0; first < sizes.heads; first += warps) {
-      Value head = e.add(e.div(thread, kWarpThreads), first);
-      Value exists = both(e.less(part, e.index(parts)), e.less(head, heads));
-      SmallVector<Value> tops;
-      for (int64_t i = 0; i < 3; ++i) {
-        Value none = i == 0 ? groupAt(e.index(0)).infinity(true) : zero;
-        Value own = e.branch(
-            exists, {tiles.accumulation},
-            [&] { return Emitter::Values{e.load(largestParts, at(i, {part, head}), 0)}; },
-            [&] { return Emitter::Values{none}; })[0];
-        auto kind = i == 0 ? vector::CombiningKind::MAXNUMF : vector::CombiningKind::MAXIMUMF;
-        tops.push_back(reduceInWarp(e, kind, own, kWarpThreads));
-      }
-      e.when(both(exists, e.less(part, e.index(1))), [&] {
-        e.store(groupAt(e.index(0)).finite(tops[0]), largest, at(0, {head}));
-        e.store(tops[1], largest, at(1, {head}));
-        e.store(e.fadd(tops[1], tops[2]), largest, at(2, {head}));
-      });
-    }
-  });
+  combineParts(parts);
   Value range = e.loop(e.index(0), heads, e.index(1), zero, [&](Value head, ValueRange carried) {
-    return Emitter::Values{e.fmax(carried[0], e.load(largest, at(2, {head}), 0))};
+    return Emitter::Values{e.fmax(carried[0], e.load(largest, {e.index(2), head}, 0))};
   })[0];
   return isModerateRange(e, range);
 }
