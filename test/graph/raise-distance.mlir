@@ -71,7 +71,7 @@ func.func @window(%k: tensor<2x4x9xf32>, %v: tensor<2x4x9xf32>, %f: tensor<4x5xf
 
 // The same of a table that counts from the key to the query: t - t'.
 // CHECK-LABEL: func.func @backwards(
-// CHECK: tensor.extract %arg2
+// CHECK: aft.embedding
 // CHECK: aft.conv {{.*}} gate = none : (tensor<2x9x4xf32>, tensor<2x9x4xf32>, tensor<2x9x4xf32>, tensor<4x5xf32>) -> tensor<2x9x4xf32>
 // CHECK: return
 func.func @backwards(%k: tensor<2x4x9xf32>, %v: tensor<2x4x9xf32>, %f: tensor<4x5xf32>) -> tensor<2x4x9xf32> {
@@ -132,7 +132,7 @@ func.func @backwards(%k: tensor<2x4x9xf32>, %v: tensor<2x4x9xf32>, %f: tensor<4x
 
 // Distances of 3 and more are taken for 2: the places do not follow the taps one by one.
 // CHECK-LABEL: func.func @clamped(
-// CHECK: tensor.extract %arg2
+// CHECK: aft.embedding
 // CHECK: aft.conv {{.*}} tensor<4x17xf32>) -> tensor<2x9x4xf32>
 // CHECK: return
 func.func @clamped(%k: tensor<2x4x9xf32>, %v: tensor<2x4x9xf32>, %f: tensor<4x5xf32>) -> tensor<2x4x9xf32> {

@@ -14,8 +14,7 @@
 // CHECK-LABEL: func.func @relative(
 // CHECK-SAME: %[[TABLE:[a-z0-9]+]]: tensor<15x2xf32>)
 // CHECK: %[[PLACES:.*]] = arith.constant dense<{{\[}}[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11, 12, 13, 14]]> : tensor<3x5xi64>
-// CHECK: linalg.generic {{.*}} ins(%[[PLACES]] : tensor<3x5xi64>)
-// CHECK: tensor.extract %[[TABLE]]
+// CHECK: aft.embedding %[[PLACES]], %[[TABLE]] : (tensor<3x5xi64>, tensor<15x2xf32>) -> tensor<3x5x2xf32>
 // CHECK: aft.conv {{.*}} grid = [2, 3] gate = none : (tensor<?x6x2xf32>, tensor<?x6x2xf32>, tensor<?x6x2xf32>, tensor<2x3x5xf32>)
 // CHECK: return
 func.func @relative(%k: tensor<?x2x6xf32>, %v: tensor<?x2x6xf32>, %table: tensor<15x2xf32>) -> tensor<?x2x6xf32> {

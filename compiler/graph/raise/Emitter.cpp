@@ -59,6 +59,92 @@ Expr Emitter::plain(Expr e) {
   return formulas.element(slice, place);
 }
 
+/// The one dimension of a table that is looked up; the other one, if any, is read as a whole by
+/// a variable of its own. Nothing where that is not so.
+static std::optional<unsigned> searchedOf(Formulas &formulas, Expr lookup) {
+  auto type = cast<RankedTensorType>(lookup->tensor.getType());
+  if (!isa<FloatType>(type.getElementType()) || type.getRank() > 2)
+    return std::nullopt;
+  if (type.getRank() == 1)
+    return 0;
+  for (unsigned dim : {0, 1}) {
+    Expr other = lookup->operands[1 - dim];
+    if (other->kind != Kind::Variable)
+      continue;
+    Index index = other->place.empty() ? Index::variable(other->var) : other->place[0];
+    if (index.isVariable() && index.parts.empty() && !(lookup->operands[dim]->vars & other->vars) &&
+        formulas.staticExtent(index.var) == type.getDimSize(1 - dim) &&
+        !type.isDynamicDim(1 - dim))
+      return dim;
+  }
+  return std::nullopt;
+}
+
+/// The element of rows that aft.embedding looks up. Unlike tensor.extract it has a derivative.
+Expr Emitter::rowOf(Expr lookup, ArrayRef<int> order) {
+  unsigned dim = *searchedOf(formulas, lookup);
+  Expr row = lookup->operands[dim];
+  SmallVector<int> loops;
+  llvm::copy_if(order, std::back_inserter(loops), [&](int var) { return row->vars >> var & 1; });
+  SmallVector<Expr> elements;
+  collect(row, elements);
+  Type number = rewriter.getI64Type();
+  Value ids = generic(elements, loops, number, [&](OpBuilder &builder, ValueRange arguments) {
+    Value id = scalar(builder, row, elements, arguments, loops);
+    if (id.getType().isIndex())
+      return builder.create<arith::IndexCastOp>(loc, number, id).getResult();
+    return id.getType() == number ? id : builder.create<arith::ExtSIOp>(loc, number, id).getResult();
+  });
+  Value table = lookup->tensor;
+  auto type = cast<RankedTensorType>(table.getType());
+  Type real = type.getElementType();
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(rewriter, loc, table);
+  if (type.getRank() == 1) {
+    sizes.push_back(rewriter.getIndexAttr(1));
+    table = rewriter.create<tensor::ExpandShapeOp>(
+        loc, RankedTensorType::get({type.getDimSize(0), 1}, real), table,
+        ArrayRef<ReassociationIndices>{{0, 1}}, sizes);
+  } else if (dim == 1) {
+    std::swap(sizes[0], sizes[1]);
+    Value init = rewriter.create<tensor::EmptyOp>(loc, sizes, real);
+    table = rewriter.create<linalg::TransposeOp>(loc, table, init, ArrayRef<int64_t>{1, 0})
+                ->getResult(0);
+  }
+  SmallVector<int64_t> shape;
+  Place place;
+  for (int var : loops) {
+    shape.push_back(formulas.staticExtent(var));
+    place.push_back(Index::variable(var));
+  }
+  shape.push_back(cast<RankedTensorType>(table.getType()).getDimSize(1));
+  place.push_back(Index::number(0));
+  if (type.getRank() == 2) {
+    Expr other = lookup->operands[1 - dim];
+    place.back() = other->place.empty() ? Index::variable(other->var) : other->place[0];
+  }
+  Value rows = rewriter.create<EmbeddingOp>(loc, RankedTensorType::get(shape, real), ids, table,
+                                            ValueRange())
+                   ->getResult(0);
+  return formulas.element(rows, place);
+}
+
+/// The same formula with rows looked up before.
+Expr Emitter::withRows(Expr e, ArrayRef<int> order) {
+  if (e->kind == Kind::Lookup)
+    return searchedOf(formulas, e) ? rowOf(e, order) : e;
+  bool changes = false;
+  SmallVector<Expr> operands;
+  for (Expr operand : e->operands) {
+    operands.push_back(withRows(operand, order));
+    changes |= operands.back() != operand;
+  }
+  if (!changes)
+    return e;
+  size_t next = 0;
+  Expr made = withOperands(formulas, e, [&](Expr) { return operands[next++]; });
+  return made ? made : e;
+}
+
 bool Emitter::canWrite(ArrayRef<Power> terms) {
   SmallVector<Expr> elements;
   return llvm::all_of(terms, [&](const Power &term) { return collect(term.base, elements); }) &&
@@ -107,6 +193,9 @@ void Emitter::chooseElement(const MixerMatch &match) {
 
 bool Emitter::collect(Expr e, SmallVectorImpl<Expr> &elements) {
   if (e->kind == Kind::Sum || e->kind == Kind::Inside)
+    return false;
+  // Only constants need no derivative.
+  if (e->kind == Kind::Lookup && !searchedOf(formulas, e) && !matchPattern(e->tensor, m_Constant()))
     return false;
   if (e->kind == Kind::Element && isa<RankedTensorType>(e->tensor.getType()) &&
       llvm::none_of(elements, [&](Expr known) { return same(known, e); }))
@@ -280,10 +369,7 @@ Value Emitter::combined(OpBuilder &builder, ArrayRef<Power> terms, bool adds, do
   return converted(builder, loc, total, element);
 }
 
-Value Emitter::tensor(ArrayRef<Power> terms, bool adds, double number, ArrayRef<int> order) {
-  SmallVector<Expr> elements, plains;
-  for (const Power &term : terms)
-    collect(term.base, elements);
+Value Emitter::generic(ArrayRef<Expr> elements, ArrayRef<int> order, Type type, Body body) {
   SmallVector<AffineMap> maps;
   SmallVector<Value> inputs;
   MLIRContext *context = rewriter.getContext();
@@ -296,20 +382,38 @@ Value Emitter::tensor(ArrayRef<Power> terms, bool adds, double number, ArrayRef<
     maps.push_back(AffineMap::get(order.size(), 0, dims, context));
     inputs.push_back(read->tensor);
   }
-  bool copies = terms.size() == 1 && terms[0].power == 1 && number == (adds ? 0 : 1) &&
-                terms[0].base->kind == Kind::Element && maps.size() == 1;
-  if (copies && maps[0].isIdentity() && getElementTypeOrSelf(inputs[0].getType()) == element)
-    return inputs[0];
-  Value init = empty(order);
+  Value init = empty(order, type);
   maps.push_back(rewriter.getMultiDimIdentityMap(order.size()));
   SmallVector<utils::IteratorType> loops(order.size(), utils::IteratorType::parallel);
-  auto generic = rewriter.create<linalg::GenericOp>(
+  auto op = rewriter.create<linalg::GenericOp>(
       loc, init.getType(), inputs, init, maps, loops,
       [&](OpBuilder &builder, Location, ValueRange arguments) {
-        Value result = combined(builder, terms, adds, number, elements, arguments, order);
-        builder.create<linalg::YieldOp>(loc, result);
+        builder.create<linalg::YieldOp>(loc, body(builder, arguments));
       });
-  return generic.getResult(0);
+  return op.getResult(0);
+}
+
+Value Emitter::tensor(ArrayRef<Power> given, bool adds, double number, ArrayRef<int> order) {
+  SmallVector<Expr> elements;
+  SmallVector<Power> terms(given);
+  for (Power &term : terms) {
+    term.base = withRows(term.base, order);
+    collect(term.base, elements);
+  }
+  bool copies = terms.size() == 1 && terms[0].power == 1 && number == (adds ? 0 : 1) &&
+                terms[0].base->kind == Kind::Element && elements.size() == 1;
+  if (copies) {
+    Expr read = plain(elements[0]);
+    bool inOrder = read->place.size() == order.size() &&
+                   llvm::all_of(llvm::zip(read->place, order), [](auto pair) {
+                     return std::get<0>(pair).var == std::get<1>(pair);
+                   });
+    if (inOrder && getElementTypeOrSelf(read->tensor.getType()) == element)
+      return read->tensor;
+  }
+  return generic(elements, order, element, [&](OpBuilder &builder, ValueRange arguments) {
+    return combined(builder, terms, adds, number, elements, arguments, order);
+  });
 }
 
 static SmallVector<ReassociationIndices> reassociation(ArrayRef<SmallVector<int>> groups) {

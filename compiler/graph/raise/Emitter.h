@@ -28,11 +28,11 @@ public:
       shape.push_back(formulas.staticExtent(var));
     return mlir::RankedTensorType::get(shape, element);
   }
-  mlir::Value empty(llvm::ArrayRef<int> order) {
+  mlir::Value empty(llvm::ArrayRef<int> order, mlir::Type type) {
     llvm::SmallVector<mlir::OpFoldResult> sizes;
     for (int var : order)
       sizes.push_back(extent(var));
-    return rewriter.create<mlir::tensor::EmptyOp>(loc, sizes, element);
+    return rewriter.create<mlir::tensor::EmptyOp>(loc, sizes, type);
   }
   /// The product, or where `adds` the sum, of the terms over these loops.
   mlir::Value tensor(llvm::ArrayRef<Power> terms, bool adds, double number,
@@ -53,8 +53,14 @@ public:
   mlir::Type element; ///< of the tensors that are made
 
 private:
+  using Body = llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::ValueRange)>;
+  /// A tensor over these loops of numbers that follow from the elements.
+  mlir::Value generic(llvm::ArrayRef<Expr> elements, llvm::ArrayRef<int> order, mlir::Type type,
+                      Body body);
   Expr plain(Expr e);
   Expr apart(Expr e);
+  Expr withRows(Expr e, llvm::ArrayRef<int> order);
+  Expr rowOf(Expr lookup, llvm::ArrayRef<int> order);
   bool collect(Expr e, llvm::SmallVectorImpl<Expr> &elements);
   mlir::Value scalar(mlir::OpBuilder &builder, Expr e, llvm::ArrayRef<Expr> elements,
                      mlir::ValueRange arguments, llvm::ArrayRef<int> order);

@@ -53,17 +53,31 @@ static Tensor distances(Tensor q, Tensor k, Tensor v, Tensor w) {
   return q.sigmoid() * at::matmul(weights, keys * v) / at::matmul(weights, keys);
 }
 
+/// A table for each of two heads that counts from the key to the query.
+static Tensor backwards(Tensor q, Tensor k, Tensor v, Tensor w) {
+  int64_t b = v.size(0), t = v.size(1);
+  Tensor at = at::arange(t), d = at.unsqueeze(1) - at.unsqueeze(0);
+  Tensor found = w.index({at::clamp(d + 2, 0, 4)}).permute({2, 0, 1});
+  Tensor weights = at::where(d.abs() < 3, found, 0.0).exp();
+  auto heads = [&](Tensor x) { return x.reshape({b, t, 2, kChannels / 2}).transpose(1, 2); };
+  Tensor keys = heads(k).exp();
+  Tensor y = at::matmul(weights, keys * heads(v)) / at::matmul(weights, keys);
+  return q.sigmoid() * y.transpose(1, 2).reshape({b, t, kChannels});
+}
+
 TEST(ConvMixers, Runs) {
   expectRuns("centred", centred, "conv", false, 4e-6, kFilter);
   expectRuns("causal heads", causalHeads, "conv", false, 4e-6, kShared);
   expectRuns("cut", cut, "conv", false, 4e-6, kFilter);
   expectRuns("distances", distances, "conv", false, 4e-6, {5});
+  expectRuns("backwards", backwards, "conv", false, 4e-6, {5, 2});
 }
 
 TEST(ConvMixers, Trains) {
   expectTrains("centred", centred, "conv", kFilter);
   expectTrains("causal heads", causalHeads, "conv", kShared);
   expectTrains("distances", distances, "conv", {5});
+  expectTrains("backwards", backwards, "conv", {5, 2});
 }
 
 /// H by W channels last, two heads.
