@@ -153,7 +153,8 @@ static Operands operandsOf(Emitter &emitter, const MixerMatch &match) {
   } else if (emitter.formulas.sameExtent(match.query, match.key)) {
     result.q = result.v;
   } else {
-    Value like = emitter.grouped(emitter.empty(flattened(queryGroups), emitter.element), queryGroups);
+    Value like =
+        emitter.grouped(emitter.empty(flattened(queryGroups), emitter.element), queryGroups);
     result.q = emitter.zeros(cast<RankedTensorType>(like.getType()),
                              tensor::getMixedSizes(emitter.rewriter, emitter.loc, like));
   }

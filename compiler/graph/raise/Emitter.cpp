@@ -73,8 +73,7 @@ static std::optional<unsigned> searchedOf(Formulas &formulas, Expr lookup) {
       continue;
     Index index = other->place.empty() ? Index::variable(other->var) : other->place[0];
     if (index.isVariable() && index.parts.empty() && !(lookup->operands[dim]->vars & other->vars) &&
-        formulas.staticExtent(index.var) == type.getDimSize(1 - dim) &&
-        !type.isDynamicDim(1 - dim))
+        formulas.staticExtent(index.var) == type.getDimSize(1 - dim) && !type.isDynamicDim(1 - dim))
       return dim;
   }
   return std::nullopt;
@@ -93,7 +92,8 @@ Expr Emitter::rowOf(Expr lookup, ArrayRef<int> order) {
     Value id = scalar(builder, row, elements, arguments, loops);
     if (id.getType().isIndex())
       return builder.create<arith::IndexCastOp>(loc, number, id).getResult();
-    return id.getType() == number ? id : builder.create<arith::ExtSIOp>(loc, number, id).getResult();
+    return id.getType() == number ? id
+                                  : builder.create<arith::ExtSIOp>(loc, number, id).getResult();
   });
   Value table = lookup->tensor;
   auto type = cast<RankedTensorType>(table.getType());
@@ -122,9 +122,10 @@ Expr Emitter::rowOf(Expr lookup, ArrayRef<int> order) {
     Expr other = lookup->operands[1 - dim];
     place.back() = other->place.empty() ? Index::variable(other->var) : other->place[0];
   }
-  Value rows = rewriter.create<EmbeddingOp>(loc, RankedTensorType::get(shape, real), ids, table,
-                                            ValueRange())
-                   ->getResult(0);
+  Value rows =
+      rewriter
+          .create<EmbeddingOp>(loc, RankedTensorType::get(shape, real), ids, table, ValueRange())
+          ->getResult(0);
   return formulas.element(rows, place);
 }
 

@@ -110,7 +110,7 @@ Expr atGridTaps(Formulas &formulas, Normalizer &normalizer, Filter &filter, Expr
 using Interval = std::pair<int64_t, int64_t>;
 /// What an integer may be, made of what `leaf` knows; nothing where that does not tell.
 std::optional<Interval> rangeOf(Normalizer &normalizer, Expr e,
-                             llvm::function_ref<std::optional<Interval>(Expr)> leaf);
+                                llvm::function_ref<std::optional<Interval>(Expr)> leaf);
 
 /// The same formula of other operands; null where one of them is, or where it is no computation.
 Expr withOperands(Formulas &formulas, Expr e, llvm::function_ref<Expr(Expr)> made);

@@ -113,7 +113,7 @@ private:
   Tensors examples;
   const std::function<bool(const std::string &)> &known;
   std::vector<DynamicExtent> dynamicExtents;
-  std::vector<Run> runs; ///< the examples, each extent changed alone, all changed
+  std::vector<Run> runs;      ///< the examples, each extent changed alone, all changed
   std::string lastDifference; ///< of the last run that was not added
   std::map<std::pair<int, int>, std::string> fixed; ///< why, by (input, dimension)
 };
