@@ -40,8 +40,6 @@ void aft::buildKernelsPipeline(OpPassManager &passes, bool lowMemory, bool libra
   if (libraryProducts)
     passes.addNestedPass<func::FuncOp>(createRoundProducts());
   passes.addPass(createFormKernels(libraryProducts, report));
-  // Layers repeat: few kernels are left to clean, of which some only become equal then.
-  passes.addPass(createDedupKernels());
   clean(/*keepCopies=*/true);
   passes.addPass(createDedupKernels());
   if (libraryProducts)
