@@ -71,7 +71,7 @@ static std::optional<unsigned> searchedOf(Formulas &formulas, Expr lookup) {
     Expr other = lookup->operands[1 - dim];
     if (other->kind != Kind::Variable)
       continue;
-    Index index = other->place.empty() ? Index::variable(other->var) : other->place[0];
+    Index index = other->index();
     if (index.isVariable() && index.parts.empty() && !(lookup->operands[dim]->vars & other->vars) &&
         formulas.staticExtent(index.var) == type.getDimSize(1 - dim) && !type.isDynamicDim(1 - dim))
       return dim;
@@ -118,10 +118,8 @@ Expr Emitter::rowOf(Expr lookup, ArrayRef<int> order) {
   }
   shape.push_back(cast<RankedTensorType>(table.getType()).getDimSize(1));
   place.push_back(Index::number(0));
-  if (type.getRank() == 2) {
-    Expr other = lookup->operands[1 - dim];
-    place.back() = other->place.empty() ? Index::variable(other->var) : other->place[0];
-  }
+  if (type.getRank() == 2)
+    place.back() = lookup->operands[1 - dim]->index();
   Value rows =
       rewriter
           .create<EmbeddingOp>(loc, RankedTensorType::get(shape, real), ids, table, ValueRange())
@@ -220,7 +218,7 @@ Value Emitter::scalar(OpBuilder &builder, Expr e, ArrayRef<Expr> elements, Value
   if (e->kind == Kind::Number)
     return builder.create<arith::ConstantOp>(loc, e->number);
   if (e->kind == Kind::Variable) {
-    const Index place = e->place.empty() ? Index::variable(e->var) : e->place[0];
+    const Index place = e->index();
     Value number = builder.create<arith::ConstantIndexOp>(loc, place.offset);
     if (place.var < 0)
       return number;

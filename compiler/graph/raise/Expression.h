@@ -90,6 +90,9 @@ struct Node {
   llvm::SmallVector<int64_t, 2> bounds;
   Vars vars = 0;
   int size = 1; ///< as a tree
+
+  /// Of a Variable.
+  Index index() const { return place.empty() ? Index::variable(var) : place[0]; }
 };
 
 /// Of a dimension of a tensor, or a size of the program.

@@ -143,7 +143,7 @@ std::optional<Inequality> Normalizer::linear(Expr e) {
     return result;
   }
   if (e->kind == Kind::Variable) {
-    const Index place = e->place.empty() ? Index::variable(e->var) : e->place[0];
+    const Index place = e->index();
     if (place.var >= 0)
       result.vars.push_back({place.var, 1});
     result.number = place.offset;

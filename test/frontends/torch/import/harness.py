@@ -32,7 +32,8 @@ class Checker:
             print(f"FAIL {name}: {what}", flush=True)
 
     def run(self, *arguments):
-        """Compiles a model once for all sizes of its inputs. The exit status and the messages; anything but 0, 1 and 2 is a crash."""
+        """The exit status and the messages; anything but 0, 1 and 2 is a crash. A model is compiled once for
+        all sizes of its inputs."""
         done = subprocess.run([self.program, *arguments], capture_output=True, text=True,
                               env=os.environ | {"AFT_CACHE_DIR": self.path("cache")}, timeout=300)
         return done.returncode, done.stdout + done.stderr
