@@ -40,7 +40,9 @@ void aft::buildKernelsPipeline(OpPassManager &passes, bool lowMemory, bool libra
   if (libraryProducts)
     passes.addNestedPass<func::FuncOp>(createRoundProducts());
   passes.addPass(createFormKernels(libraryProducts, report));
-  clean(/*keepCopies=*/true);
+  passes.addNestedPass<func::FuncOp>(createCleanFunctions({/*kernels=*/false}));
+  passes.addPass(createDedupKernels());
+  passes.addNestedPass<func::FuncOp>(createCleanFunctions({/*kernels=*/true}));
   passes.addPass(createDedupKernels());
   if (libraryProducts)
     passes.addPass(createMarkProducts({tf32}));

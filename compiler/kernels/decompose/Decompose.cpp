@@ -27,12 +27,12 @@ struct Decompose : aft::impl::DecomposeBase<Decompose> {
       return;
     if (failed(decomposeDropouts(function)))
       return signalPassFailure();
+    decomposeAdamWs(function);
     RewritePatternSet patterns(&getContext());
     populateDecomposeNormPatterns(patterns);
     populateDecomposeLossPatterns(patterns);
     populateDecomposeModelPatterns(patterns);
     populateDecomposeEmptyPatterns(patterns);
-    populateDecomposeAdamWPatterns(patterns);
     populateDecomposeTensorPatterns(patterns);
     populateDecomposeMirrorPatterns(patterns);
     populateDecomposeNamedPatterns(patterns);

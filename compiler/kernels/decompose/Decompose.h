@@ -16,8 +16,6 @@ void populateDecomposeLossPatterns(mlir::RewritePatternSet &patterns);
 void populateDecomposeModelPatterns(mlir::RewritePatternSet &patterns);
 /// Bands of factors without columns.
 void populateDecomposeEmptyPatterns(mlir::RewritePatternSet &patterns);
-/// adamw.
-void populateDecomposeAdamWPatterns(mlir::RewritePatternSet &patterns);
 /// pad, concat, insert_slice, extract_slice, splat, generate, from_elements.
 void populateDecomposeTensorPatterns(mlir::RewritePatternSet &patterns);
 /// Flipped tensors that are written as sums.
@@ -28,6 +26,9 @@ void populateDecomposeNamedPatterns(mlir::RewritePatternSet &patterns);
 /// Dropout draws from one stream per operation; the seeds of all streams of a
 /// function come from one small tensor, so that equal layers stay equal.
 mlir::LogicalResult decomposeDropouts(mlir::FunctionOpInterface function);
+
+/// Updates of parameters, which share what depends on the number of the step alone.
+void decomposeAdamWs(mlir::FunctionOpInterface function);
 
 /// Replaces an operation; a value whose type is more or less static than the
 /// result's is cast.

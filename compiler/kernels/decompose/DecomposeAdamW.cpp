@@ -5,6 +5,7 @@
 #include "dialect/ir/AFT.h"
 
 #include <cmath>
+#include <map>
 
 using namespace mlir;
 using namespace aft;
@@ -38,15 +39,30 @@ Value biasCorrection(Generic &g, Value step, double beta) {
                     })[0];
 }
 
-struct DecomposeAdamW : OpRewritePattern<AdamWOp> {
-  using OpRewritePattern::OpRewritePattern;
+/// The corrections of a block, each built once for all parameters of a step: before the
+/// first update that needs it.
+class BiasCorrections {
+public:
+  Value get(Generic &g, AdamWOp op, const APFloat &beta) {
+    Value &known = values[{op->getBlock(), op.getStep().getAsOpaquePointer(),
+                           beta.bitcastToAPInt().getZExtValue()}];
+    if (!known)
+      known = biasCorrection(g, op.getStep(), beta.convertToDouble());
+    return known;
+  }
 
-  LogicalResult matchAndRewrite(AdamWOp op, PatternRewriter &rewriter) const override {
-    if (!op.getInits().empty())
-      return rewriter.notifyMatchFailure(op, "has destinations");
+private:
+  std::map<std::tuple<Block *, void *, uint64_t>, Value> values;
+};
+
+/// Without destinations.
+class DecomposeAdamW {
+public:
+  void rewrite(RewriterBase &rewriter, AdamWOp op) {
+    rewriter.setInsertionPoint(op);
     Generic g(rewriter, op.getLoc());
-    Value first = biasCorrection(g, op.getStep(), op.getBeta1().convertToDouble());
-    Value second = biasCorrection(g, op.getStep(), op.getBeta2().convertToDouble());
+    Value first = corrections.get(g, op, op.getBeta1());
+    Value second = corrections.get(g, op, op.getBeta2());
     unsigned loops = rankOf(op.getParam());
     SmallVector<Value> results = g.parallel(
         {g.leading(op.getGrad(), loops), g.scalar(op.getLr(), loops),
@@ -54,9 +70,9 @@ struct DecomposeAdamW : OpRewritePattern<AdamWOp> {
         {g.leading(op.getParam(), loops), g.leading(op.getM(), loops), g.leading(op.getV(), loops)},
         [&](ImplicitLocOpBuilder &b, ValueRange args) { return update(b, op, args); });
     replaceWithCasts(rewriter, op, results);
-    return success();
   }
 
+private:
   /// args: grad, lr, scale, 1/(1-beta1^t), 1/(1-beta2^t), param, m, v.
   static SmallVector<Value> update(ImplicitLocOpBuilder &b, AdamWOp op, ValueRange args) {
     bool wide =
@@ -80,10 +96,20 @@ struct DecomposeAdamW : OpRewritePattern<AdamWOp> {
     return {toFloat(b, param, args[5].getType()), toFloat(b, m, args[6].getType()),
             toFloat(b, v, args[7].getType())};
   }
+
+  BiasCorrections corrections;
 };
 
 } // namespace
 
-void aft::populateDecomposeAdamWPatterns(RewritePatternSet &patterns) {
-  patterns.add<DecomposeAdamW>(patterns.getContext());
+void aft::decomposeAdamWs(FunctionOpInterface function) {
+  SmallVector<AdamWOp> updates;
+  function.walk([&](AdamWOp op) {
+    if (op.getInits().empty())
+      updates.push_back(op);
+  });
+  IRRewriter rewriter(function.getContext());
+  DecomposeAdamW decompose;
+  for (AdamWOp op : updates)
+    decompose.rewrite(rewriter, op);
 }
