@@ -24,6 +24,7 @@ class OpPassManager;
 namespace aft {
 
 struct CompileReport;
+class ObjectStore;
 
 enum class Phase { Graph, Kernels, Tile, Vector, LLVM, NVVM, Binary };
 
@@ -50,6 +51,8 @@ struct PipelineOptions {
   bool fast = false;
   /// Called once the kernels are known: may choose how their tiles are scaled.
   std::function<void(mlir::ModuleOp, const PipelineOptions &)> tune;
+  /// Object code of kernels that were compiled before; null: none.
+  ObjectStore *objects = nullptr;
   CompileReport *report = nullptr; ///< filled in by the phases, if there is one
 };
 

@@ -10,6 +10,7 @@
 #include "runtime/cuda/Runner.h"
 #include "runtime/jit/Cache.h"
 #include "runtime/jit/Compile.h"
+#include "runtime/jit/KernelStore.h"
 #include "runtime/jit/PhaseClock.h"
 #include "runtime/jit/Report.h"
 #include "runtime/jit/Save.h"
@@ -153,14 +154,15 @@ static std::string cacheKey(const std::string &text, const CompileOptions &wante
 }
 
 /// "50 kernels, 690 launches, 1990 ms (graph 80, kernels 300, …)"
-static std::string textOf(const CompileStats &stats) {
+static std::string textOf(const CompileStats &stats, int knownKernels) {
   auto rounded = [](double value) { return std::to_string(std::llround(value)); };
   std::string phases;
   for (const PhaseTime &time : stats.phases)
     phases += (phases.empty() ? "" : ", ") + time.phase + " " + rounded(time.milliseconds);
-  return std::to_string(stats.kernels) + " kernels, " + std::to_string(stats.launches) +
-         " launches, " + rounded(stats.milliseconds) + " ms (" + phases + ")" +
-         (stats.fromCache ? " from the cache" : "");
+  std::string known = knownKernels ? " (" + std::to_string(knownKernels) + " compiled before)" : "";
+  return std::to_string(stats.kernels) + " kernels" + known + ", " +
+         std::to_string(stats.launches) + " launches, " + rounded(stats.milliseconds) + " ms (" +
+         phases + ")" + (stats.fromCache ? " from the cache" : "");
 }
 
 Status Program::compile(const std::string &text, const std::string &name,
@@ -179,6 +181,7 @@ Status Program::compile(const std::string &text, const std::string &name,
   Cache cache(options.cacheDir);
   std::string key = cache.enabled() ? cacheKey(text, options, pipeline) : "";
   CompileStats stats;
+  int knownKernels = 0;
   Compilation compilation{"", options.cacheDir, key};
   std::optional<Package> package;
   // A dump is wanted for what it shows on the way, which the cache would skip.
@@ -194,8 +197,14 @@ Status Program::compile(const std::string &text, const std::string &name,
     package.emplace();
     CompileReport report;
     pipeline.report = &report;
-    if (Status status = compilePackage(text, name, pipeline, *package); !status.ok())
+    KernelStore kernels(cache);
+    pipeline.objects = &kernels;
+    Status status = compilePackage(text, name, pipeline, *package);
+    pipeline.report = nullptr;
+    pipeline.objects = nullptr;
+    if (!status.ok())
       return status;
+    knownKernels = kernels.found();
     for (const CompileReport::Phase &phase : report.phases)
       clock.add(phase.name, phase.milliseconds);
     compilation.text = compilationText(name, pipeline, report);
@@ -221,7 +230,7 @@ Status Program::compile(const std::string &text, const std::string &name,
   stats.phases = clock.phases();
   const_cast<CompileStats &>(created->stats()) = stats;
   if (logs("compile"))
-    log("compile", name + ": " + textOf(stats));
+    log("compile", name + ": " + textOf(stats, knownKernels));
   program = std::move(created);
   return {};
 }

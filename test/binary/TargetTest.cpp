@@ -3,6 +3,7 @@
 #include "compiler/Pipeline.h"
 #include "compiler/Register.h"
 #include "compiler/binary/Object.h"
+#include "compiler/binary/ObjectStore.h"
 #include "compiler/binary/PairRate.h"
 #include "compiler/llvm/Symbols.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -16,6 +17,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <map>
+#include <mutex>
 #include <set>
 
 using namespace mlir;
@@ -84,8 +87,8 @@ TEST(TargetTest, UnknownCPUsAreRefused) {
   for (const char *name : {"z80", "NATIVE", "x86-64-v9", "native ", "../cpu"}) {
     std::string error;
     Target::named(name, error);
-    EXPECT_EQ(error, std::string("unknown CPU '") + name +
-                         "', expected native or a CPU name of LLVM");
+    EXPECT_EQ(error,
+              std::string("unknown CPU '") + name + "', expected native or a CPU name of LLVM");
   }
 }
 
@@ -152,14 +155,101 @@ TEST(ObjectTest, OnePerKernelAndOneForTheHost) {
       EXPECT_TRUE(defined.insert(symbol).second) << symbol << " is defined twice";
   }
   EXPECT_EQ(names, (std::set<std::string>{"kernel_0_simple", "kernel_1_band", "host"}));
-  for (const char *function : {"kernel_0_simple", "kernel_1_band", "main", "main.plan"})
+  for (const char *function : {"main", "main.plan"})
     EXPECT_TRUE(defined.count(symbolOf(function))) << function;
+  // A kernel is called by what it is, and by a hash of its code.
+  std::vector<std::string> kernels;
+  for (const char *label : {"band", "simple"}) {
+    std::string prefix = symbolOf(label) + ".";
+    auto symbol =
+        llvm::find_if(defined, [&](const std::string &name) { return name.rfind(prefix, 0) == 0; });
+    ASSERT_NE(symbol, defined.end()) << label;
+    EXPECT_EQ(symbol->size(), prefix.size() + 32);
+    kernels.push_back(*symbol);
+  }
   // The host knows the kernels; a kernel knows no other function of the program.
   for (const NamedObject &object : *objects) {
     std::set<std::string> wanted = symbolsOf(object, /*defined=*/false);
-    EXPECT_EQ(wanted.count(symbolOf("kernel_0_simple")), object.name == "host" ? 1u : 0u);
+    for (const std::string &kernel : kernels)
+      EXPECT_EQ(wanted.count(kernel), object.name == "host" ? 1u : 0u);
     EXPECT_EQ(wanted.count(symbolOf("main")), 0u);
   }
+}
+
+namespace {
+struct RememberedObjects : ObjectStore {
+  std::optional<std::string> load(const std::string &key) override {
+    std::lock_guard lock(mutex);
+    auto found = objects.find(key);
+    if (found == objects.end())
+      return std::nullopt;
+    ++hits;
+    return found->second;
+  }
+  void store(const std::string &key, const std::string &object) override {
+    std::lock_guard lock(mutex);
+    objects[key] = object;
+  }
+  std::mutex mutex;
+  std::map<std::string, std::string> objects;
+  int hits = 0;
+};
+
+std::map<std::string, std::string> objectsOf(Lowered &lowered) {
+  std::map<std::string, std::string> result;
+  auto objects = compileObjects(*lowered.module, lowered.options);
+  EXPECT_TRUE(succeeded(objects));
+  if (succeeded(objects))
+    for (NamedObject &object : *objects)
+      result[object.name] = std::move(object.object);
+  return result;
+}
+} // namespace
+
+/// The same kernels as kProgram's, but with other numbers and in another program.
+static const char kOtherProgram[] = R"(
+  func.func @other(%u: tensor<?x3xf32>, %x: tensor<2x?x8xf32>) -> (tensor<?x4xf32>, tensor<2x?x8xf32>) {
+    %0 = aft.band %u, %u window = 4 causal : (tensor<?x3xf32>, tensor<?x3xf32>) -> tensor<?x4xf32>
+    %1 = aft.simple %x, %x, %x : (tensor<2x?x8xf32>, tensor<2x?x8xf32>, tensor<2x?x8xf32>) -> tensor<2x?x8xf32>
+    return %0, %1 : tensor<?x4xf32>, tensor<2x?x8xf32>
+  })";
+
+TEST(ObjectTest, KernelsOfAnotherProgramAreNotCompiledAgain) {
+  Lowered first(kProgram), second(kOtherProgram), alone(kOtherProgram);
+  RememberedObjects store;
+  first.options.objects = second.options.objects = &store;
+  auto firstObjects = objectsOf(first);
+  EXPECT_EQ(store.hits, 0);
+  EXPECT_EQ(store.objects.size(), 2u); // the host's functions are every program's own
+  auto objects = objectsOf(second);
+  EXPECT_EQ(store.hits, 2);
+  EXPECT_EQ(objects, objectsOf(alone));
+  EXPECT_EQ(objects["kernel_0_band"], firstObjects["kernel_1_band"]);
+  EXPECT_EQ(objects["kernel_1_simple"], firstObjects["kernel_0_simple"]);
+}
+
+TEST(ObjectTest, KernelsForAnotherTargetAreOthers) {
+  Lowered first(kProgram), second(kProgram);
+  RememberedObjects store;
+  first.options.objects = second.options.objects = &store;
+  objectsOf(first);
+  second.options.target.features += ",-fma";
+  objectsOf(second);
+  EXPECT_EQ(store.hits, 0);
+  EXPECT_EQ(store.objects.size(), 4u);
+}
+
+/// What is wanted as text is compiled, known or not.
+TEST(ObjectTest, DumpsAreOfCodeThatIsCompiledThen) {
+  Lowered lowered(kProgram);
+  RememberedObjects store;
+  lowered.options.objects = &store;
+  objectsOf(lowered);
+  std::string assembly;
+  ASSERT_TRUE(succeeded(compileObjects(*lowered.module, lowered.options, &assembly)));
+  EXPECT_EQ(store.hits, 0);
+  EXPECT_NE(assembly.find("# kernel_0_simple\n"), std::string::npos);
+  EXPECT_NE(assembly.find(symbolOf("simple.")), std::string::npos);
 }
 
 TEST(ObjectTest, DumpsAreWritten) {
@@ -167,7 +257,8 @@ TEST(ObjectTest, DumpsAreWritten) {
   ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("aft-target-test", folder));
   Lowered lowered(kProgram, folder.str().str());
   ASSERT_TRUE(succeeded(compileObjects(*lowered.module, lowered.options)));
-  for (const char *name : {"host.ll", "host.s", "kernel_0_simple.ll", "kernel_0_simple.s", "kernel_1_band.ll"})
+  for (const char *name :
+       {"host.ll", "host.s", "kernel_0_simple.ll", "kernel_0_simple.s", "kernel_1_band.ll"})
     EXPECT_TRUE(llvm::sys::fs::exists(folder.str() + "/06-binary-" + name)) << name;
   llvm::sys::fs::remove_directories(folder);
 }
@@ -178,9 +269,8 @@ TEST(ObjectTest, CodeThatIsNotLoweredIsAnError) {
   MLIRContext context(registry);
   context.loadAllAvailableDialects();
   std::string message;
-  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
-    message += diagnostic.str() + "\n";
-  });
+  ScopedDiagnosticHandler handler(
+      &context, [&](Diagnostic &diagnostic) { message += diagnostic.str() + "\n"; });
   auto module = parseSourceString<ModuleOp>("func.func @f() { return }", &context);
   ASSERT_TRUE(module);
   EXPECT_TRUE(failed(compileObject(*module, Target::host(), false)));

@@ -194,6 +194,11 @@ class Batch(Kind):
             os.remove(name)
 
 
+def is_kernel(entry):
+    """Whether an entry of the cache is an object file, behind "AFT-CACHE-1\\n" and a hash."""
+    return entry[76:80] == b"\x7fELF"
+
+
 class CacheEntries(Kind):
     """A cache with one damaged entry: the program runs all the same."""
 
@@ -202,6 +207,11 @@ class CacheEntries(Kind):
         damaged = self.change(good[entry], random.Random(f"{self.suffix} {number}"))
         folder = path(f"cache{number}")
         shutil.copytree(path("cache"), folder)
+        # Kernels are looked for where the program is not found.
+        if is_kernel(good[entry]):
+            for other in good:
+                if not is_kernel(good[other]):
+                    os.remove(os.path.join(folder, other))
         entry = os.path.join(folder, entry)
         write(entry, damaged)
         out = path(f"cache{number}.out")
@@ -218,6 +228,7 @@ class CacheEntries(Kind):
         folder = path("cache")
         succeed(*self.command(None, path("good.out")), cache=folder)
         good = {name: read(os.path.join(folder, name)) for name in os.listdir(folder)}
+        assert 0 < sum(map(is_kernel, good.values())) < len(good)
         result = read(path("good.out"))
         with ThreadPoolExecutor(2) as pool:
             yield from pool.map(lambda number: self.attempt(number, good, result), range(self.count))
