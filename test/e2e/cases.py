@@ -45,6 +45,10 @@ def gelu(x, tanh=False):
     return 0.5 * x * (1 + erf(x / np.sqrt(2)))
 
 
+# Programs of one test share kernels.
+CACHE = tempfile.TemporaryDirectory()
+
+
 def execute(text, arrays, outputs, extra=(), environment=None):
     with tempfile.TemporaryDirectory() as folder:
         path = lambda name: os.path.join(folder, name)
@@ -55,7 +59,7 @@ def execute(text, arrays, outputs, extra=(), environment=None):
             command.append("--input=" + path(f"in{i}.npy"))
         command += [f"--output={path(f'out{i}.npy')}" for i in range(outputs)]
         done = subprocess.run(command, capture_output=True, text=True,
-                              env={**os.environ, "AFT_CACHE_DIR": "", **(environment or {})})
+                              env={**os.environ, "AFT_CACHE_DIR": CACHE.name, **(environment or {})})
         if done.returncode:
             raise RuntimeError(f"exit {done.returncode}: {done.stderr.strip()[:500]}")
         return [np.load(path(f"out{i}.npy")) for i in range(outputs)], done.stderr

@@ -55,6 +55,19 @@ func.func @adamw(%p: tensor<8xf32>, %g: tensor<8xf32>, %m: tensor<8xf32>, %v: te
 
 // -----
 
+// What depends on the step alone is computed once for all parameters: a scalar for each beta.
+// CHECK-LABEL: @adamw_of_two(
+// CHECK-COUNT-2: outs(%{{.*}} : tensor<f64>)
+// CHECK-NOT: outs(%{{.*}} : tensor<f64>)
+// CHECK-COUNT-2: outs(%{{.*}}, %{{.*}}, %{{.*}} : tensor<8xf32>, tensor<8xf32>, tensor<8xf32>)
+func.func @adamw_of_two(%p: tensor<8xf32>, %g: tensor<8xf32>, %m: tensor<8xf32>, %v: tensor<8xf32>, %p1: tensor<8xf32>, %g1: tensor<8xf32>, %m1: tensor<8xf32>, %v1: tensor<8xf32>, %lr: tensor<f32>, %step: tensor<i64>, %scale: tensor<f32>) -> (tensor<8xf32>, tensor<8xf32>) {
+  %0:3 = aft.adamw %p, %g, %m, %v lr(%lr) step(%step) scale(%scale) : (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<f32>, tensor<i64>, tensor<f32>) -> (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>)
+  %1:3 = aft.adamw %p1, %g1, %m1, %v1 lr(%lr) step(%step) scale(%scale) : (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<f32>, tensor<i64>, tensor<f32>) -> (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>)
+  return %0#0, %1#0 : tensor<8xf32>, tensor<8xf32>
+}
+
+// -----
+
 // An id outside the table is not used as an index.
 // CHECK-LABEL: @embedding
 // CHECK: %[[VALID:.*]] = arith.cmpi ult, %[[ID:.*]], %c16
