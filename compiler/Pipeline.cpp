@@ -11,7 +11,17 @@
 #include "compiler/report/PassTimer.h"
 #include "compiler/tile/Passes.h"
 #include "compiler/vector/Passes.h"
-#include "mlir/Conversion/Passes.h"
+#include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVMPass.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/MathToLibm/MathToLibm.h"
+#include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
+#include "mlir/Conversion/VectorToSCF/VectorToSCF.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -41,13 +51,20 @@ ArrayRef<Phase> aft::mlirPhases(const Target &target) {
 
 StringRef aft::phaseName(Phase phase) {
   switch (phase) {
-  case Phase::Graph: return "graph";
-  case Phase::Kernels: return "kernels";
-  case Phase::Tile: return "tile";
-  case Phase::Vector: return "vector";
-  case Phase::LLVM: return "llvm";
-  case Phase::NVVM: return "nvvm";
-  case Phase::Binary: return "binary";
+  case Phase::Graph:
+    return "graph";
+  case Phase::Kernels:
+    return "kernels";
+  case Phase::Tile:
+    return "tile";
+  case Phase::Vector:
+    return "vector";
+  case Phase::LLVM:
+    return "llvm";
+  case Phase::NVVM:
+    return "nvvm";
+  case Phase::Binary:
+    return "binary";
   }
   return "?";
 }
@@ -74,8 +91,8 @@ static void buildGraph(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(createFoldTransposes());
   if (options.training) {
     const AdamWOptions &adamw = *options.training;
-    passes.addPass(createBuildTraining({adamw.lossEntry, adamw.beta1, adamw.beta2, adamw.eps,
-                                        adamw.weightDecay, adamw.clipNorm}));
+    passes.addPass(createBuildTraining(
+        {adamw.lossEntry, adamw.beta1, adamw.beta2, adamw.eps, adamw.weightDecay, adamw.clipNorm}));
     passes.addPass(createInliner());
     passes.addPass(createSymbolDCEPass());
   }
@@ -119,8 +136,8 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   arith::ArithEmulateUnsupportedFloatsOptions widen;
   widen.sourceTypeStrs = narrow;
   functions.addPass(arith::createArithEmulateUnsupportedFloats(widen));
-  functions.addPass(createApproximateMath(
-      {/*exp2=*/threadBlocks, /*avx512=*/bits == 512 && !threadBlocks}));
+  functions.addPass(
+      createApproximateMath({/*exp2=*/threadBlocks, /*avx512=*/bits == 512 && !threadBlocks}));
   functions.addPass(createLoopInvariantCodeMotionPass());
   functions.addPass(createCanonicalizerPass());
   functions.addPass(createCSEPass());
@@ -179,13 +196,26 @@ static void buildNVVM(OpPassManager &passes, const PipelineOptions &options) {
 
 void aft::buildPhase(Phase phase, OpPassManager &passes, const PipelineOptions &options) {
   switch (phase) {
-  case Phase::Graph: buildGraph(passes, options); break;
-  case Phase::Kernels: buildKernels(passes, options); break;
-  case Phase::Tile: buildTile(passes, options); break;
-  case Phase::Vector: buildVector(passes, options); break;
-  case Phase::LLVM: buildLLVM(passes, options); break;
-  case Phase::NVVM: buildNVVM(passes, options); break;
-  case Phase::Binary: return;
+  case Phase::Graph:
+    buildGraph(passes, options);
+    break;
+  case Phase::Kernels:
+    buildKernels(passes, options);
+    break;
+  case Phase::Tile:
+    buildTile(passes, options);
+    break;
+  case Phase::Vector:
+    buildVector(passes, options);
+    break;
+  case Phase::LLVM:
+    buildLLVM(passes, options);
+    break;
+  case Phase::NVVM:
+    buildNVVM(passes, options);
+    break;
+  case Phase::Binary:
+    return;
   }
   passes.addPass(createCheckPhase({phaseName(phase).str(), options.target.threadBlocks()}));
 }
@@ -201,10 +231,11 @@ struct PhaseFlags : PassPipelineOptions<PhaseFlags> {
 } // namespace
 
 void aft::registerPipelines() {
-  for (Phase phase : {Phase::Graph, Phase::Kernels, Phase::Tile, Phase::Vector, Phase::LLVM,
-                      Phase::NVVM}) {
+  for (Phase phase :
+       {Phase::Graph, Phase::Kernels, Phase::Tile, Phase::Vector, Phase::LLVM, Phase::NVVM}) {
     std::string name = ("aft-" + phaseName(phase)).str();
-    std::string summary = ("The phase '" + phaseName(phase) + "' for the CPU of this machine").str();
+    std::string summary =
+        ("The phase '" + phaseName(phase) + "' for the CPU of this machine").str();
     PassPipelineRegistration<PhaseFlags>(
         name, summary, [phase](OpPassManager &passes, const PhaseFlags &flags) {
           PipelineOptions options;

@@ -4,6 +4,7 @@
 
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
+#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Target/TargetMachine.h"
@@ -11,9 +12,8 @@
 using namespace mlir;
 using namespace aft;
 
-llvm::Error aft::runPasses(
-    llvm::Module &module, llvm::TargetMachine &machine,
-    llvm::function_ref<llvm::Error(llvm::PassBuilder &, llvm::ModulePassManager &)> build) {
+llvm::Error aft::runPasses(llvm::Module &module, llvm::TargetMachine &machine,
+                           llvm::StringRef pipeline) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager components;
@@ -25,7 +25,7 @@ llvm::Error aft::runPasses(
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
   llvm::ModulePassManager passes;
-  if (llvm::Error error = build(builder, passes))
+  if (llvm::Error error = builder.parsePassPipeline(passes, pipeline))
     return error;
   passes.run(module, modules);
   return llvm::Error::success();

@@ -5,8 +5,8 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Support/LLVM.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/CodeGen.h"
+#include "llvm/Support/Error.h"
 
 #include <string>
 
@@ -17,10 +17,8 @@ class TargetMachine;
 
 namespace aft {
 
-/// Runs on `module` the passes that `build` adds.
-llvm::Error
-runPasses(llvm::Module &module, llvm::TargetMachine &machine,
-          llvm::function_ref<llvm::Error(llvm::PassBuilder &, llvm::ModulePassManager &)> build);
+/// Runs passes on `module`, which are named as for LLVM's `opt`.
+llvm::Error runPasses(llvm::Module &module, llvm::TargetMachine &machine, llvm::StringRef pipeline);
 
 /// Object code or assembly; failure where the target has no such form.
 mlir::LogicalResult emitCode(llvm::Module &module, llvm::TargetMachine &machine,

@@ -54,13 +54,6 @@ static constexpr const char *kPasses =
     "simplifycfg<bonus-inst-threshold=1;sink-common-insts>,adce),"
     "globaldce";
 
-static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine) {
-  return runPasses(module, machine,
-                   [](llvm::PassBuilder &builder, llvm::ModulePassManager &passes) {
-                     return builder.parsePassPipeline(passes, kPasses);
-                   });
-}
-
 /// Compares numbers of bf16 as f32. LLVM's passes narrow a comparison with a constant to
 /// the type that the number was widened from, which its code generator takes apart lane by
 /// lane.
@@ -126,7 +119,7 @@ FailureOr<ObjectCode> aft::compileObject(ModuleOp module, const Target &target, 
     module.emitError() << "generated LLVM IR is invalid: " << error;
     return failure();
   }
-  if (llvm::Error failure = optimize(*code, *machine)) {
+  if (llvm::Error failure = runPasses(*code, *machine, kPasses)) {
     module.emitError() << "LLVM's passes: " << llvm::toString(std::move(failure));
     return mlir::failure();
   }

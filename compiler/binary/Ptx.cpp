@@ -5,6 +5,7 @@
 #include "compiler/nvvm/Device.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/Constants.h"
 #include "llvm/IR/InstrTypes.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
@@ -67,10 +68,10 @@ static std::string ptxArchitecture(ModuleOp device, StringRef gpu) {
   return gpu.str();
 }
 
-/// Once it is known where pointers point to, so is how they are aligned: vectors in shared
-/// memory are loaded as such.
-static constexpr const char *kLatePasses =
-    "function(infer-address-spaces,instcombine<no-verify-fixpoint>,infer-alignment)";
+/// At last, once it is known where pointers point to, so is how they are aligned: vectors in
+/// shared memory are loaded as such.
+static constexpr const char *kPasses =
+    "default<O2>,function(infer-address-spaces,instcombine<no-verify-fixpoint>,infer-alignment)";
 
 /// Instructions that all threads of a warp execute together must not be moved to where only
 /// some of them are; LLVM knows that of barriers alone.
@@ -80,14 +81,6 @@ static void keepWarpsTogether(llvm::Module &code) {
         function.getName().starts_with("llvm.nvvm.ldmatrix."))
       for (llvm::User *user : function.users())
         llvm::cast<llvm::CallBase>(user)->setConvergent();
-}
-
-static llvm::Error optimize(llvm::Module &module, llvm::TargetMachine &machine) {
-  return runPasses(module, machine,
-                   [](llvm::PassBuilder &builder, llvm::ModulePassManager &passes) {
-                     passes = builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2);
-                     return builder.parsePassPipeline(passes, kLatePasses);
-                   });
 }
 
 /// Says which functions the host launches, and with how many threads.
@@ -159,7 +152,7 @@ FailureOr<DeviceCode> aft::compileDevice(ModuleOp module, const Target &target,
   llvm::raw_string_ostream stream(error);
   if (llvm::verifyModule(*code, &stream))
     return fail("generated LLVM IR is invalid: " + error);
-  if (llvm::Error problem = optimize(*code, *machine))
+  if (llvm::Error problem = runPasses(*code, *machine, kPasses))
     return fail("LLVM's passes: " + llvm::toString(std::move(problem)));
   std::string text;
   llvm::raw_string_ostream ir(text);
