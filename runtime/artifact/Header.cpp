@@ -14,7 +14,25 @@ struct Parameter {
   std::string name;
   const TensorType *type;
   bool isResult;
-  bool isWritten; ///< a result, or an argument that a result overwrites
+  bool isWritten;    ///< a result, or an argument that a result overwrites
+  std::string place; ///< of a result that overwrites an argument: that argument
+};
+
+/// Names that have been given in one scope of C.
+class Names {
+public:
+  explicit Names(std::set<std::string> taken) : taken(std::move(taken)) {}
+  /// `wanted`, or that with something behind it, and with it that name with `suffix`.
+  std::string add(std::string wanted, const std::string &suffix = "") {
+    while (taken.count(wanted) || taken.count(wanted + suffix))
+      wanted += '_';
+    taken.insert(wanted);
+    taken.insert(wanted + suffix);
+    return wanted;
+  }
+
+private:
+  std::set<std::string> taken;
 };
 
 } // namespace
@@ -27,6 +45,20 @@ static std::string identifier(const std::string &text) {
     result += good ? c : '_';
   }
   return result;
+}
+
+/// A string literal of C. Three digits end an octal escape, whatever comes behind it.
+static std::string literal(const std::string &text) {
+  std::string result = "\"";
+  for (char c : text) {
+    auto byte = static_cast<unsigned char>(c);
+    // Two question marks could begin a trigraph.
+    bool plain = byte >= ' ' && byte <= '~' && c != '"' && c != '\\' && c != '?';
+    result += plain ? std::string(1, c)
+                    : std::string{'\\', char('0' + (byte >> 6)), char('0' + (byte >> 3 & 7)),
+                                  char('0' + (byte & 7))};
+  }
+  return result + '"';
 }
 
 static const char *cType(DType dtype) {
@@ -59,16 +91,20 @@ static std::string shapeText(const std::vector<int64_t> &shape) {
 /// The arguments and results that callers give, under names of their own.
 static std::vector<Parameter> parametersOf(const ManifestEntry &entry) {
   std::vector<Parameter> result;
-  std::set<std::string> taken = {"model", "host", "entry", "status", "arguments", "results"};
+  Names names({"model", "host", "entry", "status", "arguments", "results"});
+  std::vector<std::string> labels(entry.arguments.size());
   auto add = [&](const ManifestValue &value, const char *kind, size_t index, bool isResult,
                  bool isWritten) {
     std::string name = identifier(value.info.name);
     // With something before it no name is a word of C's or begins with a digit.
-    std::string label = name.empty() ? kind + std::to_string(index)
-                                     : std::string(isResult ? "out_" : "in_") + name;
-    while (!taken.insert(label).second)
-      label += '_';
-    result.push_back({label, &value.info.type, isResult, isWritten});
+    std::string label =
+        name.empty() ? kind + std::to_string(index) : std::string(isResult ? "out_" : "in_") + name;
+    label = names.add(label, value.info.type.shape.empty() ? "" : "_shape");
+    if (!isResult)
+      labels[index] = label;
+    bool overwrites = isResult && value.info.alias >= 0;
+    result.push_back(
+        {label, &value.info.type, isResult, isWritten, overwrites ? labels[value.info.alias] : ""});
   };
   for (size_t i = 0; i < entry.arguments.size(); ++i) {
     bool written = std::any_of(entry.results.begin(), entry.results.end(), [&](auto &value) {
@@ -82,9 +118,8 @@ static std::vector<Parameter> parametersOf(const ManifestEntry &entry) {
   return result;
 }
 
-static std::string entryText(const ManifestEntry &entry, const std::string &prefix) {
+static std::string entryText(const ManifestEntry &entry, const std::string &name) {
   std::vector<Parameter> parameters = parametersOf(entry);
-  std::string name = prefix + "_" + identifier(entry.name);
   std::string comment = "/* " + name + ":", declaration, shapes, buffers[2];
   size_t counts[2] = {0, 0};
   for (const Parameter &parameter : parameters) {
@@ -92,7 +127,8 @@ static std::string entryText(const ManifestEntry &entry, const std::string &pref
     bool isFree = std::find(shape.begin(), shape.end(), kDynamic) != shape.end();
     std::string extents = "NULL", type = cType(parameter.type->dtype);
     comment += "\n     " + parameter.name + ": " + nameOf(parameter.type->dtype) + " " +
-               shapeText(shape);
+               shapeText(shape) +
+               (parameter.place.empty() ? "" : ", the memory of " + parameter.place);
     declaration += std::string(",\n    ") + (parameter.isWritten ? "" : "const ") + type + " *" +
                    parameter.name;
     if (isFree) {
@@ -117,7 +153,7 @@ static std::string entryText(const ManifestEntry &entry, const std::string &pref
   return comment + " */\nstatic inline aft_status " + name + "(const aft_model *model" +
          declaration + ",\n    const aft_host *host) {\n" + shapes + array(0, "arguments") +
          array(1, "results") + "  size_t entry;\n  aft_status status = aft_find_entry(model, " +
-         Json(entry.name).print().substr(0, Json(entry.name).print().size() - 1) +
+         literal(entry.name) +
          ", &entry);\n  if (status != AFT_OK)\n    return status;\n"
          "  return aft_run(model, entry, arguments, " +
          std::to_string(counts[0]) + ", results, " + std::to_string(counts[1]) + ", host);\n}\n\n";
@@ -130,14 +166,17 @@ std::string aft::headerPrefix(const std::string &path) {
 }
 
 std::string aft::headerText(const Manifest &manifest, const std::string &prefix) {
-  std::string text = "/* Written by aftc " + manifest.compiler +
-                     ". Shapes are in elements; '?' is free and comes from the caller.\n"
-                     "   bf16 is the upper half of an f32, as uint16_t. Errors as in aft/aft.h. */\n\n"
-                     "#ifndef AFT_MODEL_" + prefix + "_H\n#define AFT_MODEL_" + prefix +
-                     "_H\n\n#include \"aft/aft.h\"\n\n/* The code that this header is of: "
-                     "aft_code_id(model). */\n#define " + prefix + "_code_id \"" +
-                     manifest.codeId + "\"\n\n";
+  std::string text =
+      "/* Written by aftc " + manifest.compiler +
+      ". Shapes are in elements; '?' is free and comes from the caller.\n"
+      "   bf16 is the upper half of an f32, as uint16_t. Errors as in aft/aft.h. */\n\n"
+      "#ifndef AFT_MODEL_" +
+      prefix + "_H\n#define AFT_MODEL_" + prefix +
+      "_H\n\n#include \"aft/aft.h\"\n\n/* The code that this header is of: "
+      "aft_code_id(model). */\n#define " +
+      prefix + "_code_id \"" + manifest.codeId + "\"\n\n";
+  Names names({prefix + "_code_id"});
   for (const ManifestEntry &entry : manifest.entries)
-    text += entryText(entry, prefix);
+    text += entryText(entry, names.add(prefix + "_" + identifier(entry.name)));
   return text + "#endif\n";
 }
