@@ -33,12 +33,20 @@ static std::string &lastMessage() {
   return message;
 }
 
+/// Keeps a message for aft_message. It is one line, whatever names of files and values are in it.
+static void keep(std::string message) {
+  for (char &c : message)
+    if (static_cast<unsigned char>(c) < ' ')
+      c = ' ';
+  lastMessage() = std::move(message);
+}
+
 /// Runs `body`; a failure's message is kept for aft_message.
 template <typename Body> static aft_status guarded(Body body) {
   try {
     Failure failure = body();
     if (!failure.ok())
-      lastMessage() = std::move(failure.message);
+      keep(std::move(failure.message));
     return failure.code;
   } catch (const std::bad_alloc &) {
     // Short enough to need no memory of its own.
@@ -46,7 +54,7 @@ template <typename Body> static aft_status guarded(Body body) {
     return AFT_ERROR_MEMORY;
   } catch (const std::exception &error) {
     try {
-      lastMessage() = std::string("internal error: ") + error.what();
+      keep(std::string("internal error: ") + error.what());
     } catch (...) {
     }
     return AFT_ERROR_INTERNAL;
@@ -219,7 +227,7 @@ static Failure describe(const std::vector<ManifestValue> &values, const char *ki
   if (!result)
     return missing("a place for the value");
   if (index >= values.size())
-    return refused(std::string("expected a number of ") + kind + " below " +
+    return refused(std::string("expected ") + kind + " below " +
                    std::to_string(values.size()) + ", found " + std::to_string(index));
   const ManifestValue &value = values[index];
   aft_role role = value.role == ArgumentRole::State  ? AFT_ROLE_STATE

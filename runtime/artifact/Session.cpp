@@ -174,6 +174,8 @@ Failure Session::prepareResults(const std::vector<Buffer> &given,
 Failure Session::step(const std::vector<Buffer> &given, const std::vector<Buffer> &givenResults,
                       const aft_runtime_t *runtime) {
   std::vector<Buffer> arguments, results;
+  if (steps == INT64_MAX)
+    return refused("a step after " + std::to_string(steps) + " is more than 64 bits can count");
   int64_t number = steps + 1, drawn = stepSeed(seed, steps);
   if (Failure failure = collect(given, arguments, number, drawn); !failure.ok())
     return failure;

@@ -10,10 +10,11 @@
 
 using namespace aft;
 
-static std::string textOf(const std::vector<int64_t> &shape, DType dtype) {
+/// `declared`: an extent of kDynamic is free; of a buffer it is a number like any other.
+static std::string textOf(const std::vector<int64_t> &shape, DType dtype, bool declared) {
   std::string text = "tensor<";
   for (int64_t extent : shape)
-    text += (extent == kDynamic ? "?" : std::to_string(extent)) + "x";
+    text += (declared && extent == kDynamic ? "?" : std::to_string(extent)) + "x";
   return text + nameOf(dtype) + ">";
 }
 
@@ -31,8 +32,8 @@ static Status checkBuffer(const char *kind, size_t index, const ValueInfo &info,
            (info.type.shape[dim] == kDynamic || info.type.shape[dim] == buffer.shape[dim]);
   if (!fits)
     return {labelOf(kind, index, info.name) + " must be " +
-            textOf(info.type.shape, info.type.dtype) + ", found " +
-            textOf(buffer.shape, buffer.dtype)};
+            textOf(info.type.shape, info.type.dtype, /*declared=*/true) + ", found " +
+            textOf(buffer.shape, buffer.dtype, /*declared=*/false)};
   int64_t elements = sizeOf(buffer.dtype);
   for (int64_t extent : buffer.shape)
     if (__builtin_mul_overflow(elements, extent, &elements))

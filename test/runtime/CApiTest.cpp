@@ -91,6 +91,8 @@ TEST_F(CApi, RunsFromManyThreadsAndWithTheHostsLoop) {
 TEST_F(CApi, ErrorsAreReturned) {
   EXPECT_EQ(aft_open(path("none.so").c_str(), nullptr, &model), AFT_ERROR_FILE);
   EXPECT_THAT(aft_message(), HasSubstr("none.so: cannot be opened: No such file or directory"));
+  EXPECT_EQ(aft_open(path("two\nlines.so").c_str(), nullptr, &model), AFT_ERROR_FILE);
+  EXPECT_THAT(aft_message(), HasSubstr("two lines.so: cannot be opened"));
   EXPECT_EQ(aft_open(nullptr, nullptr, &model), AFT_ERROR_ARGUMENT);
   aft_open_options options{-1, 0, 0};
   EXPECT_EQ(aft_open("x", &options, &model), AFT_ERROR_ARGUMENT);
@@ -125,6 +127,8 @@ TEST_F(CApi, ErrorsAreReturned) {
   int64_t huge[] = {int64_t(1) << 62, 8};
   bad.shape = huge;
   EXPECT_THAT(run(bad), HasSubstr("is larger than 64 bits can count"));
+  huge[0] = -1; // is no extent that is free, here
+  EXPECT_THAT(run(bad), HasSubstr("must be tensor<?x8xf32>, found tensor<-1x8xf32>"));
   aft_host host{nullptr, nullptr};
   EXPECT_EQ(aft_run(model, 0, &in, 1, &out, 1, &host), AFT_ERROR_ARGUMENT);
   EXPECT_EQ(aft_result_extents(model, 0, &in, 1, extents, 1, nullptr), AFT_ERROR_ARGUMENT);
@@ -132,6 +136,7 @@ TEST_F(CApi, ErrorsAreReturned) {
   EXPECT_EQ(extents[0], -5);
   aft_value value;
   EXPECT_EQ(aft_argument(model, 0, 1, &value), AFT_ERROR_ARGUMENT);
+  EXPECT_STREQ(aft_message(), "expected an argument below 1, found 1");
   size_t entry;
   EXPECT_EQ(aft_find_entry(model, "nope", &entry), AFT_ERROR_ARGUMENT);
   EXPECT_EQ(std::string(aft_message()), "no entry 'nope', expected one of: main, exp");
@@ -245,6 +250,11 @@ TEST_F(CApi, SessionsCarryTheirState) {
   EXPECT_EQ(aft_session_steps(other), 0);
   ASSERT_EQ(aft_session_save(other, path("d.safetensors").c_str()), AFT_OK) << aft_message();
   EXPECT_EQ(aft_session_load(other, path("d.safetensors").c_str()), AFT_OK) << aft_message();
+  // And they do not go beyond what can be counted.
+  aft_session_set_steps(other, INT64_MAX);
+  EXPECT_EQ(aft_session_step(other, &in, 1, &out, 1, nullptr), AFT_ERROR_ARGUMENT);
+  EXPECT_THAT(aft_message(), HasSubstr("a step after 9223372036854775807 is more than"));
+  EXPECT_EQ(aft_session_steps(other), INT64_MAX);
   aft_session_destroy(session);
   ASSERT_EQ(aft_session_create(model, 0, INT64_MAX / 16, &session), AFT_ERROR_MEMORY);
   EXPECT_THAT(aft_message(), Not(HasSubstr("-1")));

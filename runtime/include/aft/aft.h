@@ -131,10 +131,11 @@ typedef struct aft_open_options {
 
 /* Verifies an artifact and loads it: its format and version, its sections, the
    hashes of code and weights, the features of the CPU, all before any of its
-   code runs. Code is loaded from memory, for which /proc must be mounted. Code for a GPU is loaded into the first GPU that the driver has (its
-   CUDA_VISIBLE_DEVICES chooses); without one that is an error. `options` may be NULL. A file of weights beside the artifact is found
-   by the name that the artifact has of it, in the artifact's folder. *model is to be
-   closed.
+   code runs. Code is loaded from memory, for which /proc must be mounted. Code for a GPU
+   is loaded into the first GPU that the driver has (its CUDA_VISIBLE_DEVICES chooses);
+   without one that is an error. `options` may be NULL. A file of weights beside the
+   artifact is found by the name that the artifact has of it, in the artifact's folder.
+   *model is to be closed.
    What becomes of the files later does not reach code, nor files of up to 64 MiB:
    they are read. Larger files are mapped read-only, and the memory is that of all
    processes that use them; until the model is closed nobody may write to them or cut
@@ -265,8 +266,8 @@ AFT_API size_t aft_session_state_count(const aft_session *session);
 AFT_API aft_status aft_session_state(const aft_session *session, size_t index, const char **name,
                                      aft_buffer *value);
 
-/* Steps done, which a checkpoint restores, too, and which are never less than 0; and
-   the seed of dropout (0). */
+/* Steps done, which a checkpoint restores, too, and which are never less than 0 (a step
+   after INT64_MAX is an error of argument); and the seed of dropout (0). */
 AFT_API int64_t aft_session_steps(const aft_session *session);
 AFT_API void aft_session_set_steps(aft_session *session, int64_t steps);
 AFT_API void aft_session_set_seed(aft_session *session, int64_t seed);
