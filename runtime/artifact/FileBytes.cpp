@@ -53,7 +53,8 @@ Failure FileBytes::read(const std::string &path) {
   return {};
 }
 
-Failure FileBytes::open(const std::string &path, size_t mostCopied) {
+Failure FileBytes::open(const std::string &path, size_t mostCopied,
+                        std::optional<uint64_t> expected) {
   *this = FileBytes();
   // Without O_NONBLOCK the opening of a pipe would wait for a writer.
   fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -65,6 +66,9 @@ Failure FileBytes::open(const std::string &path, size_t mostCopied) {
   if (!S_ISREG(info.st_mode))
     return fail(path, S_ISDIR(info.st_mode) ? "expected a file, found a folder"
                                             : "expected a file, found a pipe or a device");
+  if (expected && *expected != static_cast<uint64_t>(info.st_size))
+    return {AFT_ERROR_FORMAT, path + ": expected " + std::to_string(*expected) + " bytes, found " +
+                                  std::to_string(info.st_size)};
   if (info.st_size == 0)
     return {};
   bool copies = static_cast<size_t>(info.st_size) <= mostCopied;

@@ -10,6 +10,7 @@
 #include "runtime/artifact/Failure.h"
 #include "runtime/core/InternalApi.h"
 
+#include <optional>
 #include <string_view>
 
 namespace aft {
@@ -25,8 +26,10 @@ public:
   FileBytes(FileBytes &&other) noexcept { *this = std::move(other); }
   FileBytes &operator=(FileBytes &&other) noexcept;
 
-  /// Reads a regular file of at most `mostCopied` bytes, and maps a larger one.
-  Failure open(const std::string &path, size_t mostCopied = kMostCopied);
+  /// Reads a regular file of at most `mostCopied` bytes, and maps a larger one. One of another size
+  /// than `expected` is AFT_ERROR_FORMAT before memory is taken for it.
+  Failure open(const std::string &path, size_t mostCopied = kMostCopied,
+               std::optional<uint64_t> expected = {});
 
   /// At the beginning of a page.
   std::string_view bytes() const { return {static_cast<const char *>(memory), size}; }

@@ -33,24 +33,28 @@ static size_t mostCopied(const LoadOptions &options) {
   return options.copyWeights ? SIZE_MAX : FileBytes::kMostCopied;
 }
 
-/// The bytes of the weights, wherever they are.
+/// The bytes of the weights, wherever they are; `what` names them.
 static Failure weightsBytes(const std::string &path, const LoadOptions &options,
                             std::string_view inside, VerifiedArtifact &artifact,
-                            std::string_view &bytes) {
+                            std::string_view &bytes, std::string &what) {
   const ManifestWeights &weights = artifact.manifest.weights;
+  auto size = static_cast<uint64_t>(weights.bytes);
   bytes = inside;
-  std::string what = "the weights";
+  what = "the weights";
   if (!weights.file.empty()) {
     size_t slash = path.rfind('/');
     std::string beside =
         (slash == std::string::npos ? "" : path.substr(0, slash + 1)) + weights.file;
-    if (Failure failure = artifact.weightsFile.open(beside, mostCopied(options)); !failure.ok())
-      return {failure.code, "the weights beside it: " + failure.message};
-    bytes = artifact.weightsFile.bytes();
     what += " in " + beside;
+    Failure failure = artifact.weightsFile.open(beside, mostCopied(options), size);
+    if (!failure.ok())
+      return {failure.code,
+              (failure.code == AFT_ERROR_FORMAT ? "the weights in " : "the weights beside it: ") +
+                  failure.message};
+    bytes = artifact.weightsFile.bytes();
   }
-  if (static_cast<uint64_t>(weights.bytes) != bytes.size())
-    return malformed(what + ": expected " + std::to_string(weights.bytes) + " bytes, found " +
+  if (size != bytes.size())
+    return malformed(what + ": expected " + std::to_string(size) + " bytes, found " +
                      std::to_string(bytes.size()));
   return {};
 }
@@ -85,15 +89,16 @@ static Failure checkWeights(const std::string &path, const LoadOptions &options,
                             std::string_view inside, VerifiedArtifact &artifact) {
   const ManifestWeights &weights = artifact.manifest.weights;
   std::string_view bytes;
-  if (Failure failure = weightsBytes(path, options, inside, artifact, bytes); !failure.ok())
+  std::string what;
+  if (Failure failure = weightsBytes(path, options, inside, artifact, bytes, what); !failure.ok())
     return failure;
   if (weights.bytes > 0) {
     if (!options.trustWeights)
       if (std::string found = Sha256::hexOf(bytes); found != weights.sha256)
-        return malformed("the weights are damaged: expected SHA-256 " + weights.sha256 +
-                         ", found " + found);
+        return malformed(what + " are damaged: expected SHA-256 " + weights.sha256 + ", found " +
+                         found);
     if (Status status = Safetensors::parse(bytes, artifact.weights); !status.ok())
-      return malformed("the weights: " + status.message);
+      return malformed(what + ": " + status.message);
   }
   return checkTensors(artifact);
 }

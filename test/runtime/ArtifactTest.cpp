@@ -173,11 +173,19 @@ TEST_F(ArtifactTest, VerifiesWeightsBeside) {
   std::string damaged = bytes;
   damaged.back() ^= 1;
   writeAll(beside, damaged);
-  EXPECT_THAT(refusal(file), HasSubstr("the weights are damaged: expected SHA-256 "));
+  EXPECT_THAT(refusal(file),
+              HasSubstr("the weights in " + beside + " are damaged: expected SHA-256 "));
   std::shared_ptr<Artifact> trusted;
   EXPECT_TRUE(Artifact::open(file, {1, /*trustWeights=*/true}, trusted).ok());
   writeAll(beside, bytes + "more");
   EXPECT_THAT(refusal(file), HasSubstr("expected " + std::to_string(bytes.size()) + " bytes"));
+  // A file that is far too large takes no memory before it is refused.
+  std::filesystem::resize_file(beside, uintmax_t(1) << 40);
+  LoadOptions copied;
+  copied.copyWeights = true;
+  EXPECT_THAT(Artifact::open(file, copied, trusted).message,
+              HasSubstr("the weights in " + beside + ": expected " + std::to_string(bytes.size()) +
+                        " bytes, found 1099511627776"));
   std::filesystem::remove(beside);
   EXPECT_THAT(refusal(file), HasSubstr("a.safetensors: cannot be opened"));
   std::filesystem::create_directory(beside);
