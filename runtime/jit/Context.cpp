@@ -60,11 +60,21 @@ Context::Context() {
   context->loadAllAvailableDialects();
 }
 
+/// What a file that is no text is; "" for others.
+static const char *knownKind(const std::string &text, const std::string &name) {
+  if (isBytecode(llvm::MemoryBufferRef(text, name)))
+    return "MLIR bytecode, whose reader does not withstand damage";
+  if (StringRef(text).starts_with("\177ELF"))
+    return "an ELF file; the names of artifacts end in .so";
+  if (StringRef(text).starts_with("PK\3\4"))
+    return "a zip file; the names of models that PyTorch wrote end in .pt2 or .pt";
+  return "";
+}
+
 OwningOpRef<ModuleOp> aft::parseProgram(const std::string &text, const std::string &name,
                                         MLIRContext &context) {
-  if (isBytecode(llvm::MemoryBufferRef(text, name))) {
-    emitError(FileLineColLoc::get(&context, name, 0, 0))
-        << "expected MLIR text, found MLIR bytecode, whose reader does not withstand damage";
+  if (StringRef kind = knownKind(text, name); !kind.empty()) {
+    emitError(FileLineColLoc::get(&context, name, 0, 0)) << "expected MLIR text, found " << kind;
     return {};
   }
   if (std::optional<TextProblem> problem = checkTextLimits(text)) {
