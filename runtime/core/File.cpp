@@ -2,6 +2,7 @@
 
 #include "runtime/core/File.h"
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -11,28 +12,70 @@
 
 using namespace aft;
 
-Status aft::writeFile(const std::string &path, const std::vector<std::string_view> &parts) {
+namespace {
+
+/// A file that is written, but has not its name yet.
+struct Pending {
+  std::string target, temporary;
+  bool isRenamed; ///< not what is no file
+};
+
+} // namespace
+
+/// Of no other call, in whatever process or thread.
+static std::string temporaryName(const std::string &target) {
+  static std::atomic<unsigned> counter{0};
+  return target + ".tmp" + std::to_string(::getpid()) + "." + std::to_string(counter++);
+}
+
+static Pending pendingFor(const std::string &path) {
   std::error_code ignored;
   std::filesystem::path target = std::filesystem::weakly_canonical(path, ignored);
   if (target.empty())
     target = path;
   auto kind = std::filesystem::symlink_status(target, ignored).type();
-  bool replaces =
-      kind == std::filesystem::file_type::not_found || kind == std::filesystem::file_type::regular;
-  std::string temporary =
-      replaces ? target.string() + ".tmp" + std::to_string(::getpid()) : target.string();
-  errno = 0;
-  std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
-  for (std::string_view part : parts)
-    file.write(part.data(), static_cast<std::streamsize>(part.size()));
-  file.close();
-  if (!file || (replaces && std::rename(temporary.c_str(), target.c_str()) != 0)) {
-    Status status{path + ": cannot be written: " + std::strerror(errno)};
-    if (replaces)
-      std::remove(temporary.c_str());
-    return status;
+  if (kind == std::filesystem::file_type::not_found || kind == std::filesystem::file_type::regular)
+    return {target.string(), temporaryName(target.string()), true};
+  return {target.string(), target.string(), false};
+}
+
+Status aft::writeFiles(const std::vector<FileParts> &files) {
+  std::vector<Pending> pending;
+  Status status;
+  for (const FileParts &given : files) {
+    pending.push_back(pendingFor(given.path));
+    errno = 0;
+    std::ofstream file(pending.back().temporary, std::ios::binary | std::ios::trunc);
+    for (std::string_view part : given.parts)
+      file.write(part.data(), static_cast<std::streamsize>(part.size()));
+    file.close();
+    if (!file) {
+      status = {given.path + ": cannot be written: " + std::strerror(errno)};
+      break;
+    }
   }
-  return {};
+  for (size_t i = 0; i < pending.size(); ++i) {
+    const auto &[target, temporary, isRenamed] = pending[i];
+    if (!isRenamed || (status.ok() && std::rename(temporary.c_str(), target.c_str()) == 0))
+      continue;
+    if (status.ok())
+      status = {files[i].path + ": cannot be written: " + std::strerror(errno)};
+    std::remove(temporary.c_str());
+  }
+  return status;
+}
+
+Status aft::writeFile(const std::string &path, const std::vector<std::string_view> &parts) {
+  return writeFiles({{path, parts}});
+}
+
+Status aft::expectFile(const std::string &path) {
+  std::error_code ignored;
+  std::filesystem::file_status status = std::filesystem::status(path, ignored);
+  if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status))
+    return {};
+  return {path + ": expected a file, found " +
+          (std::filesystem::is_directory(status) ? "a folder" : "a pipe or a device")};
 }
 
 Status aft::readFile(const std::string &path, size_t most, std::string &bytes) {

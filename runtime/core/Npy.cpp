@@ -241,6 +241,8 @@ static Status parseHeader(const std::string &path, const std::string &header, DT
 }
 
 Status aft::readNpy(const std::string &path, Array &array) {
+  if (Status status = expectFile(path); !status.ok())
+    return status;
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   if (!file)

@@ -254,12 +254,11 @@ Status aft::savePackage(const Package &package, const PipelineOptions &options,
   manifest.weights.bytes = static_cast<int64_t>(weights.size());
   if (!weights.empty())
     manifest.weights.sha256 = Sha256::hexOf(weights);
+  std::vector<FileParts> files;
   bool beside = save.weightsBeside && !weights.empty();
   if (beside) {
-    std::string file = besidePath(path);
-    manifest.weights.file = file.substr(file.rfind('/') + 1);
-    if (Status written = writeFile(file, {weights}); !written.ok())
-      return written;
+    files.push_back({besidePath(path), {weights}});
+    manifest.weights.file = files[0].path.substr(files[0].path.rfind('/') + 1);
   }
   ArtifactParts parts;
   if (Status composed =
@@ -267,5 +266,6 @@ Status aft::savePackage(const Package &package, const PipelineOptions &options,
                           beside ? std::string_view() : weights, parts);
       !composed.ok())
     return {path + ": " + composed.message};
-  return writeFile(path, {parts.front, parts.weights, parts.back});
+  files.push_back({path, {parts.front, parts.weights, parts.back}});
+  return writeFiles(files);
 }

@@ -194,6 +194,19 @@ TEST_F(ArtifactTest, VerifiesWeightsBeside) {
   EXPECT_THAT(refusal(file), HasSubstr("the manifest: expected a place inside, or beside"));
 }
 
+TEST_F(ArtifactTest, IsReplacedWithItsWeightsOrNotAtAll) {
+  std::string file = saved(kAffine, "a.so", affineWeights(1, true)), other = path("b.so");
+  std::filesystem::create_symlink(path("none/a.so"), other);
+  std::filesystem::copy_file(path("a.safetensors"), path("b.safetensors"));
+  Status status = compiled(kAffine)->save(other, affineWeights(2, true));
+  EXPECT_THAT(status.message, HasSubstr("b.so: cannot be written: No such file or directory"));
+  EXPECT_EQ(readAll(path("b.safetensors")), readAll(path("a.safetensors")));
+  size_t files = 0;
+  for ([[maybe_unused]] const auto &entry : std::filesystem::directory_iterator(folder))
+    ++files;
+  EXPECT_EQ(files, 4u); // a and b; no temporary ones
+}
+
 TEST_F(ArtifactTest, RefusesWeightsThatDoNotFit) {
   std::string file = saved(kAffine, "a.so", affineWeights(1));
   std::string bytes = readAll(file);

@@ -260,3 +260,19 @@ TEST_F(CApi, SessionsCarryTheirState) {
   EXPECT_THAT(aft_message(), Not(HasSubstr("-1")));
   aft_session_destroy(other);
 }
+
+TEST_F(CApi, SessionsAreSavedUnderOneNameAtOnce) {
+  open(saved(kSum, "s.so"));
+  std::string file = path("c.safetensors");
+  auto save = [&] {
+    aft_session *session = nullptr;
+    ASSERT_EQ(aft_session_create(model, 0, 1, &session), AFT_OK) << aft_message();
+    for (int i = 0; i < 200; ++i)
+      ASSERT_EQ(aft_session_save(session, file.c_str()), AFT_OK) << aft_message();
+    EXPECT_EQ(aft_session_load(session, file.c_str()), AFT_OK) << aft_message();
+    aft_session_destroy(session);
+  };
+  std::thread other(save);
+  save();
+  other.join();
+}

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-NAMES = ("absent ints half big-endian fortran truncated truncated-header nothing no-npy version "
+NAMES = ("absent ints half big-endian fortran folder pipe truncated truncated-header nothing no-npy version "
          "huge-header huge-shape large-extent large-promise negative no-shape no-descr no-order "
          "odd-key odd-end narrow flat").split()
 

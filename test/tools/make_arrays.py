@@ -42,6 +42,10 @@ good = open(os.path.join(folder, "x.npy"), "rb").read()
 raw("truncated", good[:-1])
 raw("truncated-header", good[:40])
 raw("nothing", b"")
+for name, make in ("folder", os.mkdir), ("pipe", os.mkfifo):
+    path = os.path.join(folder, name + ".npy")
+    if not os.path.exists(path):
+        make(path)
 raw("no-npy", b"# not an array at all\n" * 10)
 raw("version", good[:6] + b"\x09" + good[7:])
 raw("huge-header", b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**31) + b"{}")

@@ -2,6 +2,8 @@
 
 #include "frontends/torch/import/Archive.h"
 
+#include "runtime/core/File.h"
+
 #include <ATen/ATen.h>
 #include <caffe2/serialize/file_adapter.h>
 
@@ -39,6 +41,8 @@ template <typename T> static T numberAt(const char *bytes) {
 static constexpr size_t kLargestCompressed = size_t(1) << 26;
 
 Archive::Archive(const std::string &path) {
+  if (aft::Status status = aft::expectFile(path); !status.ok())
+    TORCH_CHECK(false, status.message.substr(path.size() + 2));
   source = std::make_shared<caffe2::serialize::FileAdapter>(path);
   char magic[4] = {};
   TORCH_CHECK(source->size() >= sizeof magic &&

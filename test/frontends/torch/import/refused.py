@@ -252,6 +252,10 @@ def check_usage(exported, scripted):
     refuse("not there", checker.path("none.pt2"), [])
     refuse("a folder", os.path.dirname(exported) + "/.pt2", [])
     refuse("text", write("text.pt2", b"module {}\n" * 50), ["zip"])
+    os.mkfifo(checker.path("pipe.pt2"))
+    refuse("pipe", checker.path("pipe.pt2"), ["expected a file, found a pipe or a device"])
+    os.mkdir(checker.path("folder.pt2"))
+    refuse("folder", checker.path("folder.pt2"), ["expected a file, found a folder"])
 
 
 def main():
