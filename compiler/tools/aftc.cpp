@@ -17,6 +17,8 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <filesystem>
+
 namespace cl = llvm::cl;
 
 static cl::OptionCategory category("aftc options");
@@ -158,6 +160,38 @@ static std::string checkOptions() {
   return "";
 }
 
+/// Whether two names are those of one file, which need not be there yet.
+static bool isSameFile(const std::string &a, const std::string &b) {
+  std::error_code error;
+  auto place = [&](const std::string &name) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(name, error), error);
+  };
+  std::filesystem::path one = place(a), other = place(b);
+  if (std::filesystem::is_other(one, error)) // /dev/null takes anything
+    return false;
+  return one == other || std::filesystem::equivalent(one, other, error);
+}
+
+/// Wrong usage where a file would be written over one that is read or written, too; else empty.
+static std::string checkFiles() {
+  bool isArtifact = lastPhase.empty() && !output.empty();
+  std::vector<std::pair<const char *, std::string>> files = {
+      {"MODEL", model},
+      {"--weights", weights},
+      {"-o", output == "-" ? "" : output.getValue()},
+      {"--weights-beside", isArtifact && weightsBeside ? aft::besidePath(output) : ""},
+      {"--header", header},
+      {"--report", report}};
+  constexpr size_t read = 2;
+  for (size_t i = read; i < files.size(); ++i)
+    for (size_t j = 0; j < i; ++j)
+      if (!files[i].second.empty() && !files[j].second.empty() &&
+          isSameFile(files[i].second, files[j].second))
+        return std::string(files[i].first) + " would write over the file of " + files[j].first +
+               ", '" + files[j].second + "': expected files of other names";
+  return "";
+}
+
 /// What this version does not do, as a message.
 static std::string checkSupport() {
   if (targetName == "cuda-emulated" && lastPhase.empty() && !output.empty())
@@ -279,6 +313,8 @@ int main(int argc, char **argv) {
   if (listOperators)
     return printOperators();
   if (std::string error = checkOptions(); !error.empty())
+    return fail(kWrongUsage, error);
+  if (std::string error = checkFiles(); !error.empty())
     return fail(kWrongUsage, error);
   if (std::string error = checkSupport(); !error.empty())
     return fail(kRefused, error);

@@ -226,8 +226,7 @@ static Status weightsFile(std::vector<NamedTensor> tensors, std::string &bytes) 
   return {};
 }
 
-/// "folder/model.safetensors" for "folder/model.so".
-static std::string besidePath(const std::string &path) {
+std::string aft::besidePath(const std::string &path) {
   std::string stem = path;
   if (stem.size() > 3 && stem.compare(stem.size() - 3, 3, ".so") == 0)
     stem.resize(stem.size() - 3);
@@ -254,8 +253,8 @@ Status aft::savePackage(const Package &package, const PipelineOptions &options,
   manifest.weights.bytes = static_cast<int64_t>(weights.size());
   if (!weights.empty())
     manifest.weights.sha256 = Sha256::hexOf(weights);
-  std::vector<FileParts> files;
   bool beside = save.weightsBeside && !weights.empty();
+  std::vector<FileParts> files;
   if (beside) {
     files.push_back({besidePath(path), {weights}});
     manifest.weights.file = files[0].path.substr(files[0].path.rfind('/') + 1);

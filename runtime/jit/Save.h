@@ -15,6 +15,10 @@ namespace aft {
 AFT_INTERNAL Status describePackage(const Package &package, const PipelineOptions &options,
                                     const SaveOptions &save, Manifest &manifest);
 
+/// Where the weights of an artifact go that are beside it: "folder/model.safetensors" for
+/// "folder/model.so".
+AFT_INTERNAL std::string besidePath(const std::string &path);
+
 /// Links a package and writes PATH, and the weights beside it where they go there.
 AFT_INTERNAL Status savePackage(const Package &package, const PipelineOptions &options,
                                 const std::string &path, const SaveOptions &save);
