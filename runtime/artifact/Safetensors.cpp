@@ -82,6 +82,21 @@ static Status readHeader(std::string_view bytes, Json &header, std::string_view 
 
 static constexpr std::string_view kMetadata = "__metadata__";
 
+/// Bytes belong to one tensor: in a file that says else, one of two is not what was written.
+static Status checkOverlaps(const std::vector<SafetensorsEntry> &entries) {
+  std::vector<const SafetensorsEntry *> sorted;
+  for (const SafetensorsEntry &entry : entries)
+    if (!entry.data.empty())
+      sorted.push_back(&entry);
+  std::sort(sorted.begin(), sorted.end(),
+            [](auto *a, auto *b) { return a->data.data() < b->data.data(); });
+  for (size_t i = 1; i < sorted.size(); ++i)
+    if (sorted[i - 1]->data.data() + sorted[i - 1]->data.size() > sorted[i]->data.data())
+      return {"tensors '" + sorted[i - 1]->name + "' and '" + sorted[i]->name +
+              "' share bytes, expected data_offsets that do not overlap"};
+  return {};
+}
+
 static Status readEntries(const Json &header, std::string_view data,
                           std::vector<SafetensorsEntry> &entries) {
   entries.clear();
@@ -92,7 +107,7 @@ static Status readEntries(const Json &header, std::string_view data,
     if (Status status = readEntry(name, value, data, entries.back()); !status.ok())
       return status;
   }
-  return {};
+  return checkOverlaps(entries);
 }
 
 Status Safetensors::list(std::string_view bytes, std::vector<SafetensorsEntry> &entries) {

@@ -316,6 +316,12 @@ TEST(Safetensors, DamageIsFound) {
   ASSERT_NE(read.find("a"), nullptr);
   EXPECT_EQ(static_cast<float *>(read.find("a")->value.data)[5], 1.5f);
   EXPECT_EQ(read.metadata[0].second, "4");
+  std::string shared = bytes;
+  size_t place = shared.find("8, 32]");
+  ASSERT_NE(place, std::string::npos);
+  shared.replace(place, 6, "7, 31]");
+  EXPECT_EQ(Safetensors::parse(shared, read).message,
+            "tensors 'b' and 'a' share bytes, expected data_offsets that do not overlap");
   std::mt19937 random(4);
   for (size_t length = 0; length < bytes.size(); ++length)
     EXPECT_FALSE(Safetensors::parse(std::string_view(bytes).substr(0, length), read).ok());
