@@ -249,6 +249,22 @@ static std::string prepareTuning(aft::PipelineOptions &pipeline) {
   return missing.empty() ? "" : "--tune measures on this machine, which lacks " + missing;
 }
 
+/// An error where a tensor is for an input, but of a type that programs do not have: it would be
+/// left out.
+static aft::Status checkTypes(std::string_view file, const aft::Package &package) {
+  std::vector<aft::SafetensorsEntry> tensors;
+  if (aft::Status status = aft::Safetensors::list(file, tensors); !status.ok())
+    return status;
+  for (const aft::SafetensorsEntry &tensor : tensors)
+    for (const aft::EntryInfo &entry : package.entries)
+      for (const aft::ValueInfo &input : entry.inputs)
+        if (input.name == tensor.name &&
+            !llvm::is_contained({"F32", "F64", "BF16", "BOOL", "I8", "I32", "I64"}, tensor.type))
+          return {"tensor '" + tensor.name + "' has the type '" + tensor.type +
+                  "', expected F32, F64, BF16, BOOL, I8, I32 or I64"};
+  return {};
+}
+
 /// Writes the artifact with the model's weights, or those of a file.
 static aft::Status writeArtifact(const aft::Package &package,
                                  const aft::PipelineOptions &pipeline) {
@@ -261,7 +277,12 @@ static aft::Status writeArtifact(const aft::Package &package,
     if (aft::Failure failure = file.open(weights); !failure.ok())
       return failure.status();
     aft::Safetensors found;
-    if (aft::Status status = aft::Safetensors::parse(file.bytes(), found); !status.ok())
+    aft::Status status = aft::Safetensors::parse(file.bytes(), found);
+    if (status.ok())
+      status = checkTypes(file.bytes(), package);
+    if (status.ok() && found.tensors.empty())
+      status = {"expected tensors, found none of a type that programs have"};
+    if (!status.ok())
       return {weights + ": " + status.message};
     save.weights = std::move(found.tensors);
   }
