@@ -268,7 +268,14 @@ void Capture::findExtents(std::vector<DynamicExtent> groups) {
   std::vector<int64_t> others(base.size());
   for (size_t i = 0; i < base.size(); ++i)
     others[i] = runs[1 + i].sizes[i];
-  if (!addRun({first, others}) || !addRun({second, others})) {
+  bool runsTogether = addRun({first, others}) && addRun({second, others});
+  // With one of three as it was, no product of two passes for that of others.
+  for (size_t i = 0; base.size() > 2 && runsTogether && i < base.size(); ++i) {
+    std::vector<int64_t> rest = first, otherRest = others;
+    rest[i] = otherRest[i] = base[i];
+    runsTogether = addRun({rest, otherRest});
+  }
+  if (!runsTogether) {
     noteFixed(dynamicExtents.back(), lastDifference);
     dynamicExtents.pop_back();
     return findExtents(dynamicExtents);

@@ -44,6 +44,17 @@ TEST(Sizes, FloatsFollowThem) {
   });
 }
 
+/// Of three extents that change, a product is not mistaken for that of two others.
+TEST(Sizes, ProductsAreOfTheRightExtents) {
+  at::manual_seed(2);
+  auto body = [](const Tensors &in) {
+    Tensor pairs = (in[0].unsqueeze(-1) * in[1]).flatten(1);
+    return Tensors{pairs, at::arange(pairs.size(1)) + in[0].size(0)};
+  };
+  expectSame(body, {at::randn({2, 4}), at::randn({5})},
+             {{at::randn({1, 3}), at::randn({7})}, {at::randn({6, 11}), at::randn({2})}});
+}
+
 /// No rule computes with it: then the size is fixed, and the refusal says why.
 TEST(Sizes, WhatCannotFollowIsNamed) {
   torch::nn::Module none;
