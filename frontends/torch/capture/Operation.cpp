@@ -139,6 +139,13 @@ std::vector<int64_t> Operation::integers(const char *name) {
   return numbers;
 }
 
+std::vector<double> Operation::numbers(const char *name) {
+  const Arg &found = arg(name);
+  if (found.kind != Kind::Doubles)
+    fail(std::string("argument '") + name + "' must be a list of numbers");
+  return found.doubles;
+}
+
 int64_t Operation::integer(const char *name, int64_t missing) {
   return has(name) ? integers(name).at(0) : missing;
 }

@@ -38,6 +38,7 @@ public:
   std::vector<int> dims(const char *name);
   std::vector<int64_t> integers(const char *name);
   double number(const char *name, double missing = 0);
+  std::vector<double> numbers(const char *name);
   bool flag(const char *name, bool missing = false);
   std::string text(const char *name, const std::string &missing = "");
   Extent extent(const char *name, Extent missing = 0);

@@ -218,10 +218,13 @@ static Results pixelUnshuffle(Operation &op) {
   return f.reshape(f.permute(parts, {0, 1, 3, 5, 2, 4}), s);
 }
 
+/// What is resized: it has two names.
+static const char *imageOf(Operation &op) { return op.has("self") ? "self" : "input"; }
+
 /// By a whole factor.
 static Results upsampleNearest(Operation &op) {
   Function &f = op.f;
-  Value x = op.as("self");
+  Value x = op.as(imageOf(op));
   for (int dim = 2; dim < x.rank(); ++dim) {
     Extent in = f.extent(x, dim), out = op.shape()[dim];
     if (!in.isConstant() || !out.isConstant() || out.constant() % in.constant() != 0)
@@ -229,6 +232,46 @@ static Results upsampleNearest(Operation &op) {
     x = elementsRepeated(op, x, dim, out.constant() / in.constant());
   }
   return x;
+}
+
+/// LibTorch's own resizing of two dimensions.
+using Resize = at::Tensor (*)(const at::Tensor &image, at::IntArrayRef sizes, bool alignCorners,
+                              std::optional<double> rows, std::optional<double> columns);
+
+/// The factor of a dimension, where the call names one. Exported programs have the forms that
+/// take a list of them.
+static std::optional<double> scaleOf(Operation &op, int dim, int rank) {
+  if (op.has("scale_factors"))
+    return op.numbers("scale_factors")[dim - 2];
+  const char *name = rank == 3 ? "scales" : dim == 2 ? "scales_h" : "scales_w";
+  return op.has(name) ? std::optional(op.number(name)) : std::nullopt;
+}
+
+/// [out, in]: what each place takes from each, which is how unit vectors are resized.
+static Value weightsOf(Operation &op, Resize resize, DType type, int64_t in, int64_t out,
+                       std::optional<double> scale) {
+  at::Tensor units = at::eye(in, at::kDouble).view({1, 1, in, in});
+  at::Tensor weights = resize(units, {out, in}, op.flag("align_corners"), scale, std::nullopt);
+  weights = weights.to(type == DType::f64 ? at::kDouble : at::kFloat).contiguous();
+  return op.f.constant({type, {out, in}}, weights.const_data_ptr());
+}
+
+/// Each place is a weighted sum along each dimension.
+static Rule upsample(Resize resize) {
+  return [=](Operation &op) -> Results {
+    Function &f = op.f;
+    DType wide = op.dtype() == DType::f64 ? DType::f64 : DType::f32;
+    Value x = op.as(imageOf(op), wide);
+    for (int dim = 2; dim < x.rank(); ++dim) {
+      Extent in = f.extent(x, dim), out = op.shape()[dim];
+      if (!in.isConstant() || !out.isConstant())
+        op.fail("expected fixed sizes");
+      Value weights =
+          weightsOf(op, resize, wide, in.constant(), out.constant(), scaleOf(op, dim, x.rank()));
+      x = f.transpose(f.matmul(f.transpose(x, dim, -1), weights, false, true), dim, -1);
+    }
+    return f.cast(x, op.dtype());
+  };
 }
 
 void aft::capture::addShapeRules(Rules &rules) {
@@ -260,6 +303,11 @@ void aft::capture::addShapeRules(Rules &rules) {
   rules["aten::pixel_shuffle"] = pixelShuffle;
   rules["aten::pixel_unshuffle"] = pixelUnshuffle;
   rules["aten::upsample_nearest1d"] = rules["aten::upsample_nearest2d"] = upsampleNearest;
+  Resize linear = at::upsample_bilinear2d, cubic = at::upsample_bicubic2d;
+  rules["aten::upsample_linear1d"] = rules["aten::upsample_bilinear2d"] = upsample(linear);
+  rules["aten::upsample_bicubic2d"] = upsample(cubic);
+  rules["aten::_upsample_bilinear2d_aa"] = upsample(at::_upsample_bilinear2d_aa);
+  rules["aten::_upsample_bicubic2d_aa"] = upsample(at::_upsample_bicubic2d_aa);
   rules["aten::tril"] = [](Operation &op) -> Results {
     return op.f.tril(op.value("self"), op.integer("diagonal"));
   };

@@ -235,7 +235,10 @@ TEST(Operators, Convolutions) {
                 at::conv2d(in[0].repeat({1, 2, 1, 1}), pairs, {}, at::IntArrayRef{1, 1}, at::IntArrayRef{0, 0}, 1, 2),
                 at::instance_norm(rows, {}, {}, {}, {}, true, 0.1, 1e-5, false),
                 at::pixel_unshuffle(in[0], 2), at::pixel_shuffle(in[0].repeat({1, 4, 1, 1}), 2),
-                at::upsample_nearest2d(in[0], {16, 24})};
+                at::upsample_nearest2d(in[0], {16, 24}),
+                at::upsample_linear1d(rows, 5, true),
+                at::upsample_bilinear2d(in[0], {20, 18}, false, 2.6, 1.5),
+                at::_upsample_bicubic2d_aa(in[0], {5, 5}, false)};
       },
       {image}, {{normal({3, 3, 8, 12}, 9)}}, 1e-5);
 }

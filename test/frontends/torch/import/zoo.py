@@ -296,6 +296,25 @@ class ConvNet(nn.Module):
         return F.log_softmax(self.head(torch.flatten(self.features(x), 1)), dim=-1)
 
 
+class Resized(nn.Module):
+    """An image at other sizes, which exported programs have an operator of their own for."""
+
+    def forward(self, x):
+        return [F.interpolate(x, scale_factor=2), F.interpolate(x, scale_factor=1.3, mode="bilinear"),
+                F.interpolate(x, size=(5, 12), mode="bilinear", align_corners=True),
+                F.interpolate(x, size=(11, 3), mode="bicubic"),
+                F.interpolate(x, size=(3, 4), mode="bicubic", antialias=True),
+                F.interpolate(x[:, 0], size=9, mode="linear")]
+
+
+class Pooled(nn.Module):
+    """The mean of values by weights over an image of any size."""
+
+    def forward(self, x):
+        k = x.flatten(2).softmax(-1)
+        return x.sigmoid() * (k * x.flatten(2)).sum(-1)[:, :, None, None]
+
+
 class Inner(nn.Module):
     def forward(self, x):
         return torch.linalg.svdvals(x)
