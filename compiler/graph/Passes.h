@@ -29,7 +29,7 @@ class DistanceTables;
 struct RaiseRemarks {
   struct Success {
     mlir::Operation *sum, *mixer;
-    bool droppedSmall;
+    std::string note; ///< what is worth knowing about it
   };
   struct NearMiss {
     mlir::Operation *sum, *root;

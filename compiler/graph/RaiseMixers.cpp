@@ -6,6 +6,7 @@
 #include "compiler/graph/raise/Recurrence.h"
 #include "compiler/kernels/Remarks.h"
 #include "compiler/report/CompileReport.h"
+#include "dialect/ir/AFT.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -126,7 +127,13 @@ bool Attempt::leavesNothing(Operation *root) {
           return gone.contains(user) || isa<tensor::DimOp>(user);
         }))
       gone.insert(op);
-  return llvm::all_of(match->sums, [&](Operation *op) { return gone.contains(op); });
+  // What heads of a convolution that are computed one by one have in common.
+  auto isShared = [&](Operation *op) {
+    auto sum = dyn_cast<linalg::LinalgOp>(op);
+    return match->filter && sum && sum.getNumDpsInputs() == 1 && sum.getNumReductionLoops() > 0;
+  };
+  return llvm::all_of(match->sums,
+                      [&](Operation *op) { return gone.contains(op) || isShared(op); });
 }
 
 /// What the mixers compute with.
@@ -152,6 +159,14 @@ static linalg::LinalgOp readerOf(Operation *op) {
     op = user;
   }
   return {};
+}
+
+/// What is worth knowing about a mixer beside what it is.
+static std::string noteOn(const MixerMatch &match, Operation *mixer) {
+  std::string note = match.smallAdded ? kDropped.str() : "";
+  if (isa<FullOp>(mixer) && !match.note.empty())
+    note += (note.empty() ? "no aft.conv: " : "; no aft.conv: ") + match.note;
+  return note;
 }
 
 FailureOr<Operation *> aft::raiseMixer(RewriterBase &rewriter, linalg::LinalgOp root,
@@ -180,7 +195,7 @@ FailureOr<Operation *> aft::raiseMixer(RewriterBase &rewriter, linalg::LinalgOp 
   remarks.raised.insert(attempt->match->sums.begin(), attempt->match->sums.end());
   remarks.raised.insert(attempt->match->cancelled.begin(), attempt->match->cancelled.end());
   remarks.successes.push_back(
-      {attempt->match->sums[0], emitted.mixer, attempt->match->smallAdded != nullptr});
+      {attempt->match->sums[0], emitted.mixer, noteOn(*attempt->match, emitted.mixer)});
   rewriter.replaceAllUsesWith(root->getResult(0), emitted.result);
   return emitted.mixer;
 }
@@ -238,7 +253,7 @@ struct RaiseMixers : aft::impl::RaiseMixersBase<RaiseMixers> {
       Miss miss;
       Operation *mixer = nullptr;
       if (succeeded(raiseRecurrence(rewriter, root, seen, mixer, miss)))
-        remarks.successes.push_back({root, mixer, false});
+        remarks.successes.push_back({root, mixer, ""});
       else if (miss.near)
         remarks.misses.push_back({root, root, miss.reason});
     }
@@ -247,13 +262,12 @@ struct RaiseMixers : aft::impl::RaiseMixersBase<RaiseMixers> {
   void tell(const RaiseRemarks &remarks) {
     for (const RaiseRemarks::Success &success : remarks.successes) {
       if (report)
-        remarkDone(*report, getArgument(), success.sum, success.mixer,
-                   success.droppedSmall ? kDropped : "");
+        remarkDone(*report, getArgument(), success.sum, success.mixer, success.note);
       if (!verbose)
         continue;
       success.mixer->emitRemark("raised to ") << success.mixer->getName();
-      if (success.droppedSmall)
-        success.mixer->emitRemark(kDropped);
+      if (!success.note.empty())
+        success.mixer->emitRemark(success.note);
     }
     DenseSet<Operation *> told;
     for (const RaiseRemarks::NearMiss &miss : remarks.misses) {

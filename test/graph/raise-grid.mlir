@@ -52,3 +52,48 @@ func.func @relative(%k: tensor<?x2x6xf32>, %v: tensor<?x2x6xf32>, %table: tensor
   %out = linalg.div ins(%above, %below : tensor<?x2x6xf32>, tensor<?x2x6xf32>) outs(%e3 : tensor<?x2x6xf32>) -> tensor<?x2x6xf32>
   return %out : tensor<?x2x6xf32>
 }
+// -----
+
+#ts = affine_map<(t, s) -> (t, s)>
+#w = affine_map<(b, t, s, c) -> (t, s)>
+#x = affine_map<(b, t, s, c) -> (b, s, c)>
+#y = affine_map<(b, t, s, c) -> (b, t, c)>
+
+// One table for all channels is a matrix.
+// CHECK-LABEL: func.func @shared(
+// CHECK: aft.full {{.*}} gate = none : (tensor<?x6x2xf32>, tensor<?x6x2xf32>, tensor<?x6x2xf32>, tensor<6x6xf32>)
+func.func @shared(%k: tensor<?x6x2xf32>, %v: tensor<?x6x2xf32>, %table: tensor<15xf32>) -> tensor<?x6x2xf32> {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %k, %c0 : tensor<?x6x2xf32>
+  %places = arith.constant dense<[[7, 8, 9, 12, 13, 14], [6, 7, 8, 11, 12, 13], [5, 6, 7, 10, 11, 12],
+                                  [2, 3, 4, 7, 8, 9], [1, 2, 3, 6, 7, 8], [0, 1, 2, 5, 6, 7]]> : tensor<6x6xi64>
+  %ew = tensor.empty() : tensor<6x6xf32>
+  %weights = linalg.generic {indexing_maps = [#ts, #ts], iterator_types = ["parallel", "parallel"]} ins(%places : tensor<6x6xi64>) outs(%ew : tensor<6x6xf32>) {
+  ^bb0(%place: i64, %o: f32):
+    %row = arith.index_cast %place : i64 to index
+    %bias = tensor.extract %table[%row] : tensor<15xf32>
+    %r = math.exp %bias : f32
+    linalg.yield %r : f32
+  } -> tensor<6x6xf32>
+  %e3 = tensor.empty(%n) : tensor<?x6x2xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e3 : tensor<?x6x2xf32>) -> tensor<?x6x2xf32>
+  %keys = linalg.exp ins(%k : tensor<?x6x2xf32>) outs(%e3 : tensor<?x6x2xf32>) -> tensor<?x6x2xf32>
+  %kv = linalg.mul ins(%keys, %v : tensor<?x6x2xf32>, tensor<?x6x2xf32>) outs(%e3 : tensor<?x6x2xf32>) -> tensor<?x6x2xf32>
+  %above = linalg.generic {indexing_maps = [#w, #x, #y], iterator_types = ["parallel", "parallel", "reduction", "parallel"]} ins(%weights, %kv : tensor<6x6xf32>, tensor<?x6x2xf32>) outs(%init : tensor<?x6x2xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %p = arith.mulf %a, %b : f32
+    %r = arith.addf %o, %p : f32
+    linalg.yield %r : f32
+  } -> tensor<?x6x2xf32>
+  %below = linalg.generic {indexing_maps = [#w, #x, #y], iterator_types = ["parallel", "parallel", "reduction", "parallel"]} ins(%weights, %keys : tensor<6x6xf32>, tensor<?x6x2xf32>) outs(%init : tensor<?x6x2xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %p = arith.mulf %a, %b : f32
+    %r = arith.addf %o, %p : f32
+    linalg.yield %r : f32
+  } -> tensor<?x6x2xf32>
+  // expected-remark @below {{raised to aft.full}}
+  // expected-remark @below {{no aft.conv: all channels share a bias of distances on a grid without a window}}
+  %out = linalg.div ins(%above, %below : tensor<?x6x2xf32>, tensor<?x6x2xf32>) outs(%e3 : tensor<?x6x2xf32>) -> tensor<?x6x2xf32>
+  return %out : tensor<?x6x2xf32>
+}

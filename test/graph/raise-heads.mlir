@@ -83,6 +83,39 @@ func.func @bias_per_head(%k: tensor<?x2x9x4xf32>, %v: tensor<?x2x9x4xf32>, %w: t
 
 // -----
 
+// A bias per window and head where the batch is not known.
+// CHECK-LABEL: func.func @windows_and_heads(
+// CHECK-NOT: aft.full
+// CHECK: return
+func.func @windows_and_heads(%k: tensor<?x3x2x9x4xf32>, %v: tensor<?x3x2x9x4xf32>, %w: tensor<3x2x9x9xf32>) -> tensor<?x3x2x9x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %batch = tensor.dim %k, %c0 : tensor<?x3x2x9x4xf32>
+  %eo = tensor.empty(%batch) : tensor<?x3x2x9x4xf32>
+  %ew = tensor.empty() : tensor<3x2x9x9xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%eo : tensor<?x3x2x9x4xf32>) -> tensor<?x3x2x9x4xf32>
+  %keys = linalg.exp ins(%k : tensor<?x3x2x9x4xf32>) outs(%eo : tensor<?x3x2x9x4xf32>) -> tensor<?x3x2x9x4xf32>
+  %weights = linalg.exp ins(%w : tensor<3x2x9x9xf32>) outs(%ew : tensor<3x2x9x9xf32>) -> tensor<3x2x9x9xf32>
+  %kv = linalg.mul ins(%keys, %v : tensor<?x3x2x9x4xf32>, tensor<?x3x2x9x4xf32>) outs(%eo : tensor<?x3x2x9x4xf32>) -> tensor<?x3x2x9x4xf32>
+  %n = linalg.generic {indexing_maps = [affine_map<(b, n, h, t, c, s) -> (n, h, t, s)>, affine_map<(b, n, h, t, c, s) -> (b, n, h, s, c)>, affine_map<(b, n, h, t, c, s) -> (b, n, h, t, c)>], iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel", "reduction"]} ins(%weights, %kv : tensor<3x2x9x9xf32>, tensor<?x3x2x9x4xf32>) outs(%init : tensor<?x3x2x9x4xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %m = arith.mulf %a, %b : f32
+    %s = arith.addf %o, %m : f32
+    linalg.yield %s : f32
+  } -> tensor<?x3x2x9x4xf32>
+  %z = linalg.generic {indexing_maps = [affine_map<(b, n, h, t, c, s) -> (n, h, t, s)>, affine_map<(b, n, h, t, c, s) -> (b, n, h, s, c)>, affine_map<(b, n, h, t, c, s) -> (b, n, h, t, c)>], iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel", "reduction"]} ins(%weights, %keys : tensor<3x2x9x9xf32>, tensor<?x3x2x9x4xf32>) outs(%init : tensor<?x3x2x9x4xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %m = arith.mulf %a, %b : f32
+    %s = arith.addf %o, %m : f32
+    linalg.yield %s : f32
+  } -> tensor<?x3x2x9x4xf32>
+  // expected-remark @below {{not raised to a mixer: the bias differs along several dimensions, as windows and heads are, and the size of the batch is not known}}
+  %y = linalg.div ins(%n, %z : tensor<?x3x2x9x4xf32>, tensor<?x3x2x9x4xf32>) outs(%eo : tensor<?x3x2x9x4xf32>) -> tensor<?x3x2x9x4xf32>
+  return %y : tensor<?x3x2x9x4xf32>
+}
+
+// -----
+
 // Too many of them.
 // CHECK-LABEL: func.func @many_heads(
 // CHECK-NOT: aft.

@@ -39,6 +39,7 @@ func.func @sigmoid_power(%k: tensor<9x4xf32>, %v: tensor<9x4xf32>, %g: tensor<f3
   %n = linalg.matmul ins(%weights, %kv : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
   %z = linalg.matmul ins(%weights, %keys : tensor<9x9xf32>, tensor<9x4xf32>) outs(%init : tensor<9x4xf32>) -> tensor<9x4xf32>
   // expected-remark @below {{raised to aft.full}}
+  // expected-remark @below {{no aft.conv: all channels share a bias of distances without a window}}
   %y = linalg.div ins(%n, %z : tensor<9x4xf32>, tensor<9x4xf32>) outs(%e0 : tensor<9x4xf32>) -> tensor<9x4xf32>
   return %y : tensor<9x4xf32>
 }

@@ -314,10 +314,12 @@ func.func @other_sum(%q: tensor<2x9x4xf32>, %k: tensor<2x9x4xf32>, %v: tensor<2x
 #wide = affine_map<(b, t, c, s) -> (b, t, c)>
 #keys = affine_map<(b, t, c, s) -> (b, s, c)>
 
-// Summed over the batch as well
+// Summed over two dimensions, which are both places.
 // CHECK-LABEL: func.func @two_axes(
-// CHECK-NOT: aft.
-// CHECK: return
+// CHECK: %[[Y:.*]] = aft.simple %{{.*}}, %{{.*}}, %{{.*}} gate = relu : (tensor<1x18x4xf32>, tensor<1x18x4xf32>, tensor<1x18x4xf32>)
+// CHECK: %[[C:.*]] = tensor.collapse_shape %[[Y]] {{.*}} into tensor<18x4xf32>
+// CHECK: %[[R:.*]] = tensor.expand_shape %[[C]] {{.*}} into tensor<2x9x4xf32>
+// CHECK: return %[[R]]
 func.func @two_axes(%q: tensor<2x9x4xf32>, %k: tensor<2x9x4xf32>, %v: tensor<2x9x4xf32>) -> tensor<2x9x4xf32> {
   %zero = arith.constant 0.0 : f32
   %e0 = tensor.empty() : tensor<2x9x4xf32>
@@ -335,6 +337,7 @@ func.func @two_axes(%q: tensor<2x9x4xf32>, %k: tensor<2x9x4xf32>, %v: tensor<2x9
     %u = arith.addf %a, %o : f32
     linalg.yield %u : f32
   } -> tensor<4xf32>
+  // expected-remark @below {{raised to aft.simple}}
   %y = linalg.generic {indexing_maps = [#x, #c, #c, #x], iterator_types = ["parallel", "parallel", "parallel"]} ins(%q, %n, %z : tensor<2x9x4xf32>, tensor<4xf32>, tensor<4xf32>) outs(%e0 : tensor<2x9x4xf32>) {
   ^bb0(%a: f32, %b: f32, %c: f32, %o: f32):
     %r = arith.divf %b, %c : f32
@@ -343,6 +346,49 @@ func.func @two_axes(%q: tensor<2x9x4xf32>, %k: tensor<2x9x4xf32>, %v: tensor<2x9
     linalg.yield %m : f32
   } -> tensor<2x9x4xf32>
   return %y : tensor<2x9x4xf32>
+}
+
+// -----
+
+#o = affine_map<(s, c) -> (s, c)>
+#l = affine_map<(s, c) -> (c)>
+#c = affine_map<(b, s, c) -> (c)>
+#x = affine_map<(b, s, c) -> (b, s, c)>
+#y = affine_map<(b, s, c) -> (b, c)>
+#z = affine_map<(b, s, c) -> (b, s)>
+#wide = affine_map<(b, t, c, s) -> (b, t, c)>
+#keys = affine_map<(b, t, c, s) -> (b, s, c)>
+
+// As many queries as one of them has.
+// CHECK-LABEL: func.func @two_axes_one_query(
+// CHECK-NOT: aft.
+// CHECK: return
+func.func @two_axes_one_query(%q: tensor<9x4xf32>, %k: tensor<2x9x4xf32>, %v: tensor<2x9x4xf32>) -> tensor<9x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e0 = tensor.empty() : tensor<2x9x4xf32>
+  %e1 = tensor.empty() : tensor<4xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e1 : tensor<4xf32>) -> tensor<4xf32>
+  %e = linalg.exp ins(%k : tensor<2x9x4xf32>) outs(%e0 : tensor<2x9x4xf32>) -> tensor<2x9x4xf32>
+  %kv = linalg.mul ins(%e, %v : tensor<2x9x4xf32>, tensor<2x9x4xf32>) outs(%e0 : tensor<2x9x4xf32>) -> tensor<2x9x4xf32>
+  %n = linalg.generic {indexing_maps = [#x, #c], iterator_types = ["reduction", "reduction", "parallel"]} ins(%kv : tensor<2x9x4xf32>) outs(%init : tensor<4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %u = arith.addf %a, %o : f32
+    linalg.yield %u : f32
+  } -> tensor<4xf32>
+  %z = linalg.generic {indexing_maps = [#x, #c], iterator_types = ["reduction", "reduction", "parallel"]} ins(%e : tensor<2x9x4xf32>) outs(%init : tensor<4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %u = arith.addf %a, %o : f32
+    linalg.yield %u : f32
+  } -> tensor<4xf32>
+  %e2 = tensor.empty() : tensor<9x4xf32>
+  %y = linalg.generic {indexing_maps = [#o, #l, #l, #o], iterator_types = ["parallel", "parallel"]} ins(%q, %n, %z : tensor<9x4xf32>, tensor<4xf32>, tensor<4xf32>) outs(%e2 : tensor<9x4xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32, %o: f32):
+    %r = arith.divf %b, %c : f32
+    %g = arith.maximumf %a, %zero : f32
+    %m = arith.mulf %g, %r : f32
+    linalg.yield %m : f32
+  } -> tensor<9x4xf32>
+  return %y : tensor<9x4xf32>
 }
 
 // -----

@@ -70,6 +70,7 @@ func.func @whole(%k: tensor<8x4xf32>, %v: tensor<8x4xf32>, %table: tensor<15xf32
   %n = linalg.matmul ins(%weights, %kv : tensor<8x8xf32>, tensor<8x4xf32>) outs(%init : tensor<8x4xf32>) -> tensor<8x4xf32>
   %z = linalg.matmul ins(%weights, %keys : tensor<8x8xf32>, tensor<8x4xf32>) outs(%init : tensor<8x4xf32>) -> tensor<8x4xf32>
   // expected-remark @below {{raised to aft.full}}
+  // expected-remark @below {{no aft.conv: all channels share a bias of distances without a window}}
   %y = linalg.div ins(%n, %z : tensor<8x4xf32>, tensor<8x4xf32>) outs(%e : tensor<8x4xf32>) -> tensor<8x4xf32>
   return %y : tensor<8x4xf32>
 }

@@ -180,7 +180,7 @@ void Normalizer::addExponent(Expr e, int coefficient, Product &product, double s
       --depth;
       return;
     }
-    if (numberOf(followed.value))
+    if (followed.value->kind != Kind::Element)
       return addExponent(followed.value, coefficient, product, scale);
     return add(followed.value, followed.origin);
   }

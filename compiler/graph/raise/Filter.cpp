@@ -26,6 +26,8 @@ private:
   bool takeChannels();
   bool isCausal() const;
   bool isOfDistance();
+  bool isOnGrid();
+  void noteShared();
 
   Formulas &formulas;
   Normalizer &normalizer;
@@ -114,6 +116,25 @@ bool FilterFinder::isOfDistance() {
   return filter.axes.size() == 1 && atTaps(formulas, normalizer, own, bias.base);
 }
 
+/// The same along the rows and columns of a grid.
+bool FilterFinder::isOnGrid() {
+  Filter own = filter;
+  SmallVector<Operation *> made;
+  bool found = atGridTaps(formulas, normalizer, own, bias.base, made);
+  for (Operation *op : llvm::reverse(made))
+    op->erase();
+  return found;
+}
+
+/// One table of distances for all channels is a matrix, which products are faster with.
+void FilterFinder::noteShared() {
+  bool onGrid = sums.masks.empty() && filter.axes.size() == 1 && isOnGrid();
+  if (onGrid || isOfDistance())
+    mixer.note =
+        std::string("all channels share a bias of distances") + (onGrid ? " on a grid" : "") +
+        " without a window: products with a matrix take less than a filter as long as that";
+}
+
 /// The distances at which the bias may not be 0.
 bool FilterFinder::takeReach(const Mask &window) {
   for (Filter::Axis &axis : filter.axes) {
@@ -136,8 +157,10 @@ bool FilterFinder::takeReach(const Mask &window) {
       return refuse("channels differ in a bias of distances, and the length is not known, which "
                     "their filters would have",
                     true);
-    if (!isWindow && !(isKnown && differs))
+    if (!isWindow && !(isKnown && differs)) {
+      noteShared();
       return refuse("the bias is 0 at no distance", false);
+    }
     axis.first = isKnown ? std::max(first.value_or(1 - extent), 1 - extent) : *first;
     axis.last = isKnown ? std::min(last.value_or(extent - 1), extent - 1) : *last;
     if (axis.first > axis.last)

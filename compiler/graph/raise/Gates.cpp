@@ -63,7 +63,8 @@ bool Matcher::takeGate(const Power &factor) {
   if (!gate || gate->second->kind != Kind::Element)
     return false;
   mixer.gate = gate->first;
-  mixer.gated = follow(formulas, gate->second).value;
+  Expr value = follow(formulas, gate->second).value;
+  mixer.gated = value->kind == Kind::Element ? value : gate->second;
   return true;
 }
 

@@ -145,11 +145,16 @@ bool Matcher::takeTerms(Product above, Product below) {
   if (findFilter(formulas, normalizer, {vars, keys, masks}, mixer, noFilter))
     return !product.added ? takeMasks()
                           : near("a number is added to the denominator of a convolution");
+  if (keys.size() > 1 && takePlaces())
+    return true;
   bool onlyConvolution = keys.size() > 1 || llvm::any_of(mixer.keys, [](const Power &each) {
                            return !each.where.empty();
                          });
-  if (!onlyConvolution && takeRoles() && takeMasks())
+  if (!onlyConvolution && takeRoles() && takeMasks()) {
+    if (noFilter.near)
+      mixer.note = noFilter.reason;
     return true;
+  }
   if (onlyConvolution || noFilter.near)
     miss = noFilter;
   return false;

@@ -37,13 +37,19 @@ struct Filter {
 struct MixerMatch {
   llvm::SmallVector<int> batch, channels; ///< variables, outermost first
   int query = -1, key = -1;
+  /// Those of aft.simple on a grid beside the outermost.
+  llvm::SmallVector<int, 2> innerQueries, innerKeys;
   /// Of aft.conv; `bias` is then what its taps are made of.
   std::optional<Filter> filter;
   llvm::SmallVector<int> queries() const {
-    return filter ? filter->queries() : llvm::SmallVector<int>{query};
+    llvm::SmallVector<int> all = filter ? filter->queries() : llvm::SmallVector<int>{query};
+    all.append(innerQueries);
+    return all;
   }
   llvm::SmallVector<int> positions() const {
-    return filter ? filter->keys() : llvm::SmallVector<int>{key};
+    llvm::SmallVector<int> all = filter ? filter->keys() : llvm::SmallVector<int>{key};
+    all.append(innerKeys);
+    return all;
   }
   /// Exponents with coefficients, and the factors of the values.
   llvm::SmallVector<Power, 2> keys, bias, values;
@@ -66,6 +72,7 @@ struct MixerMatch {
   llvm::SmallVector<mlir::Operation *, 2> sums;
   llvm::SmallVector<mlir::Operation *, 2> cancelled; ///< sums that divide both
   mlir::Operation *smallAdded = nullptr;
+  std::string note; ///< why it is no convolution though it looks like one
 };
 
 /// Why something is not raised. `near`: it looks like a mixer, so that the

@@ -48,6 +48,7 @@ private:
   void takePositive(Product &above, Product &below);
   bool refuseFactor(Expr factor);
   bool takeRoles();
+  bool takePlaces();
   bool takeAsExponent(const Inequality &mask);
   bool takeMasks();
   bool takeGroups(Vars biasVars, Vars others);

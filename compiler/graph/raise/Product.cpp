@@ -14,6 +14,11 @@ static bool isJoined(Expr e) {
   return llvm::any_of(e->place, [](const Index &index) { return !index.parts.empty(); });
 }
 
+/// Whether it depends on less: as what is repeated does, or a sum with zeros.
+static bool isNarrower(Expr inner, Expr outer) {
+  return inner->vars != outer->vars && !(inner->vars & ~outer->vars);
+}
+
 Followed aft::raise::follow(Formulas &formulas, Expr e) {
   Followed result = {e, nullptr, e};
   Expr current = e;
@@ -21,13 +26,14 @@ Followed aft::raise::follow(Formulas &formulas, Expr e) {
     next = stripped(next);
     if (next->kind != Kind::Element) {
       result.definition = next;
-      if (next->kind == Kind::Number)
+      if (next->kind == Kind::Number ||
+          (next->kind == Kind::Scalar && isNarrower(next, result.value)))
         result.value = next;
       return result;
     }
     current = result.origin = next;
     // A part of a tensor can be read, of one whose dimensions were joined not always.
-    if (isTidy(current) ||
+    if (isTidy(current) || (isNarrower(current, result.value) && !isJoined(current)) ||
         (!isTidy(result.value) && (isJoined(result.value) || !isJoined(current))))
       result.value = current;
   }

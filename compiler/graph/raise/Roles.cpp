@@ -54,6 +54,31 @@ bool Matcher::takeRoles() {
   return takeGroups(biasVars, valueVars);
 }
 
+/// A mean over all places of a grid: the rows and columns of keys and queries are each one
+/// dimension of aft.simple.
+bool Matcher::takePlaces() {
+  Vars known = 0;
+  for (const SmallVector<Power, 2> &parts : {mixer.values, mixer.keys})
+    for (const Power &part : parts)
+      known |= part.base->vars;
+  SmallVector<int> queries;
+  for (int var : vars)
+    if (!(known >> var & 1))
+      queries.push_back(var);
+  bool alike =
+      queries.size() == keys.size() && llvm::all_of(llvm::zip(queries, keys), [&](auto pair) {
+        return formulas.sameExtent(std::get<0>(pair), std::get<1>(pair));
+      });
+  bool isSimple =
+      masks.empty() && llvm::all_of(mixer.keys, [](const Power &key) { return key.where.empty(); });
+  if (!alike || !isSimple)
+    return far("a sum over several dimensions that are not those of queries");
+  mixer.query = queries.front();
+  mixer.innerQueries.assign(queries.begin() + 1, queries.end());
+  mixer.innerKeys.assign(keys.begin() + 1, keys.end());
+  return takeGroups(0, known);
+}
+
 Vars aft::raise::lastOf(Expr value, ArrayRef<int> vars) {
   Vars last = vars.empty() ? 0 : Vars(1) << vars.back(), all = 0;
   for (int var : vars)
@@ -73,9 +98,11 @@ bool Matcher::refuseChannels() {
 bool Matcher::takeGroups(Vars biasVars, Vars valueVars) {
   SmallVector<int> others;
   for (int var : vars)
-    if (var != mixer.query)
+    if (!llvm::is_contained(mixer.queries(), var))
       others.push_back(var);
-  Vars allowed = Vars(1) << mixer.key;
+  Vars allowed = 0;
+  for (int key : mixer.positions())
+    allowed |= Vars(1) << key;
   for (int var : others)
     allowed |= Vars(1) << var;
   for (const Power &key : mixer.keys)
@@ -105,6 +132,10 @@ bool Matcher::takeHeads() {
     (isDynamic(var) ? batch : channels).push_back(var);
   if (channels.empty() && !mixer.bias.empty() && llvm::none_of(mixer.batch, isDynamic))
     return refuseChannels();
+  if (mixer.batch.size() > 1 && !channels.empty() && !mixer.bias.empty() &&
+      llvm::none_of(mixer.batch, isDynamic))
+    return near("the bias differs along several dimensions, as windows and heads are, and the size "
+                "of the batch is not known");
   if (mixer.batch.size() != 1 || isDynamic(mixer.batch[0]) || channels.empty())
     return near("the number of channels is not known");
   if (formulas.staticExtent(mixer.batch[0]) > kHeads)

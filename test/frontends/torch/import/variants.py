@@ -166,5 +166,79 @@ class Retained(Layer):
         return F.silu(q.transpose(1, 2).reshape(B, T, C)) * self.norm(y).view(B, T, C)
 
 
+class Zeros(Layer):
+    """A bias of zeros that is neither parameter nor buffer, keys and values viewed as those of all queries."""
+
+    raised = "simple"
+
+    def __init__(self):
+        super().__init__()
+        self.position_biases = torch.zeros(LENGTH, LENGTH)
+
+    def mix(self, q, k, v):
+        b, n, d = q.shape
+        k, v = k.view(1, b, n, d), v.view(1, b, n, d)
+        weights = torch.exp(k + self.position_biases.view(n, 1, -1, 1))
+        out = torch.sum(weights * v, dim=2) / torch.sum(weights, dim=2)
+        return torch.sigmoid(q) * out.permute(1, 0, 2)
+
+
+class Repeated(Layer):
+    """Keys repeated for each query, a softmax over them, the gate as a factor of each pair's weight."""
+
+    raised = "local"
+
+    def __init__(self, window=4, rank=6):
+        super().__init__()
+        self.u, self.w = (nn.Parameter(torch.randn(LENGTH, rank) * 0.5) for _ in range(2))
+        self.far = torch.ones(LENGTH, LENGTH).triu(window).bool() | torch.ones(LENGTH, LENGTH).tril(-window).bool()
+
+    def mix(self, q, k, v):
+        n = q.shape[1]
+        bias = torch.einsum("nr,mr->nm", self.u, self.w).masked_fill(self.far, 0)
+        weights = (k.unsqueeze(1).repeat(1, n, 1, 1) + bias[None, :, :, None]).softmax(dim=-2)
+        weights = torch.einsum("bnd,bnmd->bnmd", torch.sigmoid(q), weights)
+        return torch.einsum("bnmd,bmd->bnd", weights, v)
+
+
+class Places(Layer):
+    """The simple form of an image [B, C, H, W]."""
+
+    raised = "simple"
+
+    def mix(self, q, k, v):
+        q, k, v = (t.transpose(1, 2).unflatten(2, (3, 4)) for t in (q, k, v))
+        k = torch.exp(k - k.amax((2, 3), keepdim=True))
+        pooled = (k * v).sum((2, 3), keepdim=True) / k.sum((2, 3), keepdim=True)
+        return (q.sigmoid() * pooled).flatten(2).transpose(1, 2)
+
+
+class HeadByHead(Layer):
+    """Equation 6 on a grid, a convolution for each head, the sums over all places computed at once."""
+
+    raised = "conv"
+
+    def __init__(self):
+        super().__init__()
+        self.k = nn.Linear(DIM, HEADS)
+        self.filter = nn.Parameter(torch.randn(HEADS, 1, 3, 3) * 0.5)
+
+    def around(self, x, head):
+        w = self.filter[head].exp() - 1
+        return F.conv2d(x, w.unsqueeze(0).expand(x.shape[1], -1, -1, -1), padding=1, groups=x.shape[1])
+
+    def mix(self, q, k, v):
+        B = q.shape[0]
+        v = v.view(B, 3, 4, HEADS, -1).permute(0, 3, 4, 1, 2)
+        k = k.view(B, 3, 4, HEADS, 1).permute(0, 3, 4, 1, 2).exp()
+        above, below = (x.sum((-1, -2), keepdim=True) for x in (k * v, k))
+        heads = []
+        for head in range(HEADS):
+            k1, v1 = k[:, head], v[:, head]
+            heads.append((self.around(k1 * v1, head) + above[:, head]) / (self.around(k1, head) + below[:, head]))
+        y = torch.stack(heads, dim=1).permute(0, 3, 4, 1, 2)
+        return q.sigmoid() * y.reshape(B, LENGTH, DIM)
+
+
 FREE = [LowRank, Buckets, LogSpace, LinearAttention, Gated, PaddingHidden]
-FIXED = [Shifted, LongFilter, Retained]
+FIXED = [Shifted, LongFilter, Retained, Zeros, Repeated, Places, HeadByHead]
