@@ -280,6 +280,18 @@ TEST(Capture, IndicesOutOfRange) {
   refused([](const Tensors &in) -> Tensors { return {in[0].index({in[1]})}; },
           {x, at::tensor({3, -4, -5}, at::kLong)},
           "expected at least -4 and less than 4, found -5");
+  // A table as long as the sizes at hand make it; nothing of it is there.
+  torch::nn::Module none;
+  auto repeated = [](const Tensors &in) -> Tensors {
+    return {in[0].expand({int64_t(1) << 50, -1, -1}).flatten(0, 1).gather(0, in[1])};
+  };
+  Tensor ids = at::zeros({3, 0}, at::kLong);
+  CompiledModule compiled = compileComputation(none, repeated, {at::randn({4, 0}), ids}, withoutCache());
+  std::string found = refusal([&] { compiled.run({at::randn({1 << 13, 0}), ids}); });
+  EXPECT_NE(found.find("input 1 is an index for aten::gather in the outermost module, the extent of "
+                       "which overflows at these sizes"),
+            std::string::npos)
+      << found;
 }
 
 TEST(Capture, ComputedIndicesOutOfRangeGiveNaN) {
