@@ -70,11 +70,15 @@ public:
     if (!committed)
       std::remove(path.c_str());
   }
+  /// Throws nothing; commit() tells of a failure.
   void write(const void *data, size_t size) {
-    if (std::fwrite(data, 1, size, file) != size)
-      fail();
+    if (!error && std::fwrite(data, 1, size, file) != size)
+      error = errno ? errno : EIO;
   }
   void commit() {
+    errno = error;
+    if (error)
+      fail();
     bool flushed = std::fflush(file) == 0 && ::fsync(::fileno(file)) == 0;
     if (!flushed)
       fail();
@@ -91,6 +95,7 @@ private:
   }
   std::string target, path;
   std::FILE *file;
+  int error = 0;
   bool committed = false;
 };
 
@@ -131,14 +136,12 @@ void charlm::saveCheckpoint(const Options &options, aft::nn::LanguageModel model
   }
   archive.write("names", c10::IValue(names));
   archive.write("checksum", c10::IValue(checksumOf(tensors)));
-  // LibTorch's writer reports a failing disk badly: it writes to memory here.
-  std::string bytes;
+  // LibTorch's writer reports a failing disk badly: it is told of none.
+  TemporaryFile file(checkpointPath(options.modelDir));
   archive.save_to([&](const void *data, size_t size) {
-    bytes.append(static_cast<const char *>(data), size);
+    file.write(data, size);
     return size;
   });
-  TemporaryFile file(checkpointPath(options.modelDir));
-  file.write(bytes.data(), bytes.size());
   file.commit();
 }
 
