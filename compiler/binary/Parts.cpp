@@ -5,7 +5,6 @@
 #include "compiler/kernels/Interface.h"
 #include "compiler/llvm/Symbols.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/IR/SymbolTable.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
@@ -53,17 +52,11 @@ static Extract extract(ModuleOp source, const SymbolTable &symbols, ArrayRef<Ope
   return result;
 }
 
+/// After the llvm phase the symbols of all operations are known.
 static void rename(ModuleOp module, const Names &names) {
-  for (Operation &op : *module.getBody())
-    if (auto symbol = dyn_cast<SymbolOpInterface>(op))
-      if (StringAttr name = names.lookup(symbol.getNameAttr()))
-        symbol.setName(name);
-  AttrTypeReplacer replacer;
-  replacer.addReplacement([&](FlatSymbolRefAttr reference) -> std::optional<Attribute> {
-    StringAttr name = names.lookup(reference.getAttr());
-    return name ? FlatSymbolRefAttr::get(name) : reference;
-  });
-  replacer.recursivelyReplaceElementsIn(module);
+  LogicalResult renamed = renameSymbols(module, names);
+  assert(succeeded(renamed) && "an operation of another dialect than LLVM's");
+  (void)renamed;
 }
 
 /// Names of the part's own symbols (a kernel and what is called after it) that begin with
@@ -131,6 +124,9 @@ std::vector<Part> aft::splitParts(ModuleOp module, const Target &target) {
       parts.push_back(std::move(part));
   }
   parts.push_back({"host", extract(module, symbols, host).module, ""});
-  rename(*parts.back().module, names);
+  // Those without a key are the parts that call kernels.
+  for (Part &part : parts)
+    if (part.key.empty())
+      rename(*part.module, names);
   return parts;
 }

@@ -6,6 +6,8 @@
 #ifndef AFT_COMPILER_LLVM_SYMBOLS_H
 #define AFT_COMPILER_LLVM_SYMBOLS_H
 
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringRef.h"
 
 #include <string>
@@ -23,6 +25,11 @@ inline llvm::StringRef functionOf(llvm::StringRef symbol) {
   symbol.consume_front(symbolPrefix);
   return symbol;
 }
+
+/// Renames those symbols of a module that `names` has, and what refers to them. Failure where there
+/// are operations whose symbols are not known.
+mlir::LogicalResult renameSymbols(mlir::ModuleOp module,
+                                  const llvm::DenseMap<mlir::StringAttr, mlir::StringAttr> &names);
 
 } // namespace aft
 

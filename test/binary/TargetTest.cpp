@@ -239,6 +239,39 @@ TEST(ObjectTest, KernelsForAnotherTargetAreOthers) {
   EXPECT_EQ(store.objects.size(), 4u);
 }
 
+/// A kernel that calls another one finds it under the name of its code.
+TEST(ObjectTest, KernelsMayCallEachOther) {
+  DialectRegistry registry;
+  registerCompilerDialects(registry);
+  MLIRContext context(registry);
+  context.loadAllAvailableDialects();
+  auto module = parseSourceString<ModuleOp>(R"(
+    llvm.func @aft.code.caller(%x: i64) -> i64 attributes {aft.kernel} {
+      %y = llvm.call @aft.code.called(%x) : (i64) -> i64
+      llvm.return %y : i64
+    }
+    llvm.func @aft.code.called(%x: i64) -> i64 attributes {aft.kernel} {
+      llvm.return %x : i64
+    })",
+                                            &context);
+  ASSERT_TRUE(module);
+  PipelineOptions options;
+  options.target = Target::host();
+  auto objects = compileObjects(*module, options);
+  ASSERT_TRUE(succeeded(objects));
+  std::set<std::string> defined, wanted;
+  for (const NamedObject &object : *objects) {
+    defined.merge(symbolsOf(object, /*defined=*/true));
+    wanted.merge(symbolsOf(object, /*defined=*/false));
+  }
+  EXPECT_TRUE(defined.count("aft.code.caller"));
+  EXPECT_EQ(wanted.size(), 1u);
+  for (const std::string &symbol : wanted) {
+    EXPECT_TRUE(defined.count(symbol)) << symbol;
+    EXPECT_EQ(symbol.rfind("aft.code.called.", 0), 0u) << symbol;
+  }
+}
+
 /// What is wanted as text is compiled, known or not.
 TEST(ObjectTest, DumpsAreOfCodeThatIsCompiledThen) {
   Lowered lowered(kProgram);
