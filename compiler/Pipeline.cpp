@@ -51,20 +51,13 @@ ArrayRef<Phase> aft::mlirPhases(const Target &target) {
 
 StringRef aft::phaseName(Phase phase) {
   switch (phase) {
-  case Phase::Graph:
-    return "graph";
-  case Phase::Kernels:
-    return "kernels";
-  case Phase::Tile:
-    return "tile";
-  case Phase::Vector:
-    return "vector";
-  case Phase::LLVM:
-    return "llvm";
-  case Phase::NVVM:
-    return "nvvm";
-  case Phase::Binary:
-    return "binary";
+  case Phase::Graph: return "graph";
+  case Phase::Kernels: return "kernels";
+  case Phase::Tile: return "tile";
+  case Phase::Vector: return "vector";
+  case Phase::LLVM: return "llvm";
+  case Phase::NVVM: return "nvvm";
+  case Phase::Binary: return "binary";
   }
   return "?";
 }
@@ -91,8 +84,8 @@ static void buildGraph(OpPassManager &passes, const PipelineOptions &options) {
   passes.addPass(createFoldTransposes());
   if (options.training) {
     const AdamWOptions &adamw = *options.training;
-    passes.addPass(createBuildTraining(
-        {adamw.lossEntry, adamw.beta1, adamw.beta2, adamw.eps, adamw.weightDecay, adamw.clipNorm}));
+    passes.addPass(createBuildTraining({adamw.lossEntry, adamw.beta1, adamw.beta2, adamw.eps,
+                                        adamw.weightDecay, adamw.clipNorm}));
     passes.addPass(createInliner());
     passes.addPass(createSymbolDCEPass());
   }
@@ -136,8 +129,8 @@ static void buildVector(OpPassManager &passes, const PipelineOptions &options) {
   arith::ArithEmulateUnsupportedFloatsOptions widen;
   widen.sourceTypeStrs = narrow;
   functions.addPass(arith::createArithEmulateUnsupportedFloats(widen));
-  functions.addPass(
-      createApproximateMath({/*exp2=*/threadBlocks, /*avx512=*/bits == 512 && !threadBlocks}));
+  functions.addPass(createApproximateMath(
+      {/*exp2=*/threadBlocks, /*avx512=*/bits == 512 && !threadBlocks}));
   functions.addPass(createLoopInvariantCodeMotionPass());
   functions.addPass(createCanonicalizerPass());
   functions.addPass(createCSEPass());
@@ -196,26 +189,13 @@ static void buildNVVM(OpPassManager &passes, const PipelineOptions &options) {
 
 void aft::buildPhase(Phase phase, OpPassManager &passes, const PipelineOptions &options) {
   switch (phase) {
-  case Phase::Graph:
-    buildGraph(passes, options);
-    break;
-  case Phase::Kernels:
-    buildKernels(passes, options);
-    break;
-  case Phase::Tile:
-    buildTile(passes, options);
-    break;
-  case Phase::Vector:
-    buildVector(passes, options);
-    break;
-  case Phase::LLVM:
-    buildLLVM(passes, options);
-    break;
-  case Phase::NVVM:
-    buildNVVM(passes, options);
-    break;
-  case Phase::Binary:
-    return;
+  case Phase::Graph: buildGraph(passes, options); break;
+  case Phase::Kernels: buildKernels(passes, options); break;
+  case Phase::Tile: buildTile(passes, options); break;
+  case Phase::Vector: buildVector(passes, options); break;
+  case Phase::LLVM: buildLLVM(passes, options); break;
+  case Phase::NVVM: buildNVVM(passes, options); break;
+  case Phase::Binary: return;
   }
   passes.addPass(createCheckPhase({phaseName(phase).str(), options.target.threadBlocks()}));
 }
@@ -231,11 +211,10 @@ struct PhaseFlags : PassPipelineOptions<PhaseFlags> {
 } // namespace
 
 void aft::registerPipelines() {
-  for (Phase phase :
-       {Phase::Graph, Phase::Kernels, Phase::Tile, Phase::Vector, Phase::LLVM, Phase::NVVM}) {
+  for (Phase phase : {Phase::Graph, Phase::Kernels, Phase::Tile, Phase::Vector, Phase::LLVM,
+                      Phase::NVVM}) {
     std::string name = ("aft-" + phaseName(phase)).str();
-    std::string summary =
-        ("The phase '" + phaseName(phase) + "' for the CPU of this machine").str();
+    std::string summary = ("The phase '" + phaseName(phase) + "' for the CPU of this machine").str();
     PassPipelineRegistration<PhaseFlags>(
         name, summary, [phase](OpPassManager &passes, const PhaseFlags &flags) {
           PipelineOptions options;
