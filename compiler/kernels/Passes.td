@@ -153,11 +153,12 @@ def DedupKernels : Pass<"aft-dedup-kernels", "::mlir::ModuleOp"> {
 }
 
 def CleanFunctions : Pass<"aft-clean-functions", "::mlir::func::FuncOp"> {
-  let summary = "aft-canonicalize and CSE of kernels alone, or of all but kernels";
+  let summary = "Cleans kernels alone, or all but kernels";
   let description = [{
-    Functions that launch kernels are cleaned before equal kernels are found: afterwards
-    launches that compute a value again, to save memory, would look alike and be merged.
-    Kernels are cleaned when equal ones have been found, since then there are fewer.
+    By `aft-canonicalize` and `cse`. Functions that launch kernels are cleaned before equal
+    kernels are found: afterwards launches that compute a value again, to save memory, would
+    look alike and be merged. Kernels are cleaned when equal ones have been found, since then
+    there are fewer.
     Generics that only copy stay.
   }];
   let options = [Option<"kernels", "kernels", "bool", "true",
