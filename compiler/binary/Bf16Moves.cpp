@@ -46,20 +46,25 @@ static Instruction *replacementFor(Instruction &move) {
   }
   if (auto *phi = dyn_cast<PHINode>(&move))
     return PHINode::Create(integers, phi->getNumIncomingValues(), "", phi->getIterator());
-  Value *unknown = PoisonValue::get(integers);
-  return SelectInst::Create(cast<SelectInst>(move).getCondition(), unknown, unknown, "",
-                            move.getIterator());
+  // What has numbers among its operands, of which the copy is told below.
+  Instruction *copy = move.clone();
+  for (Use &operand : copy->operands())
+    if (isBf16(operand))
+      operand = PoisonValue::get(integersFor(operand->getType()));
+  copy->mutateType(integers);
+  copy->insertBefore(move.getIterator());
+  return copy;
 }
 
 static void setSources(const Move &move, IRBuilder<> &builder) {
-  if (auto *select = dyn_cast<SelectInst>(move.old)) {
-    builder.SetInsertPoint(move.bits);
-    move.bits->setOperand(1, bitsOf(select->getTrueValue(), builder));
-    move.bits->setOperand(2, bitsOf(select->getFalseValue(), builder));
-  }
   auto *phi = dyn_cast<PHINode>(move.old);
-  if (!phi)
+  if (!phi) {
+    builder.SetInsertPoint(move.bits);
+    for (auto [number, operand] : enumerate(move.old->operands()))
+      if (isBf16(operand))
+        move.bits->setOperand(number, bitsOf(operand, builder));
     return;
+  }
   // A block may come in twice, and then with the same value.
   DenseMap<BasicBlock *, Value *> known;
   for (auto [value, block] : zip_equal(phi->incoming_values(), phi->blocks())) {
@@ -68,6 +73,11 @@ static void setSources(const Move &move, IRBuilder<> &builder) {
     bits = bits ? bits : bitsOf(value, builder);
     cast<PHINode>(move.bits)->addIncoming(bits, block);
   }
+}
+
+static bool isMove(const Instruction &instruction) {
+  return isBf16(&instruction) && isa<LoadInst, PHINode, SelectInst, FreezeInst, ExtractElementInst,
+                                     InsertElementInst, ShuffleVectorInst>(instruction);
 }
 
 /// A store, or a cast to other bits: both take the bits.
@@ -81,7 +91,7 @@ static void moveBf16AsIntegers(Function &function) {
   SmallVector<Move> moves;
   SmallVector<Instruction *> takers;
   for (Instruction &instruction : instructions(function)) {
-    if (isBf16(&instruction) && isa<LoadInst, PHINode, SelectInst>(instruction))
+    if (isMove(instruction))
       moves.push_back({&instruction, nullptr});
     else if (takesBits(instruction))
       takers.push_back(&instruction);

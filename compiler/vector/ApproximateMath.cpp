@@ -266,6 +266,43 @@ template <typename Op> struct PreciseF32 : OpRewritePattern<Op> {
   }
 };
 
+/// What is asked of bf16 in f32, as arithmetic is: what no approximation is for would be a call
+/// of a function that nobody provides.
+struct WidenMath : RewritePattern {
+  explicit WidenMath(MLIRContext *context)
+      : RewritePattern(MatchAnyOpTypeTag(), /*benefit=*/30, context) {}
+
+  static Type widened(Type type) {
+    Type wide = Float32Type::get(type.getContext());
+    if (!getElementTypeOrSelf(type).isBF16())
+      return type;
+    auto shaped = dyn_cast<ShapedType>(type);
+    return shaped ? Type(shaped.clone(wide)) : wide;
+  }
+
+  LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
+    if (!isa_and_nonnull<math::MathDialect>(op->getDialect()) ||
+        !getElementTypeOrSelf(op->getResult(0)).isBF16())
+      return failure();
+    // Not rounded in between where arithmetic follows, which is widened in the same way.
+    auto contract = arith::FastMathFlagsAttr::get(getContext(), arith::FastMathFlags::contract);
+    OperationState state(op->getLoc(), op->getName());
+    for (Value operand : op->getOperands()) {
+      Type wide = widened(operand.getType());
+      state.operands.push_back(
+          wide == operand.getType()
+              ? operand
+              : rewriter.create<arith::ExtFOp>(op->getLoc(), wide, operand, contract));
+    }
+    state.types.push_back(widened(op->getResult(0).getType()));
+    state.attributes = op->getAttrs();
+    Value result = rewriter.create(state)->getResult(0);
+    rewriter.replaceOpWithNewOp<arith::TruncFOp>(op, op->getResult(0).getType(), result,
+                                                 arith::RoundingModeAttr(), contract);
+    return success();
+  }
+};
+
 /// Whether all that becomes of a number is rounded to bf16 after some arithmetic.
 bool isRoundedToBF16(Value number) {
   return llvm::all_of(number.getUsers(), [](Operation *user) {
@@ -329,6 +366,10 @@ struct OnePlusErfForBF16 : OpRewritePattern<arith::AddFOp> {
 struct ApproximateMath : aft::impl::ApproximateMathBase<ApproximateMath> {
   using Base::Base;
   void runOnOperation() override {
+    RewritePatternSet wide(&getContext());
+    wide.add<WidenMath>(&getContext());
+    if (failed(applyPatternsAndFoldGreedily(getOperation(), std::move(wide))))
+      return signalPassFailure();
     RewritePatternSet patterns(&getContext());
     if (exp2)
       patterns.add<ExpByExp2>(&getContext(), /*benefit=*/20);

@@ -89,6 +89,7 @@ def GridToRange : Pass<"aft-grid-to-range", "::mlir::func::FuncOp"> {
 def ApproximateMath : Pass<"aft-approximate-math", "::mlir::func::FuncOp"> {
   let summary = "Computes f32 exp, log, tanh and erf by vector polynomials";
   let description = [{
+    Functions of bf16 are those of f32, rounded.
     With `exp2`, exp is made of `math.exp2` on f32, which a GPU has an instruction for: the
     argument is multiplied by 1 / ln 2 with what the rounding of the product leaves, so
     that large arguments lose no digits.

@@ -312,20 +312,21 @@ def nothing():
 nothing()
 
 
-def unary_functions():
+def unary_functions(element):
     x = normal(3, 101) * 3
     p = Program()
-    v = p.arg(x)
+    v = p.arg(x, element)
     positive = p.op("math.absf", v)
     for name in ("exp", "tanh", "erf", "sqrt", "log", "rsqrt", "log1p", "sin", "cos"):
         p.give(p.op("math." + name, positive if name in ("sqrt", "log", "rsqrt", "log1p") else v))
-    a = np.abs(round_to(x, "f32"))
-    r = round_to(x, "f32")
-    case("functions", p, [np.exp(r), np.tanh(r), erf(r), np.sqrt(a), np.log(a), 1 / np.sqrt(a),
+    r = round_to(x, element)
+    a = np.abs(r)
+    case(f"functions {element}", p, [np.exp(r), np.tanh(r), erf(r), np.sqrt(a), np.log(a), 1 / np.sqrt(a),
                           np.log1p(a), np.sin(r), np.cos(r)])
 
 
-unary_functions()
+for element in ("f32", "bf16"):
+    unary_functions(element)
 
 
 def exponential(name, x):
