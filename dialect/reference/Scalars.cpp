@@ -2,6 +2,7 @@
 
 #include "dialect/reference/Interpreter.h"
 
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -79,9 +80,19 @@ static double minimum(double a, double b) {
   return std::isnan(a) || std::isnan(b) ? std::nan("") : std::min(a, b);
 }
 
+/// Of the smallest integer by -1 the machine makes an interrupt.
+static int64_t divide(int64_t a, int64_t b) {
+  return b == -1 ? int64_t(0 - uint64_t(a)) : a / b;
+}
+
+static int64_t remainder(int64_t a, int64_t b) { return b == -1 ? 0 : a % b; }
+
 static int64_t floorDivide(int64_t a, int64_t b) {
-  int64_t quotient = a / b;
-  return (a % b != 0 && (a < 0) != (b < 0)) ? quotient - 1 : quotient;
+  return divide(a, b) - (remainder(a, b) != 0 && (a < 0) != (b < 0));
+}
+
+static int64_t ceilDivide(int64_t a, int64_t b) {
+  return divide(a, b) + (remainder(a, b) != 0 && (a < 0) == (b < 0));
 }
 
 static std::optional<double> evaluateReal(Operation *op, double a, double b, double c) {
@@ -132,11 +143,11 @@ static std::optional<int64_t> evaluateInteger(Operation *op, int64_t a, int64_t 
       .Case<arith::AddIOp>([&](auto) { return int64_t(uint64_t(a) + uint64_t(b)); })
       .Case<arith::SubIOp>([&](auto) { return int64_t(uint64_t(a) - uint64_t(b)); })
       .Case<arith::MulIOp>([&](auto) { return int64_t(uint64_t(a) * uint64_t(b)); })
-      .Case<arith::DivSIOp>([&](auto) { return zero() ? 0 : a / b; })
+      .Case<arith::DivSIOp>([&](auto) { return zero() ? 0 : divide(a, b); })
       .Case<arith::DivUIOp>([&](auto) { return zero() ? 0 : int64_t(ua() / ub()); })
       .Case<arith::FloorDivSIOp>([&](auto) { return zero() ? 0 : floorDivide(a, b); })
-      .Case<arith::CeilDivSIOp>([&](auto) { return zero() ? 0 : -floorDivide(-a, b); })
-      .Case<arith::RemSIOp>([&](auto) { return zero() ? 0 : a % b; })
+      .Case<arith::CeilDivSIOp>([&](auto) { return zero() ? 0 : ceilDivide(a, b); })
+      .Case<arith::RemSIOp>([&](auto) { return zero() ? 0 : remainder(a, b); })
       .Case<arith::RemUIOp>([&](auto) { return zero() ? 0 : int64_t(ua() % ub()); })
       .Case<arith::MaxSIOp>([&](auto) { return std::max(a, b); })
       .Case<arith::MinSIOp>([&](auto) { return std::min(a, b); })
@@ -157,7 +168,48 @@ static std::optional<int64_t> evaluateInteger(Operation *op, int64_t a, int64_t 
       .Default([](Operation *) { return std::nullopt; });
 }
 
+/// Division by zero is 0, as it is for the operations of arith.
+static int64_t evaluateAffine(AffineExpr expression, unsigned dims, ArrayRef<Cell> in) {
+  if (auto constant = dyn_cast<AffineConstantExpr>(expression))
+    return constant.getValue();
+  if (auto dim = dyn_cast<AffineDimExpr>(expression))
+    return in[dim.getPosition()].integer;
+  if (auto symbol = dyn_cast<AffineSymbolExpr>(expression))
+    return in[dims + symbol.getPosition()].integer;
+  auto binary = cast<AffineBinaryOpExpr>(expression);
+  int64_t a = evaluateAffine(binary.getLHS(), dims, in);
+  int64_t b = evaluateAffine(binary.getRHS(), dims, in);
+  switch (expression.getKind()) {
+  case AffineExprKind::Add: return int64_t(uint64_t(a) + uint64_t(b));
+  case AffineExprKind::Mul: return int64_t(uint64_t(a) * uint64_t(b));
+  case AffineExprKind::FloorDiv: return b ? floorDivide(a, b) : 0;
+  case AffineExprKind::CeilDiv: return b ? ceilDivide(a, b) : 0;
+  default: return b ? a - b * floorDivide(a, b) : 0; // Mod
+  }
+}
+
+/// apply, min and max: the one, the least or the largest result of a map.
+static std::optional<int64_t> evaluateAffine(Operation *op, ArrayRef<Cell> in) {
+  AffineMap map;
+  if (auto apply = dyn_cast<affine::AffineApplyOp>(op))
+    map = apply.getAffineMap();
+  else if (auto least = dyn_cast<affine::AffineMinOp>(op))
+    map = least.getMap();
+  else if (auto largest = dyn_cast<affine::AffineMaxOp>(op))
+    map = largest.getMap();
+  else
+    return std::nullopt;
+  SmallVector<int64_t> values;
+  for (AffineExpr expression : map.getResults())
+    values.push_back(evaluateAffine(expression, map.getNumDims(), in));
+  return isa<affine::AffineMaxOp>(op) ? *llvm::max_element(values) : *llvm::min_element(values);
+}
+
 bool aft::evaluateScalar(Operation *op, ArrayRef<Cell> in, Cell &result) {
+  if (std::optional<int64_t> integer = evaluateAffine(op, in)) {
+    result.integer = *integer;
+    return true;
+  }
   if (in.empty() || op->getNumResults() != 1)
     return false;
   Type from = getElementTypeOrSelf(op->getOperand(0).getType()),
