@@ -8,8 +8,8 @@
 using namespace charlm;
 using Clock = std::chrono::steady_clock;
 
-Progress::Progress(std::string name, int64_t done, int64_t all, bool plain)
-    : title(std::move(name)), first(done), total(all),
+Progress::Progress(std::string name, int64_t done, int64_t all, bool plain, double patient)
+    : title(std::move(name)), first(done), total(all), patience(patient),
       terminal(!plain && isatty(STDOUT_FILENO)), start(Clock::now()) {}
 
 double Progress::seconds() const {
@@ -25,6 +25,8 @@ static std::string clockTime(double seconds) {
 
 void Progress::update(int64_t done, const std::string &note) {
   double spent = seconds();
+  if (spent < patience)
+    return;
   double left = done > first ? spent / (done - first) * (total - done) : 0;
   if (!terminal) {
     int64_t tenth = done * 10 / total;
@@ -42,6 +44,7 @@ void Progress::update(int64_t done, const std::string &note) {
   if (done != total && now - lastDraw < std::chrono::milliseconds(100))
     return;
   lastDraw = now;
+  drawn = true;
   constexpr int width = 24;
   std::string bar(static_cast<size_t>(done * width / total), '#');
   bar.resize(width, '.');
@@ -51,6 +54,13 @@ void Progress::update(int64_t done, const std::string &note) {
 }
 
 void Progress::finish() {
-  if (terminal)
+  if (drawn)
     std::printf("\n");
+  drawn = false;
+}
+
+void Progress::erase() {
+  if (drawn)
+    std::printf("\r\033[K");
+  drawn = false;
 }

@@ -13,17 +13,21 @@ namespace charlm {
 /// line for every tenth elsewhere (and with `plain`).
 class Progress {
 public:
-  Progress(std::string title, int64_t done, int64_t total, bool plain);
+  /// Work that ends within `patience` seconds shows nothing.
+  Progress(std::string title, int64_t done, int64_t total, bool plain, double patience = 0);
   /// Reports `done` steps of the total with a note such as the loss.
   void update(int64_t done, const std::string &note);
   /// Ends the line of the bar.
   void finish();
+  /// Takes the bar away: what comes next says it all.
+  void erase();
   double seconds() const;
 
 private:
   std::string title;
   int64_t first, total, lastTenth = -1;
-  bool terminal;
+  double patience;
+  bool terminal, drawn = false;
   std::chrono::steady_clock::time_point start, lastDraw{};
 };
 

@@ -33,7 +33,8 @@ static void onInterrupt(int) { interrupted = true; }
 static double measure(const aft::Compiled<at::Tensor> &forward, const Data &data,
                       const Options &options) {
   double nats = 0;
-  int64_t bytes = 0;
+  int64_t bytes = 0, total = std::min(kMeasuredBytes, data.heldOutBytes());
+  Progress progress("measuring", 0, total, options.plain, /*patience=*/2);
   for (int64_t index = 0; bytes < kMeasuredBytes; ++index) {
     auto [ids, targets] = data.heldOut(options.batch, index);
     if (!ids.defined())
@@ -41,7 +42,9 @@ static double measure(const aft::Compiled<at::Tensor> &forward, const Data &data
     double loss = lossOf(forward(ids).to(at::kFloat), targets).item<double>();
     nats += loss * static_cast<double>(targets.numel());
     bytes += targets.numel();
+    progress.update(std::min(bytes, total), "held-out bytes");
   }
+  progress.erase();
   return bits(nats / static_cast<double>(bytes));
 }
 
@@ -174,6 +177,9 @@ int charlm::train(const Options &options) {
   writeMeasured(options, training, profile);
   if (!completed)
     return 130;
+  // What is to come writes nothing that an interruption could spoil.
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
   training.fetch();
   std::printf("held out after: %.3f bits/char\n", measure(forward, data, options));
   std::printf("checkpoint: %s\n", checkpointPath(options.modelDir).c_str());
