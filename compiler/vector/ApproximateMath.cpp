@@ -303,6 +303,22 @@ struct WidenMath : RewritePattern {
   }
 };
 
+/// By way of f32, for rounding f64 to bf16 would be a call of such a function, too.
+struct RoundByF32 : OpRewritePattern<arith::TruncFOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(arith::TruncFOp op, PatternRewriter &rewriter) const override {
+    Type type = op.getType();
+    if (!getElementTypeOrSelf(type).isBF16() ||
+        !getElementTypeOrSelf(op.getOperand().getType()).isF64())
+      return rewriter.notifyMatchFailure(op, "not from f64 to bf16");
+    Value single =
+        rewriter.create<arith::TruncFOp>(op.getLoc(), WidenMath::widened(type), op.getOperand());
+    rewriter.replaceOpWithNewOp<arith::TruncFOp>(op, type, single);
+    return success();
+  }
+};
+
 /// Whether all that becomes of a number is rounded to bf16 after some arithmetic.
 bool isRoundedToBF16(Value number) {
   return llvm::all_of(number.getUsers(), [](Operation *user) {
@@ -367,7 +383,7 @@ struct ApproximateMath : aft::impl::ApproximateMathBase<ApproximateMath> {
   using Base::Base;
   void runOnOperation() override {
     RewritePatternSet wide(&getContext());
-    wide.add<WidenMath>(&getContext());
+    wide.add<WidenMath, RoundByF32>(&getContext());
     if (failed(applyPatternsAndFoldGreedily(getOperation(), std::move(wide))))
       return signalPassFailure();
     RewritePatternSet patterns(&getContext());

@@ -78,7 +78,7 @@ loss(40, 25, "f32", "i32", True, ignored=13)
 loss(40, 25, "bf16", "i64", False, ignored=39)
 
 
-def embed(shape, rows, d, element, ids, dynamic):
+def embed(shape, rows, d, element, ids, dynamic, channels=False):
     table = normal(rows, d, element=element)
     i = rng.integers(0, rows, shape)
     dy = normal(*shape, d, element=element)
@@ -86,10 +86,10 @@ def embed(shape, rows, d, element, ids, dynamic):
     np.add.at(grad, i.reshape(-1), dy.reshape(-1, d))
     p = Program()
     dims = tuple(range(len(shape))) if dynamic else ()
-    vi, vt = p.arg(i, ids, dims), p.arg(table, element)
-    vdy = p.arg(dy, element, dims)
-    y = p.aft("embedding", [vi, vt], "", [(vi.dims + [d], element)])
-    dt = p.aft("embedding_grad", [vi, vdy], "", [(vt.dims, element)])
+    vi, vt = p.arg(i, ids, dims), p.arg(table, element, (1,) if channels else ())
+    vdy = p.arg(dy, element, dims + (len(shape),) if channels else dims)
+    y = p.aft("embedding", [vi, vt], "", [(vi.dims + vt.dims[1:], element)])
+    dt = p.aft("embedding_grad", [vi, vdy], "", [(vt.dims[:1] + vdy.dims[-1:], element)])
     p.give(y, dt)
     case(f"embedding {shape} of {rows} x {d} {element} {ids}", p, [table[i], grad])
 
@@ -98,6 +98,33 @@ for element in ("f32", "f64", "bf16"):
     embed((3, 11), 29, 20, element, "i32", True)
 embed((200,), 7, 33, "f32", "i64", False)
 embed((1, 1), 1, 1, "f32", "i64", True)
+embed((9, 5), 6, 17, "f32", "i32", True, channels=True)
+
+
+def band(t, r, window, causal, element, dynamic):
+    u, v = normal(t, r, element=element), normal(t, r, element=element)
+    taps = window if causal else 2 * window - 1
+    db = normal(t, taps, element=element)
+    y, du, dv = np.zeros((t, taps)), np.zeros((t, r)), np.zeros((t, r))
+    for row in range(t):
+        for tap in range(taps):
+            key = row + tap - (window - 1)
+            if 0 <= key < t:
+                y[row, tap] = u[row] @ v[key]
+                du[row] += db[row, tap] * v[key]
+                dv[key] += db[row, tap] * u[row]
+    p = Program()
+    vu, vv, vdb = (p.arg(a, element, dynamic) for a in (u, v, db))
+    clause = f"window = {window} {'causal' if causal else ''}"
+    p.give(p.aft("band", [vu, vv], clause, [([vu.dims[0], taps], element)]))
+    p.give(*p.aft("band_grad", [vdb, vu, vv], clause, [(vu.dims, element), (vv.dims, element)]))
+    case(f"band {t} x {r} window {window} {causal} {element} {dynamic}", p, [y, du, dv], 2)
+
+
+band(23, 19, 4, True, "f32", ())
+band(23, 19, 4, False, "f64", (0,))
+band(9, 21, 12, False, "f32", (0, 1))
+band(40, 3, 1, True, "bf16", (1,))
 
 
 def keeps(shape, seed, stream, p):

@@ -1,6 +1,6 @@
 """Random programs: compiled code against the interpreter, forward and differentiated.
 
-usage: check_random.py AFT-RUN AFT-OPT AFTC [--first=SEED] [--count=N] [--keep=FOLDER]
+usage: check_random.py AFT-RUN AFT-OPT AFTC [--first=SEED] [--count=N] [--keep=FOLDER] [--target=TARGET]
 
 A program is made from its seed: a few tensors, some of whose extents only the run
 knows, and up to twenty operations on what there is so far: arithmetic, broadcasts, sums, views,
@@ -24,24 +24,31 @@ from programs import Program, Value, tensor
 RUN, OPT, AFTC = sys.argv[1:4]
 FLAGS = dict(a[2:].split("=", 1) for a in sys.argv[4:])
 FIRST, COUNT, KEEP = int(FLAGS.get("first", 0)), int(FLAGS.get("count", 24)), FLAGS.get("keep")
+TARGET = "--target=" + FLAGS.get("target", "cpu")
 
-EXTENTS = [1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 24, 31, 32, 33, 48, 64, 65]
+EXTENTS = [1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 24, 31, 32, 33, 48, 64, 65, 100, 129]
 # Of the largest number of all results. What goes wrong in a compiler is usually all of it; chains
 # of twenty operations amplify rounding, and the most by far that of bf16.
 LIMIT = {"f64": 1e-9, "f32": 2e-3, "bf16": 0.25}
 MOST = 40000  # elements of a value
+LOW = {"f32": "0xFF800000", "f64": "0xFFF0000000000000", "bf16": "0xFF80"}  # -inf
+
+
+def wider(element):
+    return "f32" if element == "bf16" else element
 
 
 class Random(Program):
     """A program that grows by one random operation at a time."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, differentiable):
         super().__init__()
+        self.differentiable = differentiable
         self.rng = np.random.default_rng(seed)
         self.element = self.pick(["f32", "f32", "f64", "bf16"])
         self.extents = [self.pick(EXTENTS) for _ in range(4)]
         self.sizes = {}  # of extents that only the run knows
-        self.pool, self.parameters, self.scalars = [], [], []
+        self.pool, self.parameters, self.losses = [], [], []
         for rank in (3, self.pick([1, 2, 3]), self.pick([2, 4])):
             self.parameter([self.pick(self.extents) for _ in range(rank)])
         for _ in range(self.pick(range(4, 21))):
@@ -98,10 +105,7 @@ class Random(Program):
     # Operations.
 
     def grow(self):
-        made = self.pick([self.any_unary, self.any_unary, self.any_binary, self.any_binary, self.any_broadcast, self.any_sum,
-                          self.any_transpose, self.any_reshape, self.any_slice, self.any_insert, self.any_product,
-                          self.any_product, self.any_batched, self.any_norm, self.any_softmax, self.any_mixer, self.any_mixer,
-                          self.any_lookup, self.any_choice, self.any_cast])()
+        made = self.pick(self.GROWTH)(self)
         if made is not None:
             self.keep(made)
 
@@ -253,29 +257,144 @@ class Random(Program):
         k, v = self.pick(like), self.pick(like)
         kind = self.pick(["simple", "local", "full", "conv"])
         result = [(q.dims, q.element)]
+        clause, lengths = "", []
+        if self.chance(0.25):
+            n = self.arg(self.rng.integers(t + 1, size=b), "i32")
+            clause, lengths = f"lengths({n.name})", [[n]]
         if kind == "simple":
-            return self.aft("simple", [q, k, v], f"{causal} {gate}", result)
+            return self.aft("simple", [q, k, v, *lengths], f"{clause} {causal} {gate}", result)
         if kind == "full":
-            w = self.weight([t, t])
-            return w and self.aft("full", [q, k, v, w], f"{causal} {gate}", result)
+            w = self.weight([b, t, t] if self.chance(0.2) else [t, t])
+            if w and w.rank == 2 and self.chance(0.3):
+                w = self.hidden(w)
+            return w and self.aft("full", [q, k, v, w, *lengths], f"{clause} {causal} {gate}", result)
         if kind == "local":
             s = self.pick([1, 2, 3, 5, 9, 40])
             band = self.weight([t, s if causal else 2 * s - 1])
-            if band is None or not isinstance(band.dims[1], int):
+            if band is None:
                 return None
-            return self.aft("local", [q, k, v, band], f"window = {s} {causal} {gate}", result)
+            return self.aft("local", [q, k, v, band, *lengths],
+                            f"{clause} window = {s} {causal} {gate}", result)
         heads = self.pick([h for h in range(1, d + 1) if d % h == 0])
         keys = self.slice(k, [0, 0, 0], [*k.dims[:2], heads])
         taps = self.pick([1, 2, 3, 5])
-        grid = self.pick([g for g in range(1, t + 1) if t % g == 0])
+        rows, grid = self.pick([g for g in range(1, t + 1) if t % g == 0]), ""
         shape = [heads, taps]
         if isinstance(q.dims[1], int) and not causal and self.chance(0.6):
-            shape, causal = [heads, taps, self.pick([1, 3, 4])], f"grid = [{grid}, {t // grid}]"
+            shape, grid = [heads, taps, self.pick([1, 3, 4])], f"grid = [{rows}, {t // rows}]"
         # Its extents have to be known.
         f = self.arg(self.rng.standard_normal(shape), self.element, (),
                      f'aft.param, aft.name = "p{len(self.arguments)}"')
         self.parameters.append(len(self.arguments) - 1)
-        return self.aft("conv", [q, keys, v, f], f"{causal} {gate}", result)
+        return self.aft("conv", [q, keys, v, f, *lengths],
+                        f"{clause} {grid} {causal} {gate}", result)
+
+    def hidden(self, w):
+        """A bias, -inf where the key is later than the query and another column than the first."""
+        tag = self.fresh()[1:]
+        e = w.element
+
+        def body(a, o):
+            return [f"%i{tag} = linalg.index 0 : index", f"%j{tag} = linalg.index 1 : index",
+                    f"%z{tag} = arith.constant 0 : index",
+                    f"%c{tag} = arith.cmpi ule, %j{tag}, %i{tag} : index",
+                    f"%l{tag} = arith.constant {LOW[e]} : {e}",
+                    f"%r{tag} = arith.select %c{tag}, {a}, %l{tag} : {e}"], f"%r{tag}"
+
+        return self.generic([(w, [0, 1])], w.dims, e, ["parallel"] * 2, body, [0, 1])
+
+    def any_scan(self):
+        """A running sum, written as a sum over all pairs of places."""
+        x = self.some()
+        axis, order = self.pick(range(x.rank)), self.pick(["ule", "ult", "uge", "ugt"])
+        n = self.shape(x)[axis]
+        if np.prod(self.shape(x)) * n > 20 * MOST:
+            return None
+        tag, rank, e = self.fresh()[1:], x.rank, x.element
+        read = [rank if i == axis else i for i in range(rank)]
+
+        def body(a, o):
+            return [f"%z{tag} = arith.constant 0.0 : {e}", f"%s{tag} = linalg.index {rank} : index",
+                    f"%p{tag} = linalg.index {axis} : index",
+                    f"%c{tag} = arith.cmpi {order}, %s{tag}, %p{tag} : index",
+                    f"%x{tag} = arith.select %c{tag}, {a}, %z{tag} : {e}",
+                    f"%r{tag} = arith.addf {o}, %x{tag} : {e}"], f"%r{tag}"
+
+        return self.generic([(self.scaled(x, 1 / np.sqrt(n)), read)], x.dims, e,
+                            ["parallel"] * rank + ["reduction"], body, list(range(rank)),
+                            init=self.constant(0, x.dims, e))
+
+    def any_join(self):
+        """Two values along an axis."""
+        x = self.some()
+        axis = self.pick(range(x.rank))
+        y = self.pick([v for v in self.pool if v.type == x.type and self.shape(v) == self.shape(x)])
+        n = x.dims[axis]
+        total = self.sum(n, n)
+        if not isinstance(total, int):
+            self.sizes[total] = 2 * self.size(n)
+        dims = x.dims[:axis] + [total] + x.dims[axis + 1:]
+        if not self.fits([self.size(d) for d in dims]):
+            return None
+        first = self.insert(x, self.empty(dims, x.element), [0] * x.rank)
+        return self.insert(y, first, [n if i == axis else 0 for i in range(x.rank)])
+
+    def any_drop(self):
+        x = self.some()
+        seed = self.arg(np.array(self.pick(range(1000))), "i64")
+        return self.aft("dropout", [x, seed], f"p = 2.500000e-01 stream = {self.pick(range(9))}",
+                        [(x.dims, x.element)])
+
+    def any_loss(self):
+        x = self.some(2)
+        rows, classes = self.shape(x)
+        targets = self.arg(self.rng.integers(classes, size=rows), self.pick(["i32", "i64"]))
+        self.losses.append(self.aft("cross_entropy", [x, targets], "", [([], wider(x.element))]))
+
+    def any_band(self):
+        u = self.some(2)
+        t, r = self.shape(u)
+        v = self.weight([t, r])
+        s, causal = self.pick([1, 2, 5]), self.chance(0.5)
+        if v is None or not self.fits([t, 2 * s]):
+            return None
+        return self.aft("band", [u, v], f"window = {s} {'causal' if causal else ''}",
+                        [([u.dims[0], s if causal else 2 * s - 1], u.element)])
+
+    def any_window(self):
+        """What a depth-wise convolution does: each place with those after it."""
+        x = self.some(3)
+        t = self.shape(x)[1]
+        taps = self.pick([2, 3, 5])
+        # The derivative of what reads several places at once is not defined.
+        if taps > t or not isinstance(x.dims[1], int) or self.differentiable:
+            return None
+        f = self.weight([taps, self.shape(x)[2]])
+        if f is None:
+            return None
+        tag, e = self.fresh()[1:], x.element
+        dims = [x.dims[0], t - taps + 1, x.dims[2]]
+        init = self.constant(0, dims, e)
+        loops = "affine_map<(b, t, c, j) -> "
+        return self.let(
+            f"linalg.generic {{indexing_maps = [{loops}(b, t + j, c)>, {loops}(j, c)>, "
+            f"{loops}(b, t, c)>], iterator_types = [\"parallel\", \"parallel\", \"parallel\", "
+            f"\"reduction\"]}} ins({x.name}, {f.name} : {x.type}, {f.type}) "
+            f"outs({init.name} : {init.type}) {{\n  ^bb0(%a{tag}: {e}, %b{tag}: {e}, %o{tag}: {e}):\n"
+            f"    %m{tag} = arith.mulf %a{tag}, %b{tag} : {e}\n"
+            f"    %r{tag} = arith.addf %o{tag}, %m{tag} : {e}\n"
+            f"    linalg.yield %r{tag} : {e}\n  }} -> {init.type}", dims, e)
+
+    def any_sum_onto(self):
+        """A product onto what is there."""
+        x = self.some(2)
+        m, k = self.shape(x)
+        n = self.pick(self.extents)
+        w = self.weight([k, n])
+        onto = self.weight([m, n])
+        if w is None or onto is None:
+            return None
+        return self.matmul(self.scaled(x, 1 / np.sqrt(k)), w, init=onto)
 
     def any_lookup(self):
         table = self.some(2)
@@ -311,6 +430,11 @@ class Random(Program):
         y = self.op("math.tanh", y)
         return self.op("arith.truncf", y, element=self.element)
 
+    GROWTH = [any_unary, any_unary, any_binary, any_binary, any_broadcast, any_sum, any_transpose,
+              any_reshape, any_slice, any_insert, any_product, any_product, any_batched, any_norm,
+              any_softmax, any_mixer, any_mixer, any_lookup, any_choice, any_cast, any_scan,
+              any_join, any_drop, any_loss, any_band, any_window, any_sum_onto]
+
     # The whole.
 
     def finish(self, loss):
@@ -318,11 +442,10 @@ class Random(Program):
         last = self.pool[-self.pick([1, 2, 3]):]
         self.terms = sum(int(np.prod(self.shape(v))) for v in last) if loss else 1
         if not loss:
-            self.give(*last)
+            self.give(*last, *self.losses)
             return
-        total = None
+        total, wide = None, wider(self.element)
         for v in last:
-            wide = {"bf16": "f32"}.get(v.element, v.element)
             x = self.op("arith.extf", v, element=wide) if wide != v.element else v
             scale = self.arg(self.rng.standard_normal(self.shape(v)), wide)
             flat = Value(scale.name, scale.dims, wide)
@@ -332,6 +455,8 @@ class Random(Program):
                              ([f"%m{t} = arith.mulf {a}, {b} : {wide}"], f"%m{t}"), every)
             x = self.reduce("arith.addf", x, every) if v.rank else x
             total = x if total is None else self.op("arith.addf", total, x)
+        for x in self.losses:
+            total = self.op("arith.addf", total, x)
         self.give(total)
 
 
@@ -364,7 +489,9 @@ def differs(found, expected, scale, limit):
 
 def check(seed, cache):
     mode = ["forward", "gradient", "low memory"][seed % 3]
-    program = Random(seed)
+    if mode == "low memory" and TARGET != "--target=cpu":
+        mode = "gradient"  # There are no artifacts of the emulated target.
+    program = Random(seed, differentiable=mode != "forward")
     program.finish(loss=mode != "forward")
     with tempfile.TemporaryDirectory() as folder:
         file = os.path.join(folder, "main.mlir")
@@ -384,9 +511,9 @@ def check(seed, cache):
             expected = results(run + ["--reference"], folder, "expected", count, cache)
             threads = f"--threads={1 + seed // 3 % 3}"
             if mode == "low memory":
-                execute([AFTC, file, "--memory=low", "-o", folder + "/model.so"], cache)
+                execute([AFTC, file, "--memory=low", TARGET, "-o", folder + "/model.so"], cache)
                 run[1] = folder + "/model.so"
-            found = results(run + [threads], folder, "found", count, cache)
+            found = results(run + [threads, TARGET], folder, "found", count, cache)
             # Numbers are about 1 and add up like those of a random walk. A gradient may be 0 by
             # what cancels, as that of a shift before a norm.
             scale = max(program.terms ** 0.5, *(largest(e) for e in expected))

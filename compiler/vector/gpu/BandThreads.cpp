@@ -25,6 +25,12 @@ static void forEachNumber(Emitter &e, ArrayRef<Value> extents,
   });
 }
 
+/// Numbers of a row of u or v that are read at once: one, where the rank is not known.
+static int64_t vectorOfRank(Value u) {
+  auto type = cast<MemRefType>(u.getType());
+  return type.isDynamicDim(1) ? 1 : vectorChannels(u, type.getDimSize(1));
+}
+
 static Value isBelow(Emitter &e, Value index, Value extent) {
   return e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ult, index, extent);
 }
@@ -33,13 +39,12 @@ void aft::emitBandThreads(BandOp op, OpBuilder &builder) {
   Emitter e(builder, op.getLoc());
   Value band = op.getInits()[0], u = op.getU(), v = op.getV(), rows = e.dim(band, 0);
   Type element = accumulationOf(u);
-  int64_t rank = cast<MemRefType>(u.getType()).getDimSize(1), before = op.getWindow() - 1;
-  int64_t taps = cast<MemRefType>(band.getType()).getDimSize(1);
-  int64_t vector = vectorChannels(u, rank), lanes = vector > 1 ? vector : 0;
+  int64_t before = op.getWindow() - 1, taps = op.getCausal() ? before + 1 : 2 * before + 1;
+  int64_t vector = vectorOfRank(u), lanes = vector > 1 ? vector : 0;
   forEachNumber(e, {rows, e.index(taps)}, [&](ArrayRef<Value> at) {
     Value key = e.sub(e.add(at[0], at[1]), e.index(before));
     // A loop without turns where there is no key.
-    Value end = e.select(isBelow(e, key, rows), e.index(rank), e.index(0));
+    Value end = e.select(isBelow(e, key, rows), e.dim(u, 1), e.index(0));
     Value zero = e.number(e.typeOf(element, lanes), 0);
     Value sums = e.loop(e.index(0), end, e.index(vector), zero, [&](Value r, ValueRange carried) {
       return Emitter::Values{
@@ -53,13 +58,12 @@ void aft::emitBandGradThreads(BandGradOp op, OpBuilder &builder) {
   Emitter e(builder, op.getLoc());
   Value dband = op.getDband(), rows = e.dim(dband, 0), all = e.dim(op.getU(), 0);
   Type element = accumulationOf(op.getU());
-  int64_t rank = cast<MemRefType>(op.getU().getType()).getDimSize(1);
-  int64_t taps = cast<MemRefType>(dband.getType()).getDimSize(1), before = op.getWindow() - 1;
-  int64_t vector = vectorChannels(op.getU(), rank), lanes = vector > 1 ? vector : 0;
+  int64_t before = op.getWindow() - 1, taps = op.getCausal() ? before + 1 : 2 * before + 1;
+  int64_t vector = vectorOfRank(op.getU()), lanes = vector > 1 ? vector : 0;
   // du[t] = sum_j dband[t,j] v[t + j - before]; dv[s] = sum_j dband[t,j] u[t] with
   // t = s - j + before.
   auto gradient = [&](Value target, Value other, bool ofU) {
-    forEachNumber(e, {all, e.index(rank / vector)}, [&](ArrayRef<Value> at) {
+    forEachNumber(e, {all, e.div(e.dim(op.getU(), 1), vector)}, [&](ArrayRef<Value> at) {
       Value row = at[0], r = e.mul(at[1], vector), last = e.sub(rows, e.index(1));
       Value zero = e.number(e.typeOf(element, lanes), 0);
       Value sum =

@@ -22,13 +22,14 @@ static Value flattened(OpBuilder &builder, Value memref, int64_t rank) {
 
 bool aft::emitEmbeddingGradThreads(EmbeddingGradOp op, OpBuilder &builder) {
   int64_t idRank = cast<MemRefType>(op.getIds().getType()).getRank();
-  if (idRank == 0)
+  auto type = cast<MemRefType>(op.getInits()[0].getType());
+  if (idRank == 0 || type.isDynamicDim(1))
     return false;
   Emitter e(builder, op.getLoc());
   Value table = op.getInits()[0], ids = flattened(builder, op.getIds(), idRank);
   Value dy = flattened(builder, op.getDy(), idRank), tokens = e.dim(ids, 0);
   Type element = accumulationOf(table), index = builder.getIndexType();
-  int64_t channels = cast<MemRefType>(table.getType()).getDimSize(1);
+  int64_t channels = type.getDimSize(1);
   int64_t parts = (channels + kBlockThreads - 1) / kBlockThreads;
   Value shared = sharedMemory(e, {kBlockThreads}, index);
   Value sums = threadMemory(e, kBlockThreads, {parts}, element);

@@ -6,26 +6,25 @@
 using namespace mlir;
 using namespace aft;
 
-/// Calls `body` for blocks [i, i + lanes) of a static extent and then for single
-/// elements (lanes 0).
-static void forEachBlock(Emitter &e, int64_t extent, int64_t lanes,
+/// Calls `body` for blocks [i, i + lanes) of an extent and then for single elements (lanes 0).
+static void forEachBlock(Emitter &e, Value extent, int64_t lanes,
                          llvm::function_ref<void(Value, int64_t)> body) {
-  int64_t whole = extent / lanes * lanes;
-  e.loop(e.index(0), e.index(whole), e.index(lanes), [&](Value i) { body(i, lanes); });
-  e.loop(e.index(whole), e.index(extent), e.index(1), [&](Value i) { body(i, 0); });
+  Value whole = e.roundDown(extent, lanes);
+  e.loop(e.index(0), whole, e.index(lanes), [&](Value i) { body(i, lanes); });
+  e.loop(whole, extent, e.index(1), [&](Value i) { body(i, 0); });
 }
 
 /// u[row] . v[key] over the rank.
-static Value dot(Emitter &e, Value u, Value v, Value row, Value key, int64_t rank, int64_t lanes) {
+static Value dot(Emitter &e, Value u, Value v, Value row, Value key, int64_t lanes) {
   Type element = accumulationOf(u);
-  int64_t whole = rank / lanes * lanes;
-  Value vectors = e.loop(e.index(0), e.index(whole), e.index(lanes),
-                         e.number(e.typeOf(element, lanes), 0), [&](Value r, ValueRange carried) {
+  Value rank = e.dim(u, 1), whole = e.roundDown(rank, lanes);
+  Value vectors = e.loop(e.index(0), whole, e.index(lanes), e.number(e.typeOf(element, lanes), 0),
+                         [&](Value r, ValueRange carried) {
                            return Emitter::Values{e.fma(e.load(u, {row, r}, lanes),
                                                         e.load(v, {key, r}, lanes), carried[0])};
                          })[0];
   Value sum = e.reduce(vectors, [&](Value a, Value b) { return e.fadd(a, b); });
-  return e.loop(e.index(whole), e.index(rank), e.index(1), sum, [&](Value r, ValueRange carried) {
+  return e.loop(whole, rank, e.index(1), sum, [&](Value r, ValueRange carried) {
     return Emitter::Values{e.fma(e.load(u, {row, r}, 0), e.load(v, {key, r}, 0), carried[0])};
   })[0];
 }
@@ -33,8 +32,7 @@ static Value dot(Emitter &e, Value u, Value v, Value row, Value key, int64_t ran
 void aft::emitBand(BandOp op, OpBuilder &builder, unsigned vectorBits) {
   Emitter e(builder, op.getLoc());
   Value band = op.getInits()[0], u = op.getU(), v = op.getV();
-  int64_t rank = cast<MemRefType>(u.getType()).getDimSize(1);
-  int64_t before = op.getWindow() - 1, taps = cast<MemRefType>(band.getType()).getDimSize(1);
+  int64_t before = op.getWindow() - 1, taps = op.getCausal() ? before + 1 : 2 * before + 1;
   int64_t lanes = lanesFor(accumulationOf(u), vectorBits);
   Value rows = e.dim(band, 0);
   e.grid({rows}, [&](ArrayRef<Value> row) {
@@ -44,7 +42,7 @@ void aft::emitBand(BandOp op, OpBuilder &builder, unsigned vectorBits) {
           e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), key), e.less(key, rows));
       Value value = e.branch(
           inside, accumulationOf(u),
-          [&] { return Emitter::Values{dot(e, u, v, row[0], key, rank, lanes)}; },
+          [&] { return Emitter::Values{dot(e, u, v, row[0], key, lanes)}; },
           [&] { return Emitter::Values{e.number(accumulationOf(u), 0)}; })[0];
       e.store(value, band, {row[0], tap});
     });
@@ -55,15 +53,14 @@ void aft::emitBandGrad(BandGradOp op, OpBuilder &builder, unsigned vectorBits) {
   Emitter e(builder, op.getLoc());
   Value dband = op.getDband(), u = op.getU(), v = op.getV();
   Type element = accumulationOf(u);
-  int64_t rank = cast<MemRefType>(u.getType()).getDimSize(1);
-  int64_t before = op.getWindow() - 1, taps = cast<MemRefType>(dband.getType()).getDimSize(1);
+  int64_t before = op.getWindow() - 1, taps = op.getCausal() ? before + 1 : 2 * before + 1;
   int64_t lanes = lanesFor(element, vectorBits);
   Value rows = e.dim(dband, 0), all = e.dim(u, 0);
   // du[t] = sum_j dband[t,j] v[t + j - before]; dv[s] = sum_j dband[t,j] u[t]
   // with t = s - j + before.
   auto gradient = [&](Value target, Value other, bool ofU) {
     e.grid({all}, [&](ArrayRef<Value> row) {
-      forEachBlock(e, rank, lanes, [&](Value r, int64_t width) {
+      forEachBlock(e, e.dim(u, 1), lanes, [&](Value r, int64_t width) {
         Value zero = e.number(e.typeOf(element, width), 0);
         Value sum =
             e.loop(e.index(0), e.index(taps), e.index(1), zero, [&](Value tap, ValueRange carried) {
@@ -100,10 +97,11 @@ void aft::emitEmbeddingGrad(EmbeddingGradOp op, OpBuilder &builder, unsigned vec
   Value table = op.getInits()[0], ids = op.getIds(), dy = op.getDy();
   auto type = cast<MemRefType>(table.getType());
   Type element = accumulationOf(table);
-  int64_t channels = type.getDimSize(1), lanes = lanesFor(element, vectorBits);
-  int64_t width = channels % lanes == 0 ? lanes : 0, step = std::max<int64_t>(width, 1);
+  int64_t lanes = lanesFor(element, vectorBits);
+  bool fits = !type.isDynamicDim(1) && type.getDimSize(1) % lanes == 0;
+  int64_t width = fits ? lanes : 0, step = std::max<int64_t>(width, 1);
   int64_t idRank = cast<MemRefType>(ids.getType()).getRank();
-  e.grid({e.index(channels / step)}, [&](ArrayRef<Value> group) {
+  e.grid({e.div(e.dim(table, 1), step)}, [&](ArrayRef<Value> group) {
     Value channel = e.mul(group[0], step);
     Value rows = e.dim(table, 0), zero = e.number(e.typeOf(element, width), 0);
     e.loop(e.index(0), rows, e.index(1), [&](Value row) { e.store(zero, table, {row, channel}); });
