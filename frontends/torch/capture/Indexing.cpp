@@ -63,20 +63,23 @@ static Results flip(Operation &op) {
   return x;
 }
 
-/// Padding with the numbers of x itself: mirrored at its ends, or those of its
-/// ends.
-template <bool mirrored> static Results padFromInside(Operation &op) {
+Value aft::capture::padFromInside(Operation &op, const char *name, Beyond beyond) {
   Function &f = op.f;
   Value x = op.value("self");
-  std::vector<int64_t> lengths = op.integers("padding");
+  std::vector<int64_t> lengths = op.integers(name);
   for (size_t pair = 0; 2 * pair + 1 < lengths.size(); ++pair) {
     int dim = x.rank() - 1 - static_cast<int>(pair);
     Extent length = f.extent(x, dim);
-    Value last = f.sub(op.extentValue(length, DType::i64), 1);
+    Value count = op.extentValue(length, DType::i64), last = f.sub(count, 1);
     Value place = f.arange(length + lengths[2 * pair] + lengths[2 * pair + 1], DType::i64,
                            static_cast<double>(-lengths[2 * pair]));
-    place = mirrored ? f.sub(last, f.abs(f.sub(last, f.abs(place))))
-                     : f.minimum(f.maximum(place, 0), last);
+    if (beyond == Beyond::mirrored)
+      place = f.sub(last, f.abs(f.sub(last, f.abs(place))));
+    else if (beyond == Beyond::repeated)
+      place = f.minimum(f.maximum(place, 0), last);
+    else
+      place = f.where(f.compare(Compare::lt, place, 0), f.add(place, count),
+                      f.where(f.compare(Compare::gt, place, last), f.sub(place, count), place));
     x = takeAlong(op, x, dim, place);
   }
   return x;
@@ -90,6 +93,10 @@ static Results indexSelect(Operation &op) {
   Value ids = op.value("index");
   return takeAlong(op, op.value("self"), dimOf(op, "dim"),
                     ids.rank() == 0 ? op.f.unsqueeze(ids, 0) : ids);
+}
+
+template <Beyond beyond> static Results padInside(Operation &op) {
+  return padFromInside(op, "padding", beyond);
 }
 
 /// Neighbouring dimensions of x, from `first` on, as one, and their indices as
@@ -211,8 +218,8 @@ static Results oneHot(Operation &op) {
 void aft::capture::addIndexingRules(Rules &rules) {
   rules["aten::flip"] = flip;
   for (const char *rank : {"1d", "2d"}) {
-    rules[std::string("aten::reflection_pad") + rank] = padFromInside<true>;
-    rules[std::string("aten::replication_pad") + rank] = padFromInside<false>;
+    rules[std::string("aten::reflection_pad") + rank] = padInside<Beyond::mirrored>;
+    rules[std::string("aten::replication_pad") + rank] = padInside<Beyond::repeated>;
   }
   rules["aten::index_select"] = indexSelect;
   rules["aten::index"] = indexByTensor;

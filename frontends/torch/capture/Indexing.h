@@ -19,6 +19,14 @@ inline int fromFront(int dim, int rank) { return dim < 0 ? dim + rank : dim; }
 /// places. Negative ones count from the end.
 Value takeAlong(Operation &op, Value x, int dim, Value ids);
 
+/// What stands beyond the ends of a dimension: x mirrored there, its last number again and
+/// again, or x from its other end.
+enum class Beyond { mirrored, repeated, circular };
+
+/// 'self' with these numbers before and after, whose counts `lengths` names: pairs from the last
+/// dimension on.
+Value padFromInside(Operation &op, const char *lengths, Beyond beyond);
+
 } // namespace aft::capture
 
 #endif // AFT_TORCH_CAPTURE_INDEXING_H

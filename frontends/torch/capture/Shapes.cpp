@@ -175,8 +175,16 @@ static Results stack(Operation &op) { return op.f.stack(members(op), dimOf(op, "
 
 /// `pad` holds pairs from the last dimension on; negative numbers cut.
 static Results pad(Operation &op) {
-  if (op.text("mode", "constant") != "constant")
-    op.fail("padding mode '" + op.text("mode") + "' is not supported, expected constant");
+  std::string mode = op.text("mode", "constant");
+  if (mode == "reflect")
+    return padFromInside(op, "pad", Beyond::mirrored);
+  if (mode == "replicate")
+    return padFromInside(op, "pad", Beyond::repeated);
+  if (mode == "circular")
+    return padFromInside(op, "pad", Beyond::circular);
+  if (mode != "constant")
+    op.fail("padding mode '" + mode +
+            "' is not supported, expected constant, reflect, replicate or circular");
   Value x = op.value("self");
   std::vector<Extent> lengths = op.extents("pad"), low(x.rank(), 0), high(x.rank(), 0);
   for (size_t pair = 0; 2 * pair + 1 < lengths.size(); ++pair) {

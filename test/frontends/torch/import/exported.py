@@ -53,6 +53,7 @@ CASES = {
     "vit": (zoo.ViT, [randn(2, 3, 16, 16)], [BATCH], [[randn(1, 3, 16, 16)], [randn(5, 3, 16, 16)]]),
     "encoder_layer": (lambda: nn.TransformerEncoderLayer(16, 4, 32, batch_first=True),
                       [randn(2, 9, 16)], [BOTH], [[randn(b, t, 16)] for b, t in SEQUENCE]),
+    "padded": (zoo.Padded, [randn(2, 5, 6)], [BOTH], [[randn(b, t, 6)] for b, t in SEQUENCE[1:]]),
     "convnet": (zoo.ConvNet, [randn(2, 3, 8, 8)], [BATCH], [[randn(3, 3, 8, 8)]]),
     "resized": (zoo.Resized, [randn(2, 3, 8, 6)], [BATCH], [[randn(3, 3, 8, 6)]]),
     "pooled": (zoo.Pooled, [randn(2, 3, 4, 5)],

@@ -281,6 +281,14 @@ class Nothing(nn.Module):
         return torch.cat([x * self.scale, self.rows])
 
 
+class Padded(nn.Module):
+    """What lies beyond an edge is made of what is there."""
+
+    def forward(self, x):
+        return [F.pad(x, (1, 2), mode="reflect"), F.pad(x, (2, 1, 0, 3), mode="replicate"),
+                F.pad(x, (3, 4), mode="circular"), F.pad(x, (-1, 2, 3, -1), value=0.5)]
+
+
 class ConvNet(nn.Module):
     """Convolutions with batch normalisation and pooling, channels first."""
 
