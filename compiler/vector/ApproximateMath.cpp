@@ -280,9 +280,13 @@ struct WidenMath : RewritePattern {
     return shaped ? Type(shaped.clone(wide)) : wide;
   }
 
+  static bool applies(Operation *op) {
+    return isa_and_nonnull<math::MathDialect>(op->getDialect()) &&
+           getElementTypeOrSelf(op->getResult(0)).isBF16();
+  }
+
   LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
-    if (!isa_and_nonnull<math::MathDialect>(op->getDialect()) ||
-        !getElementTypeOrSelf(op->getResult(0)).isBF16())
+    if (!applies(op))
       return failure();
     // Not rounded in between where arithmetic follows, which is widened in the same way.
     auto contract = arith::FastMathFlagsAttr::get(getContext(), arith::FastMathFlags::contract);
@@ -307,10 +311,14 @@ struct WidenMath : RewritePattern {
 struct RoundByF32 : OpRewritePattern<arith::TruncFOp> {
   using OpRewritePattern::OpRewritePattern;
 
+  static bool applies(arith::TruncFOp op) {
+    return getElementTypeOrSelf(op.getType()).isBF16() &&
+           getElementTypeOrSelf(op.getOperand().getType()).isF64();
+  }
+
   LogicalResult matchAndRewrite(arith::TruncFOp op, PatternRewriter &rewriter) const override {
     Type type = op.getType();
-    if (!getElementTypeOrSelf(type).isBF16() ||
-        !getElementTypeOrSelf(op.getOperand().getType()).isF64())
+    if (!applies(op))
       return rewriter.notifyMatchFailure(op, "not from f64 to bf16");
     Value single =
         rewriter.create<arith::TruncFOp>(op.getLoc(), WidenMath::widened(type), op.getOperand());
@@ -382,9 +390,16 @@ struct OnePlusErfForBF16 : OpRewritePattern<arith::AddFOp> {
 struct ApproximateMath : aft::impl::ApproximateMathBase<ApproximateMath> {
   using Base::Base;
   void runOnOperation() override {
+    // Few kernels have them.
+    WalkResult found = getOperation().walk([](Operation *op) {
+      auto rounding = dyn_cast<arith::TruncFOp>(op);
+      bool applies = WidenMath::applies(op) || (rounding && RoundByF32::applies(rounding));
+      return applies ? WalkResult::interrupt() : WalkResult::advance();
+    });
     RewritePatternSet wide(&getContext());
     wide.add<WidenMath, RoundByF32>(&getContext());
-    if (failed(applyPatternsAndFoldGreedily(getOperation(), std::move(wide))))
+    if (found.wasInterrupted() &&
+        failed(applyPatternsAndFoldGreedily(getOperation(), std::move(wide))))
       return signalPassFailure();
     RewritePatternSet patterns(&getContext());
     if (exp2)

@@ -38,16 +38,17 @@ def paired(p, value, axis, condition, element):
                      list(range(rank)), init=init)
 
 
-def running_sum(shape, axis, order="ule", element="f32", dynamic=()):
+def running_sum(shape, axis, order="ule", element="f32", dynamic=(), narrow=False):
     x = normal(*shape, element=element) if element[0] != "i" else rng.integers(-9, 9, shape)
-    wide = "f32" if element == "bf16" else element
+    wide = "f32" if element == "bf16" and not narrow else element
     y = np.flip(np.cumsum(np.flip(x, axis), axis), axis) if "g" in order else np.cumsum(x, axis)
     if order[-1] == "t":
         y = y - x
     p = Program()
     p.give(paired(p, p.arg(x, element, dynamic), axis,
                   lambda s, t, c: [f"{c} = arith.cmpi {order}, {s}, {t} : index"], wide))
-    case(f"running sum {shape} {axis} {order} {element}" + (" dynamic" if dynamic else ""), p, [y])
+    case(f"running sum {shape} {axis} {order} {element}" + " dynamic" * bool(dynamic) +
+         " narrow" * narrow, p, [y])
 
 
 for order in ("ule", "ult", "uge", "ugt"):
@@ -59,6 +60,7 @@ running_sum((3, 4096), 1)
 running_sum((4096, 1), 0)
 running_sum((1, 65536, 16), 1)
 running_sum((2, 129, 70), 1, element="bf16")
+running_sum((2, 129, 70), 1, element="bf16", narrow=True)
 running_sum((2, 129, 70), 1, element="f64")
 running_sum((2, 129, 70), 1, element="i64")
 running_sum((1, 7, 3), 1, dynamic=(0, 1, 2))
