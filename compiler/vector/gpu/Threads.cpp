@@ -86,7 +86,12 @@ void aft::forEachTrue(Emitter &e, ValueRange conditions, llvm::function_ref<void
 
 Value aft::reduceInWarp(Emitter &e, vector::CombiningKind kind, Value value, int64_t lanes,
                         int64_t stride) {
-  return lanes == 1 ? value : e.builder.create<WarpReduceOp>(e.loc, kind, value, lanes, stride);
+  if (lanes == 1)
+    return value;
+  // Threads hand each other 32 bits at least; what they sum is rounded once.
+  Value wide = e.convert(value, computeType(value.getType()));
+  return e.convert(e.builder.create<WarpReduceOp>(e.loc, kind, wide, lanes, stride),
+                   value.getType());
 }
 
 static func::FuncOp kernelOf(Emitter &e) {
