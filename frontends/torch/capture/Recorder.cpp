@@ -251,12 +251,6 @@ void Recorder::keepNumbers(const std::vector<int> &values) {
   }
 }
 
-/// On the CPU, where the results of all calls are meanwhile.
-static Tensor zeroed(const Tensor &tensor) {
-  return at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options().device(at::kCPU))
-      .zero_();
-}
-
 /// Runs the operator: with its meta kernel where that is enough.
 void Recorder::run(const c10::OperatorHandle &op, const Call &call, bool isConstant,
                    torch::jit::Stack *stack) {
