@@ -120,9 +120,27 @@ struct DimOfExpandShape : OpRewritePattern<tensor::DimOp> {
     std::optional<int64_t> dim = op.getConstantIndex();
     if (!expand || !dim || *dim < 0 || *dim >= expand.getResultType().getRank())
       return rewriter.notifyMatchFailure(op, "not a known dimension of an expand_shape");
-    OpFoldResult extent = getMixedValues(expand.getStaticOutputShape(),
-                                         expand.getOutputShape(), rewriter)[*dim];
+    OpFoldResult extent =
+        getMixedValues(expand.getStaticOutputShape(), expand.getOutputShape(), rewriter)[*dim];
     rewriter.replaceOp(op, getValueOrCreateConstantIndexOp(rewriter, op.getLoc(), extent));
+    return success();
+  }
+};
+
+/// Rows without numbers: nothing is left to loop over, in which ids could be computed.
+struct EmbeddingOfNoWidth : OpRewritePattern<EmbeddingOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(EmbeddingOp op, PatternRewriter &rewriter) const override {
+    auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
+    auto ids = dyn_cast<RankedTensorType>(op.getIds().getType());
+    if (!type || !ids || type.getDimSize(type.getRank() - 1) != 0)
+      return rewriter.notifyMatchFailure(op, "the table has a width");
+    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(rewriter, op.getLoc(), op.getIds());
+    sizes.push_back(rewriter.getIndexAttr(0));
+    Value none = rewriter.create<tensor::EmptyOp>(op.getLoc(), sizes, type.getElementType());
+    if (none.getType() != type)
+      none = rewriter.create<tensor::CastOp>(op.getLoc(), type, none);
+    rewriter.replaceOp(op, none);
     return success();
   }
 };
@@ -131,6 +149,7 @@ struct DimOfExpandShape : OpRewritePattern<tensor::DimOp> {
 
 void AFTDialect::getCanonicalizationPatterns(RewritePatternSet &patterns) const {
   patterns.add<DimOfExpandShape>(patterns.getContext(), /*benefit=*/100);
+  patterns.add<EmbeddingOfNoWidth>(patterns.getContext());
 }
 
 void FullOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {

@@ -76,3 +76,13 @@ func.func @lengths(%q: !x, %k: !x, %v: !x) -> (!x, !x) {
   %b = aft.simple %q, %k, %v lengths(%part) : (!x, !x, !x, tensor<2xi32>) -> !x
   return %a, %b : !x, !x
 }
+
+// CHECK-LABEL: @rows_of_no_width
+// CHECK-SAME: %[[IDS:[a-z0-9]+]]: tensor<?xi64>
+func.func @rows_of_no_width(%ids: tensor<?xi64>, %table: tensor<5x0xf32>) -> tensor<?x0xf32> {
+  // CHECK: %[[N:.*]] = tensor.dim %[[IDS]]
+  // CHECK: tensor.empty(%[[N]]) : tensor<?x0xf32>
+  // CHECK-NOT: aft.embedding
+  %y = aft.embedding %ids, %table : (tensor<?xi64>, tensor<5x0xf32>) -> tensor<?x0xf32>
+  return %y : tensor<?x0xf32>
+}

@@ -4,6 +4,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cstring>
+
 using namespace aft;
 using namespace aft::capture;
 using at::Tensor;
@@ -34,13 +36,22 @@ static IValue toMeta(const IValue &value) {
   return value;
 }
 
+Tensor capture::zeroed(const Tensor &like) {
+  Tensor tensor = at::empty_strided(like.sizes(), like.strides(), like.options().device(at::kCPU));
+  const c10::Storage &storage = tensor.storage();
+  if (storage.nbytes() > 0)
+    std::memset(storage.mutable_data(), 0, storage.nbytes());
+  return tensor;
+}
+
 /// Memory in the shape of a meta tensor. Numbers that may be used as indices
 /// are 0, others are whatever they are: pages nobody touches cost nothing.
 static Tensor fromMeta(const Tensor &meta) {
   if (!meta.defined() || !meta.is_meta())
     return meta;
-  Tensor tensor = at::empty_strided(meta.sizes(), meta.strides(), meta.options().device(at::kCPU));
-  return at::isIntegralType(meta.scalar_type(), /*includeBool=*/true) ? tensor.zero_() : tensor;
+  if (at::isIntegralType(meta.scalar_type(), /*includeBool=*/true))
+    return zeroed(meta);
+  return at::empty_strided(meta.sizes(), meta.strides(), meta.options().device(at::kCPU));
 }
 
 static IValue fromMeta(const IValue &value) {

@@ -251,12 +251,6 @@ void Recorder::keepNumbers(const std::vector<int> &values) {
   }
 }
 
-/// On the CPU, where the results of all calls are meanwhile.
-static Tensor zeroed(const Tensor &tensor) {
-  return at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options().device(at::kCPU))
-      .zero_();
-}
-
 /// Runs the operator: with its meta kernel where that is enough.
 void Recorder::run(const c10::OperatorHandle &op, const Call &call, bool isConstant,
                    torch::jit::Stack *stack) {
@@ -295,6 +289,38 @@ void Recorder::call(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
   record(op, stack);
 }
 
+/// Why as_strided cannot be said of what the tensor shows alone: it reads memory. "": it can.
+static std::string whyNotStrided(at::ArrayRef<IValue> arguments) {
+  Tensor self = arguments[0].toTensor();
+  auto numbers = [](const IValue &list) {
+    std::vector<int64_t> found;
+    for (const c10::SymInt &item : list.toSymIntVector())
+      found.push_back(item.expect_int());
+    return found;
+  };
+  if (!self.is_contiguous())
+    return "reads memory that does not lie row by row; use permute, slice or reshape";
+  int64_t offset = 0;
+  if (!arguments[3].isNone())
+    offset = arguments[3].toSymInt().expect_int() - self.storage_offset();
+  std::vector<int64_t> sizes = numbers(arguments[1]), strides = numbers(arguments[2]);
+  int64_t last = offset;
+  bool overflows = false, isEmpty = false;
+  for (size_t dim = 0; dim < sizes.size(); ++dim) {
+    int64_t reach;
+    isEmpty |= sizes[dim] == 0;
+    overflows |= __builtin_mul_overflow(sizes[dim] - 1, strides[dim], &reach) ||
+                 __builtin_add_overflow(last, reach, &last);
+  }
+  if (offset < 0 || overflows || (!isEmpty && last >= self.numel()))
+    return "reads more memory than its argument shows, which is a part of a tensor; call it on "
+           "the whole tensor, or use slice";
+  return arguments[3].isNone() || self.storage_offset() == 0
+             ? ""
+             : "counts its storage_offset from the start of a tensor of which its argument is a "
+               "part; call it on the whole tensor, or use slice";
+}
+
 void Recorder::record(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
   const c10::FunctionSchema &schema = op.schema();
   size_t count = schema.arguments().size();
@@ -306,6 +332,8 @@ void Recorder::record(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
   if (!constant)
     for (const Arg &arg : call.args)
       keepNumbers(arg.values);
+  if (refusal.empty() && (call.name == "aten::as_strided" || call.name == "aten::as_strided_copy"))
+    refusal = whyNotStrided(arguments);
   call.refusal = refusal;
   std::vector<std::pair<size_t, int>> views;
   if (call.written >= 0)

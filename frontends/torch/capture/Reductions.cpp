@@ -148,6 +148,64 @@ static Results logCumSumExp(Operation &op) {
   return f.transpose(f.squeeze(f.add(sum, finite), -1), dim, -1);
 }
 
+/// Products up to each place, by doubling what each holds.
+static Value productsByDoubling(Operation &op, Value x, int dim, int64_t length) {
+  Function &f = op.f;
+  for (int64_t step = 1; step < length; step *= 2) {
+    std::vector<Extent> low(x.rank(), 0), high(x.rank(), 0);
+    low[dim] = step;
+    x = f.mul(x, f.pad(f.slice(x, dim, 0, length - step), low, high, 1));
+  }
+  return x;
+}
+
+/// The same of any length: a sum of logarithms, precise enough in f64, with its sign. Its
+/// derivative is NaN where a factor is 0.
+static Value productsByLogarithms(Operation &op, Value x, int dim) {
+  Function &f = op.f;
+  Value wide = f.cast(x, DType::f64);
+  Value size = f.exp(f.cumsum(f.log(f.abs(wide)), dim));
+  Value signs = f.cumsum(f.cast(f.compare(Compare::lt, wide, 0), DType::f64), dim);
+  Value half = f.mul(signs, 0.5);
+  Value isOdd = f.compare(Compare::ne, f.floor(half), half);
+  return f.cast(f.where(isOdd, f.neg(size), size), x.dtype());
+}
+
+static Results cumulativeProduct(Operation &op) {
+  Value x = op.as("self");
+  if (x.rank() == 0)
+    return x;
+  int dim = static_cast<int>(op.integer("dim"));
+  dim = dim < 0 ? dim + x.rank() : dim;
+  DType wide = x.dtype() == DType::bf16 ? DType::f32 : x.dtype();
+  if (x.dim(dim) != kDynamic)
+    return op.f.cast(productsByDoubling(op, op.f.cast(x, wide), dim, x.dim(dim)), x.dtype());
+  if (!op.isFloat(x.dtype()))
+    op.fail("the products of integers need a dimension of fixed size");
+  return productsByLogarithms(op, x, dim);
+}
+
+/// The extremum up to each place, and the last place that holds it, or the last NaN.
+static Rule cumulativeExtremum(Reduction over) {
+  return [over](Operation &op) -> Results {
+    Function &f = op.f;
+    Value x = op.value("self");
+    if (x.rank() == 0)
+      return std::vector{x, f.splat(0, DType::i64, {})};
+    int dim = static_cast<int>(op.integer("dim"));
+    Value last = f.transpose(x.dtype() == DType::i1 ? f.cast(x, DType::i32) : x, dim, -1);
+    Extent length = f.extent(last, -1);
+    Value seen = f.causalMask(length, length), each = f.unsqueeze(last, -2);
+    Value top = (f.*over)(f.where(seen, each, f.unsqueeze(last, -1)), {-1}, false);
+    Value hit = f.compare(Compare::eq, each, f.unsqueeze(top, -1));
+    if (op.isFloat(x.dtype()))
+      hit = f.logicalOr(hit, f.logicalNot(f.compare(Compare::eq, each, each)));
+    Value places = f.where(f.logicalAnd(seen, hit), f.arange(length, DType::i64), -1);
+    Value place = f.max(places, {-1});
+    return std::vector{f.cast(f.transpose(top, dim, -1), x.dtype()), f.transpose(place, dim, -1)};
+  };
+}
+
 static Results norm(Operation &op) {
   Value x = op.as("self");
   double power = op.has("ord") ? op.number("ord", 2) : op.number("p", 2);
@@ -214,4 +272,7 @@ void aft::capture::addReductionRules(Rules &rules) {
   rules["aten::cumsum"] = [](Operation &op) -> Results {
     return op.f.cumsum(op.as("self"), onlyDim(op));
   };
+  rules["aten::cumprod"] = cumulativeProduct;
+  rules["aten::cummax"] = cumulativeExtremum(&Function::max);
+  rules["aten::cummin"] = cumulativeExtremum(&Function::min);
 }

@@ -132,6 +132,128 @@ static Results unfold(Operation &op) {
   return op.f.stack(taps, -1);
 }
 
+/// What lies at `offset` + sum of place * stride of a row-major tensor (the recorder refuses
+/// others), as slices of it where the sizes are fixed.
+struct Strided {
+  Operation &op;
+  struct Dim {
+    int64_t size, stride;
+    int place; ///< in the result
+  };
+
+  /// Of `flat` [..., n] the dimensions `dims`, which are sorted by falling strides, behind the
+  /// leading ones, which `order` names.
+  Value view(Value flat, int64_t offset, std::vector<Dim> dims, std::vector<int> order) const;
+  Value cut(Value flat, int64_t offset, int64_t length) const;
+};
+
+/// Of the last dimension `length` numbers from `offset` on; those beyond its end are never read.
+Value Strided::cut(Value flat, int64_t offset, int64_t length) const {
+  int last = flat.rank() - 1;
+  int64_t beyond = std::max<int64_t>(0, offset + length - flat.dim(last));
+  flat = op.f.slice(flat, last, offset, offset + length - beyond);
+  if (beyond == 0)
+    return flat;
+  std::vector<Extent> low(flat.rank(), 0), high(flat.rank(), 0);
+  high[last] = beyond;
+  return op.f.pad(flat, low, high, 0);
+}
+
+Value Strided::view(Value flat, int64_t offset, std::vector<Dim> dims,
+                    std::vector<int> order) const {
+  Function &f = op.f;
+  int last = flat.rank() - 1;
+  if (dims.empty()) {
+    std::vector<int> back(order.size());
+    for (size_t i = 0; i < order.size(); ++i)
+      back[order[i]] = static_cast<int>(i);
+    return f.permute(f.select(flat, last, offset), back);
+  }
+  Dim outer = dims.front();
+  int64_t reach = 1;
+  for (size_t i = 1; i < dims.size(); ++i)
+    reach += (dims[i].size - 1) * dims[i].stride;
+  if (outer.stride >= reach) { // rows beside each other
+    flat = cut(flat, offset, outer.size * outer.stride);
+    std::vector<Extent> shape = f.shape(flat);
+    shape.back() = outer.size;
+    shape.push_back(outer.stride);
+    dims.erase(dims.begin());
+    order.push_back(outer.place);
+    return view(f.reshape(flat, shape), 0, dims, order);
+  }
+  // Rows that overlap: one of the dimensions tap by tap, the one of fewest taps.
+  auto least = std::min_element(dims.begin(), dims.end(),
+                                [](const Dim &a, const Dim &b) { return a.size < b.size; });
+  Dim taps = *least;
+  if (taps.size > 256)
+    op.fail("views whose rows overlap are supported where one of the dimensions that overlap has "
+            "at most 256 places");
+  dims.erase(least);
+  std::vector<Value> parts;
+  for (int64_t tap = 0; tap < taps.size; ++tap) {
+    int64_t length = 1;
+    for (const Dim &dim : dims)
+      length += (dim.size - 1) * dim.stride;
+    parts.push_back(
+        f.slice(flat, last, offset + tap * taps.stride, offset + tap * taps.stride + length));
+  }
+  order.push_back(taps.place);
+  return view(f.stack(parts, last), 0, dims, order);
+}
+
+/// Where sizes are not fixed: each number by its place.
+static Value stridedByPlace(Operation &op, Value flat, const std::vector<Extent> &sizes,
+                            const std::vector<Extent> &strides) {
+  Function &f = op.f;
+  if (op.isTraining() && op.isFloat(flat.dtype()))
+    op.fail("in training the sizes and strides must be the same at all sizes of the module's "
+            "inputs; use slice, unfold or reshape");
+  Value place = op.extentValue(op.extent("storage_offset", 0), DType::i64);
+  for (size_t dim = 0; dim < sizes.size(); ++dim) {
+    std::vector<Extent> shape(sizes.size(), 1);
+    shape[dim] = sizes[dim];
+    Value step = f.mul(f.arange(sizes[dim], DType::i64), op.extentValue(strides[dim], DType::i64));
+    place = f.add(place, f.reshape(step, shape));
+  }
+  return takeAlong(op, flat, 0, place);
+}
+
+static Results asStrided(Operation &op) {
+  Function &f = op.f;
+  Value flat = op.value("self");
+  flat = flat.rank() == 0 ? f.unsqueeze(flat, 0) : f.flatten(flat);
+  std::vector<Extent> sizes = op.extents("size"), strides = op.extents("stride");
+  Extent offset = op.extent("storage_offset", 0);
+  bool isFixed = flat.dim(0) != kDynamic && offset.isConstant();
+  std::vector<Strided::Dim> dims;
+  std::vector<int> order;
+  bool isEmpty = false;
+  for (size_t dim = 0; dim < sizes.size(); ++dim) {
+    isFixed &= sizes[dim].isConstant() && strides[dim].isConstant();
+    isEmpty |= sizes[dim].constant() == 0;
+    dims.push_back({sizes[dim].constant(), strides[dim].constant(), static_cast<int>(dim)});
+  }
+  if (!isFixed)
+    return stridedByPlace(op, flat, sizes, strides);
+  if (isEmpty)
+    return f.splat(0, op.dtype(), sizes);
+  // Dimensions of one place, and those that stay at one, are added behind.
+  std::vector<Extent> narrow = sizes;
+  auto stays = [&](const Strided::Dim &dim) { return dim.size == 1 || dim.stride == 0; };
+  for (const Strided::Dim &dim : dims)
+    if (stays(dim))
+      narrow[dim.place] = 1;
+  dims.erase(std::remove_if(dims.begin(), dims.end(), stays), dims.end());
+  for (size_t dim = 0; dim < dims.size(); ++dim)
+    dims[dim].place = static_cast<int>(dim);
+  std::stable_sort(dims.begin(), dims.end(), [](const Strided::Dim &a, const Strided::Dim &b) {
+    return a.stride > b.stride;
+  });
+  Value found = Strided{op}.view(flat, offset.constant(), dims, {});
+  return f.expand(f.reshape(found, narrow), sizes);
+}
+
 static Results roll(Operation &op) {
   Value x = op.value("self");
   std::vector<int> dims = op.dims("dims");
@@ -229,23 +351,6 @@ static Results pixelUnshuffle(Operation &op) {
 /// What is resized: it has two names.
 static const char *imageOf(Operation &op) { return op.has("self") ? "self" : "input"; }
 
-/// By a whole factor.
-static Results upsampleNearest(Operation &op) {
-  Function &f = op.f;
-  Value x = op.as(imageOf(op));
-  for (int dim = 2; dim < x.rank(); ++dim) {
-    Extent in = f.extent(x, dim), out = op.shape()[dim];
-    if (!in.isConstant() || !out.isConstant() || out.constant() % in.constant() != 0)
-      op.fail("expected fixed sizes and a whole factor");
-    x = elementsRepeated(op, x, dim, out.constant() / in.constant());
-  }
-  return x;
-}
-
-/// LibTorch's own resizing of two dimensions.
-using Resize = at::Tensor (*)(const at::Tensor &image, at::IntArrayRef sizes, bool alignCorners,
-                              std::optional<double> rows, std::optional<double> columns);
-
 /// The factor of a dimension, where the call names one. Exported programs have the forms that
 /// take a list of them.
 static std::optional<double> scaleOf(Operation &op, int dim, int rank) {
@@ -254,6 +359,37 @@ static std::optional<double> scaleOf(Operation &op, int dim, int rank) {
   const char *name = rank == 3 ? "scales" : dim == 2 ? "scales_h" : "scales_w";
   return op.has(name) ? std::optional(op.number(name)) : std::nullopt;
 }
+
+/// LibTorch's own resizing of one dimension to the nearest place.
+using Nearest = at::Tensor (*)(const at::Tensor &row, at::IntArrayRef size,
+                               std::optional<double> scale);
+
+/// Each place takes the number of one other, which is how the places' own numbers are resized.
+static Rule upsampleNearest(Nearest resize) {
+  return [=](Operation &op) -> Results {
+    Function &f = op.f;
+    Value x = op.as(imageOf(op));
+    for (int dim = 2; dim < x.rank(); ++dim) {
+      Extent in = f.extent(x, dim), out = op.shape()[dim];
+      if (!in.isConstant() || !out.isConstant())
+        op.fail("expected fixed sizes");
+      int64_t from = in.constant(), to = out.constant();
+      at::Tensor places = at::arange(from, x.dtype() == DType::f64 ? at::kDouble : at::kFloat);
+      places = resize(places.view({1, 1, from}), {to}, scaleOf(op, dim, x.rank()));
+      places = places.to(at::kLong).view({to}).contiguous();
+      int64_t times = to / from;
+      if (to % from == 0 && places.equal(at::arange(to, at::kLong).floor_divide(times)))
+        x = elementsRepeated(op, x, dim, times);
+      else
+        x = takeAlong(op, x, dim, f.constant({DType::i64, {to}}, places.const_data_ptr()));
+    }
+    return x;
+  };
+}
+
+/// LibTorch's own resizing of two dimensions.
+using Resize = at::Tensor (*)(const at::Tensor &image, at::IntArrayRef sizes, bool alignCorners,
+                              std::optional<double> rows, std::optional<double> columns);
 
 /// [out, in]: what each place takes from each, which is how unit vectors are resized.
 static Value weightsOf(Operation &op, Resize resize, DType type, int64_t in, int64_t out,
@@ -304,13 +440,18 @@ void aft::capture::addShapeRules(Rules &rules) {
   rules["aten::unsafe_split"] = rules["aten::unsafe_chunk"] = pieces;
   rules["aten::unbind"] = unbind;
   rules["aten::unfold"] = unfold;
+  rules["aten::as_strided"] = asStrided;
   rules["aten::roll"] = roll;
   rules["aten::cat"] = rules["aten::concat"] = rules["aten::concatenate"] = concat;
   rules["aten::stack"] = stack;
   rules["aten::pad"] = rules["aten::constant_pad_nd"] = pad;
   rules["aten::pixel_shuffle"] = pixelShuffle;
   rules["aten::pixel_unshuffle"] = pixelUnshuffle;
-  rules["aten::upsample_nearest1d"] = rules["aten::upsample_nearest2d"] = upsampleNearest;
+  Nearest lower = at::upsample_nearest1d, exact = at::_upsample_nearest_exact1d;
+  for (const char *rank : {"1d", "2d"}) {
+    rules[std::string("aten::upsample_nearest") + rank] = upsampleNearest(lower);
+    rules[std::string("aten::_upsample_nearest_exact") + rank] = upsampleNearest(exact);
+  }
   Resize linear = at::upsample_bilinear2d, cubic = at::upsample_bicubic2d;
   rules["aten::upsample_linear1d"] = rules["aten::upsample_bilinear2d"] = upsample(linear);
   rules["aten::upsample_bicubic2d"] = upsample(cubic);
@@ -323,7 +464,8 @@ void aft::capture::addShapeRules(Rules &rules) {
     return op.f.triu(op.value("self"), op.integer("diagonal"));
   };
   // The forms of exported programs, whose results share no memory.
-  for (const char *name : {"view", "expand", "permute", "transpose", "t", "slice", "select",
-                           "squeeze", "unsqueeze", "split", "split_with_sizes", "unbind"})
+  for (const char *name :
+       {"view", "expand", "permute", "transpose", "t", "slice", "select", "squeeze", "unsqueeze",
+        "split", "split_with_sizes", "unbind", "as_strided"})
     rules[std::string("aten::") + name + "_copy"] = rules[std::string("aten::") + name];
 }

@@ -113,6 +113,74 @@ TEST(Operators, Reductions) {
   }, 5e-6);
 }
 
+TEST(Operators, RunningProductsAndExtrema) {
+  expectAll({
+      [](Tensor x) { return x.cumprod(1); },
+      [](Tensor x) { return x.cumprod(-1) + x.relu().cumprod(0); },
+      [](Tensor x) { return (x * 2).round().to(at::kLong).cumprod(2); },
+      [](Tensor x) { return std::get<0>(x.cummax(1)); },
+      [](Tensor x) { return std::get<1>(x.cummax(1)); },
+      [](Tensor x) { return std::get<0>(x.cummin(-1)); },
+      // The last of equals, and the last NaN.
+      [](Tensor x) { return std::get<1>(x.round().cummin(-1)); },
+      [](Tensor x) { return std::get<0>((x.relu() / x.relu()).cummax(1)); },
+      [](Tensor x) { return std::get<1>((x.relu() / x.relu()).cummax(1)); },
+      [](Tensor x) { return std::get<0>((x * 3).to(at::kInt).cummin(1)); },
+      [](Tensor x) { return std::get<1>((x * 3).to(at::kInt).cummax(2)); },
+      [](Tensor x) { return std::get<0>((x > 0).cummax(1)); },
+  });
+}
+
+TEST(Operators, RunningProductsOfOtherTypes) {
+  expectSame([](const Tensors &in) -> Tensors { return {in[0].cumprod(1)}; },
+             {normal({2, 5}).to(at::kDouble)}, {{normal({3, 40}, 2).to(at::kDouble)}}, 1e-13);
+  expectSame([](const Tensors &in) -> Tensors { return {in[0].cumprod(1)}; },
+             {normal({2, 5}).to(at::kBFloat16)}, {}, 2e-2);
+}
+
+TEST(Operators, MemoryReadByStrides) {
+  // Sizes that are fixed, as slices; others by place.
+  expectSame(
+      [](const Tensors &in) -> Tensors {
+        Tensor x = in[0];
+        return {x.as_strided({6, 4}, {4, 1}),
+                x.as_strided({4, 6}, {1, 4}),
+                x.as_strided({4, 3, 4}, {4, 4, 1}),
+                x.as_strided({3, 3}, {5, 2}, 1),
+                x.as_strided({2, 3, 2}, {12, 0, 3}),
+                x.as_strided({3, 1, 5}, {8, 7, 1}, 3),
+                x.as_strided({}, {}, 7),
+                x.as_strided({20, 5}, {1, 1}),
+                x.select(0, 1).contiguous().as_strided({2, 2}, {2, 1}) + 1,
+                x.transpose(0, 1).contiguous().as_strided({3}, {7}),
+                (x > 0).as_strided({3, 2}, {2, 1}),
+                x.select(0, 1).as_strided({2}, {1})};
+      },
+      {normal({4, 6})});
+  expectSame(
+      [](const Tensors &in) -> Tensors {
+        int64_t batch = in[0].size(0), time = in[0].size(1);
+        return {in[0].as_strided({batch, time - 2, 3, 4}, {time * 4, 4, 4, 1}),
+                in[0].as_strided({batch, 4, time}, {time * 4, 1, 4})};
+      },
+      {normal({2, 6, 4})}, {{normal({3, 9, 4}, 2)}, {normal({1, 3, 4}, 3)}});
+}
+
+TEST(Operators, MemoryOutsideOfWhatIsShownIsRefused) {
+  auto message = [](const std::function<Tensor(Tensor)> &body) {
+    return refusal([&] {
+      expectSame([&](const Tensors &in) -> Tensors { return {body(in[0])}; }, {normal({4, 6})});
+    });
+  };
+  EXPECT_NE(message([](Tensor x) { return x.select(0, 0).as_strided({4}, {6}); })
+                .find("aten::as_strided in the outermost module: reads more memory"),
+            std::string::npos);
+  EXPECT_NE(message([](Tensor x) { return x.t().as_strided({4}, {6}); }).find("row by row"),
+            std::string::npos);
+  EXPECT_NE(message([](Tensor x) { return x.select(0, 1).as_strided({4}, {1}, 7); }).find("storage_offset"),
+            std::string::npos);
+}
+
 TEST(Operators, Shapes) {
   expectAll({
       [](Tensor x) { return x.view({x.size(0) * x.size(1), 8}); },
@@ -236,6 +304,9 @@ TEST(Operators, Convolutions) {
                 at::instance_norm(rows, {}, {}, {}, {}, true, 0.1, 1e-5, false),
                 at::pixel_unshuffle(in[0], 2), at::pixel_shuffle(in[0].repeat({1, 4, 1, 1}), 2),
                 at::upsample_nearest2d(in[0], {16, 24}),
+                at::upsample_nearest2d(in[0], {5, 30}), at::upsample_nearest1d(rows, 7),
+                at::upsample_nearest2d(in[0], {27, 9}, 3.4, 0.8),
+                at::_upsample_nearest_exact2d(in[0], {5, 30}),
                 at::upsample_linear1d(rows, 5, true),
                 at::upsample_bilinear2d(in[0], {20, 18}, false, 2.6, 1.5),
                 at::_upsample_bicubic2d_aa(in[0], {5, 5}, false)};

@@ -56,6 +56,8 @@ CASES = {
     "padded": (zoo.Padded, [randn(2, 5, 6)], [BOTH], [[randn(b, t, 6)] for b, t in SEQUENCE[1:]]),
     "convnet": (zoo.ConvNet, [randn(2, 3, 8, 8)], [BATCH], [[randn(3, 3, 8, 8)]]),
     "resized": (zoo.Resized, [randn(2, 3, 8, 6)], [BATCH], [[randn(3, 3, 8, 6)]]),
+    "running": (zoo.Running, [randn(2, 9, 16)], [{0: B, 1: Dim("T", min=3, max=31)}],
+                [[randn(b, t, 16)] for b, t in [(1, 3), (5, 31)]]),
     "pooled": (zoo.Pooled, [randn(2, 3, 4, 5)],
                [{0: B, 2: Dim("H", min=2, max=40), 3: Dim("W", min=2, max=40)}], [[randn(1, 3, 3, 7)]]),
     "nothing": (zoo.Nothing, [randn(3, 16)], [BATCH], [[randn(9, 16)]]),

@@ -237,6 +237,14 @@ def check_models():
     path = checker.path("counts.pt2")
     torch.export.save(export(Counts(), (x,)), path)
     refuse("buffer", path, ["buffer 'seen'"])
+    path = checker.path("wide.pt2")
+    torch.export.save(export(zoo.SelectsWide(), (torch.randn(4), torch.tensor([1, 3, 0]))), path)
+    status, message = compile_file(path)
+    checker.check("wide", status == 1 and "aten::expand: needs more memory than there can be" in message,
+                  f"exit {status}: {message}")
+    path = checker.path("part.pt2")
+    torch.export.save(export(zoo.StridesOfPart(), (x,)), path)
+    refuse("strides", path, ["as_strided", "outermost module", "zoo.py:", "reads more memory"])
     for name, model, wanted in [("forever", Forever(), "steps"), ("asks", Asks(), "numbers"),
                                 ("svd", zoo.Unsupported(), "svd"), ("counts", Counts(), "'seen'")]:
         path = checker.path(name + ".pt")

@@ -312,7 +312,31 @@ class Resized(nn.Module):
                 F.interpolate(x, size=(5, 12), mode="bilinear", align_corners=True),
                 F.interpolate(x, size=(11, 3), mode="bicubic"),
                 F.interpolate(x, size=(3, 4), mode="bicubic", antialias=True),
-                F.interpolate(x[:, 0], size=9, mode="linear")]
+                F.interpolate(x[:, 0], size=9, mode="linear"), F.interpolate(x, size=(5, 9)),
+                F.interpolate(x, scale_factor=1.7), F.interpolate(x, size=(5, 9), mode="nearest-exact"),
+                F.interpolate(x[:, 0], scale_factor=0.7)]
+
+
+class Running(nn.Module):
+    """What is computed from place to place, and memory read by strides."""
+
+    def forward(self, x):
+        windows = x.as_strided((x.shape[0], x.shape[1] - 1, 2, x.shape[2]),
+                               (x.shape[1] * x.shape[2], x.shape[2], x.shape[2], 1))
+        return [torch.cumprod(x, 1), torch.cumprod(x, 2), *torch.cummax(x, 1), *torch.cummin(x, -1), windows,
+                torch.repeat_interleave(x, 2, 1).cummax(1).values]
+
+
+class StridesOfPart(nn.Module):
+    def forward(self, x):
+        return x[0].as_strided((3,), (12,))
+
+
+class SelectsWide(nn.Module):
+    """Rows of more places than could be visited."""
+
+    def forward(self, x, ids):
+        return torch.index_select(x.expand(2 ** 50, 4), 0, ids)
 
 
 class Pooled(nn.Module):
