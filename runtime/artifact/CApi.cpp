@@ -4,6 +4,7 @@
 #include "aft/aft.h"
 
 #include "runtime/artifact/Session.h"
+#include "runtime/core/Quote.h"
 
 #include <algorithm>
 #include <cstring>
@@ -33,13 +34,8 @@ static std::string &lastMessage() {
   return message;
 }
 
-/// Keeps a message for aft_message. It is one line, whatever names of files and values are in it.
-static void keep(std::string message) {
-  for (char &c : message)
-    if (static_cast<unsigned char>(c) < ' ')
-      c = ' ';
-  lastMessage() = std::move(message);
-}
+/// Keeps a message for aft_message.
+static void keep(std::string message) { lastMessage() = oneLine(std::move(message)); }
 
 /// Runs `body`; a failure's message is kept for aft_message.
 template <typename Body> static aft_status guarded(Body body) {
