@@ -243,6 +243,18 @@ TEST_F(CApi, SessionsCarryTheirState) {
   ASSERT_EQ(aft_session_step(other, &in, 1, &out, 1, nullptr), AFT_OK) << aft_message();
   EXPECT_EQ(y[0], 2 * 14);
   EXPECT_EQ(aft_session_load(other, path("s.so").c_str()), AFT_ERROR_FORMAT);
+  auto refused = [&](const std::vector<std::pair<std::string, std::string>> &metadata,
+                     Buffer value) {
+    std::vector<NamedTensor> tensors = {{"sum", value}};
+    std::string header = safetensorsHeader(tensors, metadata);
+    writeAll(path("w.safetensors"), header + std::string(bytesOf(value), '\0'));
+    EXPECT_EQ(aft_session_load(other, path("w.safetensors").c_str()), AFT_ERROR_FORMAT);
+    return std::string(aft_message()).substr(path("w.safetensors").size());
+  };
+  EXPECT_EQ(refused({{"steps", "-1"}}, {nullptr, DType::f32, {1, 4}}),
+            ": expected numbers of steps and seed in its metadata, found steps '-1', seed nothing");
+  EXPECT_EQ(refused({{"steps", "1"}, {"seed", "1"}}, {nullptr, DType::f32, {1, 5}}),
+            ": tensor 'sum': expected f32 [?, 4], found f32 [1, 5]");
   EXPECT_EQ(aft_session_load(other, path("none").c_str()), AFT_ERROR_FILE);
   EXPECT_EQ(aft_session_save(other, path("no/where").c_str()), AFT_ERROR_FILE);
   // Steps are never less than 0, so that what is saved can be loaded.
@@ -259,6 +271,21 @@ TEST_F(CApi, SessionsCarryTheirState) {
   ASSERT_EQ(aft_session_create(model, 0, INT64_MAX / 16, &session), AFT_ERROR_MEMORY);
   EXPECT_THAT(aft_message(), Not(HasSubstr("-1")));
   aft_session_destroy(other);
+}
+
+// As that of a training step, which has one batch whatever its size.
+TEST_F(CApi, StatesWithoutFreeExtentsHaveOneBatch) {
+  std::string fixed = kSum;
+  for (size_t place; (place = fixed.find('?')) != std::string::npos;)
+    fixed[place] = '2';
+  open(saved(fixed, "s.so"));
+  aft_session *session = nullptr;
+  EXPECT_EQ(aft_session_create(model, 0, 3, &session), AFT_ERROR_ARGUMENT);
+  EXPECT_STREQ(aft_message(), "entry 'step': expected a batch of 1, for its state has no free "
+                              "first extent, found 3");
+  EXPECT_EQ(session, nullptr);
+  ASSERT_EQ(aft_session_create(model, 0, 1, &session), AFT_OK) << aft_message();
+  aft_session_destroy(session);
 }
 
 TEST_F(CApi, SessionsAreSavedUnderOneNameAtOnce) {

@@ -238,9 +238,9 @@ typedef struct aft_session aft_session;
    that the artifact has, repeated `batch` times along a free first extent, and
    zeros where it has none: parameters without values must be set (aft_session_state,
    aft_session_load) before they can be trained. `batch`: how many texts a decoder
-   writes at once, 1 or more; 1 where no state has a free first extent, as in
-   training. An entry without state is an error, and so is a state without a value that
-   has another free extent. *session is to be destroyed. */
+   writes at once, 1 or more; where no state has a free first extent, as in training,
+   another number than 1 is an error of argument. An entry without state is an error, and
+   so is a state without a value that has another free extent. *session is to be destroyed. */
 AFT_API aft_status aft_session_create(const aft_model *model, size_t entry, int64_t batch,
                                       aft_session **session);
 /* NULL does nothing. */
