@@ -207,10 +207,3 @@ int aft::defaultEntry(const std::vector<EntryInfo> &entries) {
         return static_cast<int>(i);
   return entries.size() == 1 ? 0 : -1;
 }
-
-std::string aft::entryNames(const std::vector<EntryInfo> &entries) {
-  std::string all;
-  for (const EntryInfo &entry : entries)
-    all += (all.empty() ? "" : ", ") + entry.name;
-  return all;
-}

@@ -195,7 +195,7 @@ aft_status aft_find_entry(const aft_model *model, const char *name, size_t *entr
         *entry = i;
         return {};
       }
-    return refused(std::string("no entry '") + name + "', expected one of: " + entryNames(entries));
+    return refused("no entry " + quote(name) + ", expected one of: " + entryNames(entries));
   });
 }
 

@@ -40,13 +40,19 @@ static Failure ensure(Owned &memory, int64_t &bytes, int64_t wanted) {
 Session::Session(std::shared_ptr<Artifact> artifact, size_t entry, int64_t batch)
     : program(std::move(artifact)), entry(entry), batch(batch) {
   const Artifact::Signature &values = signature();
+  auto isState = [&](const std::string &name) {
+    return std::any_of(all.begin(), all.end(),
+                       [&](const State &state) { return state.name == name; });
+  };
   for (size_t i = 0; i < values.arguments.size(); ++i) {
     const ManifestValue &argument = values.arguments[i];
     if (argument.role != ArgumentRole::State)
       continue;
     State state;
-    state.name =
-        argument.info.name.empty() ? "state." + std::to_string(all.size()) : argument.info.name;
+    state.name = argument.info.name;
+    // Files have each name once.
+    while (state.name.empty() || isState(state.name))
+      state.name += (state.name.empty() ? "state." : ".state.") + std::to_string(all.size());
     state.argument = i;
     state.result = static_cast<size_t>(argument.partner);
     state.inPlace = values.results[state.result].info.alias == static_cast<int>(i);

@@ -11,7 +11,7 @@
 namespace aft {
 
 /// Characters of a text that a message shows.
-inline constexpr size_t kMostShown = 40;
+inline constexpr size_t kMostShown = 100;
 
 /// A text in quotes, as a part of a message, which is one short line whatever is in a file:
 /// "\x1B" stands for what cannot be shown, and of a longer text the beginning and the bytes it has.

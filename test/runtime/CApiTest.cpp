@@ -140,6 +140,8 @@ TEST_F(CApi, ErrorsAreReturned) {
   size_t entry;
   EXPECT_EQ(aft_find_entry(model, "nope", &entry), AFT_ERROR_ARGUMENT);
   EXPECT_EQ(std::string(aft_message()), "no entry 'nope', expected one of: main, exp");
+  EXPECT_EQ(aft_find_entry(model, std::string(100000, 'x').c_str(), &entry), AFT_ERROR_ARGUMENT);
+  EXPECT_LT(std::strlen(aft_message()), 200u);
   aft_session *session = nullptr;
   EXPECT_EQ(aft_session_create(model, 0, 1, &session), AFT_ERROR_ARGUMENT);
   EXPECT_THAT(aft_message(), HasSubstr("entry 'main' has no state"));
@@ -286,6 +288,45 @@ TEST_F(CApi, StatesWithoutFreeExtentsHaveOneBatch) {
   EXPECT_EQ(session, nullptr);
   ASSERT_EQ(aft_session_create(model, 0, 1, &session), AFT_OK) << aft_message();
   aft_session_destroy(session);
+}
+
+TEST_F(CApi, StatesOfOneNameAreToldApart) {
+  std::string twins = kSum;
+  for (const char *name : {"\"x\"", "\"twice\""})
+    twins.replace(twins.find(name), std::strlen(name), "\"sum\"");
+  open(saved(twins, "s.so"));
+  aft_session *session = nullptr, *other = nullptr;
+  ASSERT_EQ(aft_session_create(model, 0, 1, &session), AFT_OK) << aft_message();
+  ASSERT_EQ(aft_session_create(model, 0, 1, &other), AFT_OK) << aft_message();
+  ASSERT_EQ(aft_session_state_count(session), 2u);
+  const char *name;
+  aft_buffer state;
+  ASSERT_EQ(aft_session_state(session, 1, &name, &state), AFT_OK);
+  EXPECT_STREQ(name, "sum.state.1");
+  static_cast<float *>(state.data)[3] = 7;
+  ASSERT_EQ(aft_session_save(session, path("c.safetensors").c_str()), AFT_OK) << aft_message();
+  ASSERT_EQ(aft_session_load(other, path("c.safetensors").c_str()), AFT_OK) << aft_message();
+  ASSERT_EQ(aft_session_state(other, 1, &name, &state), AFT_OK);
+  EXPECT_EQ(static_cast<float *>(state.data)[3], 7);
+  aft_session_destroy(session);
+  aft_session_destroy(other);
+}
+
+// Whatever a name has in it, a message is one line.
+TEST_F(CApi, MessagesAreOneLine) {
+  std::string odd = kSum;
+  odd.replace(odd.find("@step"), 5, "@\"st\\0Aep\"");
+  for (size_t place; (place = odd.find("\"x\"")) != std::string::npos;)
+    odd.replace(place, 3, "\"a\\0A\\1Bb\"");
+  std::string file = saved(odd, "s.so");
+  std::shared_ptr<Program> program;
+  ASSERT_TRUE(Program::load(file, {}, program).ok());
+  float x[4] = {};
+  Buffer buffer{x, DType::f32, {4}};
+  EXPECT_EQ(program->run("st\nep", {buffer, buffer}, {}).message,
+            "entry 'st\\x0Aep': input 0 ('a\\x0A\\x1Bb') must be tensor<?x4xf32>, found "
+            "tensor<4xf32>");
+  EXPECT_EQ(program->run("none", {}, {}).message, "no entry 'none', expected one of: st ep");
 }
 
 TEST_F(CApi, SessionsAreSavedUnderOneNameAtOnce) {

@@ -123,8 +123,7 @@ TEST(ManifestTest, NamesTheFieldAndWhatWasFound) {
            {"\"bytes\": 4096", "\"bytes\": 0",
             "code.bytes: expected a number from 1 to 9223372036854775807, found 0"},
            {"\"id\": \"" + hash, "\"id\": \"" + hash + "a",
-            "code.id: expected 64 hexadecimal digits, found \"" + hash.substr(24) +
-                "...\" (65 bytes)"},
+            "code.id: expected 64 hexadecimal digits, found \"" + hash + "a\""},
            {"\"id\": \"" + hash, "\"id\": \"A",
             "code.id: expected 64 hexadecimal digits, found \"A\""},
            {"\"beside\"", "\"be\\nside\"",
@@ -133,7 +132,7 @@ TEST(ManifestTest, NamesTheFieldAndWhatWasFound) {
             "weights.file: expected the name of a file without a folder, found \"../w\""},
            {"\"w.safetensors\"", "\"" + std::string(256, 'w') + "\"",
             "weights.file: expected the name of a file without a folder, found \"" +
-                std::string(40, 'w') + "...\" (256 bytes)"},
+                std::string(100, 'w') + "...\" (256 bytes)"},
            {"\"target\": \"cuda\"", "\"target\": \"tpu\"",
             "device.target: expected cuda, found \"tpu\""},
            {"\"kind\": \"cubin\"", "\"kind\": \"elf\"",
