@@ -113,7 +113,8 @@ static Failure takeBuffers(const char *kind, const aft_buffer *given, size_t cou
       return refused(label + ": expected a rank from 0 to " + std::to_string(kMostRank) +
                      ", found " + std::to_string(given[i].rank));
     if (given[i].rank > 0 && !given[i].shape)
-      return refused(label + ": has no shape");
+      return refused(label + ": expected a shape of " + std::to_string(given[i].rank) +
+                     " extents, found NULL");
     buffers.push_back({given[i].data, static_cast<DType>(given[i].dtype), {}});
     if (given[i].rank > 0)
       buffers.back().shape.assign(given[i].shape, given[i].shape + given[i].rank);
@@ -134,6 +135,8 @@ aft_status aft_open(const char *path, const aft_open_options *options, aft_model
   return guarded([&]() -> Failure {
     if (!path || !model)
       return missing(path ? "a place for the model" : "a path");
+    if (!*path)
+      return {AFT_ERROR_FILE, "expected the path of an artifact, found an empty text"};
     LoadOptions load;
     if (options) {
       if (Status status = ThreadPool::check(options->threads); !status.ok())

@@ -93,6 +93,8 @@ TEST_F(CApi, ErrorsAreReturned) {
   EXPECT_THAT(aft_message(), HasSubstr("none.so: cannot be opened: No such file or directory"));
   EXPECT_EQ(aft_open(path("two\nlines.so").c_str(), nullptr, &model), AFT_ERROR_FILE);
   EXPECT_THAT(aft_message(), HasSubstr("two lines.so: cannot be opened"));
+  EXPECT_EQ(aft_open("", nullptr, &model), AFT_ERROR_FILE);
+  EXPECT_STREQ(aft_message(), "expected the path of an artifact, found an empty text");
   EXPECT_EQ(aft_open(nullptr, nullptr, &model), AFT_ERROR_ARGUMENT);
   aft_open_options options{-1, 0, 0};
   EXPECT_EQ(aft_open("x", &options, &model), AFT_ERROR_ARGUMENT);
@@ -120,7 +122,7 @@ TEST_F(CApi, ErrorsAreReturned) {
   EXPECT_EQ(run(bad), "arguments[0]: expected a rank from 0 to 64, found -1");
   bad = in;
   bad.shape = nullptr;
-  EXPECT_EQ(run(bad), "arguments[0]: has no shape");
+  EXPECT_EQ(run(bad), "arguments[0]: expected a shape of 2 extents, found NULL");
   bad = in;
   bad.data = nullptr;
   EXPECT_EQ(run(bad), "entry 'main': input 0 ('x') has no memory");
@@ -137,6 +139,11 @@ TEST_F(CApi, ErrorsAreReturned) {
   aft_value value;
   EXPECT_EQ(aft_argument(model, 0, 1, &value), AFT_ERROR_ARGUMENT);
   EXPECT_STREQ(aft_message(), "expected an argument below 1, found 1");
+  ASSERT_EQ(aft_result(model, 0, 0, &value), AFT_OK);
+  EXPECT_STREQ(value.name, "y");
+  EXPECT_EQ(aft_result(model, 0, 1, &value), AFT_ERROR_ARGUMENT);
+  EXPECT_STREQ(aft_message(), "expected a result below 1, found 1");
+  EXPECT_STREQ(value.name, "y");
   size_t entry;
   EXPECT_EQ(aft_find_entry(model, "nope", &entry), AFT_ERROR_ARGUMENT);
   EXPECT_EQ(std::string(aft_message()), "no entry 'nope', expected one of: main, exp");
@@ -168,8 +175,24 @@ TEST_F(CApi, NothingIsAskedOfNull) {
   aft_session_set_seed(nullptr, 1);
   aft_session_destroy(nullptr);
   aft_close(nullptr);
-  EXPECT_EQ(aft_run(nullptr, 0, nullptr, 0, nullptr, 0, nullptr), AFT_ERROR_ARGUMENT);
-  EXPECT_STREQ(aft_message(), "expected a model, found NULL");
+  EXPECT_STREQ(aft_target(nullptr), "");
+  aft_session *session = nullptr;
+  size_t entry;
+  aft_value value;
+  const char *name;
+  aft_buffer buffer;
+  for (aft_status status :
+       {aft_find_entry(nullptr, nullptr, &entry), aft_argument(nullptr, 0, 0, &value),
+        aft_result(nullptr, 0, 0, &value), aft_weight(nullptr, 0, &name, &buffer),
+        aft_result_extents(nullptr, 0, nullptr, 0, nullptr, 0, nullptr),
+        aft_run(nullptr, 0, nullptr, 0, nullptr, 0, nullptr),
+        aft_run_resident(nullptr, 0, nullptr, 0, nullptr, 0, nullptr),
+        aft_session_create(nullptr, 0, 1, &session), aft_session_reset(nullptr),
+        aft_session_step(nullptr, nullptr, 0, nullptr, 0, nullptr),
+        aft_session_state(nullptr, 0, &name, &buffer), aft_session_save(nullptr, "x"),
+        aft_session_load(nullptr, "x")})
+    EXPECT_EQ(status, AFT_ERROR_ARGUMENT);
+  EXPECT_STREQ(aft_message(), "expected a session, found NULL");
 }
 
 TEST_F(CApi, MoreBuffersThanTheEntryHasAreNotLookedAt) {
