@@ -34,7 +34,8 @@ ${CPACK_PACKAGE_NAME} (${CPACK_PACKAGE_VERSION}) unstable; urgency=medium
 
  -- ${CPACK_PACKAGE_CONTACT}  ${now}
 ")
-  execute_process(COMMAND gzip -9nf ${folder}/changelog COMMAND_ERROR_IS_FATAL ANY)
+  file(GLOB pages ${CPACK_TEMPORARY_DIRECTORY}/${component}/usr/share/man/man1/*.1)
+  execute_process(COMMAND gzip -9nf ${folder}/changelog ${pages} COMMAND_ERROR_IS_FATAL ANY)
   # What lintian would complain of, and why it is so.
   if(component STREQUAL "compiler" AND CPACK_AFT_RUNPATH)
     set(overrides ${CPACK_TEMPORARY_DIRECTORY}/${component}/usr/share/lintian/overrides/${package})

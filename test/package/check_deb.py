@@ -116,6 +116,9 @@ def main():
     libraries = build.cache["CMAKE_INSTALL_LIBDIR"]
     harness.check_names(tree, [build.source, build.folder], [])
     harness.check_runpaths(tree, libraries, packed_runpath(build), packed=True)
+    for name in harness.PROGRAMS + (harness.TORCH_PROGRAMS if build.torch else ()):
+        with gzip.open(tree / f"share/man/man1/{name}.1.gz", "rt") as file:
+            expect(file.read(), name.replace("-", r"\-"), build.version)
     harness.use_programs(tree)
     artifact = harness.use_artifact(tree, build.work)
     harness.build("runtime", build.work / "runtime", tree)
