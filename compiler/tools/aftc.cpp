@@ -7,6 +7,7 @@
 #include "runtime/artifact/Safetensors.h"
 #include "runtime/core/File.h"
 #include "runtime/core/Log.h"
+#include "runtime/core/Quote.h"
 #include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Compile.h"
 #include "runtime/jit/Import.h"
@@ -262,8 +263,8 @@ static aft::Status checkTypes(std::string_view file, const aft::Package &package
       for (const aft::ValueInfo &input : entry.inputs)
         if (input.name == tensor.name &&
             !llvm::is_contained({"F32", "F64", "BF16", "BOOL", "I8", "I32", "I64"}, tensor.type))
-          return {"tensor '" + tensor.name + "' has the type '" + tensor.type +
-                  "', expected F32, F64, BF16, BOOL, I8, I32 or I64"};
+          return {"tensor " + aft::quote(tensor.name) + " has the type " + aft::quote(tensor.type) +
+                  ", expected F32, F64, BF16, BOOL, I8, I32 or I64"};
   return {};
 }
 
