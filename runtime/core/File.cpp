@@ -61,7 +61,8 @@ Pending::~Pending() {
 int Pending::open() {
   static std::atomic<unsigned> counter{0};
   if (!isFile) {
-    fd = ::open(target.c_str(), O_WRONLY | O_CLOEXEC);
+    // A link may lead to what is not there yet.
+    fd = ::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     return fd < 0 ? errno : 0;
   }
   do {

@@ -37,6 +37,10 @@ TEST_F(FileTest, ReplacesAFileAndKeepsALink) {
   // Who has the old one open keeps it.
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(before), {}), "one two");
   EXPECT_EQ(count(), 2u);
+  fs::create_symlink("new", path("dangling"));
+  ASSERT_TRUE(writeFile(path("dangling"), {"four"}).ok());
+  EXPECT_TRUE(fs::is_symlink(path("dangling")));
+  EXPECT_EQ(contentOf(path("new")), "four");
 }
 
 TEST_F(FileTest, WritesAllOrNone) {
