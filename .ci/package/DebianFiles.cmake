@@ -34,7 +34,17 @@ ${CPACK_PACKAGE_NAME} (${CPACK_PACKAGE_VERSION}) unstable; urgency=medium
 
  -- ${CPACK_PACKAGE_CONTACT}  ${now}
 ")
-  execute_process(COMMAND gzip -9nf ${folder}/changelog COMMAND_ERROR_IS_FATAL ANY)
+  file(GLOB pages ${CPACK_TEMPORARY_DIRECTORY}/${component}/usr/share/man/man1/*.1)
+  execute_process(COMMAND gzip -9nf ${folder}/changelog ${pages} COMMAND_ERROR_IS_FATAL ANY)
+  # What lintian would complain of, and why it is so.
+  if(component STREQUAL "compiler" AND CPACK_AFT_RUNPATH)
+    set(overrides ${CPACK_TEMPORARY_DIRECTORY}/${component}/usr/share/lintian/overrides/${package})
+    file(WRITE ${overrides} "# Debian has libMLIR in this folder alone.\n")
+    foreach(runpath IN LISTS CPACK_AFT_RUNPATH)
+      file(APPEND ${overrides} "${package}: custom-library-search-path RUNPATH ${runpath} [*]\n")
+    endforeach()
+    file(CHMOD ${overrides} PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+  endif()
   file(CHMOD ${folder}/copyright ${folder}/changelog.gz PERMISSIONS
        OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
 endforeach()

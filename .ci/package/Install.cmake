@@ -92,6 +92,17 @@ install(FILES ${CMAKE_BINARY_DIR}/aft-runtime.pc DESTINATION ${CMAKE_INSTALL_LIB
 # Documents, by the names that links between them have.
 set(aftDocs ${CMAKE_INSTALL_DATADIR}/doc/aft)
 install(FILES README.md DESTINATION ${aftDocs} COMPONENT development)
+configure_file(.ci/package/aft.1.in ${CMAKE_BINARY_DIR}/aft.1 @ONLY)
+function(aft_install_pages component)
+  foreach(program ${ARGN})
+    install(FILES ${CMAKE_BINARY_DIR}/aft.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1
+            RENAME ${program}.1 COMPONENT ${component})
+  endforeach()
+endfunction()
+aft_install_pages(compiler ${aftPrograms})
+if(AFT_ENABLE_TORCH)
+  aft_install_pages(torch aft-bench char-lm)
+endif()
 # The licence, where the owners have granted one.
 set(aftLicense)
 if(EXISTS ${CMAKE_SOURCE_DIR}/LICENSE)

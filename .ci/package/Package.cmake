@@ -16,24 +16,36 @@ if(AFT_DPKG)
   list(APPEND CPACK_GENERATOR DEB)
 endif()
 
-# Folders that only this machine has are taken out of the RUNPATHs.
+# Folders that only this machine has are taken out of the RUNPATHs, and that of LLVM where no
+# library of it is used directly.
 set(aftPacked ${AFT_RUNPATH})
 list(FILTER aftPacked INCLUDE REGEX "^/usr/lib")
 set(AFT_PACKED_RUNPATH "${aftPacked}" CACHE INTERNAL "What tests expect")
-set(aftRunpathFiles aft_compiler ${aftPrograms} ${aftTorchTargets})
-list(TRANSFORM aftRunpathFiles REPLACE "(.+)" "$<TARGET_FILE_NAME:\\1>")
+set(CPACK_AFT_RUNPATH ${aftPacked})
+set(usesLLVM aft_compiler aftc aft-opt aft-reduce aft-lsp-server)
+set(others ${aftPrograms} ${aftTorchTargets})
+list(REMOVE_ITEM others ${usesLLVM})
 set(installed $ORIGIN/${aftLibraries} ${AFT_RUNPATH})
-set(packed $ORIGIN/${aftLibraries} ${aftPacked})
 list(JOIN installed : installed)
-list(JOIN packed : packed)
-file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/PackageRunpaths.cmake CONTENT "\
-foreach(name ${aftRunpathFiles})
+set(script "")
+foreach(group usesLLVM others)
+  set(files ${${group}})
+  list(TRANSFORM files REPLACE "(.+)" "$<TARGET_FILE_NAME:\\1>")
+  set(packed $ORIGIN/${aftLibraries})
+  if(group STREQUAL "usesLLVM")
+    list(APPEND packed ${aftPacked})
+  endif()
+  list(JOIN packed : packed)
+  string(APPEND script "\
+foreach(name ${files})
   file(GLOB_RECURSE files \${CPACK_TEMPORARY_DIRECTORY}/\${name})
   foreach(file \${files})
     file(RPATH_CHANGE FILE \${file} OLD_RPATH [=[${installed}]=] NEW_RPATH [=[${packed}]=])
   endforeach()
 endforeach()
 ")
+endforeach()
+file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/PackageRunpaths.cmake CONTENT "${script}")
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_BINARY_DIR}/PackageRunpaths.cmake
     ${CMAKE_SOURCE_DIR}/.ci/package/DebianFiles.cmake)
 

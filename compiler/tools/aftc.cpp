@@ -2,13 +2,16 @@
 
 #include "compiler/binary/Ptxas.h"
 #include "compiler/report/PassTimer.h"
-#include "runtime/artifact/Header.h"
 #include "runtime/artifact/FileBytes.h"
+#include "runtime/artifact/Header.h"
 #include "runtime/artifact/Safetensors.h"
 #include "runtime/core/File.h"
+#include "runtime/core/Log.h"
+#include "runtime/core/Quote.h"
 #include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Compile.h"
 #include "runtime/jit/Import.h"
+#include "runtime/jit/KernelStore.h"
 #include "runtime/jit/Report.h"
 #include "runtime/jit/Save.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -260,8 +263,8 @@ static aft::Status checkTypes(std::string_view file, const aft::Package &package
       for (const aft::ValueInfo &input : entry.inputs)
         if (input.name == tensor.name &&
             !llvm::is_contained({"F32", "F64", "BF16", "BOOL", "I8", "I32", "I64"}, tensor.type))
-          return {"tensor '" + tensor.name + "' has the type '" + tensor.type +
-                  "', expected F32, F64, BF16, BOOL, I8, I32 or I64"};
+          return {"tensor " + aft::quote(tensor.name) + " has the type " + aft::quote(tensor.type) +
+                  ", expected F32, F64, BF16, BOOL, I8, I32 or I64"};
   return {};
 }
 
@@ -312,10 +315,17 @@ static aft::Status compileAll(const std::string &text, aft::PipelineOptions &pip
   aft::CompileReport collected;
   if (!report.empty())
     pipeline.report = &collected;
+  // Only on request: what is compiled ahead should not depend on what a user has run.
+  aft::Cache cache(std::getenv("AFT_CACHE_DIR") ? "default" : "");
+  aft::KernelStore kernels(cache);
+  pipeline.objects = &kernels;
   aft::Package package;
   auto start = std::chrono::steady_clock::now();
   aft::Status status = aft::compilePackage(text, model, pipeline, package);
   double milliseconds = aft::millisecondsSince(start);
+  pipeline.objects = nullptr;
+  if (status.ok() && cache.enabled())
+    aft::log("cache", model + ": " + std::to_string(kernels.found()) + " kernels compiled before");
   if (status.ok() && !output.empty())
     status = writeArtifact(package, pipeline);
   if (status.ok() && !report.empty())

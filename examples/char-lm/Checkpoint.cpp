@@ -59,8 +59,10 @@ namespace {
 class TemporaryFile {
 public:
   explicit TemporaryFile(std::string target)
-      : target(std::move(target)), path(this->target + ".tmp" + std::to_string(::getpid())),
-        file(std::fopen(path.c_str(), "wb")) {
+      : target(std::move(target)), path(this->target + ".tmp" + std::to_string(::getpid())) {
+    // A link that lies there is not followed: it could lead to any file.
+    std::remove(path.c_str());
+    file = std::fopen(path.c_str(), "wbx");
     if (!file)
       fail();
   }
@@ -94,7 +96,7 @@ private:
     throw std::runtime_error(target + ": cannot be written: " + std::strerror(errno));
   }
   std::string target, path;
-  std::FILE *file;
+  std::FILE *file = nullptr;
   int error = 0;
   bool committed = false;
 };

@@ -2,6 +2,7 @@
 
 #include "runtime/artifact/Artifact.h"
 
+#include "runtime/core/Quote.h"
 #include "runtime/cuda/Runner.h"
 
 #include <cerrno>
@@ -91,7 +92,7 @@ Failure Loaded::load() {
   std::string_view found(table->code_id, sizeof table->code_id);
   if (file->manifest.codeId != found)
     return {AFT_ERROR_FORMAT, "expected code " + file->manifest.codeId +
-                                  ", as its manifest says, found code " + std::string(found)};
+                                  ", as its manifest says, found code " + quote(found)};
   return {};
 }
 
@@ -152,7 +153,7 @@ Failure Artifact::open(const std::string &path, const LoadOptions &options,
   if (failure.ok())
     failure = startDevice(*file, code);
   if (!failure.ok())
-    return {failure.code, path + ": " + failure.message};
+    return {failure.code, oneLine(path + ": " + failure.message)};
   artifact = std::make_shared<Artifact>(std::move(code), options.threads, std::move(file));
   return {};
 }
@@ -205,11 +206,4 @@ int aft::defaultEntry(const std::vector<EntryInfo> &entries) {
       if (entries[i].name == name)
         return static_cast<int>(i);
   return entries.size() == 1 ? 0 : -1;
-}
-
-std::string aft::entryNames(const std::vector<EntryInfo> &entries) {
-  std::string all;
-  for (const EntryInfo &entry : entries)
-    all += (all.empty() ? "" : ", ") + entry.name;
-  return all;
 }

@@ -41,8 +41,6 @@ private:
 /// The entry that a caller means who names none: `main`, else `forward`, else the only
 /// one; -1 where that leaves a choice.
 AFT_INTERNAL int defaultEntry(const std::vector<EntryInfo> &entries);
-/// The names of all entries, for messages.
-AFT_INTERNAL std::string entryNames(const std::vector<EntryInfo> &entries);
 
 } // namespace aft
 

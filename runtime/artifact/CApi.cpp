@@ -4,6 +4,7 @@
 #include "aft/aft.h"
 
 #include "runtime/artifact/Session.h"
+#include "runtime/core/Quote.h"
 
 #include <algorithm>
 #include <cstring>
@@ -33,13 +34,8 @@ static std::string &lastMessage() {
   return message;
 }
 
-/// Keeps a message for aft_message. It is one line, whatever names of files and values are in it.
-static void keep(std::string message) {
-  for (char &c : message)
-    if (static_cast<unsigned char>(c) < ' ')
-      c = ' ';
-  lastMessage() = std::move(message);
-}
+/// Keeps a message for aft_message.
+static void keep(std::string message) { lastMessage() = oneLine(std::move(message)); }
 
 /// Runs `body`; a failure's message is kept for aft_message.
 template <typename Body> static aft_status guarded(Body body) {
@@ -117,7 +113,8 @@ static Failure takeBuffers(const char *kind, const aft_buffer *given, size_t cou
       return refused(label + ": expected a rank from 0 to " + std::to_string(kMostRank) +
                      ", found " + std::to_string(given[i].rank));
     if (given[i].rank > 0 && !given[i].shape)
-      return refused(label + ": has no shape");
+      return refused(label + ": expected a shape of " + std::to_string(given[i].rank) +
+                     " extents, found NULL");
     buffers.push_back({given[i].data, static_cast<DType>(given[i].dtype), {}});
     if (given[i].rank > 0)
       buffers.back().shape.assign(given[i].shape, given[i].shape + given[i].rank);
@@ -138,6 +135,8 @@ aft_status aft_open(const char *path, const aft_open_options *options, aft_model
   return guarded([&]() -> Failure {
     if (!path || !model)
       return missing(path ? "a place for the model" : "a path");
+    if (!*path)
+      return {AFT_ERROR_FILE, "expected the path of an artifact, found an empty text"};
     LoadOptions load;
     if (options) {
       if (Status status = ThreadPool::check(options->threads); !status.ok())
@@ -199,7 +198,7 @@ aft_status aft_find_entry(const aft_model *model, const char *name, size_t *entr
         *entry = i;
         return {};
       }
-    return refused(std::string("no entry '") + name + "', expected one of: " + entryNames(entries));
+    return refused("no entry " + quote(name) + ", expected one of: " + entryNames(entries));
   });
 }
 

@@ -4,6 +4,13 @@
 
 using namespace aft;
 
+std::string aft::typeText(DType dtype, const std::vector<int64_t> &shape) {
+  std::string text = std::string(nameOf(dtype)) + " [";
+  for (size_t i = 0; i < shape.size(); ++i)
+    text += (i ? ", " : "") + (shape[i] == kDynamic ? std::string("?") : std::to_string(shape[i]));
+  return text + "]";
+}
+
 static Json toJson(const ManifestValue &value, bool isResult) {
   Json shape = Json::array(), json = Json::object();
   for (int64_t extent : value.info.type.shape)

@@ -78,6 +78,9 @@ struct Manifest {
   static Status parse(std::string_view text, Manifest &manifest);
 };
 
+/// "f32 [?, 8]", for messages.
+std::string typeText(DType dtype, const std::vector<int64_t> &shape);
+
 } // namespace aft
 
 #endif // AFT_RUNTIME_ARTIFACT_MANIFEST_H

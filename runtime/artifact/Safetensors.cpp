@@ -3,6 +3,7 @@
 #include "runtime/artifact/Safetensors.h"
 
 #include "runtime/core/Json.h"
+#include "runtime/core/Quote.h"
 
 #include <algorithm>
 #include <cstring>
@@ -47,17 +48,24 @@ static bool readPlaces(const Json *value, uint64_t size, uint64_t &begin, uint64
 
 static Status readEntry(const std::string &name, const Json &value, std::string_view data,
                         SafetensorsEntry &entry) {
-  auto fail = [&](const std::string &what) { return Status{"tensor '" + name + "' " + what}; };
-  const Json *type = value.find("dtype"), *shape = value.find("shape");
-  if (!type || type->kind != Json::Kind::Text || !shape || shape->kind != Json::Kind::Array)
-    return fail("has no dtype or no shape");
+  auto fail = [&](const std::string &expected, const Json *found) {
+    return Status{"tensor " + quote(name) + ": expected " + expected + ", found " + shown(found)};
+  };
+  const Json *type = value.find("dtype"), *shape = value.find("shape"),
+             *places = value.find("data_offsets");
+  if (!type || type->kind != Json::Kind::Text)
+    return fail("a text as dtype", type);
+  if (!shape || shape->kind != Json::Kind::Array)
+    return fail("a list as shape", shape);
   uint64_t begin = 0, end = 0;
-  if (!readPlaces(value.find("data_offsets"), data.size(), begin, end))
-    return fail("has no data_offsets within the " + std::to_string(data.size()) + " bytes of data");
+  if (!readPlaces(places, data.size(), begin, end))
+    return fail("data_offsets that ascend within the " + std::to_string(data.size()) +
+                    " bytes of data",
+                places);
   entry = {name, type->text, {}, data.substr(begin, end - begin)};
   for (const Json &extent : shape->items) {
     if (extent.kind != Json::Kind::Integer || extent.integer < 0)
-      return fail("has an extent that is no number");
+      return fail("extents of 0 or more in its shape", &extent);
     entry.shape.push_back(extent.integer);
   }
   return {};
@@ -75,7 +83,7 @@ static Status readHeader(std::string_view bytes, Json &header, std::string_view 
   if (Status status = Json::parse(bytes.substr(sizeof length, length), header); !status.ok())
     return {"the header: " + status.message};
   if (header.kind != Json::Kind::Object)
-    return {"the header: expected a JSON object"};
+    return {"the header: expected a JSON object, found " + shown(&header)};
   data = bytes.substr(sizeof length + length);
   return {};
 }
@@ -92,8 +100,8 @@ static Status checkOverlaps(const std::vector<SafetensorsEntry> &entries) {
             [](auto *a, auto *b) { return a->data.data() < b->data.data(); });
   for (size_t i = 1; i < sorted.size(); ++i)
     if (sorted[i - 1]->data.data() + sorted[i - 1]->data.size() > sorted[i]->data.data())
-      return {"tensors '" + sorted[i - 1]->name + "' and '" + sorted[i]->name +
-              "' share bytes, expected data_offsets that do not overlap"};
+      return {"tensors " + quote(sorted[i - 1]->name) + " and " + quote(sorted[i]->name) +
+              " share bytes, expected data_offsets that do not overlap"};
   return {};
 }
 
@@ -136,7 +144,7 @@ Status Safetensors::parse(std::string_view bytes, Safetensors &result) {
       continue;
     Buffer value{const_cast<char *>(entry.data.data()), known->second, std::move(entry.shape)};
     if (int64_t size = bytesOf(value); size < 0 || uint64_t(size) != entry.data.size())
-      return {"tensor '" + entry.name + "' has " + std::to_string(entry.data.size()) +
+      return {"tensor " + quote(entry.name) + " has " + std::to_string(entry.data.size()) +
               " bytes of data, expected " +
               (size < 0 ? "more than 64 bits can count" : std::to_string(size))};
     result.tensors.push_back({std::move(entry.name), std::move(value)});

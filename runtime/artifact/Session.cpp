@@ -3,8 +3,10 @@
 #include "runtime/artifact/Session.h"
 
 #include "runtime/core/File.h"
+#include "runtime/core/Quote.h"
 #include "runtime/core/Seed.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <tuple>
@@ -38,13 +40,19 @@ static Failure ensure(Owned &memory, int64_t &bytes, int64_t wanted) {
 Session::Session(std::shared_ptr<Artifact> artifact, size_t entry, int64_t batch)
     : program(std::move(artifact)), entry(entry), batch(batch) {
   const Artifact::Signature &values = signature();
+  auto isState = [&](const std::string &name) {
+    return std::any_of(all.begin(), all.end(),
+                       [&](const State &state) { return state.name == name; });
+  };
   for (size_t i = 0; i < values.arguments.size(); ++i) {
     const ManifestValue &argument = values.arguments[i];
     if (argument.role != ArgumentRole::State)
       continue;
     State state;
-    state.name = argument.info.name.empty() ? "state." + std::to_string(all.size())
-                                            : argument.info.name;
+    state.name = argument.info.name;
+    // Files have each name once.
+    while (state.name.empty() || isState(state.name))
+      state.name += (state.name.empty() ? "state." : ".state.") + std::to_string(all.size());
     state.argument = i;
     state.result = static_cast<size_t>(argument.partner);
     state.inPlace = values.results[state.result].info.alias == static_cast<int>(i);
@@ -60,12 +68,26 @@ Failure Session::create(std::shared_ptr<Artifact> artifact, size_t entry, int64_
   const std::string &name = artifact->entries()[entry].name;
   std::unique_ptr<Session> made(new Session(std::move(artifact), entry, batch));
   if (made->all.empty())
-    return refused("entry '" + name + "' has no state: none of its results overwrites an argument "
-                                      "or has the name of one");
+    return refused("entry '" + name +
+                   "' has no state: none of its results overwrites an argument "
+                   "or has the name of one");
+  if (batch > 1 && !made->takesBatches())
+    return refused("entry '" + name +
+                   "': expected a batch of 1, for its state has no free first "
+                   "extent, found " +
+                   std::to_string(batch));
   if (Failure failure = made->reset(); !failure.ok())
     return failure;
   session = std::move(made);
   return {};
+}
+
+/// Whether a state has as many rows as there are texts.
+bool Session::takesBatches() const {
+  return std::any_of(all.begin(), all.end(), [&](const State &state) {
+    const std::vector<int64_t> &shape = signature().arguments[state.argument].info.type.shape;
+    return !shape.empty() && shape[0] == kDynamic;
+  });
 }
 
 /// The shape before the first step.
@@ -137,8 +159,7 @@ Failure Session::collect(const std::vector<Buffer> &given, std::vector<Buffer> &
     else if (value.role == ArgumentRole::State)
       arguments.push_back(all[state++].value);
     else
-      arguments.push_back(
-          {value.role == ArgumentRole::Step ? &number : &drawn, DType::i64, {}});
+      arguments.push_back({value.role == ArgumentRole::Step ? &number : &drawn, DType::i64, {}});
   }
   return {};
 }
@@ -221,6 +242,18 @@ static bool readNumber(const Safetensors &file, const char *name, int64_t &numbe
   return false;
 }
 
+/// Those of its metadata that a checkpoint has, for messages.
+static std::string metadataText(const Safetensors &file) {
+  std::string all;
+  for (const char *name : {"steps", "seed"}) {
+    auto found = std::find_if(file.metadata.begin(), file.metadata.end(),
+                              [&](auto &member) { return member.first == name; });
+    all += (all.empty() ? "" : ", ") + std::string(name) + " " +
+           (found == file.metadata.end() ? "nothing" : quote(found->second));
+  }
+  return all;
+}
+
 Failure Session::load(const std::string &path) {
   FileBytes bytes;
   Safetensors file;
@@ -230,20 +263,23 @@ Failure Session::load(const std::string &path) {
     return {AFT_ERROR_FORMAT, path + ": " + status.message};
   int64_t newSteps = 0, newSeed = 0;
   if (!readNumber(file, "steps", newSteps) || !readNumber(file, "seed", newSeed) || newSteps < 0)
-    return {AFT_ERROR_FORMAT, path + ": expected numbers of steps and seed in its metadata"};
+    return {AFT_ERROR_FORMAT, path +
+                                  ": expected numbers of steps and seed in its metadata, found " +
+                                  metadataText(file)};
   std::vector<std::pair<Owned, int64_t>> memories;
   for (const State &state : all) {
     const NamedTensor *tensor = file.find(state.name);
     if (!tensor)
-      return {AFT_ERROR_FORMAT, path + ": has no tensor '" + state.name + "'"};
+      return {AFT_ERROR_FORMAT, path + ": has no tensor " + quote(state.name)};
     const TensorType &type = signature().arguments[state.argument].info.type;
-    bool fits = tensor->value.dtype == type.dtype &&
-                tensor->value.shape.size() == type.shape.size();
+    bool fits =
+        tensor->value.dtype == type.dtype && tensor->value.shape.size() == type.shape.size();
     for (size_t dim = 0; fits && dim < type.shape.size(); ++dim)
       fits = type.shape[dim] == kDynamic || type.shape[dim] == tensor->value.shape[dim];
     if (!fits)
-      return {AFT_ERROR_FORMAT, path + ": tensor '" + state.name +
-                                    "' has another type or shape than the session's"};
+      return {AFT_ERROR_FORMAT, path + ": tensor " + quote(state.name) + ": expected " +
+                                    typeText(type.dtype, type.shape) + ", found " +
+                                    typeText(tensor->value.dtype, tensor->value.shape)};
     memories.emplace_back(Owned(nullptr, &std::free), 0);
     if (Failure failure =
             ensure(memories.back().first, memories.back().second, bytesOf(tensor->value));

@@ -41,6 +41,7 @@ public:
 
 private:
   Session(std::shared_ptr<Artifact> artifact, size_t entry, int64_t batch);
+  bool takesBatches() const;
   Failure firstShape(const State &state, std::vector<int64_t> &shape) const;
   Failure collect(const std::vector<Buffer> &given, std::vector<Buffer> &arguments, int64_t &number,
                   int64_t &drawn) const;

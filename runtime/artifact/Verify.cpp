@@ -3,30 +3,30 @@
 #include "runtime/artifact/ArtifactFile.h"
 #include "runtime/artifact/CpuFeatures.h"
 #include "runtime/artifact/Sha256.h"
+#include "runtime/core/Quote.h"
 
 using namespace aft;
 
-static Failure malformed(const std::string &message) { return {AFT_ERROR_FORMAT, message}; }
+/// That a message names.
+static constexpr size_t kMostFeatures = 8;
 
-static std::string typeText(DType dtype, const std::vector<int64_t> &shape) {
-  std::string text = std::string(nameOf(dtype)) + " [";
-  for (size_t i = 0; i < shape.size(); ++i)
-    text += (i ? ", " : "") + (shape[i] == kDynamic ? std::string("?") : std::to_string(shape[i]));
-  return text + "]";
-}
+static Failure malformed(const std::string &message) { return {AFT_ERROR_FORMAT, message}; }
 
 static Failure checkCPU(const Manifest &manifest) {
   if (manifest.arch != cpuArchitecture())
     return {AFT_ERROR_CPU,
-            "expected code for " + cpuArchitecture() + ", found code for " + manifest.arch};
+            "expected code for " + cpuArchitecture() + ", found code for " + quote(manifest.arch)};
   std::string missing;
+  size_t count = 0;
   for (const std::string &feature : manifest.features)
-    if (!cpuHas(feature))
-      missing += (missing.empty() ? "" : ", ") + feature;
+    if (!cpuHas(feature) && ++count <= kMostFeatures)
+      missing += (missing.empty() ? "" : ", ") + quote(feature);
+  if (count > kMostFeatures)
+    missing += " and " + std::to_string(count - kMostFeatures) + " more";
   if (missing.empty())
     return {};
-  return {AFT_ERROR_CPU,
-          "needs a CPU with " + missing + ", which this one lacks; compiled for " + manifest.cpu};
+  return {AFT_ERROR_CPU, "needs a CPU with " + missing + ", which this one lacks; compiled for " +
+                             quote(manifest.cpu)};
 }
 
 static size_t mostCopied(const LoadOptions &options) {
@@ -68,18 +68,18 @@ static Failure checkTensors(const VerifiedArtifact &artifact) {
       const NamedTensor *tensor = artifact.weights.find(value.tensor);
       const TensorType &type = value.info.type;
       if (!tensor)
-        return malformed("the weights have no tensor '" + value.tensor + "', which entry '" +
-                         entry.name + "' uses");
+        return malformed("the weights have no tensor " + quote(value.tensor) + ", which entry " +
+                         quote(entry.name) + " uses");
       bool fits =
           tensor->value.dtype == type.dtype && tensor->value.shape.size() == type.shape.size();
       for (size_t i = 0; fits && i < type.shape.size(); ++i)
         fits = type.shape[i] == kDynamic || type.shape[i] == tensor->value.shape[i];
       if (!fits)
-        return malformed("the weights' tensor '" + value.tensor + "': expected " +
+        return malformed("the weights' tensor " + quote(value.tensor) + ": expected " +
                          typeText(type.dtype, type.shape) + ", found " +
                          typeText(tensor->value.dtype, tensor->value.shape));
       if (reinterpret_cast<uintptr_t>(tensor->value.data) % sizeOf(type.dtype) != 0)
-        return malformed("the weights' tensor '" + value.tensor + "' is not aligned to its " +
+        return malformed("the weights' tensor " + quote(value.tensor) + " is not aligned to its " +
                          std::to_string(sizeOf(type.dtype)) + " bytes");
     }
   return {};
@@ -164,6 +164,6 @@ Failure aft::readArtifact(const std::string &path, const LoadOptions &options, b
   Failure failure = verify(path, options, anyCPU, artifact);
   if (failure.ok())
     return artifact.file.unchanged(path);
-  failure.message = path + ": " + failure.message;
+  failure.message = oneLine(path + ": " + failure.message);
   return failure;
 }

@@ -4,6 +4,7 @@
 
 #include "aft/profile.h"
 #include "runtime/core/Log.h"
+#include "runtime/core/Quote.h"
 
 #include <algorithm>
 #include <functional>
@@ -20,7 +21,7 @@ static std::string textOf(const std::vector<int64_t> &shape, DType dtype, bool d
 
 static std::string labelOf(const char *kind, size_t index, const std::string &name) {
   return std::string(kind) + " " + std::to_string(index) +
-         (name.empty() ? "" : " ('" + name + "')");
+         (name.empty() ? "" : " (" + quote(name) + ")");
 }
 
 /// Whether a buffer can stand for a declared value.
@@ -149,14 +150,20 @@ CompiledProgram::CompiledProgram(ProgramCode given, int threads)
     kernels.emplace(kernel.name, &kernel);
 }
 
-Status CompiledProgram::find(const std::string &name, size_t &index) const {
+std::string aft::entryNames(const std::vector<EntryInfo> &entries) {
+  static constexpr size_t most = 20;
   std::string all;
-  for (index = 0; index < visible.size(); ++index) {
+  for (size_t i = 0; i < std::min(entries.size(), most); ++i)
+    all += (all.empty() ? "" : ", ") + oneLine(entries[i].name.substr(0, kMostShown));
+  return entries.size() <= most ? all
+                                : all + " and " + std::to_string(entries.size() - most) + " more";
+}
+
+Status CompiledProgram::find(const std::string &name, size_t &index) const {
+  for (index = 0; index < visible.size(); ++index)
     if (visible[index].name == name)
       return {};
-    all += (all.empty() ? "" : ", ") + visible[index].name;
-  }
-  return {"no entry '" + name + "', expected one of: " + all};
+  return {"no entry " + quote(name) + ", expected one of: " + entryNames(visible)};
 }
 
 Status CompiledProgram::plan(size_t index, const std::vector<Buffer> &inputs,
@@ -165,7 +172,7 @@ Status CompiledProgram::plan(size_t index, const std::vector<Buffer> &inputs,
   const CompiledEntry &entry = code.entries[index];
   call.entry = &entry;
   if (inputs.size() != info.inputs.size())
-    return {"entry '" + info.name + "' takes " + std::to_string(info.inputs.size()) +
+    return {"entry " + quote(info.name) + " takes " + std::to_string(info.inputs.size()) +
             " inputs, found " + std::to_string(inputs.size())};
   for (size_t i = 0, next = 0; i < entry.info.inputs.size(); ++i) {
     const Buffer *buffer = entry.isBound(i) ? &*entry.bound[i] : &inputs[next];
@@ -174,7 +181,7 @@ Status CompiledProgram::plan(size_t index, const std::vector<Buffer> &inputs,
       if (status.ok())
         status = checkLimits(next, info.inputs[next], *buffer);
       if (!status.ok())
-        return {"entry '" + info.name + "': " + status.message};
+        return {"entry " + quote(info.name) + ": " + status.message};
       ++next;
     }
     call.buffers.push_back(buffer->data);
@@ -186,8 +193,8 @@ Status CompiledProgram::plan(size_t index, const std::vector<Buffer> &inputs,
   if (check == 0)
     return {};
   size_t message = static_cast<size_t>(check) - 1;
-  return {"entry '" + info.name + "': " +
-          (message < code.checks.size() ? code.checks[message]
+  return {"entry " + quote(info.name) + ": " +
+          (message < code.checks.size() ? oneLine(code.checks[message])
                                         : "the inputs' shapes do not fit together")};
 }
 
@@ -223,22 +230,22 @@ Status CompiledProgram::takeOutputs(size_t index, const std::vector<Buffer> &inp
   const EntryInfo &info = visible[index];
   const int64_t *extents = call.dims.data() + call.dims.size() - rankSum(info.outputs);
   if (outputs.size() != info.outputs.size())
-    return {"entry '" + info.name + "' has " + std::to_string(info.outputs.size()) +
+    return {"entry " + quote(info.name) + " has " + std::to_string(info.outputs.size()) +
             " outputs, found memory for " + std::to_string(outputs.size())};
   for (size_t i = 0; i < outputs.size(); ++i) {
     ValueInfo expected = info.outputs[i];
     for (int64_t &extent : expected.type.shape)
       extent = *extents++;
     if (Status status = checkBuffer("output", i, expected, outputs[i]); !status.ok())
-      return {"entry '" + info.name + "': " + status.message};
+      return {"entry " + quote(info.name) + ": " + status.message};
     if (expected.alias >= 0 && outputs[i].data != inputs[expected.alias].data)
-      return {"entry '" + info.name + "': " + labelOf("output", i, expected.name) + " updates " +
-              labelOf("input", expected.alias, info.inputs[expected.alias].name) +
+      return {"entry " + quote(info.name) + ": " + labelOf("output", i, expected.name) +
+              " updates " + labelOf("input", expected.alias, info.inputs[expected.alias].name) +
               " in place and must have its memory"};
     call.buffers.push_back(outputs[i].data);
   }
   if (Status status = checkOverlaps(info, inputs, outputs); !status.ok())
-    return {"entry '" + info.name + "': " + status.message};
+    return {"entry " + quote(info.name) + ": " + status.message};
   return {};
 }
 
@@ -274,8 +281,8 @@ Status CompiledProgram::run(size_t index, const std::vector<Buffer> &inputs,
   EntryCall call;
   error = CallError::Argument;
   if (code.runner && runtime)
-    return {"entry '" + visible[index].name +
-            "' is compiled for a GPU: no parallel_for of the host can run it"};
+    return {"entry " + quote(visible[index].name) +
+            " is compiled for a GPU: no parallel_for of the host can run it"};
   if (Status status = prepare(index, inputs, outputs, call); !status.ok())
     return status;
   error = CallError::None;
@@ -299,8 +306,8 @@ Status CompiledProgram::runResident(size_t index, const std::vector<Buffer> &inp
   EntryCall call;
   error = CallError::Argument;
   if (!code.runner)
-    return {"entry '" + visible[index].name +
-            "' is compiled for the CPU: it cannot run on memory of a GPU"};
+    return {"entry " + quote(visible[index].name) +
+            " is compiled for the CPU: it cannot run on memory of a GPU"};
   if (Status status = prepare(index, inputs, outputs, call); !status.ok())
     return status;
   error = CallError::None;
@@ -312,7 +319,7 @@ Status CompiledProgram::runOnThreads(const EntryCall &call, const aft_runtime_t 
   ArenaPool::Lease arena(arenas, call.arenaBytes);
   error = arena.data() ? CallError::None : CallError::Memory;
   if (!arena.data())
-    return {"entry '" + call.entry->info.name + "' needs " + std::to_string(call.arenaBytes) +
+    return {"entry " + quote(call.entry->info.name) + " needs " + std::to_string(call.arenaBytes) +
             " bytes of scratch memory, which could not be had"};
   if (Profile::wanted() || logs("runtime"))
     runMeasured(call, arena.data(), runtime);

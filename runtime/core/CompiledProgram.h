@@ -70,6 +70,9 @@ private:
   mutable ArenaPool arenas;
 };
 
+/// The names of all entries, or of the first where there are many, for messages.
+AFT_INTERNAL std::string entryNames(const std::vector<EntryInfo> &entries);
+
 } // namespace aft
 
 #endif // AFT_RUNTIME_CORE_COMPILEDPROGRAM_H

@@ -2,6 +2,9 @@
 
 #include "runtime/core/Json.h"
 
+#include "runtime/core/Quote.h"
+
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -11,6 +14,10 @@ using namespace aft;
 
 /// Lines of the printed form are not much longer.
 static constexpr size_t kLine = 120;
+/// What an error shows of the text.
+static constexpr size_t kShown = 8;
+/// Numbers of a list that a message shows.
+static constexpr size_t kFew = 4;
 
 namespace {
 
@@ -24,10 +31,13 @@ public:
 
 private:
   bool good(bool holds, const char *expected = "a value") {
-    if (!holds && error.empty())
-      error = std::string("JSON: expected ") + expected + " at byte " + std::to_string(at) +
-              (at < text.size() ? "" : ", found the end");
-    return holds;
+    return holds || fail(expected, at < text.size() ? quote(text.substr(at, kShown)) : "the end");
+  }
+  /// The first error is kept.
+  bool fail(const std::string &expected, const std::string &found) {
+    if (error.empty())
+      error = "JSON: expected " + expected + " at byte " + std::to_string(at) + ", found " + found;
+    return false;
   }
   void skip() {
     while (at < text.size() &&
@@ -66,8 +76,13 @@ private:
 
 bool Reader::read(Json &value, int depth) {
   skip();
-  if (!good(depth < limits.nesting, "less nesting") ||
-      !good(values++ < limits.values, "fewer values") || !good(at < text.size()))
+  if (depth >= limits.nesting)
+    return fail("at most " + std::to_string(limits.nesting) +
+                    " lists and objects inside each other",
+                "more");
+  if (values++ >= limits.values)
+    return fail("at most " + std::to_string(limits.values) + " values", "more");
+  if (!good(at < text.size()))
     return false;
   switch (text[at]) {
   case '{':
@@ -190,8 +205,10 @@ bool Reader::readText(std::string &result) {
         return false;
       continue;
     }
-    if (!good(static_cast<unsigned char>(c) >= 0x20, "no control character in a text"))
-      return false;
+    if (static_cast<unsigned char>(c) < 0x20) {
+      --at;
+      return good(false, "no control character in a text");
+    }
     result += c;
   }
 }
@@ -244,8 +261,11 @@ bool Reader::readObject(Json &value, int depth) {
     value.members.emplace_back(std::string(), Json());
     auto &[name, member] = value.members.back();
     skip();
-    if (!readText(name) || !good(names.add(value.members), "a name that is not there yet") ||
-        !good(take(':'), "':'") || !read(member, depth + 1))
+    if (!readText(name))
+      return false;
+    if (!names.add(value.members))
+      return fail("a name that is not there yet", quote(name, '"'));
+    if (!good(take(':'), "':'") || !read(member, depth + 1))
       return false;
   } while (take(','));
   return good(take('}'), "',' or '}'");
@@ -279,6 +299,25 @@ const Json *Json::find(std::string_view name) const {
     if (member.first == name)
       return &member.second;
   return nullptr;
+}
+
+std::string aft::shown(const Json *json) {
+  if (!json)
+    return "nothing";
+  switch (json->kind) {
+  case Json::Kind::Text:
+    return quote(json->text, '"');
+  case Json::Kind::Array:
+    if (json->items.size() <= kFew &&
+        std::all_of(json->items.begin(), json->items.end(),
+                    [](auto &item) { return item.kind == Json::Kind::Integer; }))
+      return json->printShort();
+    return "a list of " + std::to_string(json->items.size());
+  case Json::Kind::Object:
+    return "an object of " + std::to_string(json->members.size());
+  default:
+    return json->printShort();
+  }
 }
 
 static std::string quoted(const std::string &text) {

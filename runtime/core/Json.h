@@ -51,15 +51,21 @@ struct AFT_INTERNAL Json {
   /// The member of this name; null where there is none or this is no object.
   const Json *find(std::string_view name) const;
 
-  /// Reads a whole text; the error, "JSON: expected … at byte …", names the place.
+  /// Reads a whole text; the error, "JSON: expected … at byte …, found …", names the place.
   static Status parse(std::string_view text, Json &value, const JsonLimits &limits = {});
   /// With line breaks and indentation but for what fits a line.
   std::string print() const;
+
+  friend AFT_INTERNAL std::string shown(const Json *json);
 
 private:
   std::string printShort() const;
   void print(std::string &out, size_t indent, size_t used) const;
 };
+
+/// A value in a message: a text in quotes, as much of it as fits, a few numbers, or how many values
+/// a list or an object has; of null, a member that is not there: "nothing".
+AFT_INTERNAL std::string shown(const Json *json);
 
 } // namespace aft
 

@@ -3,6 +3,7 @@
 #include "runtime/core/Npy.h"
 
 #include "runtime/core/File.h"
+#include "runtime/core/Quote.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -138,14 +139,6 @@ private:
 
 } // namespace
 
-/// As a part of a message, which is one line whatever is in the file.
-static std::string shown(std::string text) {
-  text.resize(std::min<size_t>(text.size(), 40));
-  for (char &c : text)
-    c = c < ' ' || c > '~' ? '?' : c;
-  return text;
-}
-
 bool HeaderReader::readText(std::string &value) {
   skipSpace();
   char quote = at < text.size() ? text[at] : 0;
@@ -186,7 +179,7 @@ Status HeaderReader::readValue(const std::string &key) {
   if (key == "shape")
     return readShape();
   if (key != "fortran_order")
-    return bad(" has the key '" + shown(key) + "', expected descr, fortran_order and shape");
+    return bad(" has the key " + quote(key) + ", expected descr, fortran_order and shape");
   isFortran = takeWord("True");
   return isFortran || takeWord("False") ? Status() : bad("'s fortran_order is not True or False");
 }
@@ -232,8 +225,8 @@ static Status parseHeader(const std::string &path, const std::string &header, DT
   else if (descr == "|b1")
     dtype = DType::i1;
   else
-    return {path + ": element type '" + shown(descr) +
-            "' is not supported, expected <f4, <f8, <i4, <i8, |i1 or |b1"};
+    return {path + ": element type " + quote(descr) +
+            " is not supported, expected <f4, <f8, <i4, <i8, |i1 or |b1"};
   if (reader.isFortran)
     return {path + ": expected C order, found Fortran order"};
   shape = std::move(reader.shape);

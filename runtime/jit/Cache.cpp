@@ -124,6 +124,17 @@ std::optional<std::string> Cache::load(const std::string &key) const {
   return content;
 }
 
+bool Cache::has(const std::string &key) const {
+  std::string why;
+  int directory = enabled() ? openFolder(folder, why) : -1;
+  if (directory < 0)
+    return false;
+  struct stat info;
+  bool found = fstatat(directory, key.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
+  close(directory);
+  return found;
+}
+
 Status Cache::store(const std::string &key, const std::string &content) const {
   if (!enabled())
     return {"there is no cache"};

@@ -7,13 +7,14 @@
 #define AFT_RUNTIME_JIT_CACHE_H
 
 #include "aft/program.h"
+#include "runtime/core/InternalApi.h"
 
 #include <optional>
 #include <string>
 
 namespace aft {
 
-class Cache {
+class AFT_INTERNAL Cache {
 public:
   /// `folder` "default": AFT_CACHE_DIR, else the user's cache folder; empty: no
   /// cache at all.
@@ -23,6 +24,9 @@ public:
 
   /// The content stored under a key (64 hexadecimal digits).
   std::optional<std::string> load(const std::string &key) const;
+
+  /// Whether there is an entry of this key, sound or not.
+  bool has(const std::string &key) const;
 
   /// Stores a content; a failure (a full disk, say) leaves nothing behind and
   /// stops nothing: the cache is only a help. Returns why it was not stored.

@@ -45,15 +45,23 @@ static Recent &recent() {
   return instance;
 }
 
+KernelStore::KernelStore(const Cache &cache) : cache(cache), identity(compilerIdentity()) {}
+
+KernelStore::~KernelStore() = default;
+
 std::string KernelStore::cacheKey(const std::string &key) const {
   return hashOf("kernel " + identity + "\n" + key);
 }
 
 std::optional<std::string> KernelStore::load(const std::string &key) {
   std::optional<std::string> object = recent().load(key);
-  if (!object && cache.enabled())
-    if ((object = cache.load(cacheKey(key))))
-      recent().store(key, *object);
+  if (object) {
+    // It may come from another folder, or from before there was one.
+    if (cache.enabled() && !cache.has(cacheKey(key)))
+      (void)cache.store(cacheKey(key), *object);
+  } else if ((object = cache.load(cacheKey(key)))) {
+    recent().store(key, *object);
+  }
   count += object.has_value();
   return object;
 }

@@ -19,7 +19,8 @@ public:
   static constexpr size_t kMostBytes = size_t(64) << 20;
 
   /// `cache` must live as long; one that is not enabled is left alone.
-  explicit KernelStore(const Cache &cache) : cache(cache), identity(compilerIdentity()) {}
+  explicit KernelStore(const Cache &cache);
+  ~KernelStore() override;
 
   std::optional<std::string> load(const std::string &key) override;
   void store(const std::string &key, const std::string &object) override;

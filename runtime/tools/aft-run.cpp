@@ -4,6 +4,7 @@
 #include "runtime/artifact/Artifact.h"
 #include "runtime/core/File.h"
 #include "runtime/core/Npy.h"
+#include "runtime/core/Quote.h"
 #include "runtime/core/ThreadPool.h"
 #include "runtime/jit/Import.h"
 #include "runtime/jit/Reference.h"
@@ -182,7 +183,7 @@ static const EntryInfo &chooseEntry(const std::vector<EntryInfo> &entries, const
   for (const EntryInfo &entry : entries)
     if (entry.name == wanted)
       return entry;
-  fail(options.file + ": no entry '" + wanted + "', expected one of: " + entryNames(entries));
+  fail(options.file + ": no entry " + quote(wanted) + ", expected one of: " + entryNames(entries));
 }
 
 /// How a program is compiled. What is wrong with an input is said when it is read

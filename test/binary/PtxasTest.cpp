@@ -6,6 +6,7 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
 #include "runtime/PtxasHarness.h"
+#include "test/TemporaryFolder.h"
 
 #include <gmock/gmock.h>
 #include <unistd.h>
@@ -22,13 +23,6 @@ const char kPtx[] = ".version 8.0\n.target sm_90\n\n"
 
 class PtxasTest : public ::testing::Test {
 protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "aft-ptxas-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder); }
-
   std::string put(const std::string &name, const std::string &text = kFakePtxas) {
     writeProgram(folder + "/" + name, text);
     return folder + "/" + name;
@@ -42,7 +36,8 @@ protected:
     return {"sm_90a", "sm_90", kPtx, "", {{"first", 128, {}}, {"second", 64, {}}}};
   }
 
-  std::string folder;
+  TemporaryFolder temporary;
+  const std::string folder = temporary.path;
 };
 
 TEST_F(PtxasTest, IsFoundWhereItsVariableSays) {

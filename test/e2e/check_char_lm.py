@@ -214,6 +214,15 @@ with tempfile.TemporaryDirectory() as folder:
             f"--model-dir={parts}", preexec_fn=limit_file_size)
     check("leaves the old checkpoint and nothing else",
           read(checkpoint) == kept and os.listdir(parts) == ["checkpoint.pt"], os.listdir(parts))
+    victim, linked = os.path.join(folder, "victim"), os.path.join(folder, "linked")
+    with open(victim, "w") as file:
+        file.write("precious")
+    os.mkdir(linked)
+    done = run(*train, "--steps=3", f"--model-dir={linked}",
+               preexec_fn=lambda: os.symlink(victim, f"{linked}/checkpoint.pt.tmp{os.getpid()}"))
+    check("a link in the checkpoint's way is not followed",
+          done.returncode == 0 and read(victim) == b"precious" and os.listdir(linked) == ["checkpoint.pt"],
+          f"{os.listdir(linked)} {read(victim)[:9]} {done.stderr}")
     refused("a loss that is not a number", "loss of step .* is not a number", *train,
             "--steps=200", "--lr=9", "--clip=0", "--weight-decay=10", f"--model-dir={folder}/nan")
     # What cannot be written is found out before the training, not after it.

@@ -18,7 +18,7 @@ static void check(const std::string &path, bool trustWeights) {
   Failure failure = readArtifact(path, options, /*anyCPU=*/true, artifact);
   promise(failure.ok() == failure.message.empty(), "a failure has a message");
   if (!failure.ok())
-    return;
+    return promiseMessage(failure.message);
   promise(!artifact.manifest.entries.empty() &&
               artifact.code.size() == static_cast<size_t>(artifact.manifest.codeBytes),
           "what is verified is whole");

@@ -6,28 +6,15 @@
 
 #include "runtime/jit/Cache.h"
 #include "runtime/jit/Package.h"
+#include "test/TemporaryFolder.h"
 
-#include <filesystem>
 #include <fstream>
 
 using namespace aft;
 using namespace aft::fuzz;
-namespace fs = std::filesystem;
-
-namespace {
-/// A folder that goes with the process.
-struct Folder {
-  Folder() {
-    path = (fs::temp_directory_path() / "aft-fuzz-XXXXXX").string();
-    promise(mkdtemp(path.data()) != nullptr, "a folder for temporary files");
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string path;
-};
-} // namespace
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static Folder folder;
+  static test::TemporaryFolder folder; // goes with the process
   static unsigned count = 0;
   std::string content(textOf(data, size));
   if (std::optional<Package> package = Package::deserialize(content))

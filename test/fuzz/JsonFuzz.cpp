@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     promise(Json::parse(printed, again).ok(), "what is printed can be read");
     promise(again.print() == printed, "what is printed reads as it was");
   } else {
+    promiseMessage(status.message);
     promise(status.message.find(" at byte ") != std::string::npos, "an error has a place");
   }
   JsonLimits python;

@@ -10,8 +10,11 @@ using namespace aft::fuzz;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   Manifest manifest, again;
-  if (!Manifest::parse(textOf(data, size), manifest).ok())
+  if (Status status = Manifest::parse(textOf(data, size), manifest); !status.ok()) {
+    promiseMessage(status.message);
+    promise(status.message.find(", found ") != std::string::npos, "an error says what was found");
     return 0;
+  }
   std::string printed = manifest.print();
   promise(Manifest::parse(printed, again).ok(), "what is printed can be read");
   promise(again.print() == printed, "what is printed reads as it was");

@@ -11,8 +11,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static InputFile file;
   Array array, other;
   Status status = readNpy(file.put(textOf(data, size)), array);
-  if (!status.ok())
+  if (!status.ok()) {
+    promiseMessage(status.message);
     return 0;
+  }
   promise(array.bytes.size() <= size, "an array is no larger than its file");
   promise(array.elements() * sizeOf(array.dtype) == static_cast<int64_t>(array.bytes.size()),
           "an array has the bytes of its shape");

@@ -19,8 +19,10 @@ static std::string written(std::vector<NamedTensor> tensors,
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   std::string_view bytes = textOf(data, size);
   Safetensors file, again;
-  if (!Safetensors::parse(bytes, file).ok())
+  if (Status status = Safetensors::parse(bytes, file); !status.ok()) {
+    promiseMessage(status.message);
     return 0;
+  }
   size_t total = 0;
   for (const NamedTensor &tensor : file.tensors) {
     const char *begin = static_cast<const char *>(tensor.value.data);

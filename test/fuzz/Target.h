@@ -29,6 +29,13 @@ inline void promise(bool holds, const char *what) {
   std::abort();
 }
 
+/// A reader that refuses says so in a short line.
+inline void promiseMessage(const std::string &message) {
+  promise(!message.empty() && message.size() < 2000, "an error has a short message");
+  for (unsigned char c : message)
+    promise(c >= ' ' && c != 0x7F, "an error's message is one line");
+}
+
 /// For readers that take a path: a file in memory.
 class InputFile {
 public:

@@ -28,7 +28,7 @@ def main():
     tree = build.work / "unpacked" / archives[0].name.removesuffix(".tar.gz")
     libraries = build.cache["CMAKE_INSTALL_LIBDIR"]
     harness.check_names(tree, [build.source, build.folder], [])
-    harness.check_runpaths(tree, libraries, packed_runpath(build))
+    harness.check_runpaths(tree, libraries, packed_runpath(build), packed=True)
 
     harness.use_programs(tree)
     artifact = harness.use_artifact(tree, build.work)

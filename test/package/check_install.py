@@ -11,6 +11,7 @@ from harness import expect, run
 def expected_files(build, libraries):
     version, short = build.version, build.version.rsplit(".", 1)[0]
     names = [f"bin/{name}" for name in harness.PROGRAMS]
+    names += [f"share/man/man1/{name}.1" for name in harness.PROGRAMS]
     names += [f"{libraries}/libaft_{name}" for name in
               ("runtime.so", "runtime.so.1", f"runtime.so.1.{version}", "compiler.so",
                f"compiler.so.{short}", f"compiler.so.{version}")]
@@ -22,6 +23,7 @@ def expected_files(build, libraries):
               "include/aft-mlir/dialect/ir/AFTOps.h.inc", "share/doc/aft/README.md"]
     if build.torch:
         names += [f"bin/{name}" for name in harness.TORCH_PROGRAMS]
+        names += [f"share/man/man1/{name}.1" for name in harness.TORCH_PROGRAMS]
         names += [f"{libraries}/libaft_{name}" for name in
                   ("torch.so", f"torch.so.{short}", f"torch.so.{version}", "import.so")]
         names += ["include/aft/nn.h", "include/aft/torch.h",

@@ -81,14 +81,16 @@ def check_names(tree, forbidden, runpaths):
             assert place < 0, f"{name} names {folder}: {data[max(0, place - 80):place + 120]}"
 
 
-def check_runpaths(tree, libraries, extra):
-    """RUNPATHs are relative, but for `extra`; what runs artifacts needs no other library."""
+def check_runpaths(tree, libraries, extra, packed=False):
+    """RUNPATHs are relative, but for `extra` (where it is packed: of what uses LLVM); what runs artifacts needs no
+    other library."""
     for name in files(tree):
         path = tree / name
         if path.is_symlink() or not is_elf(path):
             continue
         found = dynamic(path)
-        wanted = ["$ORIGIN/../" + libraries + extra]
+        llvm = any(needed.startswith(("libMLIR", "libLLVM")) for needed in found["NEEDED"])
+        wanted = ["$ORIGIN/../" + libraries + (extra if llvm or not packed else "")]
         if name.startswith(f"{libraries}/libaft_runtime"):
             wanted = []
             for needed in found["NEEDED"]:

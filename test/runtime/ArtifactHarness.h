@@ -5,9 +5,9 @@
 
 #include "aft/aft.h"
 #include "runtime/artifact/Artifact.h"
+#include "test/TemporaryFolder.h"
 
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <gtest/gtest.h>
@@ -57,13 +57,6 @@ inline void writeAll(const std::string &path, const std::string &bytes) {
 
 class ArtifactTest : public ::testing::Test {
 protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "aft-artifact-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder); }
-
   std::string path(const std::string &name) const { return folder + "/" + name; }
 
   std::shared_ptr<Program> compiled(const std::string &text) {
@@ -138,7 +131,8 @@ protected:
     });
   }
 
-  std::string folder;
+  TemporaryFolder temporary;
+  const std::string folder = temporary.path;
   float w[8], b[8];
 };
 

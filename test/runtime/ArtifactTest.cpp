@@ -143,13 +143,13 @@ TEST_F(ArtifactTest, NamesTheVersionsItReads) {
 TEST_F(ArtifactTest, NamesTheCPUItNeeds) {
   std::string file = saved(kAffine, "a.so"), bytes = readAll(file);
   edit(file, "\"sse3\"", "\"zzz\"");
-  EXPECT_THAT(refusal(file), HasSubstr("needs a CPU with zzz, which this one lacks"));
+  EXPECT_THAT(refusal(file), HasSubstr("needs a CPU with 'zzz', which this one lacks"));
   // Such an artifact can still be looked at.
   VerifiedArtifact artifact;
   EXPECT_TRUE(readArtifact(file, {}, /*anyCPU=*/true, artifact).ok());
   writeAll(file, bytes);
   edit(file, "\"x86_64\"", "\"arm\"");
-  EXPECT_THAT(refusal(file), HasSubstr("expected code for x86_64, found code for arm"));
+  EXPECT_THAT(refusal(file), HasSubstr("expected code for x86_64, found code for 'arm'"));
   std::string foreign = bytes;
   foreign[18] = static_cast<char>(183);
   foreign[19] = 0;
@@ -191,7 +191,9 @@ TEST_F(ArtifactTest, VerifiesWeightsBeside) {
   std::filesystem::create_directory(beside);
   EXPECT_THAT(refusal(file), HasSubstr("expected a file, found a folder"));
   edit(file, "\"a.safetensors\"", "\"../../passwd\"");
-  EXPECT_THAT(refusal(file), HasSubstr("the manifest: expected a place inside, or beside"));
+  EXPECT_THAT(refusal(file),
+              HasSubstr("the manifest: weights.file: expected the name of a file without a folder, "
+                        "found \"../../passwd\""));
 }
 
 TEST_F(ArtifactTest, IsReplacedWithItsWeightsOrNotAtAll) {

@@ -93,6 +93,8 @@ TEST_F(CApi, ErrorsAreReturned) {
   EXPECT_THAT(aft_message(), HasSubstr("none.so: cannot be opened: No such file or directory"));
   EXPECT_EQ(aft_open(path("two\nlines.so").c_str(), nullptr, &model), AFT_ERROR_FILE);
   EXPECT_THAT(aft_message(), HasSubstr("two lines.so: cannot be opened"));
+  EXPECT_EQ(aft_open("", nullptr, &model), AFT_ERROR_FILE);
+  EXPECT_STREQ(aft_message(), "expected the path of an artifact, found an empty text");
   EXPECT_EQ(aft_open(nullptr, nullptr, &model), AFT_ERROR_ARGUMENT);
   aft_open_options options{-1, 0, 0};
   EXPECT_EQ(aft_open("x", &options, &model), AFT_ERROR_ARGUMENT);
@@ -120,7 +122,7 @@ TEST_F(CApi, ErrorsAreReturned) {
   EXPECT_EQ(run(bad), "arguments[0]: expected a rank from 0 to 64, found -1");
   bad = in;
   bad.shape = nullptr;
-  EXPECT_EQ(run(bad), "arguments[0]: has no shape");
+  EXPECT_EQ(run(bad), "arguments[0]: expected a shape of 2 extents, found NULL");
   bad = in;
   bad.data = nullptr;
   EXPECT_EQ(run(bad), "entry 'main': input 0 ('x') has no memory");
@@ -137,9 +139,16 @@ TEST_F(CApi, ErrorsAreReturned) {
   aft_value value;
   EXPECT_EQ(aft_argument(model, 0, 1, &value), AFT_ERROR_ARGUMENT);
   EXPECT_STREQ(aft_message(), "expected an argument below 1, found 1");
+  ASSERT_EQ(aft_result(model, 0, 0, &value), AFT_OK);
+  EXPECT_STREQ(value.name, "y");
+  EXPECT_EQ(aft_result(model, 0, 1, &value), AFT_ERROR_ARGUMENT);
+  EXPECT_STREQ(aft_message(), "expected a result below 1, found 1");
+  EXPECT_STREQ(value.name, "y");
   size_t entry;
   EXPECT_EQ(aft_find_entry(model, "nope", &entry), AFT_ERROR_ARGUMENT);
   EXPECT_EQ(std::string(aft_message()), "no entry 'nope', expected one of: main, exp");
+  EXPECT_EQ(aft_find_entry(model, std::string(100000, 'x').c_str(), &entry), AFT_ERROR_ARGUMENT);
+  EXPECT_LT(std::strlen(aft_message()), 200u);
   aft_session *session = nullptr;
   EXPECT_EQ(aft_session_create(model, 0, 1, &session), AFT_ERROR_ARGUMENT);
   EXPECT_THAT(aft_message(), HasSubstr("entry 'main' has no state"));
@@ -166,8 +175,24 @@ TEST_F(CApi, NothingIsAskedOfNull) {
   aft_session_set_seed(nullptr, 1);
   aft_session_destroy(nullptr);
   aft_close(nullptr);
-  EXPECT_EQ(aft_run(nullptr, 0, nullptr, 0, nullptr, 0, nullptr), AFT_ERROR_ARGUMENT);
-  EXPECT_STREQ(aft_message(), "expected a model, found NULL");
+  EXPECT_STREQ(aft_target(nullptr), "");
+  aft_session *session = nullptr;
+  size_t entry;
+  aft_value value;
+  const char *name;
+  aft_buffer buffer;
+  for (aft_status status :
+       {aft_find_entry(nullptr, nullptr, &entry), aft_argument(nullptr, 0, 0, &value),
+        aft_result(nullptr, 0, 0, &value), aft_weight(nullptr, 0, &name, &buffer),
+        aft_result_extents(nullptr, 0, nullptr, 0, nullptr, 0, nullptr),
+        aft_run(nullptr, 0, nullptr, 0, nullptr, 0, nullptr),
+        aft_run_resident(nullptr, 0, nullptr, 0, nullptr, 0, nullptr),
+        aft_session_create(nullptr, 0, 1, &session), aft_session_reset(nullptr),
+        aft_session_step(nullptr, nullptr, 0, nullptr, 0, nullptr),
+        aft_session_state(nullptr, 0, &name, &buffer), aft_session_save(nullptr, "x"),
+        aft_session_load(nullptr, "x")})
+    EXPECT_EQ(status, AFT_ERROR_ARGUMENT);
+  EXPECT_STREQ(aft_message(), "expected a session, found NULL");
 }
 
 TEST_F(CApi, MoreBuffersThanTheEntryHasAreNotLookedAt) {
@@ -243,6 +268,18 @@ TEST_F(CApi, SessionsCarryTheirState) {
   ASSERT_EQ(aft_session_step(other, &in, 1, &out, 1, nullptr), AFT_OK) << aft_message();
   EXPECT_EQ(y[0], 2 * 14);
   EXPECT_EQ(aft_session_load(other, path("s.so").c_str()), AFT_ERROR_FORMAT);
+  auto refused = [&](const std::vector<std::pair<std::string, std::string>> &metadata,
+                     Buffer value) {
+    std::vector<NamedTensor> tensors = {{"sum", value}};
+    std::string header = safetensorsHeader(tensors, metadata);
+    writeAll(path("w.safetensors"), header + std::string(bytesOf(value), '\0'));
+    EXPECT_EQ(aft_session_load(other, path("w.safetensors").c_str()), AFT_ERROR_FORMAT);
+    return std::string(aft_message()).substr(path("w.safetensors").size());
+  };
+  EXPECT_EQ(refused({{"steps", "-1"}}, {nullptr, DType::f32, {1, 4}}),
+            ": expected numbers of steps and seed in its metadata, found steps '-1', seed nothing");
+  EXPECT_EQ(refused({{"steps", "1"}, {"seed", "1"}}, {nullptr, DType::f32, {1, 5}}),
+            ": tensor 'sum': expected f32 [?, 4], found f32 [1, 5]");
   EXPECT_EQ(aft_session_load(other, path("none").c_str()), AFT_ERROR_FILE);
   EXPECT_EQ(aft_session_save(other, path("no/where").c_str()), AFT_ERROR_FILE);
   // Steps are never less than 0, so that what is saved can be loaded.
@@ -259,6 +296,60 @@ TEST_F(CApi, SessionsCarryTheirState) {
   ASSERT_EQ(aft_session_create(model, 0, INT64_MAX / 16, &session), AFT_ERROR_MEMORY);
   EXPECT_THAT(aft_message(), Not(HasSubstr("-1")));
   aft_session_destroy(other);
+}
+
+// As that of a training step, which has one batch whatever its size.
+TEST_F(CApi, StatesWithoutFreeExtentsHaveOneBatch) {
+  std::string fixed = kSum;
+  for (size_t place; (place = fixed.find('?')) != std::string::npos;)
+    fixed[place] = '2';
+  open(saved(fixed, "s.so"));
+  aft_session *session = nullptr;
+  EXPECT_EQ(aft_session_create(model, 0, 3, &session), AFT_ERROR_ARGUMENT);
+  EXPECT_STREQ(aft_message(), "entry 'step': expected a batch of 1, for its state has no free "
+                              "first extent, found 3");
+  EXPECT_EQ(session, nullptr);
+  ASSERT_EQ(aft_session_create(model, 0, 1, &session), AFT_OK) << aft_message();
+  aft_session_destroy(session);
+}
+
+TEST_F(CApi, StatesOfOneNameAreToldApart) {
+  std::string twins = kSum;
+  for (const char *name : {"\"x\"", "\"twice\""})
+    twins.replace(twins.find(name), std::strlen(name), "\"sum\"");
+  open(saved(twins, "s.so"));
+  aft_session *session = nullptr, *other = nullptr;
+  ASSERT_EQ(aft_session_create(model, 0, 1, &session), AFT_OK) << aft_message();
+  ASSERT_EQ(aft_session_create(model, 0, 1, &other), AFT_OK) << aft_message();
+  ASSERT_EQ(aft_session_state_count(session), 2u);
+  const char *name;
+  aft_buffer state;
+  ASSERT_EQ(aft_session_state(session, 1, &name, &state), AFT_OK);
+  EXPECT_STREQ(name, "sum.state.1");
+  static_cast<float *>(state.data)[3] = 7;
+  ASSERT_EQ(aft_session_save(session, path("c.safetensors").c_str()), AFT_OK) << aft_message();
+  ASSERT_EQ(aft_session_load(other, path("c.safetensors").c_str()), AFT_OK) << aft_message();
+  ASSERT_EQ(aft_session_state(other, 1, &name, &state), AFT_OK);
+  EXPECT_EQ(static_cast<float *>(state.data)[3], 7);
+  aft_session_destroy(session);
+  aft_session_destroy(other);
+}
+
+// Whatever a name has in it, a message is one line.
+TEST_F(CApi, MessagesAreOneLine) {
+  std::string odd = kSum;
+  odd.replace(odd.find("@step"), 5, "@\"st\\0Aep\"");
+  for (size_t place; (place = odd.find("\"x\"")) != std::string::npos;)
+    odd.replace(place, 3, "\"a\\0A\\1Bb\"");
+  std::string file = saved(odd, "s.so");
+  std::shared_ptr<Program> program;
+  ASSERT_TRUE(Program::load(file, {}, program).ok());
+  float x[4] = {};
+  Buffer buffer{x, DType::f32, {4}};
+  EXPECT_EQ(program->run("st\nep", {buffer, buffer}, {}).message,
+            "entry 'st\\x0Aep': input 0 ('a\\x0A\\x1Bb') must be tensor<?x4xf32>, found "
+            "tensor<4xf32>");
+  EXPECT_EQ(program->run("none", {}, {}).message, "no entry 'none', expected one of: st ep");
 }
 
 TEST_F(CApi, SessionsAreSavedUnderOneNameAtOnce) {

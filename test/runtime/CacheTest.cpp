@@ -2,10 +2,9 @@
 
 #include "runtime/jit/Cache.h"
 #include "runtime/jit/Package.h"
+#include "test/TemporaryFolder.h"
 
 #include <atomic>
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -19,14 +18,6 @@ namespace {
 
 class CacheTest : public testing::Test {
 protected:
-  void SetUp() override {
-    std::string model = fs::temp_directory_path() / "aft-cache-XXXXXX";
-    ASSERT_NE(mkdtemp(model.data()), nullptr);
-    base = model;
-    folder = base + "/deep/er";
-  }
-  void TearDown() override { fs::remove_all(base); }
-
   std::string read(const fs::path &path) {
     std::ifstream file(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
@@ -35,7 +26,8 @@ protected:
     std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
   }
 
-  std::string base, folder;
+  test::TemporaryFolder temporary;
+  const std::string base = temporary.path, folder = base + "/deep/er";
   const std::string key = hashOf("key"), content = std::string("code\0with zero", 14);
 };
 

@@ -20,11 +20,15 @@ static JsonLimits python() {
 
 TEST(JsonTest, NamesThePlace) {
   EXPECT_EQ(errorOf(""), "JSON: expected a value at byte 0, found the end");
-  EXPECT_EQ(errorOf("[1, x]"), "JSON: expected a value at byte 4");
-  EXPECT_EQ(errorOf("{\"a\" 1}"), "JSON: expected ':' at byte 5");
-  EXPECT_EQ(errorOf("[1 2]"), "JSON: expected ',' or ']' at byte 3");
-  EXPECT_EQ(errorOf("1 2"), "JSON: expected nothing more at byte 2");
-  EXPECT_EQ(errorOf("\"\\u12g4\""), "JSON: expected four hexadecimal digits at byte 3");
+  EXPECT_EQ(errorOf("[1, x]"), "JSON: expected a value at byte 4, found 'x]'");
+  EXPECT_EQ(errorOf("{\"a\" 1}"), "JSON: expected ':' at byte 5, found '1}'");
+  EXPECT_EQ(errorOf("[1 2]"), "JSON: expected ',' or ']' at byte 3, found '2]'");
+  EXPECT_EQ(errorOf("1 2"), "JSON: expected nothing more at byte 2, found '2'");
+  EXPECT_EQ(errorOf("\"\\u12g4\""),
+            "JSON: expected four hexadecimal digits at byte 3, found '12g4\"'");
+  EXPECT_EQ(errorOf("[\"a\nb\"]"),
+            "JSON: expected no control character in a text at byte 3, found '\\x0Ab\"]'");
+  EXPECT_EQ(errorOf("1e999"), "JSON: expected a number at byte 0, found '1e999'");
   EXPECT_EQ(errorOf("\"a"), "JSON: expected '\"' at byte 2, found the end");
 }
 
@@ -37,7 +41,7 @@ TEST(JsonTest, RefusesNamesThatAreThereTwice) {
     EXPECT_EQ(errorOf(text + "\"x\": 0}"), "");
     for (int twice : {0, count / 2, count - 1})
       EXPECT_NE(errorOf(text + "\"" + std::to_string(twice) + "\": 0}")
-                    .find("expected a name that is not there yet"),
+                    .find("expected a name that is not there yet at byte"),
                 std::string::npos);
   }
 }
@@ -46,11 +50,13 @@ TEST(JsonTest, BoundsNestingAndValues) {
   JsonLimits limits;
   limits.nesting = 3;
   EXPECT_EQ(errorOf("[[1]]", limits), "");
-  EXPECT_EQ(errorOf("[[[1]]]", limits), "JSON: expected less nesting at byte 3");
+  EXPECT_EQ(errorOf("[[[1]]]", limits),
+            "JSON: expected at most 3 lists and objects inside each other at byte 3, found more");
   EXPECT_NE(errorOf(std::string(1000000, '[')), "");
   limits.values = 4;
   EXPECT_EQ(errorOf("[1, 2, 3]", limits), "");
-  EXPECT_EQ(errorOf("[1, 2, 3, 4]", limits), "JSON: expected fewer values at byte 10");
+  EXPECT_EQ(errorOf("[1, 2, 3, 4]", limits),
+            "JSON: expected at most 4 values at byte 10, found more");
 }
 
 TEST(JsonTest, ReadsPythonsNumbersWhereTheyAreExpected) {

@@ -1,9 +1,8 @@
 //===- KernelStoreTest.cpp - Object code that earlier programs left -------===//
 
 #include "runtime/jit/KernelStore.h"
+#include "test/TemporaryFolder.h"
 
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 
@@ -13,13 +12,6 @@ namespace fs = std::filesystem;
 namespace {
 class KernelStoreTest : public testing::Test {
 protected:
-  void SetUp() override {
-    std::string model = fs::temp_directory_path() / "aft-kernels-XXXXXX";
-    ASSERT_NE(mkdtemp(model.data()), nullptr);
-    folder = model;
-  }
-  void TearDown() override { fs::remove_all(folder); }
-
   /// Makes the process forget what it had before.
   void fill(const std::string &name) {
     Cache none("");
@@ -28,7 +20,8 @@ protected:
       store.store(hashOf(name + std::to_string(i)), std::string(KernelStore::kMostBytes / 8, 'x'));
   }
 
-  std::string folder;
+  test::TemporaryFolder temporary;
+  const std::string folder = temporary.path;
   std::string object = std::string("\x7f"
                                    "ELF code\0and data",
                                    18);
@@ -43,6 +36,22 @@ TEST_F(KernelStoreTest, FindsWhatTheProcessCompiled) {
   EXPECT_EQ(second.load(hashOf("process")), object);
   EXPECT_EQ(first.found(), 0);
   EXPECT_EQ(second.found(), 1);
+}
+
+TEST_F(KernelStoreTest, LeavesWhatTheProcessHasInEveryFolder) {
+  Cache none(""), cache(folder + "/one"), other(folder + "/other");
+  KernelStore(none).store(hashOf("early"), object);
+  for (const Cache *each : {&cache, &other})
+    EXPECT_EQ(KernelStore(*each).load(hashOf("early")), object);
+  fill("most");
+  for (const Cache *each : {&cache, &other})
+    EXPECT_EQ(KernelStore(*each).load(hashOf("early")), object);
+  // What is there is left alone.
+  fs::path entry = fs::directory_iterator(folder + "/one")->path();
+  fs::file_time_type early = fs::last_write_time(entry) - std::chrono::hours(1);
+  fs::last_write_time(entry, early);
+  EXPECT_EQ(KernelStore(cache).load(hashOf("early")), object);
+  EXPECT_EQ(fs::last_write_time(entry), early);
 }
 
 TEST_F(KernelStoreTest, ForgetsTheOldestWhereThereIsNoCache) {

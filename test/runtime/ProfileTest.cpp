@@ -3,10 +3,10 @@
 #include "aft/profile.h"
 #include "runtime/core/RunRecord.h"
 #include "runtime/core/ThreadPool.h"
+#include "test/TemporaryFolder.h"
 
 #include "llvm/Support/JSON.h"
 
-#include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <set>
@@ -153,16 +153,14 @@ TEST_F(ProfileTest, ScopesBelongToOneThreadAndNest) {
 TEST_F(ProfileTest, WritesTheTimelineOrSaysWhyNot) {
   Profile profile(10);
   addCall(profile);
-  namespace fs = std::filesystem;
-  std::string folder = fs::temp_directory_path() / "aft-profile-XXXXXX";
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  test::TemporaryFolder temporary;
+  const std::string &folder = temporary.path;
   Status status = profile.writeTrace(folder + "/trace.json");
   EXPECT_TRUE(status.ok()) << status.message;
   std::ifstream file(folder + "/trace.json");
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), profile.trace());
   EXPECT_EQ(profile.writeTrace(folder + "/no/where").message,
             folder + "/no/where: cannot be written: No such file or directory");
-  fs::remove_all(folder);
 }
 
 } // namespace

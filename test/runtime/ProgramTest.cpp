@@ -2,9 +2,9 @@
 
 #include "aft/program.h"
 #include "aft/profile.h"
+#include "test/TemporaryFolder.h"
 
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <thread>
@@ -209,8 +209,8 @@ CompileStats compileAndCheck(const std::string &text, const std::string &folder)
 
 TEST(Program, ComesFromTheCacheUnlessDamaged) {
   namespace fs = std::filesystem;
-  std::string folder = fs::temp_directory_path() / "aft-program-XXXXXX";
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  test::TemporaryFolder temporary;
+  const std::string &folder = temporary.path;
   EXPECT_FALSE(compileAndCheck(kAdd, folder).fromCache);
   CompileStats cached = compileAndCheck(kAdd, folder);
   EXPECT_TRUE(cached.fromCache);
@@ -224,7 +224,6 @@ TEST(Program, ComesFromTheCacheUnlessDamaged) {
   }
   EXPECT_FALSE(compileAndCheck(kAdd, folder).fromCache);
   EXPECT_TRUE(compileAndCheck(kAdd, folder).fromCache);
-  fs::remove_all(folder);
 }
 
 std::vector<std::string> phasesOf(const Program &program) {
@@ -238,14 +237,12 @@ std::vector<std::string> phasesOf(const Program &program) {
 
 TEST(Program, TimesItsPhases) {
   using Names = std::vector<std::string>;
-  char folder[] = "/tmp/aft-phases-XXXXXX";
-  ASSERT_TRUE(mkdtemp(folder));
+  test::TemporaryFolder folder;
   CompileOptions options;
-  options.cacheDir = folder;
+  options.cacheDir = folder.path;
   std::shared_ptr<Program> first, second;
   ASSERT_TRUE(Program::compile(kAdd, "test.mlir", options, first).ok());
   ASSERT_TRUE(Program::compile(kAdd, "test.mlir", options, second).ok());
-  std::filesystem::remove_all(folder);
   EXPECT_EQ(phasesOf(*first), (Names{"load", "parse", "graph", "kernels", "tile", "vector", "llvm",
                                      "binary", "store", "link"}));
   EXPECT_EQ(phasesOf(*second), (Names{"load", "link"}));
@@ -256,9 +253,8 @@ TEST(Program, TimesItsPhases) {
 }
 
 TEST(Program, DumpsOfOneProcessLieApart) {
-  char folder[] = "/tmp/aft-dumps-XXXXXX";
-  ASSERT_TRUE(mkdtemp(folder));
-  std::string root = folder, cache = root + "/cache";
+  test::TemporaryFolder folder;
+  std::string root = folder.path, cache = root + "/cache";
   auto text = [&](const std::string &name) {
     std::ifstream file(root + "/dumps/" + name);
     return std::string(std::istreambuf_iterator<char>(file), {});
@@ -282,7 +278,6 @@ TEST(Program, DumpsOfOneProcessLieApart) {
   options.dumpDir = root + "/file";
   Status status = Program::compile(kAdd, "test.mlir", options, program);
   EXPECT_NE(status.message.find("/file: Not a directory"), std::string::npos) << status.message;
-  std::filesystem::remove_all(folder);
 }
 
 /// Mixers, a product and elementwise code: several kernels, two of them equal.
@@ -315,18 +310,16 @@ std::string storedIn(const std::string &folder) {
 TEST(Program, CompilesTheSameTextToTheSameCode) {
   std::vector<std::string> stored;
   for (int i = 0; i < 3; ++i) {
-    char folder[] = "/tmp/aft-same-XXXXXX", dumps[] = "/tmp/aft-dump-XXXXXX";
-    ASSERT_TRUE(mkdtemp(folder) && mkdtemp(dumps));
+    test::TemporaryFolder folder, dumps;
     CompileOptions options;
-    options.cacheDir = folder;
-    options.dumpDir = dumps; // compiles kernels, too, which this process has after the first time
+    options.cacheDir = folder.path;
+    options.dumpDir =
+        dumps.path; // compiles kernels, too, which this process has after the first time
     std::shared_ptr<Program> program;
     Status status = Program::compile(kLayers, "test.mlir", options, program);
     ASSERT_TRUE(status.ok()) << status.message;
     EXPECT_LT(program->stats().kernels, program->stats().launches);
-    stored.push_back(storedIn(folder));
-    std::filesystem::remove_all(folder);
-    std::filesystem::remove_all(dumps);
+    stored.push_back(storedIn(folder.path));
   }
   EXPECT_FALSE(stored[0].empty());
   EXPECT_EQ(stored[0], stored[1]);
@@ -344,10 +337,9 @@ func.func @main(%a: tensor<16x3xbf16>, %b: tensor<3x32xbf16>) -> tensor<16x32xbf
 )mlir";
 
 TEST(Program, ComputesProductsOfBf16InEveryWay) {
-  char folder[] = "/tmp/aft-bf16-XXXXXX";
-  ASSERT_TRUE(mkdtemp(folder));
+  test::TemporaryFolder folder;
   CompileOptions options;
-  options.cacheDir = folder;
+  options.cacheDir = folder.path;
   for (Bf16Products products :
        {Bf16Products::f32, Bf16Products::pairs, Bf16Products::tiles, Bf16Products::automatic}) {
     options.bf16Products = products;
@@ -367,7 +359,6 @@ TEST(Program, ComputesProductsOfBf16InEveryWay) {
     ASSERT_TRUE(status.ok()) << status.message;
     EXPECT_EQ(y, std::vector<uint16_t>(16 * 32, 0x4040));
   }
-  std::filesystem::remove_all(folder);
 }
 
 TEST(Program, RefusesWhatIsNoNumberOfThreads) {
@@ -394,10 +385,9 @@ func.func @main(%a: tensor<2x1xf32>, %b: tensor<1x1xf32>) -> tensor<2x1xf32> {
 
 /// Each way has its own code in the cache; without request products are exact.
 TEST(Program, RoundsFactorsToTF32OnRequest) {
-  char folder[] = "/tmp/aft-tf32-XXXXXX";
-  ASSERT_TRUE(mkdtemp(folder));
+  test::TemporaryFolder folder;
   CompileOptions options;
-  options.cacheDir = folder;
+  options.cacheDir = folder.path;
   options.target = "cuda-emulated";
   constexpr float more = 1 + 1.0f / 4096, tie = -1 - 1.0f / 2048, next = -1 - 1.0f / 1024;
   auto run = [&](bool cached) {
@@ -422,7 +412,6 @@ TEST(Program, RoundsFactorsToTF32OnRequest) {
   EXPECT_EQ(
       Program::compile(kProduct, "test.mlir", options, program).message,
       "products of f32 in TF32 need target cuda[:sm_XX] or cuda-emulated, found target 'cpu'");
-  std::filesystem::remove_all(folder);
 }
 
 TEST(Program, RefusesCodeForAnotherCPU) {

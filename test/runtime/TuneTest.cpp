@@ -5,11 +5,10 @@
 #include "runtime/jit/Compile.h"
 #include "runtime/jit/MeasuredProgram.h"
 #include "runtime/jit/TileSearch.h"
+#include "test/TemporaryFolder.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
 #include <gtest/gtest.h>
 
 using namespace aft;
@@ -90,13 +89,6 @@ TEST(Tune, EveryCandidateComputesTheSame) {
 
 class TuneCache : public testing::Test {
 protected:
-  void SetUp() override {
-    std::string model = fs::temp_directory_path() / "aft-tune-XXXXXX";
-    ASSERT_NE(mkdtemp(model.data()), nullptr);
-    folder = model;
-  }
-  void TearDown() override { fs::remove_all(folder); }
-
   /// What is printed while the program is tuned.
   std::string tune(int threads, std::vector<std::vector<int64_t>> shapes = {}) {
     CompileOptions options;
@@ -121,7 +113,8 @@ protected:
     return all;
   }
 
-  std::string folder;
+  test::TemporaryFolder temporary;
+  const std::string folder = temporary.path;
 };
 
 TEST_F(TuneCache, RemembersByKernelThreadsAndWork) {

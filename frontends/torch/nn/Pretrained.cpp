@@ -4,6 +4,7 @@
 
 #include "runtime/artifact/FileBytes.h"
 #include "runtime/artifact/Safetensors.h"
+#include "runtime/core/Quote.h"
 
 #include <ATen/ATen.h>
 
@@ -75,11 +76,11 @@ Pretrained::Pretrained(const std::string &path) {
   TORCH_CHECK(status.ok(), path, ": ", status.message);
   for (const SafetensorsEntry &entry : entries) {
     std::optional<at::ScalarType> type = scalarTypeNamed(entry.type);
-    TORCH_CHECK(type, path, ": tensor '", entry.name, "' has the type ", entry.type,
+    TORCH_CHECK(type, path, ": tensor ", quote(entry.name), " has the type ", quote(entry.type),
                 ", which LibTorch has not");
     int64_t bytes = byteCount(entry, *type);
-    TORCH_CHECK(bytes >= 0 && static_cast<uint64_t>(bytes) == entry.data.size(), path, ": tensor '",
-                entry.name, "' has ", entry.data.size(), " bytes of data, expected ",
+    TORCH_CHECK(bytes >= 0 && static_cast<uint64_t>(bytes) == entry.data.size(), path, ": tensor ",
+                quote(entry.name), " has ", entry.data.size(), " bytes of data, expected ",
                 bytes < 0 ? "more than 64 bits can count" : std::to_string(bytes));
     all.insert(entry.name, tensorOf(entry, *type, file));
   }

@@ -134,7 +134,8 @@ typedef struct aft_open_options {
    code runs. Code is loaded from memory, for which /proc must be mounted. Code for a GPU
    is loaded into the first GPU that the driver has (its CUDA_VISIBLE_DEVICES chooses);
    without one that is an error. `options` may be NULL. A file of weights beside the
-   artifact is found by the name that the artifact has of it, in the artifact's folder.
+   artifact is found by the name that the artifact has of it, in the folder of `path`; where
+   a link leads does not matter.
    *model is to be closed.
    What becomes of the files later does not reach code, nor files of up to 64 MiB:
    they are read. Larger files are mapped read-only, and the memory is that of all
@@ -238,9 +239,9 @@ typedef struct aft_session aft_session;
    that the artifact has, repeated `batch` times along a free first extent, and
    zeros where it has none: parameters without values must be set (aft_session_state,
    aft_session_load) before they can be trained. `batch`: how many texts a decoder
-   writes at once, 1 or more; 1 where no state has a free first extent, as in
-   training. An entry without state is an error, and so is a state without a value that
-   has another free extent. *session is to be destroyed. */
+   writes at once, 1 or more; where no state has a free first extent, as in training,
+   another number than 1 is an error of argument. An entry without state is an error, and
+   so is a state without a value that has another free extent. *session is to be destroyed. */
 AFT_API aft_status aft_session_create(const aft_model *model, size_t entry, int64_t batch,
                                       aft_session **session);
 /* NULL does nothing. */
@@ -259,9 +260,10 @@ AFT_API aft_status aft_session_step(aft_session *session, const aft_buffer *argu
 /* Back to the state before the first step. */
 AFT_API aft_status aft_session_reset(aft_session *session);
 
-/* The tensors of the state, in the order of the arguments. The name and the buffer's
-   pointers are the session's own; its data may be read and written between steps. Ask
-   again after each step, reset and load: data and extents may be others. */
+/* The tensors of the state, in the order of the arguments, each under a name of its own:
+   "state.1", say, of one without a name, "NAME.state.1" of one with that of another. The
+   name and the buffer's pointers are the session's own; its data may be read and written between
+   steps. Ask again after each step, reset and load: data and extents may be others. */
 AFT_API size_t aft_session_state_count(const aft_session *session);
 AFT_API aft_status aft_session_state(const aft_session *session, size_t index, const char **name,
                                      aft_buffer *value);

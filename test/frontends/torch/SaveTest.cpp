@@ -4,9 +4,7 @@
 
 #include "aft/aft.h"
 #include "aft/nn.h"
-
-#include <filesystem>
-#include <unistd.h>
+#include "test/TemporaryFolder.h"
 
 using namespace aft;
 using namespace aft::test;
@@ -15,13 +13,8 @@ using at::Tensor;
 namespace {
 
 struct Save : ::testing::Test {
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "aft-save-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder); }
-  std::string folder;
+  TemporaryFolder temporary;
+  const std::string folder = temporary.path;
 };
 
 nn::LanguageModel smallModel() {
