@@ -10,6 +10,12 @@
 
 namespace aft {
 
+/// How many keys a window of `op` has: a column of its band for each.
+template <typename OpT> int64_t tapsOf(OpT op) {
+  int64_t window = op.getWindow();
+  return op.getCausal() ? window : 2 * window - 1;
+}
+
 /// Running maximum, numerator and denominator of one lane group: the sums
 /// meant are exp(m) * n and exp(m) * z.
 struct MixState {

@@ -39,7 +39,7 @@ void aft::emitBandThreads(BandOp op, OpBuilder &builder) {
   Emitter e(builder, op.getLoc());
   Value band = op.getInits()[0], u = op.getU(), v = op.getV(), rows = e.dim(band, 0);
   Type element = accumulationOf(u);
-  int64_t before = op.getWindow() - 1, taps = op.getCausal() ? before + 1 : 2 * before + 1;
+  int64_t before = op.getWindow() - 1, taps = tapsOf(op);
   int64_t vector = vectorOfRank(u), lanes = vector > 1 ? vector : 0;
   forEachNumber(e, {rows, e.index(taps)}, [&](ArrayRef<Value> at) {
     Value key = e.sub(e.add(at[0], at[1]), e.index(before));
@@ -58,7 +58,7 @@ void aft::emitBandGradThreads(BandGradOp op, OpBuilder &builder) {
   Emitter e(builder, op.getLoc());
   Value dband = op.getDband(), rows = e.dim(dband, 0), all = e.dim(op.getU(), 0);
   Type element = accumulationOf(op.getU());
-  int64_t before = op.getWindow() - 1, taps = op.getCausal() ? before + 1 : 2 * before + 1;
+  int64_t before = op.getWindow() - 1, taps = tapsOf(op);
   int64_t vector = vectorOfRank(op.getU()), lanes = vector > 1 ? vector : 0;
   // du[t] = sum_j dband[t,j] v[t + j - before]; dv[s] = sum_j dband[t,j] u[t] with
   // t = s - j + before.

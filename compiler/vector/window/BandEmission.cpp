@@ -32,7 +32,7 @@ static Value dot(Emitter &e, Value u, Value v, Value row, Value key, int64_t lan
 void aft::emitBand(BandOp op, OpBuilder &builder, unsigned vectorBits) {
   Emitter e(builder, op.getLoc());
   Value band = op.getInits()[0], u = op.getU(), v = op.getV();
-  int64_t before = op.getWindow() - 1, taps = op.getCausal() ? before + 1 : 2 * before + 1;
+  int64_t before = op.getWindow() - 1, taps = tapsOf(op);
   int64_t lanes = lanesFor(accumulationOf(u), vectorBits);
   Value rows = e.dim(band, 0);
   e.grid({rows}, [&](ArrayRef<Value> row) {
@@ -53,7 +53,7 @@ void aft::emitBandGrad(BandGradOp op, OpBuilder &builder, unsigned vectorBits) {
   Emitter e(builder, op.getLoc());
   Value dband = op.getDband(), u = op.getU(), v = op.getV();
   Type element = accumulationOf(u);
-  int64_t before = op.getWindow() - 1, taps = op.getCausal() ? before + 1 : 2 * before + 1;
+  int64_t before = op.getWindow() - 1, taps = tapsOf(op);
   int64_t lanes = lanesFor(element, vectorBits);
   Value rows = e.dim(dband, 0), all = e.dim(u, 0);
   // du[t] = sum_j dband[t,j] v[t + j - before]; dv[s] = sum_j dband[t,j] u[t]
