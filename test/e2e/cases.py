@@ -65,8 +65,8 @@ def execute(text, arrays, outputs, extra=(), environment=None):
         return [np.load(path(f"out{i}.npy")) for i in range(outputs)], done.stderr
 
 
-def compare(found, expected, element, factor=1):
-    """Empty if equal to within the tolerance, relative to the largest expected number."""
+def difference(found, expected, limit, scale=None):
+    """Empty if equal to within the limit, relative to `scale` or else to the largest expected number."""
     expected = np.asarray(expected, np.float64)
     if found.shape != expected.shape:
         return f"shape {found.shape}, expected {expected.shape}"
@@ -77,10 +77,13 @@ def compare(found, expected, element, factor=1):
     if not (np.isfinite(found) == ~special).all() or \
             not np.array_equal(found[special], expected[special], equal_nan=True):
         return "not finite in other places"
-    scale = np.abs(expected[~special]).max(initial=0) or 1
+    scale = scale or np.abs(expected[~special]).max(initial=0) or 1
     error = np.abs(found - expected)[~special].max(initial=0) / scale
-    limit = TOLERANCE[element] * factor
     return "" if error <= limit else f"error {error:.2e}, limit {limit:.2e}"
+
+
+def compare(found, expected, element, factor=1):
+    return difference(found, expected, TOLERANCE[element] * factor)
 
 
 def case(name, program, expected, factor=1):

@@ -19,9 +19,10 @@ import tempfile
 
 import numpy as np
 
-from programs import Program, Value, tensor
+from cases import CACHE, RUN, difference
+from programs import Program, tensor
 
-RUN, OPT, AFTC = sys.argv[1:4]
+OPT, AFTC = sys.argv[2:4]
 FLAGS = dict(a[2:].split("=", 1) for a in sys.argv[4:])
 FIRST, COUNT, KEEP = int(FLAGS.get("first", 0)), int(FLAGS.get("count", 24)), FLAGS.get("keep")
 TARGET = "--target=" + FLAGS.get("target", "cpu")
@@ -102,6 +103,9 @@ class Random(Program):
             return None
         return self.parameter(list(shape), dynamic=0.2)
 
+    def like(self, x):
+        return [v for v in self.pool if v.type == x.type and self.shape(v) == self.shape(x)]
+
     # Operations.
 
     def grow(self):
@@ -136,7 +140,7 @@ class Random(Program):
 
     def any_binary(self):
         x = self.some()
-        y = self.pick([v for v in self.pool if v.type == x.type and self.shape(v) == self.shape(x)])
+        y = self.pick(self.like(x))
         return self.op(self.pick(["arith.addf", "arith.mulf", "arith.subf", "arith.maximumf",
                                   "arith.minimumf"]), x, y)
 
@@ -253,8 +257,7 @@ class Random(Program):
             return None
         gate = self.pick(["", "gate = relu", "gate = tanh", "gate = none"])
         causal = "causal" if self.chance(0.5) else ""
-        like = [v for v in self.pool if v.type == q.type and self.shape(v) == [b, t, d]]
-        k, v = self.pick(like), self.pick(like)
+        k, v = self.pick(self.like(q)), self.pick(self.like(q))
         kind = self.pick(["simple", "local", "full", "conv"])
         result = [(q.dims, q.element)]
         clause, lengths = "", []
@@ -310,25 +313,14 @@ class Random(Program):
         n = self.shape(x)[axis]
         if np.prod(self.shape(x)) * n > 20 * MOST:
             return None
-        tag, rank, e = self.fresh()[1:], x.rank, x.element
-        read = [rank if i == axis else i for i in range(rank)]
-
-        def body(a, o):
-            return [f"%z{tag} = arith.constant 0.0 : {e}", f"%s{tag} = linalg.index {rank} : index",
-                    f"%p{tag} = linalg.index {axis} : index",
-                    f"%c{tag} = arith.cmpi {order}, %s{tag}, %p{tag} : index",
-                    f"%x{tag} = arith.select %c{tag}, {a}, %z{tag} : {e}",
-                    f"%r{tag} = arith.addf {o}, %x{tag} : {e}"], f"%r{tag}"
-
-        return self.generic([(self.scaled(x, 1 / np.sqrt(n)), read)], x.dims, e,
-                            ["parallel"] * rank + ["reduction"], body, list(range(rank)),
-                            init=self.constant(0, x.dims, e))
+        return self.paired(self.scaled(x, 1 / np.sqrt(n)), axis,
+                           lambda s, p, c: [f"{c} = arith.cmpi {order}, {s}, {p} : index"], x.element)
 
     def any_join(self):
         """Two values along an axis."""
         x = self.some()
         axis = self.pick(range(x.rank))
-        y = self.pick([v for v in self.pool if v.type == x.type and self.shape(v) == self.shape(x)])
+        y = self.pick(self.like(x))
         n = x.dims[axis]
         total = self.sum(n, n)
         if not isinstance(total, int):
@@ -411,7 +403,7 @@ class Random(Program):
     def any_choice(self):
         """One of two by the sign of a third."""
         x = self.some()
-        y = self.pick([v for v in self.pool if v.type == x.type and self.shape(v) == self.shape(x)])
+        y = self.pick(self.like(x))
         which = self.fresh()
         # No number is near the threshold but by chance of one in a million.
         bound = self.constant(0.1234567, x.dims, x.element)
@@ -448,11 +440,8 @@ class Random(Program):
         for v in last:
             x = self.op("arith.extf", v, element=wide) if wide != v.element else v
             scale = self.arg(self.rng.standard_normal(self.shape(v)), wide)
-            flat = Value(scale.name, scale.dims, wide)
             every = list(range(v.rank))
-            x = self.generic([(x, every), (flat, every)], x.dims, wide, ["parallel"] * v.rank,
-                             lambda a, b, o, t=self.fresh()[1:]:
-                             ([f"%m{t} = arith.mulf {a}, {b} : {wide}"], f"%m{t}"), every)
+            x = self.broadcast("arith.mulf", x, scale, every)
             x = self.reduce("arith.addf", x, every) if v.rank else x
             total = x if total is None else self.op("arith.addf", total, x)
         for x in self.losses:
@@ -460,17 +449,17 @@ class Random(Program):
         self.give(total)
 
 
-def execute(command, cache):
+def execute(command):
     done = subprocess.run(command, capture_output=True, text=True,
-                          env={**os.environ, "AFT_CACHE_DIR": cache})
+                          env={**os.environ, "AFT_CACHE_DIR": CACHE.name})
     if done.returncode:
         raise RuntimeError(f"{os.path.basename(command[0])}: exit {done.returncode}: "
                            f"{done.stderr.strip()[:700]}")
 
 
-def results(command, folder, name, count, cache):
+def results(command, folder, name, count):
     files = [os.path.join(folder, f"{name}{i}.npy") for i in range(count)]
-    execute(command + ["--output=" + f for f in files], cache)
+    execute(command + ["--output=" + f for f in files])
     return [np.load(f).astype(np.float64) for f in files]
 
 
@@ -478,16 +467,7 @@ def largest(array):
     return np.abs(array[np.isfinite(array)]).max(initial=0)
 
 
-def differs(found, expected, scale, limit):
-    if found.shape != expected.shape:
-        return f"shape {found.shape}, expected {expected.shape}"
-    if not np.array_equal(np.isfinite(found), np.isfinite(expected)):
-        return "not finite in other places"
-    error = largest(found - expected) / scale
-    return "" if error <= limit else f"error {error:.1e}, limit {limit:.1e}"
-
-
-def check(seed, cache):
+def check(seed):
     mode = ["forward", "gradient", "low memory"][seed % 3]
     if mode == "low memory" and TARGET != "--target=cpu":
         mode = "gradient"  # There are no artifacts of the emulated target.
@@ -505,21 +485,21 @@ def check(seed, cache):
             if mode != "forward":
                 count, entry = 1 + len(program.parameters), "main_grad"
                 execute([OPT, file, "-aft-differentiate", "-canonicalize", "-cse",
-                         "-o", folder + "/grad.mlir"], cache)
+                         "-o", folder + "/grad.mlir"])
                 file = folder + "/grad.mlir"
             run = [RUN, file, "--entry=" + entry, *inputs]
-            expected = results(run + ["--reference"], folder, "expected", count, cache)
+            expected = results(run + ["--reference"], folder, "expected", count)
             threads = f"--threads={1 + seed // 3 % 3}"
             if mode == "low memory":
-                execute([AFTC, file, "--memory=low", TARGET, "-o", folder + "/model.so"], cache)
+                execute([AFTC, file, "--memory=low", TARGET, "-o", folder + "/model.so"])
                 run[1] = folder + "/model.so"
-            found = results(run + [threads, TARGET], folder, "found", count, cache)
+            found = results(run + [threads, TARGET], folder, "found", count)
             # Numbers are about 1 and add up like those of a random walk. A gradient may be 0 by
             # what cancels, as that of a shift before a norm.
             scale = max(program.terms ** 0.5, *(largest(e) for e in expected))
             limit = LIMIT[program.element]
             wrong = [f"result {i}: {problem}" for i, (f, e) in enumerate(zip(found, expected))
-                     if (problem := differs(f, e, scale, limit))]
+                     if (problem := difference(f, e, limit, scale))]
         except RuntimeError as error:
             wrong = [str(error)]
         if wrong and KEEP:
@@ -530,8 +510,8 @@ def check(seed, cache):
 
 
 def main():
-    with tempfile.TemporaryDirectory() as cache, concurrent.futures.ThreadPoolExecutor(2) as pool:
-        good = list(pool.map(lambda seed: check(seed, cache), range(FIRST, FIRST + COUNT)))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        good = list(pool.map(check, range(FIRST, FIRST + COUNT)))
     print(f"{sum(good)} passed, {len(good) - sum(good)} failed")
     sys.exit(0 if good and all(good) else 1)
 

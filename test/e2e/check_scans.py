@@ -11,33 +11,6 @@ from programs import Program
 # Running sums, which are written as sums over all pairs of places.
 #
 
-def paired(p, value, axis, condition, element):
-    """At each place p along an axis the sum over the s where condition(s, p) holds."""
-    tag, rank = p.fresh()[1:], value.rank
-    add = "arith.addi" if element.startswith("i") else "arith.addf"
-    read = [rank if i == axis else i for i in range(rank)]
-    zero = f"%z{tag} = arith.constant {0 if element.startswith('i') else '0.0'} : {element}"
-    init = p.constant(0, value.dims, element) if not element.startswith("i") else None
-    if init is None:
-        p.emit(f"%n{tag} = arith.constant 0 : {element}")
-        init = p.fill(f"%n{tag}", value.dims, element)
-
-    def body(a, o):
-        lines = [zero, f"%s{tag} = linalg.index {rank} : index",
-                 f"%p{tag} = linalg.index {axis} : index"]
-        wide = a
-        if value.element != element:
-            lines.append(f"%w{tag} = arith.extf {a} : {value.element} to {element}")
-            wide = f"%w{tag}"
-        lines += condition(f"%s{tag}", f"%p{tag}", f"%c{tag}")
-        lines += [f"%x{tag} = arith.select %c{tag}, {wide}, %z{tag} : {element}",
-                  f"%r{tag} = {add} {o}, %x{tag} : {element}"]
-        return lines, f"%r{tag}"
-
-    return p.generic([(value, read)], value.dims, element, ["parallel"] * rank + ["reduction"], body,
-                     list(range(rank)), init=init)
-
-
 def running_sum(shape, axis, order="ule", element="f32", dynamic=(), narrow=False):
     x = normal(*shape, element=element) if element[0] != "i" else rng.integers(-9, 9, shape)
     wide = "f32" if element == "bf16" and not narrow else element
@@ -45,8 +18,8 @@ def running_sum(shape, axis, order="ule", element="f32", dynamic=(), narrow=Fals
     if order[-1] == "t":
         y = y - x
     p = Program()
-    p.give(paired(p, p.arg(x, element, dynamic), axis,
-                  lambda s, t, c: [f"{c} = arith.cmpi {order}, {s}, {t} : index"], wide))
+    p.give(p.paired(p.arg(x, element, dynamic), axis,
+                    lambda s, t, c: [f"{c} = arith.cmpi {order}, {s}, {t} : index"], wide))
     case(f"running sum {shape} {axis} {order} {element}" + " dynamic" * bool(dynamic) +
          " narrow" * narrow, p, [y])
 
@@ -73,9 +46,9 @@ def flipped(shape, axis, element="f32", dynamic=False):
     last = p.sum(v.dims[axis], -1)
     if isinstance(last, int):
         last = p.index(last)
-    p.give(paired(p, v, axis, lambda s, t, c: [f"{c}b = arith.addi {s}, {t} : index",
-                                               f"{c} = arith.cmpi eq, {c}b, {last} : index"],
-                  element))
+    p.give(p.paired(v, axis, lambda s, t, c: [f"{c}b = arith.addi {s}, {t} : index",
+                                              f"{c} = arith.cmpi eq, {c}b, {last} : index"],
+                    element))
     case(f"flipped {shape} {axis}" + (" dynamic" if dynamic else ""), p, [np.flip(x, axis)])
 
 

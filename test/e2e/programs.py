@@ -170,6 +170,32 @@ class Program:
                             lambda a, o: ([f"%r{tag} = {name} {o}, {a} : {value.element}"],
                                           f"%r{tag}"), kept, neutral=neutral)
 
+    def paired(self, value, axis, condition, element):
+        """At each place p along an axis the sum over the s where condition(s, p) holds."""
+        tag, rank = self.fresh()[1:], value.rank
+        add = "arith.addi" if element.startswith("i") else "arith.addf"
+        read = [rank if i == axis else i for i in range(rank)]
+        zero = f"%z{tag} = arith.constant {0 if element.startswith('i') else '0.0'} : {element}"
+        init = self.constant(0, value.dims, element) if not element.startswith("i") else None
+        if init is None:
+            self.emit(f"%n{tag} = arith.constant 0 : {element}")
+            init = self.fill(f"%n{tag}", value.dims, element)
+
+        def body(a, o):
+            lines = [zero, f"%s{tag} = linalg.index {rank} : index",
+                     f"%p{tag} = linalg.index {axis} : index"]
+            wide = a
+            if value.element != element:
+                lines.append(f"%w{tag} = arith.extf {a} : {value.element} to {element}")
+                wide = f"%w{tag}"
+            lines += condition(f"%s{tag}", f"%p{tag}", f"%c{tag}")
+            lines += [f"%x{tag} = arith.select %c{tag}, {wide}, %z{tag} : {element}",
+                      f"%r{tag} = {add} {o}, %x{tag} : {element}"]
+            return lines, f"%r{tag}"
+
+        return self.generic([(value, read)], value.dims, element, ["parallel"] * rank + ["reduction"], body,
+                         list(range(rank)), init=init)
+
     def transpose(self, value, order):
         dims = [value.dims[i] for i in order]
         init = self.empty(dims, value.element)
