@@ -431,3 +431,51 @@ func.func @other_queries(%q: tensor<2x7x4xf32>, %k: tensor<2x9x4xf32>, %v: tenso
   } -> tensor<2x7x4xf32>
   return %y : tensor<2x7x4xf32>
 }
+
+// -----
+
+#x = affine_map<(b, s, c) -> (b, s, c)>
+#y = affine_map<(b, s, c) -> (b, c)>
+#none = affine_map<(b, s, c) -> ()>
+
+// a number of a table scales the keys: exp(scale * k)
+// CHECK-LABEL: func.func @a_scale_of_a_table(
+// CHECK: %[[ONE:.*]] = tensor.extract_slice %arg3[3] [1] [1]
+// CHECK: %[[SCALE:.*]] = tensor.collapse_shape %[[ONE]] []
+// CHECK: %[[K:.*]] = linalg.generic {{.*}} ins(%arg1, %[[SCALE]] :
+// CHECK: %[[Y:.*]] = aft.simple %arg0, %[[K]], %arg2 gate = relu
+// CHECK-NEXT: return %[[Y]]
+func.func @a_scale_of_a_table(%q: tensor<2x9x4xf32>, %k: tensor<2x9x4xf32>, %v: tensor<2x9x4xf32>, %scales: tensor<5xf32>) -> tensor<2x9x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e0 = tensor.empty() : tensor<2x9x4xf32>
+  %e1 = tensor.empty() : tensor<2x4xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e1 : tensor<2x4xf32>) -> tensor<2x4xf32>
+  %one = tensor.extract_slice %scales[3] [1] [1] : tensor<5xf32> to tensor<1xf32>
+  %scale = tensor.collapse_shape %one [] : tensor<1xf32> into tensor<f32>
+  %keys = linalg.generic {indexing_maps = [#x, #none, #x], iterator_types = ["parallel", "parallel", "parallel"]} ins(%k, %scale : tensor<2x9x4xf32>, tensor<f32>) outs(%e0 : tensor<2x9x4xf32>) {
+  ^bb0(%a: f32, %s: f32, %o: f32):
+    %m = arith.mulf %a, %s : f32
+    %r = math.exp %m : f32
+    linalg.yield %r : f32
+  } -> tensor<2x9x4xf32>
+  %kv = linalg.mul ins(%keys, %v : tensor<2x9x4xf32>, tensor<2x9x4xf32>) outs(%e0 : tensor<2x9x4xf32>) -> tensor<2x9x4xf32>
+  %n = linalg.generic {indexing_maps = [#x, #y], iterator_types = ["parallel", "reduction", "parallel"]} ins(%kv : tensor<2x9x4xf32>) outs(%init : tensor<2x4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %u = arith.addf %a, %o : f32
+    linalg.yield %u : f32
+  } -> tensor<2x4xf32>
+  %z = linalg.generic {indexing_maps = [#x, #y], iterator_types = ["parallel", "reduction", "parallel"]} ins(%keys : tensor<2x9x4xf32>) outs(%init : tensor<2x4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %u = arith.addf %a, %o : f32
+    linalg.yield %u : f32
+  } -> tensor<2x4xf32>
+  // expected-remark @below {{raised to aft.simple}}
+  %y = linalg.generic {indexing_maps = [#x, #y, #y, #x], iterator_types = ["parallel", "parallel", "parallel"]} ins(%q, %n, %z : tensor<2x9x4xf32>, tensor<2x4xf32>, tensor<2x4xf32>) outs(%e0 : tensor<2x9x4xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32, %o: f32):
+    %r = arith.divf %b, %c : f32
+    %g = arith.maximumf %a, %zero : f32
+    %m = arith.mulf %g, %r : f32
+    linalg.yield %m : f32
+  } -> tensor<2x9x4xf32>
+  return %y : tensor<2x9x4xf32>
+}

@@ -318,6 +318,9 @@ Expr Formulas::openView(Operation *op, const Place &place) {
     return element(expand.getSrc(), at);
   }
   if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
+    // A scalar is in no group of dimensions, though its source may have some, of extent 1.
+    if (place.empty())
+      at.resize(collapse.getSrcType().getRank());
     for (auto [dim, group] : llvm::enumerate(collapse.getReassociationIndices())) {
       auto extents = llvm::map_to_vector(
           group, [&](int64_t source) { return extentOf(collapse.getSrc(), source); });
