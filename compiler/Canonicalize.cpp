@@ -3,6 +3,7 @@
 #include "compiler/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassManager.h"
@@ -104,6 +105,18 @@ struct NarrowedAgain : OpRewritePattern<arith::TruncFOp> {
   }
 };
 
+/// A loop of no turns leaves its destinations as they are.
+struct LoopOfNoTurns : OpInterfaceRewritePattern<linalg::LinalgOp> {
+  using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::LinalgOp op, PatternRewriter &rewriter) const override {
+    if (!op.hasPureTensorSemantics() || !llvm::is_contained(op.getStaticLoopRanges(), 0))
+      return rewriter.notifyMatchFailure(op, "it may have a turn");
+    rewriter.replaceOp(op, op.getDpsInits());
+    return success();
+  }
+};
+
 struct Canonicalize : aft::impl::CanonicalizeBase<Canonicalize> {
   using CanonicalizeBase::CanonicalizeBase;
 
@@ -113,7 +126,7 @@ struct Canonicalize : aft::impl::CanonicalizeBase<Canonicalize> {
       dialect->getCanonicalizationPatterns(owned);
     for (RegisteredOperationName op : context->getRegisteredOperations())
       op.getCanonicalizationPatterns(owned, context);
-    owned.add<CollapseOfExpand, NarrowedAgain>(context);
+    owned.add<CollapseOfExpand, LoopOfNoTurns, NarrowedAgain>(context);
     SmallVector<std::string> disabled = {
         // Divides by the marker for "dynamic" where two extents are.
         "(anonymous namespace)::FoldDimOfExpandShape",

@@ -73,6 +73,11 @@ Value Function::sum(Value x, const std::vector<int> &dims, bool keepDims) {
                       [](DType dtype) { return numberText(0, dtype); });
 }
 
+Value Function::prod(Value x, const std::vector<int> &dims, bool keepDims) {
+  return impl->reduce("prod", x, dims, keepDims, "arith.mulf", "arith.muli",
+                      [](DType dtype) { return numberText(1, dtype); });
+}
+
 Value Function::max(Value x, const std::vector<int> &dims, bool keepDims) {
   return impl->reduce("max", x, dims, keepDims, "arith.maximumf", "arith.maxsi",
                       [](DType dtype) { return extreme(dtype, true); });

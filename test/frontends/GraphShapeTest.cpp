@@ -26,10 +26,11 @@ TEST(GraphShape, ReductionsStaticAndDynamic) {
         [](Function &f, const Values &in) {
           return Values{f.sum(in[0]),           f.sum(in[0], {0, -1}), f.mean(in[0], {1}, true),
                         f.max(in[0], {2}),      f.min(in[0], {0, 1}),  f.mean(in[0]),
-                        f.variance(in[0], {1}), f.cumsum(in[0], 1),    f.cumsum(in[0], 2)};
+                        f.variance(in[0], {1}), f.cumsum(in[0], 1),    f.cumsum(in[0], 2),
+                        f.prod(in[0], {2})};
         },
         dynamic);
-    ASSERT_EQ(y.size(), 9u);
+    ASSERT_EQ(y.size(), 10u);
     expectNear(y[0].floats(), {-1});
     expectNear(y[1].floats(), {0, -1});
     EXPECT_EQ(y[2].type.shape, (Shape{2, 1, 3}));
@@ -40,6 +41,7 @@ TEST(GraphShape, ReductionsStaticAndDynamic) {
     expectNear(y[6].floats(), {2.25f, 2.25f, 2.25f, 2.25f, 2.25f, 4});
     EXPECT_EQ(y[7].floats(), (Floats{1, 2, 3, 5, 7, 9, -1, -2, -3, -5, -7, -10}));
     EXPECT_EQ(y[8].floats(), (Floats{1, 3, 6, 4, 9, 15, -1, -3, -6, -4, -9, -16}));
+    EXPECT_EQ(y[9].floats(), (Floats{6, 120, -6, -140}));
   }
 }
 
@@ -78,12 +80,13 @@ TEST(GraphShape, Softmax) {
 TEST(GraphShape, IntegerReductions) {
   Tensor i = Tensor::of({2, 2}, std::vector<int32_t>{1, -5, 7, 3});
   std::vector<Tensor> y = evaluate({i}, [](Function &f, const Values &in) {
-    return Values{f.sum(in[0], {0}), f.max(in[0], {1}), f.min(in[0])};
+    return Values{f.sum(in[0], {0}), f.max(in[0], {1}), f.min(in[0]), f.prod(in[0], {0})};
   });
-  ASSERT_EQ(y.size(), 3u);
+  ASSERT_EQ(y.size(), 4u);
   EXPECT_EQ(y[0].values<int32_t>(), (std::vector<int32_t>{8, -2}));
   EXPECT_EQ(y[1].values<int32_t>(), (std::vector<int32_t>{1, 7}));
   EXPECT_EQ(y[2].values<int32_t>(), (std::vector<int32_t>{-5}));
+  EXPECT_EQ(y[3].values<int32_t>(), (std::vector<int32_t>{7, -15}));
 }
 
 /// a [.., m, k] times b [.., k, n] in double.

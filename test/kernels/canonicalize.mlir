@@ -32,3 +32,17 @@ func.func @another_type(%x: bf16) -> f16 {
   %1 = arith.truncf %0 : f32 to f16
   return %1 : f16
 }
+
+// A sum over nothing is what it begins with, however far the other dimensions go.
+#rows = affine_map<(i, j) -> (i, j)>
+#sums = affine_map<(i, j) -> (i)>
+// CHECK-LABEL: @no_turns
+// CHECK-NEXT: return %arg1
+func.func @no_turns(%x: tensor<?x0xf32>, %begin: tensor<?xf32>) -> tensor<?xf32> {
+  %0 = linalg.generic {indexing_maps = [#rows, #sums], iterator_types = ["parallel", "reduction"]} ins(%x : tensor<?x0xf32>) outs(%begin : tensor<?xf32>) {
+  ^bb0(%l: f32, %o: f32):
+    %1 = arith.addf %l, %o : f32
+    linalg.yield %1 : f32
+  } -> tensor<?xf32>
+  return %0 : tensor<?xf32>
+}

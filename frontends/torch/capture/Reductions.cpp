@@ -159,6 +159,22 @@ static Value productsByDoubling(Operation &op, Value x, int dim, int64_t length)
   return x;
 }
 
+/// The product of a dimension, kept with extent 1, by halving what is left.
+static Value productByHalving(Operation &op, Value x, int dim, int64_t length) {
+  Function &f = op.f;
+  std::vector<Extent> low(x.rank(), 0), high(x.rank(), 0);
+  high[dim] = 1;
+  if (length == 0)
+    return f.pad(x, low, high, 1);
+  while (length > 1) {
+    x = length % 2 ? f.pad(x, low, high, 1) : x;
+    int64_t half = (length + 1) / 2;
+    x = f.mul(f.slice(x, dim, 0, half), f.slice(x, dim, half, 2 * half));
+    length = half;
+  }
+  return x;
+}
+
 /// The same of any length: a sum of logarithms, precise enough in f64, with its sign. Its
 /// derivative is NaN where a factor is 0.
 static Value productsByLogarithms(Operation &op, Value x, int dim) {
@@ -171,18 +187,37 @@ static Value productsByLogarithms(Operation &op, Value x, int dim) {
   return f.cast(f.where(isOdd, f.neg(size), size), x.dtype());
 }
 
+static Value widened(Operation &op, Value x) {
+  return x.dtype() == DType::bf16 ? op.f.cast(x, DType::f32) : x;
+}
+
 static Results cumulativeProduct(Operation &op) {
   Value x = op.as("self");
   if (x.rank() == 0)
     return x;
   int dim = static_cast<int>(op.integer("dim"));
   dim = dim < 0 ? dim + x.rank() : dim;
-  DType wide = x.dtype() == DType::bf16 ? DType::f32 : x.dtype();
   if (x.dim(dim) != kDynamic)
-    return op.f.cast(productsByDoubling(op, op.f.cast(x, wide), dim, x.dim(dim)), x.dtype());
+    return op.f.cast(productsByDoubling(op, widened(op, x), dim, x.dim(dim)), x.dtype());
   if (!op.isFloat(x.dtype()))
     op.fail("the products of integers need a dimension of fixed size");
   return productsByLogarithms(op, x, dim);
+}
+
+/// Over one dimension, or over everything: where the number of factors is known in a way
+/// that has a derivative.
+static Results wholeProduct(Operation &op) {
+  Value x = op.as("self");
+  if (x.rank() == 0)
+    return x;
+  bool all = !op.has("dim"), keep = !all && op.flag("keepdim");
+  int dim = all ? 0 : static_cast<int>(op.integer("dim"));
+  dim = dim < 0 ? dim + x.rank() : dim;
+  x = all ? op.f.flatten(x) : x;
+  if (x.dim(dim) == kDynamic || !op.isFloat(x.dtype()))
+    return op.f.prod(x, {dim}, keep);
+  Value one = productByHalving(op, widened(op, x), dim, x.dim(dim));
+  return op.f.cast(keep ? one : op.f.squeeze(one, dim), x.dtype());
 }
 
 /// The extremum up to each place, and the last place that holds it, or the last NaN.
@@ -272,6 +307,7 @@ void aft::capture::addReductionRules(Rules &rules) {
   rules["aten::cumsum"] = [](Operation &op) -> Results {
     return op.f.cumsum(op.as("self"), onlyDim(op));
   };
+  rules["aten::prod"] = wholeProduct;
   rules["aten::cumprod"] = cumulativeProduct;
   rules["aten::cummax"] = cumulativeExtremum(&Function::max);
   rules["aten::cummin"] = cumulativeExtremum(&Function::min);

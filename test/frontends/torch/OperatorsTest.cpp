@@ -118,6 +118,10 @@ TEST(Operators, RunningProductsAndExtrema) {
       [](Tensor x) { return x.cumprod(1); },
       [](Tensor x) { return x.cumprod(-1) + x.relu().cumprod(0); },
       [](Tensor x) { return (x * 2).round().to(at::kLong).cumprod(2); },
+      [](Tensor x) { return x.prod(1) + x.prod(-1, true).sum(1); },
+      [](Tensor x) { return x.prod() + x.slice(1, 0, 0).prod(1).sum(); },
+      [](Tensor x) { return (x * 2).round().to(at::kLong).prod(2); },
+      [](Tensor x) { return (x > -2).prod(1); },
       [](Tensor x) { return std::get<0>(x.cummax(1)); },
       [](Tensor x) { return std::get<1>(x.cummax(1)); },
       [](Tensor x) { return std::get<0>(x.cummin(-1)); },
@@ -135,6 +139,10 @@ TEST(Operators, RunningProductsOfOtherTypes) {
   expectSame([](const Tensors &in) -> Tensors { return {in[0].cumprod(1)}; },
              {normal({2, 5}).to(at::kDouble)}, {{normal({3, 40}, 2).to(at::kDouble)}}, 1e-13);
   expectSame([](const Tensors &in) -> Tensors { return {in[0].cumprod(1)}; },
+             {normal({2, 5}).to(at::kBFloat16)}, {}, 2e-2);
+  expectSame([](const Tensors &in) -> Tensors { return {in[0].prod(1)}; },
+             {normal({2, 5}).to(at::kDouble)}, {{normal({3, 40}, 2).to(at::kDouble)}}, 1e-13);
+  expectSame([](const Tensors &in) -> Tensors { return {in[0].prod(1)}; },
              {normal({2, 5}).to(at::kBFloat16)}, {}, 2e-2);
 }
 

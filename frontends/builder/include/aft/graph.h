@@ -198,6 +198,8 @@ public:
   // No dims: all of them.
 
   Value sum(Value x, const std::vector<int> &dims = {}, bool keepDims = false);
+  /// The product; it has no derivative yet.
+  Value prod(Value x, const std::vector<int> &dims = {}, bool keepDims = false);
   Value mean(Value x, const std::vector<int> &dims = {}, bool keepDims = false);
   Value max(Value x, const std::vector<int> &dims = {}, bool keepDims = false);
   Value min(Value x, const std::vector<int> &dims = {}, bool keepDims = false);
