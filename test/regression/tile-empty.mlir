@@ -3,7 +3,7 @@
 
 // CHECK-LABEL: func.func private @empty(
 // CHECK-NOT: scf.forall
-// CHECK: linalg.generic
+// CHECK: return %arg1
 func.func private @empty(%arg0: tensor<?x?x4xf32>, %arg1: tensor<?x?x0xf32>) -> tensor<?x?x0xf32> attributes {aft.kernel, aft.kind = "elementwise"} {
   %c1 = arith.constant 1 : index
   %c0 = arith.constant 0 : index
