@@ -27,6 +27,8 @@ static constexpr int kReaders = 4;
 static constexpr int64_t kRank = 8;
 static constexpr StringLiteral kDropped =
     "a small number added to the denominator was left out, as --fast allows";
+static constexpr StringLiteral kUnbounded =
+    "a small bound on the denominator was left out, as --fast allows";
 
 namespace {
 
@@ -163,7 +165,9 @@ static linalg::LinalgOp readerOf(Operation *op) {
 
 /// What is worth knowing about a mixer beside what it is.
 static std::string noteOn(const MixerMatch &match, Operation *mixer) {
-  std::string note = match.smallAdded ? kDropped.str() : "";
+  std::string note;
+  if (match.smallAdded)
+    note = (isa<arith::AddFOp>(match.smallAdded) ? kDropped : kUnbounded).str();
   if (isa<FullOp>(mixer) && !match.note.empty())
     note += (note.empty() ? "no aft.conv: " : "; no aft.conv: ") + match.note;
   return note;

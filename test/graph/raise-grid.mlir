@@ -97,3 +97,89 @@ func.func @shared(%k: tensor<?x6x2xf32>, %v: tensor<?x6x2xf32>, %table: tensor<1
   %out = linalg.div ins(%above, %below : tensor<?x6x2xf32>, tensor<?x6x2xf32>) outs(%e3 : tensor<?x6x2xf32>) -> tensor<?x6x2xf32>
   return %out : tensor<?x6x2xf32>
 }
+
+// -----
+
+#bcn = affine_map<(b, c, n) -> (b, c, n)>
+#bc = affine_map<(b, c, n) -> (b, c)>
+#image = affine_map<(b, c, h, w) -> (b, c, h, w)>
+#context = affine_map<(b, c, h, w) -> (b, c)>
+
+// A mean over flattened places that all rows and columns are gated by, whose number only the run
+// knows.
+// CHECK-LABEL: func.func @flattened(
+// CHECK: aft.simple {{.*}} gate = relu : (tensor<2x?x4xf32>, tensor<2x?x4xf32>, tensor<2x?x4xf32>)
+// CHECK-NOT: math.exp
+// CHECK: return
+func.func @flattened(%q: tensor<2x4x?x?xf32>, %k: tensor<2x4x?x?xf32>, %v: tensor<2x4x?x?xf32>) -> tensor<2x4x?x?xf32> {
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %zero = arith.constant 0.0 : f32
+  %h = tensor.dim %k, %c2 : tensor<2x4x?x?xf32>
+  %w = tensor.dim %k, %c3 : tensor<2x4x?x?xf32>
+  %n = affine.apply affine_map<()[h, w] -> (h * w)>()[%h, %w]
+  %e0 = tensor.empty() : tensor<2x4xf32>
+  %e1 = tensor.empty(%n) : tensor<2x4x?xf32>
+  %e2 = tensor.empty(%h, %w) : tensor<2x4x?x?xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e0 : tensor<2x4xf32>) -> tensor<2x4xf32>
+  %kf = tensor.collapse_shape %k [[0], [1], [2, 3]] : tensor<2x4x?x?xf32> into tensor<2x4x?xf32>
+  %vf = tensor.collapse_shape %v [[0], [1], [2, 3]] : tensor<2x4x?x?xf32> into tensor<2x4x?xf32>
+  %keys = linalg.generic {indexing_maps = [#bcn, #bcn], iterator_types = ["parallel", "parallel", "parallel"]} ins(%kf : tensor<2x4x?xf32>) outs(%e1 : tensor<2x4x?xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %x = math.exp %a : f32
+    linalg.yield %x : f32
+  } -> tensor<2x4x?xf32>
+  %above = linalg.generic {indexing_maps = [#bcn, #bcn, #bc], iterator_types = ["parallel", "parallel", "reduction"]} ins(%keys, %vf : tensor<2x4x?xf32>, tensor<2x4x?xf32>) outs(%init : tensor<2x4xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %m = arith.mulf %a, %b : f32
+    %s = arith.addf %o, %m : f32
+    linalg.yield %s : f32
+  } -> tensor<2x4xf32>
+  %below = linalg.generic {indexing_maps = [#bcn, #bc], iterator_types = ["parallel", "parallel", "reduction"]} ins(%keys : tensor<2x4x?xf32>) outs(%init : tensor<2x4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %s = arith.addf %o, %a : f32
+    linalg.yield %s : f32
+  } -> tensor<2x4xf32>
+  // expected-remark @below {{raised to aft.simple}}
+  %y = linalg.generic {indexing_maps = [#image, #context, #context, #image], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%q, %above, %below : tensor<2x4x?x?xf32>, tensor<2x4xf32>, tensor<2x4xf32>) outs(%e2 : tensor<2x4x?x?xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32, %o: f32):
+    %r = arith.divf %b, %c : f32
+    %g = arith.maximumf %a, %zero : f32
+    %m = arith.mulf %g, %r : f32
+    linalg.yield %m : f32
+  } -> tensor<2x4x?x?xf32>
+  return %y : tensor<2x4x?x?xf32>
+}
+
+// -----
+
+#bcn = affine_map<(b, c, n) -> (b, c, n)>
+#bc = affine_map<(b, c, n) -> (b, c)>
+#image = affine_map<(b, c, h, w) -> (b, c, h, w)>
+#context = affine_map<(b, c, h, w) -> (b, c)>
+
+// The same for fewer rows than are summed over is no mixer of as many queries as keys.
+// CHECK-LABEL: func.func @fewer(
+// CHECK-NOT: aft.
+// CHECK: return
+func.func @fewer(%q: tensor<2x4x3x5xf32>, %k: tensor<2x4x3x6xf32>, %v: tensor<2x4x3x6xf32>) -> tensor<2x4x3x5xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e0 = tensor.empty() : tensor<2x4xf32>
+  %e1 = tensor.empty() : tensor<2x4x18xf32>
+  %e2 = tensor.empty() : tensor<2x4x3x5xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%e0 : tensor<2x4xf32>) -> tensor<2x4xf32>
+  %kf = tensor.collapse_shape %k [[0], [1], [2, 3]] : tensor<2x4x3x6xf32> into tensor<2x4x18xf32>
+  %vf = tensor.collapse_shape %v [[0], [1], [2, 3]] : tensor<2x4x3x6xf32> into tensor<2x4x18xf32>
+  %keys = linalg.exp ins(%kf : tensor<2x4x18xf32>) outs(%e1 : tensor<2x4x18xf32>) -> tensor<2x4x18xf32>
+  %kv = linalg.mul ins(%keys, %vf : tensor<2x4x18xf32>, tensor<2x4x18xf32>) outs(%e1 : tensor<2x4x18xf32>) -> tensor<2x4x18xf32>
+  %above = linalg.reduce {arith.addf} ins(%kv : tensor<2x4x18xf32>) outs(%init : tensor<2x4xf32>) dimensions = [2]
+  %below = linalg.reduce {arith.addf} ins(%keys : tensor<2x4x18xf32>) outs(%init : tensor<2x4xf32>) dimensions = [2]
+  // expected-remark @below {{not raised to a mixer: the values lack several dimensions of the result}}
+  %y = linalg.generic {indexing_maps = [#image, #context, #context, #image], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%q, %above, %below : tensor<2x4x3x5xf32>, tensor<2x4xf32>, tensor<2x4xf32>) outs(%e2 : tensor<2x4x3x5xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32, %o: f32):
+    %r = arith.divf %b, %c : f32
+    %m = arith.mulf %a, %r : f32
+    linalg.yield %m : f32
+  } -> tensor<2x4x3x5xf32>
+  return %y : tensor<2x4x3x5xf32>
+}

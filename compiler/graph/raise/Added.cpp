@@ -31,38 +31,86 @@ static std::optional<Added> addedTo(const Product &sum, double number) {
 
 static bool isMaximumOf(Expr e) { return is<arith::MaximumFOp>(e) || is<arith::MaxNumFOp>(e); }
 
-/// x + number or max(x, number) under a division.
+/// What is left of a sum without the numbers that are added to it, in whatever order.
+Expr Normalizer::withoutNumbers(Expr e, LooseNumber &added) {
+  Expr sum = definitionOf(stripped(e));
+  if (!is<arith::AddFOp>(sum))
+    return e;
+  for (int side : {0, 1})
+    if (std::optional<double> number = this->number(sum->operands[1 - side]);
+        number && *number >= 0) {
+      added = {sum->op, added.number + *number};
+      return withoutNumbers(sum->operands[side], added);
+    }
+  Expr parts[2] = {withoutNumbers(sum->operands[0], added),
+                   withoutNumbers(sum->operands[1], added)};
+  return ArrayRef<Expr>(parts) == ArrayRef<Expr>(sum->operands) ? e
+                                                                : formulas.scalar(sum->op, parts);
+}
+
+/// x + number, max(x, number) and other functions of weighted sums under a division.
 bool Normalizer::multiplyAdded(Expr e, int power, Product &product) {
-  if (!is<arith::AddFOp>(e) && !isMaximumOf(e))
+  if (isMaximumOf(e))
+    return multiplyBounded(e, power, product);
+  noteCovered(e, power, product);
+  LooseNumber found;
+  Expr rest = withoutNumbers(e, found);
+  if (!found || !rest)
     return false;
+  Product own = this->product(rest);
+  if (own.totals.empty())
+    return false;
+  if (found.number <= kSmall && dropSmall) {
+    product.loose = {found.op, found.number, true};
+    product.times(own, power);
+    return true;
+  }
+  std::optional<Added> added = power == -1 ? addedTo(own, found.number) : std::nullopt;
+  if (!added) {
+    product.loose = found;
+    return false;
+  }
+  product.severalAdded |= product.added.has_value();
+  product.added = std::move(added);
+  product.times(own, power);
+  return true;
+}
+
+bool Normalizer::multiplyBounded(Expr e, int power, Product &product) {
   for (int side : {0, 1}) {
     std::optional<double> number = this->number(e->operands[1 - side]);
     if (!number || *number < 0)
       continue;
-    Product own = this->product(e->operands[side]);
-    if (own.totals.empty())
+    Product own;
+    multiply(e->operands[side], power, own);
+    if (own.totals.empty()) {
+      product.loose = product.loose ? product.loose : own.loose;
       return false;
-    if (*number <= kSmall && dropSmall) {
-      product.loose = {e->op, *number, true};
-      product.times(own, power);
-      return true;
     }
-    if (isMaximumOf(e) && neverBelow(own, *number)) {
-      product.times(own, power);
-      return true;
-    }
-    std::optional<Added> added =
-        is<arith::AddFOp>(e) && power == -1 ? addedTo(own, *number) : std::nullopt;
-    if (!added) {
+    bool isSmall = *number <= kSmall && dropSmall;
+    if (!isSmall && !neverBelow(this->product(e->operands[side]), *number)) {
       product.loose = {e->op, *number};
       return false;
     }
-    product.severalAdded |= product.added.has_value();
-    product.added = std::move(added);
-    product.times(own, power);
+    if (isSmall && (!own.loose || own.loose.isDropped))
+      own.loose = {e->op, *number, true};
+    product.times(own);
     return true;
   }
   return false;
+}
+
+/// Notes what a weighted sum is hidden behind.
+void Normalizer::noteCovered(Expr e, int power, Product &product) {
+  bool isMinimum = is<arith::MinimumFOp>(e) || is<arith::MinNumFOp>(e);
+  if (product.loose || (!isMinimum && !is<math::AbsFOp>(e) && !is<arith::SelectOp>(e)))
+    return;
+  for (Expr operand : ArrayRef<Expr>(e->operands).drop_front(is<arith::SelectOp>(e) ? 1 : 0)) {
+    Product own;
+    multiply(operand, power, own);
+    if (own.hasWeights())
+      product.loose = {e->op, number(e->operands.back()).value_or(0)};
+  }
 }
 
 /// Whether all numbers of a constant are at least `least`.

@@ -3,6 +3,7 @@
 #include "compiler/graph/raise/Expression.h"
 
 #include "compiler/graph/raise/Distances.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -378,6 +379,68 @@ bool Formulas::sameExtent(int a, int b) const {
     ExtentId id = extentOf(one.first, one.second);
     return llvm::any_of(homes[b],
                         [&](auto other) { return id == extentOf(other.first, other.second); });
+  });
+}
+
+/// The extents that a size is the product of; nothing where it is none that is known.
+static SmallVector<ExtentId> factorsOf(Value size) {
+  SmallVector<ExtentId> factors;
+  if (auto apply = size.getDefiningOp<affine::AffineApplyOp>()) {
+    SmallVector<AffineExpr> rest = {apply.getAffineMap().getResult(0)};
+    while (!rest.empty()) {
+      AffineExpr e = rest.pop_back_val();
+      if (auto product = dyn_cast<AffineBinaryOpExpr>(e);
+          product && e.getKind() == AffineExprKind::Mul) {
+        rest.append({product.getRHS(), product.getLHS()});
+      } else if (auto number = dyn_cast<AffineConstantExpr>(e)) {
+        factors.push_back({nullptr, number.getValue()});
+      } else if (auto symbol = dyn_cast<AffineSymbolExpr>(e)) {
+        unsigned place = apply.getAffineMap().getNumDims() + symbol.getPosition();
+        factors.push_back(extentIdOf(apply.getMapOperands()[place]));
+      } else {
+        return {};
+      }
+    }
+  }
+  return factors;
+}
+
+/// The same of a dimension.
+static SmallVector<ExtentId> factorsOf(Value tensor, int64_t dim) {
+  Operation *op = tensor.getDefiningOp();
+  if (auto structured = dyn_cast_or_null<linalg::LinalgOp>(op))
+    return factorsOf(structured.getDpsInits()[cast<OpResult>(tensor).getResultNumber()], dim);
+  if (auto collapse = dyn_cast_or_null<tensor::CollapseShapeOp>(op))
+    return llvm::map_to_vector(collapse.getReassociationIndices()[dim],
+                               [&](int64_t source) { return extentOf(collapse.getSrc(), source); });
+  auto empty = dyn_cast_or_null<tensor::EmptyOp>(op);
+  return empty && empty.getType().isDynamicDim(dim) ? factorsOf(empty.getDynamicSize(dim))
+                                                    : SmallVector<ExtentId>();
+}
+
+bool Formulas::isProduct(int var, ArrayRef<int> factors) const {
+  int64_t count = 1;
+  for (int factor : factors)
+    if (ShapedType::isDynamic(extents[factor]) ||
+        __builtin_mul_overflow(count, extents[factor], &count))
+      count = ShapedType::kDynamic;
+  if (count >= 0)
+    return count == extents[var];
+  return llvm::any_of(homes[var], [&](auto home) {
+    SmallVector<ExtentId> left = factorsOf(home.first, home.second);
+    llvm::erase_if(left, [](ExtentId extent) { return extent == ExtentId{nullptr, 1}; });
+    bool found = llvm::all_of(factors, [&](int factor) {
+      auto *own = llvm::find_if(left, [&](ExtentId extent) {
+        return llvm::any_of(homes[factor], [&](auto other) {
+          return extentOf(other.first, other.second) == extent;
+        });
+      });
+      bool isThere = own != left.end();
+      if (isThere)
+        left.erase(own);
+      return isThere;
+    });
+    return found && left.empty();
   });
 }
 

@@ -157,6 +157,8 @@ public:
   void noteBelow(int var, int64_t bound) { bounds[var] = std::min(bounds[var], bound); }
   /// Whether both variables surely run over equally many places.
   bool sameExtent(int a, int b) const;
+  /// Whether a variable surely runs over as many places as all of the others together.
+  bool isProduct(int var, llvm::ArrayRef<int> factors) const;
   void unify(int a, int b);
   /// A dimension that the variable runs over.
   std::pair<mlir::Value, int64_t> home(int var) const { return homes[var].front(); }

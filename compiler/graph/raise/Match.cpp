@@ -39,10 +39,16 @@ void Matcher::cancelTotals() {
       }
 }
 
-/// Why a number below the sums is neither a weight nor left out.
+/// Why a number below the sums is neither a weight nor left out, or another function of them.
 bool Matcher::refuseLoose() {
   const LooseNumber &loose = product.loose;
   bool isAdded = isa<arith::AddFOp>(loose.op), isSmall = loose.number <= Normalizer::kSmall;
+  if (isa<arith::MinimumFOp, arith::MinNumFOp>(loose.op))
+    return near("expected the denominator to be the weighted sum, found a clamp of it from above, "
+                "which would change the result where it holds");
+  if (!isAdded && !isa<arith::MaximumFOp, arith::MaxNumFOp>(loose.op))
+    return near("expected the denominator to be the weighted sum, found " +
+                loose.op->getName().getStringRef() + " of it");
   if (isSmall)
     return near(isAdded ? "a small number is added to the denominator; --fast leaves it out"
                         : "a small number bounds the denominator, which may be smaller; --fast "
@@ -67,11 +73,8 @@ bool Matcher::takeTotals() {
     cancelTotals();
   if (product.totals.empty())
     return far("nothing is summed");
-  if (product.totals.size() != 2 || product.totals[0].power * product.totals[1].power != -1) {
-    if (product.totals.size() == 1 && product.loose && !product.totals[0].term->exponents.empty())
-      return refuseLoose();
+  if (product.totals.size() != 2 || product.totals[0].power * product.totals[1].power != -1)
     return far("not one sum divided by another");
-  }
   bool first = product.totals[0].power == 1;
   const Total &above = product.totals[first ? 0 : 1], &below = product.totals[first ? 1 : 0];
   if (!above.term->totals.empty() || !below.term->totals.empty())
@@ -145,7 +148,7 @@ bool Matcher::takeTerms(Product above, Product below) {
   if (findFilter(formulas, normalizer, {vars, keys, masks}, mixer, noFilter))
     return !product.added ? takeMasks()
                           : near("a number is added to the denominator of a convolution");
-  if (keys.size() > 1 && takePlaces())
+  if (takePlaces())
     return true;
   bool onlyConvolution = keys.size() > 1 || llvm::any_of(mixer.keys, [](const Power &each) {
                            return !each.where.empty();
@@ -195,9 +198,17 @@ bool Matcher::takeAdded() {
   return true;
 }
 
+/// Whether the reason may be that a denominator was not seen for what it is.
+bool Matcher::hidesDenominator() const {
+  return product.loose && !product.loose.isDropped &&
+         llvm::any_of(product.totals, [](const Total &total) {
+           return total.power == 1 && !total.term->exponents.empty();
+         });
+}
+
 bool Matcher::run() {
   if (!takeTotals() || !takeAdded())
-    return false;
+    return hidesDenominator() ? refuseLoose() : false;
   if (!product.masks.empty())
     return near("the result is masked");
   product.number *= std::exp(product.shift);
@@ -213,7 +224,7 @@ std::optional<MixerMatch> aft::raise::matchMixer(Formulas &formulas, Normalizer 
                                                  ArrayRef<int> vars, Product product, Miss &miss) {
   Matcher matcher(formulas, normalizer, vars, product, miss);
   if (!matcher.run()) {
-    if (product.added && miss.near)
+    if (product.added && product.added->number <= Normalizer::kSmall && miss.near)
       miss.reason += "; --fast leaves out a small number added to the denominator";
     return std::nullopt;
   }

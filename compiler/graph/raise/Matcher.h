@@ -37,6 +37,7 @@ private:
   void cancelTotals();
   bool areAlike(const Total &a, const Total &b) const;
   bool refuseLoose();
+  bool hidesDenominator() const;
   bool takeTotals();
   bool hidesOutside() const;
   bool holdsAlways(const Inequality &mask) const;

@@ -52,7 +52,8 @@ struct Added {
   llvm::SmallVector<Power, 2> beside;
 };
 
-/// A number that is added to a denominator, or bounds it, and is no weight.
+/// A number that is added to a denominator, or bounds it, and is no weight; or another function
+/// of a weighted sum.
 struct LooseNumber {
   mlir::Operation *op = nullptr; ///< what does so; null: there is none
   double number = 0;
@@ -151,7 +152,10 @@ private:
   bool multiplyChoice(Expr condition, bool holds, Expr kept, Product &product);
   void multiplySum(Expr e, int power, Product &product);
   bool turnAround(llvm::SmallVectorImpl<int> &vars, Product &all);
+  Expr withoutNumbers(Expr e, LooseNumber &added);
   bool multiplyAdded(Expr e, int power, Product &product);
+  bool multiplyBounded(Expr e, int power, Product &product);
+  void noteCovered(Expr e, int power, Product &product);
   bool multiplyPower(Expr e, int power, Product &product);
   Expr spelledOut(Expr e);
   Expr spelled(Expr e);

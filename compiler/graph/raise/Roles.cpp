@@ -55,7 +55,7 @@ bool Matcher::takeRoles() {
 }
 
 /// A mean over all places of a grid: the rows and columns of keys and queries are each one
-/// dimension of aft.simple.
+/// dimension of aft.simple. Those of keys may have been joined before.
 bool Matcher::takePlaces() {
   Vars known = 0;
   for (const SmallVector<Power, 2> &parts : {mixer.values, mixer.keys})
@@ -66,9 +66,11 @@ bool Matcher::takePlaces() {
     if (!(known >> var & 1))
       queries.push_back(var);
   bool alike =
-      queries.size() == keys.size() && llvm::all_of(llvm::zip(queries, keys), [&](auto pair) {
-        return formulas.sameExtent(std::get<0>(pair), std::get<1>(pair));
-      });
+      keys.size() == 1
+          ? queries.size() > 1 && formulas.isProduct(keys[0], queries)
+          : queries.size() == keys.size() && llvm::all_of(llvm::zip(queries, keys), [&](auto pair) {
+              return formulas.sameExtent(std::get<0>(pair), std::get<1>(pair));
+            });
   bool isSimple =
       masks.empty() && llvm::all_of(mixer.keys, [](const Power &key) { return key.where.empty(); });
   if (!alike || !isSimple)
