@@ -14,8 +14,8 @@ TARGETS = ["json", "manifest", "artifact", "safetensors", "npy", "cache", "progr
 # Tests whose programs are taken apart; the other seeds are made by fuzz-make-seeds and make_models.py.
 PROGRAMS = [os.path.join(SOURCE, "..", folder) for folder in ("dialect", "graph")]
 # LibTorch and MLIR are not instrumented: containers that cross over are no overflow. Who allocated
-# is asked of an input that was found, not of all: that takes longer than the reader. So does a pattern in what is
-# allocated.
+# is asked of an input that was found, not of all: that takes longer than the reader, as filling
+# what is allocated does.
 ENVIRONMENT = {"ASAN_OPTIONS": "detect_container_overflow=0:detect_leaks=0:malloc_context_size=1:"
                                "quarantine_size_mb=16:max_malloc_fill_size=0",
                "UBSAN_OPTIONS": "print_stacktrace=1"}
