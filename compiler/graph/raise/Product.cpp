@@ -22,7 +22,9 @@ static bool isNarrower(Expr inner, Expr outer) {
 Followed aft::raise::follow(Formulas &formulas, Expr e) {
   Followed result = {e, nullptr, e};
   Expr current = e;
+  bool isRounded = false; // a tensor is read as it was rounded, not as it was before
   while (Expr next = formulas.open(current)) {
+    isRounded |= is<arith::TruncFOp>(next);
     next = stripped(next);
     if (next->kind != Kind::Element) {
       result.definition = next;
@@ -32,6 +34,8 @@ Followed aft::raise::follow(Formulas &formulas, Expr e) {
       return result;
     }
     current = result.origin = next;
+    if (isRounded && isTidy(result.value))
+      continue;
     // A part of a tensor can be read, of one whose dimensions were joined not always.
     if (isTidy(current) || (isNarrower(current, result.value) && !isJoined(current)) ||
         (!isTidy(result.value) && (isJoined(result.value) || !isJoined(current))))

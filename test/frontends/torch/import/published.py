@@ -1,5 +1,5 @@
-"""Exports the models of public.py, strangers.py, tables.py and variants.py in every form that PyTorch has, runs
-the files through aft-run, compares with PyTorch, and looks at what each became.
+"""Exports the models of public.py, images.py, strangers.py, tables.py and variants.py in every form that PyTorch has,
+runs the files through aft-run, compares with PyTorch, and looks at what each became.
 
 usage: published.py AFT_RUN [FORM...]
 """
@@ -10,6 +10,7 @@ import warnings
 import torch
 from torch.export import Dim, export
 
+import images
 import public
 import strangers
 import tables
@@ -53,6 +54,7 @@ def scripted(model):
 
 
 B, T = Dim("B", min=1, max=64), Dim("T", min=2, max=31)
+H, W = Dim("H", min=2, max=16), Dim("W", min=2, max=16)
 GROUPS = {
     "free": (public.FREE, {0: B, 1: T}, [(2, 9, 16), (3, 31, 16), (1, 2, 16)], True),
     "fixed": (public.FIXED, {0: B}, [(2, public.LENGTH, 16), (1, public.LENGTH, 16)], False),
@@ -62,6 +64,8 @@ GROUPS = {
     "tables_fixed": (tables.FIXED, {0: B}, [(3, public.LENGTH, 16), (1, public.LENGTH, 16)], False),
     "variants": (variants.FREE, {0: B, 1: T}, [(2, 9, 16), (1, 31, 16)], False),
     "variants_fixed": (variants.FIXED, {0: B}, [(3, public.LENGTH, 16), (1, public.LENGTH, 16)], False),
+    "images": (images.KINDS, {0: B, 2: H, 3: W}, [(2, 16, 4, 6), (1, 16, 5, 3)], False),
+    "images_fixed": (images.KINDS, {0: B}, [(2, 16, 4, 6), (1, 16, 4, 6)], False),
     "image": ([public.Image], {0: B}, [(2, 16, 6, 6), (1, 16, 6, 6)], False),
 }
 

@@ -240,5 +240,18 @@ class HeadByHead(Layer):
         return q.sigmoid() * y.reshape(B, LENGTH, DIM)
 
 
-FREE = [LowRank, Buckets, LogSpace, LinearAttention, Gated, PaddingHidden]
+class RoundedKeys(Layer):
+    """Keys and values rounded to bf16 before all else is computed in f32."""
+
+    def __init__(self):
+        super().__init__()
+        self.bias = nn.Parameter(torch.randn(LONGEST, LONGEST) * 0.3)
+
+    def mix(self, q, k, v):
+        T = q.size(1)
+        w, k, v = self.bias[:T, :T].exp(), k.bfloat16().float().exp(), v.bfloat16().float()
+        return q.sigmoid() * (w @ (k * v)) / (w @ k)
+
+
+FREE = [LowRank, Buckets, LogSpace, LinearAttention, Gated, PaddingHidden, RoundedKeys]
 FIXED = [Shifted, LongFilter, Retained, Zeros, Repeated, Places, HeadByHead]
