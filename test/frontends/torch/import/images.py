@@ -49,7 +49,10 @@ class FlattenedHeads(Image):
 
 
 class FlattenedLetters(Image):
-    """The context by one einsum, the gate by another."""
+    """The context by one einsum, the gate by another. Decomposed, the first is a product whose batches are images
+    and channels as one dimension, which runs as written."""
+
+    raised_decomposed = ""
 
     def mix(self, q, k, v):
         context = torch.einsum("bcn,bcn->bc", k.flatten(2).softmax(-1), v.flatten(2))
