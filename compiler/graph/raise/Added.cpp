@@ -109,7 +109,7 @@ void Normalizer::noteCovered(Expr e, int power, Product &product) {
     Product own;
     multiply(operand, power, own);
     if (own.hasWeights())
-      product.loose = {e->op, number(e->operands.back()).value_or(0)};
+      product.loose = {e->op};
   }
 }
 

@@ -382,40 +382,33 @@ bool Formulas::sameExtent(int a, int b) const {
   });
 }
 
-/// The extents that a size is the product of; nothing where it is none that is known.
-static SmallVector<ExtentId> factorsOf(Value size) {
+/// The extents that one is the product of; none where that is not known.
+static SmallVector<ExtentId> factorsOf(ExtentId extent) {
+  Operation *op =
+      extent.isNumber() ? nullptr : Value::getFromOpaquePointer(extent.source).getDefiningOp();
+  if (auto collapse = dyn_cast_or_null<tensor::CollapseShapeOp>(op))
+    return llvm::map_to_vector(collapse.getReassociationIndices()[extent.number],
+                               [&](int64_t source) { return extentOf(collapse.getSrc(), source); });
+  auto apply = dyn_cast_or_null<affine::AffineApplyOp>(op);
+  if (!apply)
+    return {};
   SmallVector<ExtentId> factors;
-  if (auto apply = size.getDefiningOp<affine::AffineApplyOp>()) {
-    SmallVector<AffineExpr> rest = {apply.getAffineMap().getResult(0)};
-    while (!rest.empty()) {
-      AffineExpr e = rest.pop_back_val();
-      if (auto product = dyn_cast<AffineBinaryOpExpr>(e);
-          product && e.getKind() == AffineExprKind::Mul) {
-        rest.append({product.getRHS(), product.getLHS()});
-      } else if (auto number = dyn_cast<AffineConstantExpr>(e)) {
-        factors.push_back({nullptr, number.getValue()});
-      } else if (auto symbol = dyn_cast<AffineSymbolExpr>(e)) {
-        unsigned place = apply.getAffineMap().getNumDims() + symbol.getPosition();
-        factors.push_back(extentIdOf(apply.getMapOperands()[place]));
-      } else {
-        return {};
-      }
+  SmallVector<AffineExpr> rest = {apply.getAffineMap().getResult(0)};
+  while (!rest.empty()) {
+    AffineExpr e = rest.pop_back_val();
+    if (auto product = dyn_cast<AffineBinaryOpExpr>(e);
+        product && e.getKind() == AffineExprKind::Mul) {
+      rest.append({product.getRHS(), product.getLHS()});
+    } else if (auto number = dyn_cast<AffineConstantExpr>(e)) {
+      factors.push_back({nullptr, number.getValue()});
+    } else if (auto symbol = dyn_cast<AffineSymbolExpr>(e)) {
+      unsigned place = apply.getAffineMap().getNumDims() + symbol.getPosition();
+      factors.push_back(extentIdOf(apply.getMapOperands()[place]));
+    } else {
+      return {};
     }
   }
   return factors;
-}
-
-/// The same of a dimension.
-static SmallVector<ExtentId> factorsOf(Value tensor, int64_t dim) {
-  Operation *op = tensor.getDefiningOp();
-  if (auto structured = dyn_cast_or_null<linalg::LinalgOp>(op))
-    return factorsOf(structured.getDpsInits()[cast<OpResult>(tensor).getResultNumber()], dim);
-  if (auto collapse = dyn_cast_or_null<tensor::CollapseShapeOp>(op))
-    return llvm::map_to_vector(collapse.getReassociationIndices()[dim],
-                               [&](int64_t source) { return extentOf(collapse.getSrc(), source); });
-  auto empty = dyn_cast_or_null<tensor::EmptyOp>(op);
-  return empty && empty.getType().isDynamicDim(dim) ? factorsOf(empty.getDynamicSize(dim))
-                                                    : SmallVector<ExtentId>();
 }
 
 bool Formulas::isProduct(int var, ArrayRef<int> factors) const {
@@ -427,20 +420,19 @@ bool Formulas::isProduct(int var, ArrayRef<int> factors) const {
   if (count >= 0)
     return count == extents[var];
   return llvm::any_of(homes[var], [&](auto home) {
-    SmallVector<ExtentId> left = factorsOf(home.first, home.second);
+    SmallVector<ExtentId> left = factorsOf(extentOf(home.first, home.second));
     llvm::erase_if(left, [](ExtentId extent) { return extent == ExtentId{nullptr, 1}; });
-    bool found = llvm::all_of(factors, [&](int factor) {
+    for (int factor : factors) {
       auto *own = llvm::find_if(left, [&](ExtentId extent) {
         return llvm::any_of(homes[factor], [&](auto other) {
           return extentOf(other.first, other.second) == extent;
         });
       });
-      bool isThere = own != left.end();
-      if (isThere)
-        left.erase(own);
-      return isThere;
-    });
-    return found && left.empty();
+      if (own == left.end())
+        return false;
+      left.erase(own);
+    }
+    return left.empty();
   });
 }
 
