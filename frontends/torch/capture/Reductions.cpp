@@ -1,5 +1,6 @@
 //===- Reductions.cpp - Rules of reductions and scans ---------------------===//
 
+#include "frontends/torch/capture/Indexing.h"
 #include "frontends/torch/capture/Rules.h"
 
 #include <limits>
@@ -25,7 +26,7 @@ static Value placeOf(Operation &op, Value x, Value top, int dim, bool keep) {
   if (op.isFloat(x.dtype()))
     hit = f.logicalOr(hit, f.logicalNot(f.compare(Compare::eq, x, x)));
   std::vector<Extent> shape(x.rank(), 1);
-  shape[dim < 0 ? dim + x.rank() : dim] = f.extent(x, dim);
+  shape[fromFront(dim, x.rank())] = f.extent(x, dim);
   Value places = f.reshape(f.arange(f.extent(x, dim), DType::i64), shape);
   Value last = f.sub(op.extentValue(f.extent(x, dim), DType::i64), 1);
   return f.min(f.where(hit, places, last), {dim}, keep);
@@ -50,7 +51,7 @@ static Rule extremum(Reduction over, Value (Function::*ofTwo)(Operand, Operand))
 static Rule extremumPlace(Reduction over) {
   return [over](Operation &op) -> Results {
     Value x = op.value("self");
-    int dim = op.has("dim") ? static_cast<int>(op.integer("dim")) : 0;
+    int dim = dimOf(op, "dim");
     if (!op.has("dim"))
       x = op.f.flatten(x);
     return placeOf(op, x, (op.f.*over)(x, {dim}, true), dim, op.has("dim") && op.flag("keepdim"));
@@ -62,11 +63,11 @@ static Results topK(Operation &op) {
   Function &f = op.f;
   Value x = op.as("self");
   int64_t count = op.integer("k");
-  int dim = static_cast<int>(op.integer("dim", -1));
+  int dim = dimOf(op, "dim", -1);
   if (!op.flag("largest", true) || count > 16 || !op.isFloat(x.dtype()))
     op.fail("supported are up to 16 of the largest floats");
   std::vector<Extent> shape(x.rank(), 1);
-  shape[dim < 0 ? dim + x.rank() : dim] = f.extent(x, dim);
+  shape[fromFront(dim, x.rank())] = f.extent(x, dim);
   Value places = f.reshape(f.arange(f.extent(x, dim), DType::i64), shape), rest = x;
   std::vector<Value> numbers, indices;
   for (int64_t i = 0; i < count; ++i) {
@@ -138,7 +139,7 @@ static Results logSumExp(Operation &op) {
 static Results logCumSumExp(Operation &op) {
   Function &f = op.f;
   Value x = op.as("self");
-  int dim = static_cast<int>(op.integer("dim"));
+  int dim = dimOf(op, "dim");
   Value last = f.transpose(x, dim, -1);
   Extent length = f.extent(last, -1);
   Value terms = f.where(f.causalMask(length, length), f.unsqueeze(last, -2), -kInfinity);
@@ -195,8 +196,7 @@ static Results cumulativeProduct(Operation &op) {
   Value x = op.as("self");
   if (x.rank() == 0)
     return x;
-  int dim = static_cast<int>(op.integer("dim"));
-  dim = dim < 0 ? dim + x.rank() : dim;
+  int dim = fromFront(dimOf(op, "dim"), x.rank());
   if (x.dim(dim) != kDynamic)
     return op.f.cast(productsByDoubling(op, widened(op, x), dim, x.dim(dim)), x.dtype());
   if (!op.isFloat(x.dtype()))
@@ -211,8 +211,7 @@ static Results wholeProduct(Operation &op) {
   if (x.rank() == 0)
     return x;
   bool all = !op.has("dim"), keep = !all && op.flag("keepdim");
-  int dim = all ? 0 : static_cast<int>(op.integer("dim"));
-  dim = dim < 0 ? dim + x.rank() : dim;
+  int dim = fromFront(dimOf(op, "dim"), x.rank());
   x = all ? op.f.flatten(x) : x;
   if (x.dim(dim) == kDynamic || !op.isFloat(x.dtype()))
     return op.f.prod(x, {dim}, keep);
@@ -227,7 +226,7 @@ static Rule cumulativeExtremum(Reduction over) {
     Value x = op.value("self");
     if (x.rank() == 0)
       return std::vector{x, f.splat(0, DType::i64, {})};
-    int dim = static_cast<int>(op.integer("dim"));
+    int dim = dimOf(op, "dim");
     Value last = f.transpose(x.dtype() == DType::i1 ? f.cast(x, DType::i32) : x, dim, -1);
     Extent length = f.extent(last, -1);
     Value seen = f.causalMask(length, length), each = f.unsqueeze(last, -2);
@@ -257,8 +256,6 @@ static Results norm(Operation &op) {
   Value sum = op.f.sum(op.f.pow(op.f.abs(x), power), dims, keep);
   return op.f.pow(sum, 1 / power);
 }
-
-static int onlyDim(Operation &op) { return static_cast<int>(op.integer("dim")); }
 
 /// Whether any (all) numbers are not 0.
 template <bool any> static Results truth(Operation &op) {
@@ -299,13 +296,13 @@ void aft::capture::addReductionRules(Rules &rules) {
   rules["aten::any"] = truth<true>;
   rules["aten::all"] = truth<false>;
   rules["aten::softmax"] = rules["aten::_softmax"] = [](Operation &op) -> Results {
-    return op.f.softmax(op.as("self"), onlyDim(op));
+    return op.f.softmax(op.as("self"), dimOf(op, "dim"));
   };
   rules["aten::log_softmax"] = rules["aten::_log_softmax"] = [](Operation &op) -> Results {
-    return op.f.logSoftmax(op.as("self"), onlyDim(op));
+    return op.f.logSoftmax(op.as("self"), dimOf(op, "dim"));
   };
   rules["aten::cumsum"] = [](Operation &op) -> Results {
-    return op.f.cumsum(op.as("self"), onlyDim(op));
+    return op.f.cumsum(op.as("self"), dimOf(op, "dim"));
   };
   rules["aten::prod"] = wholeProduct;
   rules["aten::cumprod"] = cumulativeProduct;
