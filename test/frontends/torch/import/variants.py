@@ -5,7 +5,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from public import DIM, LENGTH, LONGEST, Layer
+from public import DIM, LENGTH, LONGEST, Layer, WithBias
 
 HEADS = 4
 
@@ -50,14 +50,10 @@ class Buckets(Layer):
         return q.sigmoid() * ((w @ (k * v)) / (w @ k)).transpose(1, 2).flatten(2)
 
 
-class LogSpace(Layer):
+class LogSpace(WithBias):
     """Positive values, all in logarithms: exp(logsumexp(w + k + log v) - logsumexp(w + k))."""
 
     raised = ""
-
-    def __init__(self):
-        super().__init__()
-        self.bias = nn.Parameter(torch.randn(LONGEST, LONGEST) * 0.3)
 
     def mix(self, q, k, v):
         T = q.size(1)
@@ -240,12 +236,8 @@ class HeadByHead(Layer):
         return q.sigmoid() * y.reshape(B, LENGTH, DIM)
 
 
-class RoundedKeys(Layer):
+class RoundedKeys(WithBias):
     """Keys and values rounded to bf16 before all else is computed in f32."""
-
-    def __init__(self):
-        super().__init__()
-        self.bias = nn.Parameter(torch.randn(LONGEST, LONGEST) * 0.3)
 
     def mix(self, q, k, v):
         T = q.size(1)

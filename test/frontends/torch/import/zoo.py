@@ -323,7 +323,8 @@ class Running(nn.Module):
     def forward(self, x):
         windows = x.as_strided((x.shape[0], x.shape[1] - 1, 2, x.shape[2]),
                                (x.shape[1] * x.shape[2], x.shape[2], x.shape[2], 1))
-        return [torch.cumprod(x, 1), torch.cumprod(x, 2), x.prod(1), x[:, :0].sum(1) + x.prod(-1, True).sum(1), *torch.cummax(x, 1), *torch.cummin(x, -1), windows,
+        return [torch.cumprod(x, 1), torch.cumprod(x, 2), x.prod(1), x[:, :0].sum(1) + x.prod(-1, True).sum(1),
+                *torch.cummax(x, 1), *torch.cummin(x, -1), windows,
                 torch.repeat_interleave(x, 2, 1).cummax(1).values]
 
 
