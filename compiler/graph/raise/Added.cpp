@@ -108,7 +108,7 @@ void Normalizer::noteCovered(Expr e, int power, Product &product) {
   for (Expr operand : ArrayRef<Expr>(e->operands).drop_front(is<arith::SelectOp>(e) ? 1 : 0)) {
     Product own;
     multiply(operand, power, own);
-    if (own.hasWeights())
+    if (own.hasWeights() || own.loose)
       product.loose = {e->op};
   }
 }

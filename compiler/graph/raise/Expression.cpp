@@ -382,33 +382,68 @@ bool Formulas::sameExtent(int a, int b) const {
   });
 }
 
-/// The extents that one is the product of; none where that is not known.
-static SmallVector<ExtentId> factorsOf(ExtentId extent) {
+/// The extents that one is the product of; itself where it is none.
+static void appendFactors(ExtentId extent, SmallVectorImpl<ExtentId> &factors) {
   Operation *op =
       extent.isNumber() ? nullptr : Value::getFromOpaquePointer(extent.source).getDefiningOp();
-  if (auto collapse = dyn_cast_or_null<tensor::CollapseShapeOp>(op))
-    return llvm::map_to_vector(collapse.getReassociationIndices()[extent.number],
-                               [&](int64_t source) { return extentOf(collapse.getSrc(), source); });
+  if (auto collapse = dyn_cast_or_null<tensor::CollapseShapeOp>(op)) {
+    for (int64_t source : collapse.getReassociationIndices()[extent.number])
+      appendFactors(extentOf(collapse.getSrc(), source), factors);
+    return;
+  }
+  if (auto product = dyn_cast_or_null<arith::MulIOp>(op)) {
+    appendFactors(extentIdOf(product.getLhs()), factors);
+    return appendFactors(extentIdOf(product.getRhs()), factors);
+  }
   auto apply = dyn_cast_or_null<affine::AffineApplyOp>(op);
-  if (!apply)
-    return {};
-  SmallVector<ExtentId> factors;
-  SmallVector<AffineExpr> rest = {apply.getAffineMap().getResult(0)};
+  SmallVector<OpFoldResult> own;
+  SmallVector<AffineExpr> rest;
+  if (apply)
+    rest.push_back(apply.getAffineMap().getResult(0));
   while (!rest.empty()) {
     AffineExpr e = rest.pop_back_val();
     if (auto product = dyn_cast<AffineBinaryOpExpr>(e);
         product && e.getKind() == AffineExprKind::Mul) {
       rest.append({product.getRHS(), product.getLHS()});
     } else if (auto number = dyn_cast<AffineConstantExpr>(e)) {
-      factors.push_back({nullptr, number.getValue()});
+      own.push_back(Builder(e.getContext()).getIndexAttr(number.getValue()));
     } else if (auto symbol = dyn_cast<AffineSymbolExpr>(e)) {
       unsigned place = apply.getAffineMap().getNumDims() + symbol.getPosition();
-      factors.push_back(extentIdOf(apply.getMapOperands()[place]));
+      own.push_back(apply.getMapOperands()[place]);
     } else {
-      return {};
+      own.clear();
+      break;
     }
   }
+  if (own.empty())
+    factors.push_back(extent);
+  for (OpFoldResult factor : own)
+    appendFactors(extentIdOf(factor), factors);
+}
+
+/// The factors of the extent of a dimension that are not 1.
+static SmallVector<ExtentId> factorsOf(std::pair<Value, int64_t> home) {
+  SmallVector<ExtentId> factors;
+  appendFactors(extentOf(home.first, home.second), factors);
+  llvm::erase_if(factors, [](ExtentId extent) { return extent == ExtentId{nullptr, 1}; });
   return factors;
+}
+
+/// Takes the factors of a variable's extent from those that are left of a product; whether they
+/// are there.
+static bool takeFactors(ArrayRef<std::pair<Value, int64_t>> homes,
+                        SmallVectorImpl<ExtentId> &left) {
+  return llvm::any_of(homes, [&](auto home) {
+    SmallVector<ExtentId> rest(left.begin(), left.end());
+    for (ExtentId factor : factorsOf(home)) {
+      auto *own = llvm::find(rest, factor);
+      if (own == rest.end())
+        return false;
+      rest.erase(own);
+    }
+    left.assign(rest.begin(), rest.end());
+    return true;
+  });
 }
 
 bool Formulas::isProduct(int var, ArrayRef<int> factors) const {
@@ -420,19 +455,9 @@ bool Formulas::isProduct(int var, ArrayRef<int> factors) const {
   if (count >= 0)
     return count == extents[var];
   return llvm::any_of(homes[var], [&](auto home) {
-    SmallVector<ExtentId> left = factorsOf(extentOf(home.first, home.second));
-    llvm::erase_if(left, [](ExtentId extent) { return extent == ExtentId{nullptr, 1}; });
-    for (int factor : factors) {
-      auto *own = llvm::find_if(left, [&](ExtentId extent) {
-        return llvm::any_of(homes[factor], [&](auto other) {
-          return extentOf(other.first, other.second) == extent;
-        });
-      });
-      if (own == left.end())
-        return false;
-      left.erase(own);
-    }
-    return left.empty();
+    SmallVector<ExtentId> left = factorsOf(home);
+    return llvm::all_of(factors, [&](int factor) { return takeFactors(homes[factor], left); }) &&
+           left.empty();
   });
 }
 

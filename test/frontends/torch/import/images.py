@@ -1,5 +1,5 @@
-"""The simple form on images x [B, 16, H, W] whose places are laid end to end before they are summed over, with one
-context for all rows and columns. As in public.py.
+"""The simple form on images x [B, 16, H, W], and x [B, H, W, 16], whose places are laid end to end before they are
+summed over, with one context for all rows and columns. As in public.py.
 """
 import torch
 import torch.nn as nn
@@ -59,4 +59,20 @@ class FlattenedLetters(Image):
         return torch.einsum("bchw,bc->bchw", q.sigmoid(), context)
 
 
+class ChannelsLast(nn.Module):
+    """[B, H, W, C] between linear layers."""
+
+    raised = "simple"
+
+    def __init__(self):
+        super().__init__()
+        self.q, self.k, self.v, self.out = (nn.Linear(DIM, DIM) for _ in range(4))
+
+    def forward(self, x):
+        q, k, v = self.q(x), self.k(x).flatten(1, 2), self.v(x).flatten(1, 2)
+        context = (k.softmax(1) * v).sum(1)
+        return self.out(q.sigmoid() * context[:, None, None])
+
+
 KINDS = [Flattened, FlattenedSums, FlattenedHeads, FlattenedLetters]
+LAST = [ChannelsLast]
