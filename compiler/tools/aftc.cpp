@@ -237,6 +237,8 @@ static aft::Status readModel(std::string &text) {
     }
     aft::Status status = aft::importModel(model, request, imported);
     text = imported.text;
+    for (const std::string &remark : imported.remarks)
+      llvm::errs() << "aftc: remark: " << model << ": " << remark << "\n";
     return status;
   }
   return aft::readFile(model, aft::kLongestProgram, text);

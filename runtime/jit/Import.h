@@ -22,6 +22,8 @@ struct ImportedModel {
   std::string text, entry;
   size_t inputs = 0;
   std::vector<ImportedTensor> tensors;
+  /// Dimensions that the file leaves free and the program does not, and why, to be shown.
+  std::vector<std::string> remarks;
 };
 
 struct ImportRequest {
@@ -47,7 +49,7 @@ AFT_INTERNAL Status parseTensorType(const std::string &text, TensorType &type);
 /// What libaft_import.so offers under the names kImportSymbol and kOperatorsSymbol.
 using ImportFunction = void (*)(const std::string &path, const ImportRequest &request,
                                 ImportedModel &model, Status &status);
-inline constexpr const char *kImportSymbol = "aft_import_model_1";
+inline constexpr const char *kImportSymbol = "aft_import_model_2";
 using OperatorsFunction = void (*)(std::vector<std::string> &names);
 inline constexpr const char *kOperatorsSymbol = "aft_import_operators_1";
 

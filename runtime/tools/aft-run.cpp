@@ -250,6 +250,8 @@ static ImportedModel import(const Options &options) {
   ImportedModel model;
   if (Status status = importModel(options.file, requestOf(options), model); !status.ok())
     fail(status.message);
+  for (const std::string &remark : model.remarks)
+    std::fprintf(stderr, "aft-run: remark: %s: %s\n", options.file.c_str(), remark.c_str());
   return model;
 }
 

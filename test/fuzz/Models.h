@@ -17,7 +17,7 @@
 #include <map>
 
 /// What libaft_import.so offers (kImportSymbol), linked in here.
-extern "C" void aft_import_model_1(const std::string &path, const aft::ImportRequest &request,
+extern "C" void aft_import_model_2(const std::string &path, const aft::ImportRequest &request,
                                    aft::ImportedModel &model, aft::Status &status);
 
 namespace aft::fuzz {
@@ -66,7 +66,7 @@ public:
     std::string path = file.put(fileOf(input));
     ImportedModel model;
     Status status;
-    aft_import_model_1(path, request, model, status);
+    aft_import_model_2(path, request, model, status);
     promise(status.ok() || status.message.rfind(path, 0) == 0, status.message.c_str());
     promise(!status.ok() || !model.text.empty(), "a model is a program");
   }

@@ -16,6 +16,8 @@ using namespace aft::capture;
 
 /// Larger divisors in a formula are taken for a coincidence.
 static constexpr int64_t kLargestDivisor = 4096;
+/// More terms than this are not multiplied further.
+static constexpr size_t kMostTerms = 16;
 /// How far two computations of one float may be apart.
 static constexpr double kRounding = 0x1p-46;
 
@@ -31,8 +33,12 @@ static Checked evaluate(const SizeFormula &formula, const std::vector<int64_t> &
   Checked total = formula.constant;
   for (size_t i = 0; i < sizes.size(); ++i)
     total = total + Checked(formula.linear[i]) * sizes[i];
-  for (const SizeFormula::Product &product : formula.products)
-    total = total + Checked(product.factor) * sizes[product.first] * sizes[product.second];
+  for (const SizeFormula::Product &product : formula.products) {
+    Checked term = product.factor;
+    for (int extent : product.extents)
+      term = term * sizes[extent];
+    total = total + term;
+  }
   return total;
 }
 
@@ -90,11 +96,98 @@ static std::optional<SizeFormula> withProduct(SizeFormula formula, size_t i, siz
       (Checked(formula.constant) + Checked(*factor) * base[i] * base[j]).value();
   if (!first || !second || !constant)
     return std::nullopt;
-  formula.products.push_back({static_cast<int>(i), static_cast<int>(j), *factor});
+  formula.products.push_back({{static_cast<int>(i), static_cast<int>(j)}, *factor});
   formula.linear[i] = *first;
   formula.linear[j] = *second;
   formula.constant = *constant;
   return formula;
+}
+
+/// The product of one linear factor per extent: what each does alone, all together.
+static std::optional<SizeFormula> fitFactors(const std::vector<int64_t> &values,
+                                             const std::vector<int64_t> &base,
+                                             const std::vector<int64_t> &steps) {
+  SizeFormula formula;
+  formula.linear.assign(base.size(), 0);
+  std::vector<SizeFormula::Product> terms = {{{}, values[0]}};
+  for (size_t i = 0; i < base.size(); ++i) {
+    // values[0] * (1 + (extent - base) * rise / (step * values[0]))
+    std::optional<int64_t> rise = (Checked(values[1 + i]) - values[0]).value();
+    std::optional<int64_t> whole = (Checked(steps[i]) * values[0]).value();
+    if (!rise || !whole || *whole == 0 || isLowest(*rise) || isLowest(*whole))
+      return std::nullopt;
+    if (*rise == 0)
+      continue;
+    int64_t common = std::gcd(*rise, *whole) * (*whole < 0 ? -1 : 1);
+    int64_t factor = *rise / common, divisor = *whole / common;
+    std::optional<int64_t> constant = (divisor - Checked(factor) * base[i]).value();
+    std::optional<int64_t> divisors = (Checked(formula.divisor) * divisor).value();
+    if (!constant || !divisors || terms.size() > kMostTerms)
+      return std::nullopt;
+    formula.divisor = *divisors;
+    std::vector<SizeFormula::Product> longer;
+    for (const SizeFormula::Product &term : terms)
+      for (bool with : {false, true}) {
+        std::optional<int64_t> own = (Checked(term.factor) * (with ? factor : *constant)).value();
+        if (!own || isLowest(*own))
+          return std::nullopt;
+        if (*own == 0)
+          continue;
+        longer.push_back({term.extents, *own});
+        if (with)
+          longer.back().extents.push_back(static_cast<int>(i));
+      }
+    terms = longer;
+  }
+  int64_t common = formula.divisor;
+  for (const SizeFormula::Product &term : terms)
+    common = std::gcd(common, term.factor);
+  formula.divisor /= common;
+  if (formula.divisor > kLargestDivisor)
+    return std::nullopt;
+  for (SizeFormula::Product &term : terms) {
+    term.factor /= common;
+    if (term.extents.empty())
+      formula.constant = term.factor;
+    else if (term.extents.size() == 1)
+      formula.linear[term.extents[0]] = term.factor;
+    else
+      formula.products.push_back(term);
+  }
+  return formula;
+}
+
+/// A number times powers of extents, one of them a square.
+static std::optional<SizeFormula> fitPowers(const std::vector<int64_t> &values,
+                                            const std::vector<int64_t> &base,
+                                            const std::vector<int64_t> &steps) {
+  SizeFormula::Product product{{}, values[0]};
+  Checked divisor = 1;
+  bool isSquare = false;
+  for (size_t i = 0; i < base.size(); ++i) {
+    Checked before = values[0], after = values[1 + i];
+    int power = 0;
+    for (; power < 3 && before.value() != after.value(); ++power) {
+      before = before * (Checked(base[i]) + steps[i]);
+      after = after * base[i];
+    }
+    if (power == 3 || !before.value())
+      return std::nullopt;
+    isSquare |= power == 2;
+    for (; power > 0; --power) {
+      product.extents.push_back(static_cast<int>(i));
+      divisor = divisor * base[i];
+    }
+  }
+  if (!isSquare || divisor.value().value_or(0) <= 0 || isLowest(values[0]))
+    return std::nullopt;
+  int64_t common = std::gcd(values[0], *divisor.value());
+  SizeFormula formula;
+  formula.linear.assign(base.size(), 0);
+  formula.divisor = *divisor.value() / common;
+  product.factor /= common;
+  formula.products.push_back(product);
+  return formula.divisor <= kLargestDivisor ? std::optional(formula) : std::nullopt;
 }
 
 /// A formula for the numbers that the runs show, in their order.
@@ -136,6 +229,9 @@ std::optional<SizeFormula> Capture::fit(const std::vector<int64_t> &values) cons
       if (product && holds(*product))
         return product;
     }
+  for (auto other : {fitFactors, fitPowers})
+    if (std::optional<SizeFormula> found = other(values, base, steps); found && holds(*found))
+      return found;
   return std::nullopt;
 }
 

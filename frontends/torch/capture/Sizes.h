@@ -6,6 +6,7 @@
 #define AFT_TORCH_CAPTURE_SIZES_H
 
 #include "frontends/torch/capture/Trace.h"
+#include "runtime/core/InternalApi.h"
 
 #include <limits>
 #include <map>
@@ -22,12 +23,12 @@ struct DynamicExtent {
   std::vector<std::pair<int, int>> axes; ///< (input, dimension)
 };
 
-/// (constant + sum of factor * extent + sum of factor * extent * extent) / divisor
+/// (constant + sum of factor * extent + sum of factor * product of extents) / divisor
 struct SizeFormula {
   int64_t constant = 0, divisor = 1;
   std::vector<int64_t> linear; ///< per dynamic extent
   struct Product {
-    int first, second;
+    std::vector<int> extents; ///< two or more, or one twice
     int64_t factor;
   };
   std::vector<Product> products;
@@ -76,7 +77,7 @@ public:
   /// A floating-point argument.
   RealFormula numberOf(size_t call, size_t arg) const;
   /// Why a dimension of an input is fixed; "" where that is not known.
-  std::string whyFixed(int input, int dimension) const;
+  AFT_INTERNAL std::string whyFixed(int input, int dimension) const;
   /// Whether a value is one and the same constant at all sizes.
   bool isFixed(int value) const;
   /// A dimension of a traced value.

@@ -168,8 +168,12 @@ Extent Translation::extent(const SizeFormula &formula) {
   for (size_t i = 0; i < formula.linear.size(); ++i)
     if (formula.linear[i] != 0)
       total = total + sizeOf(static_cast<int>(i)) * formula.linear[i];
-  for (const SizeFormula::Product &product : formula.products)
-    total = total + sizeOf(product.first) * sizeOf(product.second) * product.factor;
+  for (const SizeFormula::Product &product : formula.products) {
+    Extent term = product.factor;
+    for (int factor : product.extents)
+      term = term * sizeOf(factor);
+    total = total + term;
+  }
   return formula.divisor == 1 ? total : total / formula.divisor;
 }
 

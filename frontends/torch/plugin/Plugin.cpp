@@ -19,6 +19,18 @@ static ImportedTensor importedTensor(const capture::TracedState &state) {
   return {state.name, capture::buffersOf({*tensor}).front(), tensor};
 }
 
+/// What a file leaves free and the program fixes.
+static std::vector<std::string> remarksOf(const import::Imported &imported) {
+  std::vector<std::string> remarks;
+  for (const capture::DynamicExtent &extent : imported.model.extents)
+    for (auto [input, dim] : extent.axes)
+      if (std::string why = imported.capture->whyFixed(input, dim); !why.empty())
+        remarks.push_back("input " + std::to_string(input) + ": dimension " + std::to_string(dim) +
+                          " may change in the file, but is fixed at " +
+                          std::to_string(extent.size) + ": " + why);
+  return remarks;
+}
+
 static ImportedModel importedModel(const std::string &path, const ImportRequest &request) {
   import::Imported imported(path, request.inputs);
   Graph graph;
@@ -29,6 +41,7 @@ static ImportedModel importedModel(const std::string &path, const ImportRequest 
   ImportedModel model;
   model.text = graph.text();
   model.entry = kEntry;
+  model.remarks = remarksOf(imported);
   model.inputs = imported.model.examples.size();
   for (const capture::TracedState &state : translation.states())
     model.tensors.push_back(importedTensor(state));
@@ -36,7 +49,7 @@ static ImportedModel importedModel(const std::string &path, const ImportRequest 
 }
 
 extern "C" __attribute__((visibility("default"))) void
-aft_import_model_1(const std::string &path, const ImportRequest &request, ImportedModel &model,
+aft_import_model_2(const std::string &path, const ImportRequest &request, ImportedModel &model,
                    Status &status) {
   try {
     model = importedModel(path, request);

@@ -55,6 +55,33 @@ TEST(Sizes, ProductsAreOfTheRightExtents) {
              {{at::randn({1, 3}), at::randn({7})}, {at::randn({6, 11}), at::randn({2})}});
 }
 
+/// Rows, columns and images as one dimension, and what is left of them by a window.
+TEST(Sizes, ProductsOfThreeExtentsAreFollowed) {
+  at::manual_seed(3);
+  auto body = [](const Tensors &in) {
+    Tensor x = in[0].unsqueeze(2) * in[1].unsqueeze(1); // [2, 4, 6]
+    Tensor inner = x.slice(1, 1, x.size(1) - 1).slice(2, 0, x.size(2) - 1);
+    return Tensors{x.flatten().exp().reshape(x.sizes()), inner.flatten().exp(),
+                   at::arange(inner.numel()) + x.numel()};
+  };
+  auto inputs = [](int64_t b, int64_t h, int64_t w) {
+    return Tensors{at::randn({b, h}), at::randn({b, w})};
+  };
+  expectSame(body, inputs(2, 4, 6), {inputs(1, 5, 3), inputs(3, 9, 8), inputs(4, 3, 12)});
+}
+
+/// Both sides of a matrix are one extent.
+TEST(Sizes, SquaresAreFollowed) {
+  at::manual_seed(3);
+  auto body = [](const Tensors &in) {
+    Tensor square = at::matmul(in[0], in[0]);
+    Tensor all = (square.unsqueeze(-1) * in[1]).flatten();
+    return Tensors{square.flatten().exp(), all.exp() + square.numel()};
+  };
+  auto inputs = [](int64_t n, int64_t b) { return Tensors{at::randn({n, n}), at::randn({b})}; };
+  expectSame(body, inputs(6, 4), {inputs(5, 1), inputs(9, 7), inputs(3, 3)});
+}
+
 /// No rule computes with it: then the size is fixed, and the refusal says why.
 TEST(Sizes, WhatCannotFollowIsNamed) {
   torch::nn::Module none;
@@ -77,7 +104,7 @@ TEST(Sizes, FormulasThatOverflowAreNothing) {
   EXPECT_EQ(formula.at({31, 1}), (int64_t(31) << 57) - 1);
   EXPECT_EQ(formula.at({-32, 1}), std::nullopt);
   EXPECT_EQ(formula.at({32, 1}), std::nullopt);
-  formula.products = {{0, 1, int64_t(1) << 32}};
+  formula.products = {{{0, 1}, int64_t(1) << 32}};
   EXPECT_EQ(formula.at({1, int64_t(1) << 32}), std::nullopt);
 }
 

@@ -66,8 +66,7 @@ GROUPS = {
     "variants_fixed": (variants.FIXED, {0: B}, [(3, public.LENGTH, 16), (1, public.LENGTH, 16)], False),
     "images": (images.KINDS, {0: B, 2: H, 3: W}, [(2, 16, 4, 6), (1, 16, 5, 3)], False),
     "images_fixed": (images.KINDS, {0: B}, [(2, 16, 4, 6), (1, 16, 4, 6)], False),
-    # At one size: decomposed, a linear layer on three dynamic dimensions is imported at the sizes of the export.
-    "images_last": (images.LAST, {0: B, 1: H, 2: W}, [(2, 4, 6, 16)], False),
+    "images_last": (images.LAST, {0: B, 1: H, 2: W}, [(2, 4, 6, 16), (1, 5, 3, 16)], False),
     "image": ([public.Image], {0: B}, [(2, 16, 6, 6), (1, 16, 6, 6)], False),
 }
 
