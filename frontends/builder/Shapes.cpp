@@ -61,11 +61,14 @@ Value Function::transpose(Value x, int dim0, int dim1) {
 // Parts
 //===----------------------------------------------------------------------===//
 
-/// A position on a dimension; negative ones count from the end.
+/// A position on a dimension; negative ones count from the end, and so do those that are never
+/// positive: the last T are those from -T.
 static std::optional<Polynomial> position(Impl &impl, const char *operation, Extent place,
                                           const Polynomial &extent) {
   std::optional<Polynomial> found = impl.fromExtent(operation, place);
-  if (found && found->constant() && *found->constant() < 0)
+  if (found && !found->terms().empty() &&
+      std::all_of(found->terms().begin(), found->terms().end(),
+                  [](const auto &term) { return term.second < 0; }))
     return extent + *found;
   return found;
 }

@@ -232,10 +232,12 @@ TEST(GraphShape, SlicesJoinsAndPads) {
                         f.stack({in[0], in[1]}, -1),
                         f.pad(in[0], {1, 0}, {0, 2}, 9),
                         f.expand(f.unsqueeze(f.select(in[0], 0, 0), 0), {3, -1}),
-                        f.concat({parts[1], parts[0]}, -1)};
+                        f.concat({parts[1], parts[0]}, -1),
+                        f.slice(in[0], 1, f.extent(in[0], 0) * -1),
+                        f.slice(in[0], 1, 0, f.extent(in[0], 0) * -1 - 1)};
         },
         dynamic);
-    ASSERT_EQ(y.size(), 12u);
+    ASSERT_EQ(y.size(), 14u);
     EXPECT_EQ(y[0].floats(), (Floats{1, 2, 5, 6}));
     EXPECT_EQ(y[1].floats(), (Floats{2, 3, 6, 7}));
     EXPECT_EQ(y[2].floats(), (Floats{0, 2, 4, 6}));
@@ -248,6 +250,8 @@ TEST(GraphShape, SlicesJoinsAndPads) {
     EXPECT_EQ(y[9].floats(), (Floats{9, 9, 9, 9, 9, 9, 0, 1, 2, 3, 9, 9, 4, 5, 6, 7, 9, 9}));
     EXPECT_EQ(y[10].floats(), (Floats{0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3}));
     EXPECT_EQ(y[11].floats(), (Floats{1, 2, 3, 0, 5, 6, 7, 4}));
+    EXPECT_EQ(y[12].floats(), (Floats{2, 3, 6, 7}));
+    EXPECT_EQ(y[13].floats(), (Floats{0, 4}));
   }
 }
 
