@@ -10,6 +10,7 @@
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/ir/constants.h>
 
+#include <algorithm>
 #include <set>
 
 using namespace aft;
@@ -58,7 +59,8 @@ static std::optional<IValue> calculateSize(const std::string &name,
       {"aten::floor_divide", "floordiv"}, {"aten::div", "truediv"}, {"aten::remainder", "mod"},
       {"aten::neg", "neg"},           {"aten::eq", "eq"},          {"aten::ne", "ne"},
       {"aten::lt", "lt"},             {"aten::le", "le"},          {"aten::gt", "gt"},
-      {"aten::ge", "ge"}};
+      {"aten::ge", "ge"},             {"aten::rsub", "sub"},       {"aten::pow", "pow"},
+      {"aten::reciprocal", "truediv"}};
   auto known = names.find(name);
   bool takesTensor = false;
   for (const c10::Argument &parameter : schema.arguments())
@@ -78,6 +80,10 @@ static std::optional<IValue> calculateSize(const std::string &name,
       return std::nullopt;
     numbers.push_back(inputs[1]);
   }
+  if (name == "aten::rsub")
+    std::reverse(numbers.begin(), numbers.end());
+  if (name == "aten::reciprocal")
+    numbers.insert(numbers.begin(), IValue(int64_t(1)));
   std::string operation = known->second;
   bool hasMode = name == "aten::div" && inputs.size() > 2 && inputs[2].isString();
   if (hasMode && inputs[2].toStringRef() == "trunc")

@@ -617,9 +617,19 @@ class DataDecay(Layer):
         return torch.stack(out, 1)
 
 
+class FromTheEnd(WithBias):
+    """The last rows and columns of a longer bias."""
+
+    def mix(self, q, k, v):
+        T = q.shape[1]
+        w = (self.bias[-T:, LONGEST - T:] * (1 / T)).exp()
+        k = k * T ** -0.5
+        return q.sigmoid() * (w @ (k.exp() * v)) / (w @ k.exp())
+
+
 FREE = [Letters, RunningLogarithm, Means, OddLetters, KeysTimesWeights, LogSumExp, LogDenominator, PowersOfE,
         PowersOfTwo, Temperature, AddedEpsilon, BoundedBelowMaximum, BoundedDenominator, RunningEpsilon,
         PositiveKeys, Backwards, BothWays, Upper, ChannelsFirst, ManyHeads, Memory, NoBias, FreshZeros,
-        RowsAndColumns, Slopes, LearnedDecay, Skewed, SkewedWindow, Clock]
+        RowsAndColumns, Slopes, LearnedDecay, Skewed, SkewedWindow, Clock, FromTheEnd]
 FIXED = [DecayPowers, AnyDecay, DecayExponents, ClampedDecay, ClampedSum, GrowingLoop, Averages, InPlaceLoop,
          TransposedLoop, DataDecay]
