@@ -197,6 +197,16 @@ void ShapeAnalysis::readAsserts() {
 std::string ShapeAnalysis::describe(OpFoldResult extent) {
   if (std::optional<int64_t> constant = getConstantIntValue(extent))
     return std::to_string(*constant);
+  Operation *op = cast<Value>(extent).getDefiningOp();
+  if (isa_and_nonnull<arith::MulIOp, arith::AddIOp, arith::SubIOp>(op)) {
+    const char *sign = isa<arith::MulIOp>(op)   ? " times "
+                       : isa<arith::AddIOp>(op) ? " plus "
+                                                : " minus ";
+    std::string left = describe(op->getOperand(0)), right = describe(op->getOperand(1));
+    std::string unknown = "a computed extent";
+    if (left != unknown && right != unknown)
+      return left + sign + right;
+  }
   auto dim = cast<Value>(extent).getDefiningOp<tensor::DimOp>();
   auto argument = dim ? dyn_cast<BlockArgument>(dim.getSource()) : nullptr;
   if (!argument || !dim.getConstantIndex())

@@ -112,3 +112,14 @@ func.func @scalar(%x: tensor<?x1xf32>) -> tensor<f32> {
   %y = tensor.collapse_shape %x [] : tensor<?x1xf32> into tensor<f32>
   return %y : tensor<f32>
 }
+
+// -----
+
+// What is computed from arguments is told by them.
+// CHECK-LABEL: @rows(
+// CHECK: cf.assert %{{.*}}, "dimension 0 of argument 0 ('x') times dimension 1 of argument 0 ('x') must equal dimension 0 of argument 1 ('y') (required by arith.addf)"
+func.func @rows(%x: tensor<?x?xf32> {aft.name = "x"}, %y: tensor<?xf32> {aft.name = "y"}) -> tensor<?xf32> {
+  %flat = tensor.collapse_shape %x [[0, 1]] : tensor<?x?xf32> into tensor<?xf32>
+  %sum = arith.addf %flat, %y : tensor<?xf32>
+  return %sum : tensor<?xf32>
+}
