@@ -80,7 +80,14 @@ static std::optional<IValue> calculateSize(const std::string &name,
       return std::nullopt;
     numbers.push_back(inputs[1]);
   }
-  if (name == "aten::rsub")
+  bool isSubtracted = name == "aten::rsub";
+  if ((isSubtracted || name == "aten::add" || name == "aten::sub") && inputs.size() > 2) {
+    if (!isNumber(inputs[2]))
+      return std::nullopt;
+    IValue &scaled = numbers[isSubtracted ? 0 : 1];
+    scaled = *calculate("_operator.mul", {scaled, inputs[2]});
+  }
+  if (isSubtracted)
     std::reverse(numbers.begin(), numbers.end());
   if (name == "aten::reciprocal")
     numbers.insert(numbers.begin(), IValue(int64_t(1)));

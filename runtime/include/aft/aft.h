@@ -58,7 +58,9 @@ typedef enum aft_status {
 
 /* One line on the last call that failed in this thread: what was expected and
    what was found; "" before the first. Never NULL. It belongs to the library
-   and stays until the thread's next failing call. */
+   and stays until the thread's next failing call. Ask for it in a statement of its
+   own: C does not say which argument of printf("%d %s", aft_run(...), aft_message())
+   is computed first. */
 AFT_API const char *aft_message(void);
 
 /* "0.1.0": the version of the library. Static memory. */
@@ -204,7 +206,8 @@ AFT_API aft_status aft_result_extents(const aft_model *model, size_t entry,
    aft_result_extents gives and overlap neither each other nor an argument, but
    for those in place. Scratch memory is kept by the model from call to call.
    `host` may be NULL: the library's own threads. After an error of memory or
-   argument no result was written.
+   argument no result was written. What numbers are in arguments is not looked at:
+   an id outside of an embedding's table reads NaN, and nothing beside the table.
    A model for a GPU takes memory of the host, too: each call copies the arguments
    there, waits for the kernels, and copies the results back; weights are copied once.
    Its `host` must be NULL. */

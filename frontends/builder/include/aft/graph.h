@@ -230,8 +230,8 @@ public:
   Value transpose(Value x, int dim0, int dim1);
   Value permute(Value x, const std::vector<int> &dims);
   /// The elements start, start + step, ... below end. Negative numbers count
-  /// from the end of x, so do extents times negative numbers (-1 * T: the last T),
-  /// and a constant end past the end is the end where that is known.
+  /// from the end of x, so do extents times negative numbers (-1 * T: the last T, also
+  /// where T is 0), and a constant end past the end is the end where that is known.
   Value slice(Value x, int dim, Extent start, Extent end = std::numeric_limits<int64_t>::max(),
               int64_t step = 1);
   Value select(Value x, int dim, Extent index);

@@ -60,6 +60,14 @@ class Branches(nn.Module):
         return x, {"scaled": y * self.scale}
 
 
+class ScaledSizes(nn.Module):
+    """Sizes that a trace calculates with as tensors: sums of multiples, in either order."""
+
+    def forward(self, x):
+        length = x.size(1) if torch.jit.is_tracing() else torch.tensor(x.size(1))
+        return x + torch.sub(length, 1, alpha=2), x * torch.rsub(length, 40, alpha=2), x[:, length - 2:]
+
+
 # name: (model, lists of inputs, whether it can be scripted)
 CASES = {
     "full": (lambda: zoo.AFTFull(16, 32), sequences, True),
@@ -73,6 +81,7 @@ CASES = {
                       True),
     "vit": (zoo.ViT, images, False),
     "convnet": (zoo.ConvNet, images, True),
+    "scaled_sizes": (ScaledSizes, sequences, False),
     "branches": (Branches, lambda: [[torch.randn(2, 9, 16), torch.randn(2, 9, 16)]], True),
     "bf16": (lambda: zoo.Mlp(nn.GELU, torch.bfloat16), lambda: [[torch.randn(3, 12).bfloat16()]],
              True),
@@ -82,7 +91,7 @@ CASES = {
 # Sizes that may change, and a type that arrays in files do not have.
 TYPES = {"full": ["--input-type=?x?x16xf32"], "gpt": ["--input-type=?x?xi64"],
          "vit": ["--input-type=?x3x16x16xf32"], "bf16": ["--input-type=3x12xbf16"],
-         "branches": ["--input-type=?x?x16xf32"] * 2}
+         "scaled_sizes": ["--input-type=?x?x16xf32"], "branches": ["--input-type=?x?x16xf32"] * 2}
 
 
 class Loss(nn.Module):
