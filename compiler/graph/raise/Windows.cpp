@@ -1,6 +1,7 @@
 //===- Windows.cpp - Sums in which only a window is weighted ---------------===//
 // The sum over a window of (exp(w) - 1) * x, plus the sum of x over all that are
-// visible, is the sum of exp(w) * x where w is 0 outside of the window.
+// visible, is the sum of exp(w) * x where w is 0 outside of the window. The window may be all
+// that is visible, or 0 may be in w itself.
 
 #include "compiler/graph/raise/Product.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -42,15 +43,16 @@ std::optional<Product> Normalizer::windowed(const Product &window, const Product
   std::optional<SmallVector<Power>> extra = difference(inner.term->factors, rest.factors);
   if (!extra || extra->size() != 1 || extra->front().power != 1 ||
       !isSame(inner.term->exponents, rest.exponents) || inner.term->number != rest.number ||
-      inner.term->shift != rest.shift || !covers(inner.term->masks, rest.masks) ||
-      inner.term->masks.size() == rest.masks.size())
+      inner.term->shift != rest.shift || !covers(inner.term->masks, rest.masks))
     return std::nullopt;
   Expr bias = belowExponential(*this, extra->front().base);
   if (!bias)
     return std::nullopt;
   Followed followed = follow(formulas, stripped(bias));
-  rest.exponents.push_back({followed.value, 1, followed.origin,
-                            Mask(inner.term->masks.begin(), inner.term->masks.end())});
+  Mask where;
+  if (inner.term->masks.size() > rest.masks.size())
+    where.assign(inner.term->masks.begin(), inner.term->masks.end());
+  rest.exponents.push_back({followed.value, 1, followed.origin, where});
   for (auto [own, other] : llvm::zip(inner.vars, outer.vars))
     formulas.unify(own, other);
   Product result = window;

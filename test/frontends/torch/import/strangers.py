@@ -627,9 +627,48 @@ class FromTheEnd(WithBias):
         return q.sigmoid() * (w @ (k.exp() * v)) / (w @ k.exp())
 
 
+class OnesApart(WithBias):
+    """As the paper computes it: the sum over all keys, and the weights less 1."""
+
+    def mix(self, q, k, v):
+        T = q.shape[1]
+        w, e = torch.expm1(self.bias[:T, :T]), torch.exp(k - k.amax(1, True))
+        num, den = w @ (e * v) + (e * v).sum(1, True), w @ e + e.sum(1, True)
+        return q.sigmoid() * num / den
+
+
+class RunningOnesApart(WithBias):
+    """The same where a query sees earlier keys alone."""
+
+    def mix(self, q, k, v):
+        T = q.shape[1]
+        w, e = (self.bias[:T, :T].exp() - 1).tril(), torch.exp(k)
+        num, den = w @ (e * v) + (e * v).cumsum(1), w @ e + e.cumsum(1)
+        return q.sigmoid() * num / den
+
+
+class NearOnesApart(WithBias):
+    """The same with a bias for near keys, in one call for product and sum."""
+
+    raised = "local"
+
+    def __init__(self):
+        super().__init__()
+        place = torch.arange(LONGEST)
+        self.register_buffer("near", (place[:, None] - place).abs() < 4)
+
+    def mix(self, q, k, v):
+        B, T, _ = q.shape
+        w = torch.expm1(self.bias[:T, :T] * self.near[:T, :T]).expand(B, -1, -1)
+        e = torch.exp(k)
+        num, den = (torch.baddbmm(x.sum(1, True).expand_as(x), w, x) for x in (e * v, e))
+        return q.sigmoid() * num / den
+
+
 FREE = [Letters, RunningLogarithm, Means, OddLetters, KeysTimesWeights, LogSumExp, LogDenominator, PowersOfE,
         PowersOfTwo, Temperature, AddedEpsilon, BoundedBelowMaximum, BoundedDenominator, RunningEpsilon,
         PositiveKeys, Backwards, BothWays, Upper, ChannelsFirst, ManyHeads, Memory, NoBias, FreshZeros,
-        RowsAndColumns, Slopes, LearnedDecay, Skewed, SkewedWindow, Clock, FromTheEnd]
+        RowsAndColumns, Slopes, LearnedDecay, Skewed, SkewedWindow, Clock, FromTheEnd, OnesApart,
+        RunningOnesApart, NearOnesApart]
 FIXED = [DecayPowers, AnyDecay, DecayExponents, ClampedDecay, ClampedSum, GrowingLoop, Averages, InPlaceLoop,
          TransposedLoop, DataDecay]
