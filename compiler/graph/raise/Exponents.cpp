@@ -68,7 +68,8 @@ bool Normalizer::separates(Expr e) {
   if (!is<arith::AddFOp>(e) && !is<arith::SubFOp>(e))
     return false;
   bool anyAll = false;
-  for (Expr part : e->operands) {
+  for (Expr operand : e->operands) {
+    Expr part = stripped(operand);
     if (part->kind == Kind::Element) {
       Followed followed = follow(formulas, part);
       part = followed.value;

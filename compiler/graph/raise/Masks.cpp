@@ -308,11 +308,35 @@ std::optional<Mask> Normalizer::placeComparison(Expr e, bool holds) {
   return Mask{holds ? order : order.negated()};
 }
 
+/// One of two numbers, such as 0 and -inf, compared with a third.
+std::optional<Mask> Normalizer::choiceComparison(Expr e, bool holds) {
+  auto isExact = [](double number) {
+    return number == std::trunc(number) && !(std::abs(number) > 256);
+  };
+  Expr choice = definitionOf(stripped(e->operands[0]));
+  std::optional<double> limit = number(e->operands[1]);
+  if (!limit || !is<arith::SelectOp>(choice))
+    return std::nullopt;
+  bool holdsFor[2];
+  for (int side : {0, 1}) {
+    std::optional<double> own = number(choice->operands[1 + side]);
+    if (!own || !(isExact(*own) || std::isinf(*own)))
+      return std::nullopt;
+    holdsFor[side] = arith::applyCmpPredicate(cast<arith::CmpFOp>(e->op).getPredicate(),
+                                              APFloat(*own), APFloat(*limit));
+  }
+  if (holdsFor[0] == holdsFor[1])
+    return holdsFor[0] == holds ? std::optional(Mask()) : std::nullopt;
+  return mask(choice->operands[0], holds == holdsFor[0]);
+}
+
 /// A float that is surely 0 or 1, compared with a number.
 std::optional<Mask> Normalizer::floatComparison(Expr e, bool holds) {
   using P = arith::CmpFPredicate;
   if (std::optional<Mask> places = placeComparison(e, holds))
     return places;
+  if (std::optional<Mask> choice = choiceComparison(e, holds))
+    return choice;
   P predicate = cast<arith::CmpFOp>(e->op).getPredicate();
   std::optional<double> limit = number(e->operands[1]);
   if (!limit)

@@ -173,6 +173,7 @@ private:
   std::optional<Mask> belowAll(Expr e, Expr limit, bool orEqual);
   std::optional<Mask> comparison(Expr e, bool holds);
   std::optional<Mask> floatComparison(Expr e, bool holds);
+  std::optional<Mask> choiceComparison(Expr e, bool holds);
   std::optional<Mask> placeComparison(Expr e, bool holds);
   std::optional<Mask> truth(Expr e, bool holds);
 

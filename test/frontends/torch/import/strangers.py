@@ -665,10 +665,37 @@ class NearOnesApart(WithBias):
         return q.sigmoid() * num / den
 
 
+class TriangleBelowZero(WithBias):
+    """Hidden by a comparison with the triangle of -inf that others add."""
+
+    raised = "local"
+
+    def __init__(self):
+        super().__init__()
+        place = torch.arange(LONGEST)
+        self.register_buffer("near", ((place[:, None] - place).abs() < 4).float())
+        self.register_buffer("triangle", torch.full((LONGEST, LONGEST), float("-inf")).triu(1))
+
+    def weights(self, T):
+        return (self.bias * self.near)[:T, :T].masked_fill(self.triangle[:T, :T] < 0, float("-inf"))
+
+    def mix(self, q, k, v):
+        w, k = self.weights(q.shape[1]).exp(), k.exp()
+        return q.sigmoid() * (w @ (k * v)) / (w @ k)
+
+
+class RoundedTriangle(TriangleBelowZero):
+    """The bias, its window and the triangle in bf16."""
+
+    def weights(self, T):
+        bias, near, triangle = (x[:T, :T].bfloat16() for x in (self.bias, self.near, self.triangle))
+        return (bias * near + triangle).float()
+
+
 FREE = [Letters, RunningLogarithm, Means, OddLetters, KeysTimesWeights, LogSumExp, LogDenominator, PowersOfE,
         PowersOfTwo, Temperature, AddedEpsilon, BoundedBelowMaximum, BoundedDenominator, RunningEpsilon,
         PositiveKeys, Backwards, BothWays, Upper, ChannelsFirst, ManyHeads, Memory, NoBias, FreshZeros,
         RowsAndColumns, Slopes, LearnedDecay, Skewed, SkewedWindow, Clock, FromTheEnd, OnesApart,
-        RunningOnesApart, NearOnesApart]
+        RunningOnesApart, NearOnesApart, TriangleBelowZero, RoundedTriangle]
 FIXED = [DecayPowers, AnyDecay, DecayExponents, ClampedDecay, ClampedSum, GrowingLoop, Averages, InPlaceLoop,
          TransposedLoop, DataDecay]
