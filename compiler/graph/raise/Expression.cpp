@@ -396,7 +396,7 @@ static void appendFactors(ExtentId extent, SmallVectorImpl<ExtentId> &factors) {
     return appendFactors(extentIdOf(product.getRhs()), factors);
   }
   auto apply = dyn_cast_or_null<affine::AffineApplyOp>(op);
-  SmallVector<OpFoldResult> own;
+  SmallVector<ExtentId> own;
   SmallVector<AffineExpr> rest;
   if (apply)
     rest.push_back(apply.getAffineMap().getResult(0));
@@ -406,10 +406,10 @@ static void appendFactors(ExtentId extent, SmallVectorImpl<ExtentId> &factors) {
         product && e.getKind() == AffineExprKind::Mul) {
       rest.append({product.getRHS(), product.getLHS()});
     } else if (auto number = dyn_cast<AffineConstantExpr>(e)) {
-      own.push_back(Builder(e.getContext()).getIndexAttr(number.getValue()));
+      own.push_back({nullptr, number.getValue()});
     } else if (auto symbol = dyn_cast<AffineSymbolExpr>(e)) {
       unsigned place = apply.getAffineMap().getNumDims() + symbol.getPosition();
-      own.push_back(apply.getMapOperands()[place]);
+      own.push_back(extentIdOf(apply.getMapOperands()[place]));
     } else {
       own.clear();
       break;
@@ -417,8 +417,8 @@ static void appendFactors(ExtentId extent, SmallVectorImpl<ExtentId> &factors) {
   }
   if (own.empty())
     factors.push_back(extent);
-  for (OpFoldResult factor : own)
-    appendFactors(extentIdOf(factor), factors);
+  for (ExtentId factor : own)
+    appendFactors(factor, factors);
 }
 
 /// The factors of the extent of a dimension that are not 1.
