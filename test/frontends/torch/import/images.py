@@ -4,7 +4,7 @@ summed over, with one context for all rows and columns. As in public.py.
 import torch
 import torch.nn as nn
 
-from public import DIM
+from public import DIM, Layer
 
 
 class Image(nn.Module):
@@ -59,19 +59,14 @@ class FlattenedLetters(Image):
         return torch.einsum("bchw,bc->bchw", q.sigmoid(), context)
 
 
-class ChannelsLast(nn.Module):
+class ChannelsLast(Layer):
     """[B, H, W, C] between linear layers."""
 
     raised = "simple"
 
-    def __init__(self):
-        super().__init__()
-        self.q, self.k, self.v, self.out = (nn.Linear(DIM, DIM) for _ in range(4))
-
-    def forward(self, x):
-        q, k, v = self.q(x), self.k(x).flatten(1, 2), self.v(x).flatten(1, 2)
-        context = (k.softmax(1) * v).sum(1)
-        return self.out(q.sigmoid() * context[:, None, None])
+    def mix(self, q, k, v):
+        context = (k.flatten(1, 2).softmax(1) * v.flatten(1, 2)).sum(1)
+        return q.sigmoid() * context[:, None, None]
 
 
 KINDS = [Flattened, FlattenedSums, FlattenedHeads, FlattenedLetters]
