@@ -11,8 +11,8 @@
 using namespace aft;
 using namespace aft::capture;
 
-TensorType capture::typeOf(const at::Tensor &tensor) {
-  return {ops::dtypeOf(tensor.scalar_type()), tensor.sizes().vec()};
+TensorType capture::typeOf(const at::Tensor &tensor, const std::string &owner) {
+  return {ops::dtypeOf(tensor.scalar_type(), owner), tensor.sizes().vec()};
 }
 
 Translation::Translation(const Capture &capture, Graph &graph, const std::string &name,
@@ -55,7 +55,7 @@ void Translation::setNames(const CompileModuleOptions &options) {
 
 void Translation::declareInputs() {
   for (int input = 0; input < capture.trace().inputs; ++input) {
-    TensorType type = typeOf(capture.trace().values[input].tensor);
+    TensorType type = typeOf(capture.trace().values[input].tensor, inputNames[input]);
     std::vector<int> found;
     for (int dim = 0; dim < static_cast<int>(type.shape.size()); ++dim)
       if (std::optional<int> extent = capture.extentOf(input, dim)) {
@@ -123,7 +123,7 @@ Value Translation::declareState(int number) {
   if (value)
     return value;
   const TracedState &state = capture.trace().states[number];
-  TensorType type = typeOf(state.tensor);
+  TensorType type = typeOf(state.tensor, state.name);
   if (state.isConstant) {
     at::Tensor numbers = state.tensor.cpu().contiguous();
     return value = function.constant(type, numbers.data_ptr());

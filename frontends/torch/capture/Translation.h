@@ -64,8 +64,8 @@ private:
   Value seedValue;
 };
 
-/// What the element type of a tensor is called here; throws c10::Error.
-TensorType typeOf(const at::Tensor &tensor);
+/// What the element type of a tensor is called here; throws c10::Error, which names `owner`.
+TensorType typeOf(const at::Tensor &tensor, const std::string &owner = "");
 
 } // namespace aft::capture
 

@@ -15,7 +15,7 @@
 using namespace aft;
 using namespace aft::ops;
 
-DType aft::ops::dtypeOf(at::ScalarType type) {
+DType aft::ops::dtypeOf(at::ScalarType type, const std::string &owner) {
   switch (type) {
   case at::kFloat:
     return DType::f32;
@@ -32,8 +32,8 @@ DType aft::ops::dtypeOf(at::ScalarType type) {
   case at::kLong:
     return DType::i64;
   default:
-    TORCH_CHECK(false, "aft: element type must be float, double, bfloat16, bool, int8, int32 or "
-                       "int64, found ", type);
+    TORCH_CHECK(false, "aft: element type", owner.empty() ? "" : " of '" + owner + "'",
+                " must be float, double, bfloat16, bool, int8, int32 or int64, found ", type);
   }
 }
 

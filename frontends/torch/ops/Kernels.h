@@ -16,7 +16,8 @@ namespace aft::ops {
 
 using at::Tensor;
 
-DType dtypeOf(at::ScalarType type);
+/// Throws c10::Error where no program has such elements; `owner`: whose they are, for the message.
+DType dtypeOf(at::ScalarType type, const std::string &owner = "");
 AFT_INTERNAL at::ScalarType scalarTypeOf(DType type);
 /// Sums of this element type are kept in f32, or f64 for f64.
 at::ScalarType accumulationOf(at::ScalarType type);

@@ -243,6 +243,9 @@ def check_models():
     status, message = compile_file(path)
     checker.check("wide", status == 1 and "aten::expand: needs more memory than there can be" in message,
                   f"exit {status}: {message}")
+    path = checker.path("half.pt2")
+    torch.export.save(export(nn.Sequential(nn.Embedding(5, 4).half()), (torch.tensor([1, 3]),)), path)
+    refuse("half", path, ["element type of '0.weight' must be float", "found Half"])
     path = checker.path("part.pt2")
     torch.export.save(export(zoo.StridesOfPart(), (x,)), path)
     refuse("strides", path, ["as_strided", "outermost module", "zoo.py:", "reads more memory"])
