@@ -30,9 +30,9 @@ void SleepingPlace::leave() {
   }
 }
 
-void SleepingPlace::avoid(int avoided) {
+void SleepingPlace::avoid(int avoided, bool anyway) {
   State seen = Asleep;
-  if (cpu.load(std::memory_order_relaxed) != avoided ||
+  if ((!anyway && cpu.load(std::memory_order_relaxed) != avoided) ||
       !state.compare_exchange_strong(seen, Steering, std::memory_order_acquire))
     return;
   // Where more CPUs exist than the set has room for, nothing is done.

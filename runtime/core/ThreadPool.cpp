@@ -32,6 +32,8 @@ static constexpr double kWorthWaking = microseconds(50);
 static constexpr int64_t kLongestSpin = microseconds(50), kShortestSpin = microseconds(2);
 /// A worker that lost its CPU for so long while it spun is in somebody's way.
 static constexpr int64_t kPreempted = microseconds(200);
+/// Of so many CPUs, none may be idle at the moment when a worker is woken.
+static constexpr int kFewCPUs = 4;
 /// Polls between two looks at the clock.
 static constexpr int kPolls = 32;
 
@@ -170,7 +172,7 @@ void ThreadPool::Slot::close(int64_t longestSpin) {
 ThreadPool::ThreadPool(int threads)
     : costs(new Cost[kCosts]),
       // With fewer CPUs than threads, whoever spins is in the way of the work.
-      longestSpin(threads > usableCPUs() ? 0 : kLongestSpin) {
+      longestSpin(threads > usableCPUs() ? 0 : kLongestSpin), fewCPUs(usableCPUs() <= kFewCPUs) {
   callbacks.self = this;
   callbacks.parallel_for = [](void *self, aft_kernel_t kernel, void *const *buffers,
                               const int64_t *dims, const char *name) {
@@ -299,7 +301,7 @@ void ThreadPool::wake(int helpers, double expected) {
   // With fewer CPUs than threads, any is good.
   if (longestSpin > 0)
     for (int cpu = sched_getcpu(); const std::unique_ptr<Worker> &worker : workers)
-      worker->place.avoid(cpu);
+      worker->place.avoid(cpu, fewCPUs);
   futexWake(epoch, helpers);
 }
 

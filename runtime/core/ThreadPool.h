@@ -82,6 +82,7 @@ private:
   std::vector<Slot *> slots;
   std::unique_ptr<Cost[]> costs;
   int64_t longestSpin; ///< ticks
+  bool fewCPUs;        ///< workers are kept off the CPU of who wakes them
   aft_runtime_t callbacks;
   std::atomic<bool> stopping{false};
 

@@ -169,6 +169,31 @@ TEST(SleepingPlace, LeavesACPUAndComesBack) {
   EXPECT_TRUE(sameCPUs(before, after));
 }
 
+TEST(SleepingPlace, LeavesAnotherCPUAnyway) {
+  cpu_set_t before, during, after;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(before), &before), 0);
+  if (CPU_COUNT(&before) < 2)
+    GTEST_SKIP() << "one CPU";
+  SleepingPlace place;
+  int here, other = -1;
+  do { // until it is not moved between the two
+    here = sched_getcpu();
+    place.enter();
+  } while (sched_getcpu() != here);
+  while (++other == here || !CPU_ISSET(other, &before))
+    continue;
+  place.avoid(other);
+  ASSERT_EQ(sched_getaffinity(0, sizeof(during), &during), 0);
+  EXPECT_TRUE(sameCPUs(before, during));
+  place.avoid(other, true);
+  ASSERT_EQ(sched_getaffinity(0, sizeof(during), &during), 0);
+  EXPECT_FALSE(CPU_ISSET(other, &during));
+  EXPECT_EQ(CPU_COUNT(&during), CPU_COUNT(&before) - 1);
+  place.leave();
+  ASSERT_EQ(sched_getaffinity(0, sizeof(after), &after), 0);
+  EXPECT_TRUE(sameCPUs(before, after));
+}
+
 TEST(ThreadPool, OneThreadIsTheCaller) {
   ThreadPool pool(1);
   std::vector<std::thread::id> ids(50);
