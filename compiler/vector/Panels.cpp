@@ -26,7 +26,7 @@ void Panel::prefetch(ArrayRef<Value> memrefs, Value t, Value i, bool forWriting)
     int64_t line = kLineBytes * 8 / type.getElementTypeBitWidth();
     for (int64_t lane = 0; lane < width(); lane += line)
       e.builder.create<memref::PrefetchOp>(e.loc, memref, ValueRange{batch, t, e.add(first, lane)},
-                                           forWriting, /*localityHint=*/3u, /*isDataCache=*/true);
+                                           forWriting, /*localityHint=*/2u, /*isDataCache=*/true);
   }
 }
 

@@ -11,7 +11,7 @@ using namespace mlir;
 using namespace aft;
 
 /// Rows between what is computed and what is asked for from memory.
-static constexpr int64_t kAhead = 2;
+static constexpr int64_t kAhead = 4;
 /// Two registers as one lane group: their chains of instructions overlap.
 static constexpr unsigned kRegisters = 2;
 /// Lane groups of a panel at most: the state of all of them stays in the nearest cache.
