@@ -76,8 +76,13 @@ func.func private @some_rows(%x: memref<32x64xf32>, %w: memref<60x64xf32>, %y: m
   return
 }
 
-// Many rows: both are packed.
+// Many rows: both are packed, B in squares that are transposed, while the columns of its next
+// panel are asked for; nothing of B is while it is multiplied.
 // CHECK-LABEL: @many_rows
+// CHECK: memref.prefetch %arg1
+// CHECK: vector.load %arg1
+// CHECK: vector.shuffle
+// CHECK: math.fma
 // CHECK-NOT: memref.prefetch %arg1
 // CHECK: return
 func.func private @many_rows(%x: memref<65x64xf32>, %w: memref<64x64xf32>, %y: memref<65x64xf32>) attributes {aft.kernel} {

@@ -78,6 +78,8 @@ public:
   /// lanes x lanes units of whole steps, as vectors of what is not contiguous.
   SmallVector<Value> square(Value step, Value other);
   void prefetchAhead(Value step, Value other);
+  /// The lines that a square of steps and others along steps will read.
+  void prefetchSquare(Value step, Value other);
   /// Whether all steps are known to be whole.
   bool isWhole() const {
     std::optional<int64_t> known = getConstantIntValue(extent);
@@ -149,6 +151,14 @@ Value Factor::vectorOfOthers(Value step, Value other, bool isLast) {
 void Factor::prefetchAhead(Value step, Value other) {
   Value k = e.add(form.pairs ? e.mul(step, 2) : step, kRowsAhead);
   stepsAreRows ? prefetch(e, matrix, k, other) : prefetch(e, matrix, other, k);
+}
+
+void Factor::prefetchSquare(Value step, Value other) {
+  Value k = form.pairs ? e.mul(step, 2) : step;
+  for (int64_t i = 0; i < form.lanes; ++i) {
+    Value line = e.add(other, i);
+    stepsAreRows ? prefetch(e, matrix, k, line) : prefetch(e, matrix, line, k);
+  }
 }
 
 SmallVector<Value> Factor::square(Value step, Value other) {
@@ -231,13 +241,16 @@ static void copyPanels(Emitter &e, const PackedForm &form, Factor &factor, const
     e.loop(whole, block.steps, e.index(1), [&](Value step) { copy(step, /*isLast=*/true); });
 }
 
-/// A panel from `column` of the block on, with steps contiguous in memory.
+/// A panel from `column` of the block on, with steps contiguous in memory. Of each column too
+/// little is read for the hardware to see a stream: those of the next panel are asked for.
 static void transposePanel(Emitter &e, const PackedForm &form, Factor &factor,
                            const FactorBlock &block, Value packed, Value column, Value wholeSteps) {
   Value panel = e.div(column, form.blocks.panel), other = e.add(block.first, column);
   e.loop(e.index(0), wholeSteps, e.index(form.lanes), [&](Value step) {
     for (int64_t part = 0; part < form.blocks.panel; part += form.lanes) {
-      SmallVector<Value> lines = factor.square(e.add(block.firstStep, step), e.add(other, part));
+      Value firstStep = e.add(block.firstStep, step);
+      factor.prefetchSquare(firstStep, e.add(other, form.blocks.panel + part));
+      SmallVector<Value> lines = factor.square(firstStep, e.add(other, part));
       for (auto [i, line] : llvm::enumerate(lines))
         e.store(line, packed, {panel, e.add(step, i), e.index(part)});
     }
