@@ -172,6 +172,9 @@ mixer("conv", 1, 196, 5, "grid = [14, 14]", element="f64", heads=5, taps=(5, 29)
 mixer("conv", 2, 64, 12, "grid = [8, 8]", heads=12, taps=(5, 5), scale=100.0)
 mixer("conv", 2, 36, 12, "grid = [6, 6]", heads=4, taps=(3, 5), scale=5.0, shift=-30.0)
 mixer("conv", 2, 36, 12, "grid = [6, 6]", heads=12, taps=(3, 5), shift=-np.inf)
+# A filter of several planes on one.
+mixer("conv", 1, 64, 12, "grid = [1, 8, 8]", heads=12, taps=(3, 3, 4))
+mixer("conv", 1, 64, 12, "grid = [1, 8, 8]", heads=2, taps=(2, 3, 4))
 
 # Matrix products: rows, columns and depth that are no multiple of anything; those of bf16 by
 # tensor cores, also where rows consist of 16 bytes. Their sums are f32, in whatever order.

@@ -150,7 +150,10 @@ GridTiles WindowThreads::gridTiles(bool mirrored) {
   tiles.columns = axes[2];
   tiles.batches = batches;
   tiles.items = [&, mirrored](Value batch) { return mirrored ? length : keysOf(batch); };
-  tiles.bias = [&, mirrored](Value head, Value place) {
+  // Of several planes of the filter, one lies on the only plane.
+  int64_t before = axes[0].before * axes[1].taps() * axes[2].taps();
+  tiles.bias = [&, mirrored, before](Value head, Value inPlane) {
+    Value place = e.add(inPlane, before);
     Value tap = mirrored ? e.sub(e.index(mixer.taps - 1), place) : place;
     return e.convert(e.load(mixer.bias, {head, tap}, 0), type);
   };
