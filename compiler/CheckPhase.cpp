@@ -137,7 +137,7 @@ LogicalResult FunctionCheck::checkMemory() {
 
 /// The limits of a block of threads.
 LogicalResult FunctionCheck::checkBlockMemory() {
-  int64_t shared = 0, own = 0;
+  int64_t own = 0;
   WalkResult result = function.walk([&](Operation *op) {
     if (!isa<memref::AllocOp, memref::AllocaOp>(op))
       return WalkResult::advance();
@@ -147,9 +147,7 @@ LogicalResult FunctionCheck::checkBlockMemory() {
       return WalkResult::interrupt();
     }
     bool perThread = !op->getParentOfType<scf::ForallOp>();
-    if (isa<memref::AllocOp>(op))
-      shared += bytesOf(type);
-    else
+    if (isa<memref::AllocaOp>(op))
       own += bytesOf(type) / (perThread ? type.getDimSize(0) : 1);
     return WalkResult::advance();
   });
@@ -160,7 +158,7 @@ LogicalResult FunctionCheck::checkBlockMemory() {
                                 << " takes " << bytes << " bytes of memory " << what
                                 << ", more than " << most;
   };
-  if (shared > kSharedBytes)
+  if (int64_t shared = sharedBytes(function.front()); shared > kSharedBytes)
     return tooMuch("that a block of threads shares", shared, kSharedBytes);
   if (own > kThreadBytes)
     return tooMuch("for each thread", own, kThreadBytes);

@@ -43,7 +43,6 @@ private:
   bool needsBarrier(scf::ForallOp forall);
   LLVM::GlobalOp makeShared(int64_t bytes);
   void share(memref::AllocOp alloc, LLVM::GlobalOp global);
-  Operation *gridOf(memref::AllocOp alloc);
   int64_t shareAll(ArrayRef<memref::AllocOp> allocs);
   LogicalResult keepOwnRow(memref::AllocaOp memory, Value thread);
   void lowerMath(Operation *op);
@@ -120,18 +119,6 @@ void KernelLowering::share(memref::AllocOp alloc, LLVM::GlobalOp global) {
   DescriptorBuilder descriptors(builder, loc);
   alloc.replaceAllUsesWith(descriptors.memref(type, pointer, SmallVector<Value>(type.getRank())));
   alloc.erase();
-}
-
-/// The grid, by now a loop, that alone uses memory; null where more does.
-Operation *KernelLowering::gridOf(memref::AllocOp alloc) {
-  Operation *grid = nullptr;
-  for (Operation *user : alloc->getUsers()) {
-    Operation *top = kernel.front().findAncestorOpInBlock(*user);
-    if (!isa<scf::ForOp>(top) || (grid && grid != top))
-      return nullptr;
-    grid = top;
-  }
-  return grid;
 }
 
 /// What threads share becomes variables; their bytes. A block does a group of one grid, so that

@@ -64,8 +64,9 @@ def function(body, arguments, results):
 
 # Mixers, forward and derivative: (kind, B, T, d, attributes, element, scale of keys and biases).
 def mixer(kind, B, T, d, attrs="", element="f32", scale=1.0, window=4, heads=None, taps=(3,),
-          lengths=None, S=None, hidden=None, tf32=False, shift=0.0):
-    """`hidden`: a key whose bias is -inf and whose value is NaN; `shift`: added to biases."""
+          lengths=None, S=None, hidden=None, tf32=False, shift=0.0, far=0.0, most=None):
+    """`hidden`: a key whose bias is -inf and whose value is NaN; `shift`: added to biases, `far` to
+    values. Values of keys that `lengths` hide are NaN."""
     causal, S = "causal" in attrs, S or T
     floats = lambda *shape, by=1.0: (rng.normal(size=shape) * by).astype(np.float32)
     q, v, dy = floats(B, T, d), floats(B, S, d), floats(B, T, d)
@@ -76,6 +77,9 @@ def mixer(kind, B, T, d, attrs="", element="f32", scale=1.0, window=4, heads=Non
     if hidden is not None:
         bias[0][:, hidden] = -np.inf
         v[:, hidden] = np.nan
+    v += np.float32(far)
+    for entry, visible in enumerate(lengths or []):
+        v[entry, visible:] = np.nan
     if kind == "local":
         attrs = f"window = {window} " + attrs
     free = {"full": (0, 1), "local": (0,)}.get(kind, ())
@@ -102,7 +106,8 @@ def mixer(kind, B, T, d, attrs="", element="f32", scale=1.0, window=4, heads=Non
         f"  return %y, {', '.join(f'%g#{i}' for i in range(len(names)))} : {y}, {', '.join(shapes)}",
         arguments + [("dy", y)], [y] + shapes)
     compare(f"{kind} B{B} T{T} d{d} {attrs} {element} scale {scale} heads {heads} taps {taps}"
-            f"{f' shift {shift}' if shift else ''}{' lengths' if extra else ''}", program, [q, k, v, *bias, *extra, dy])
+            f"{f' shift {shift}' if shift else ''}{f' far {far}' if far else ''}{' lengths' if extra else ''}",
+            program, [q, k, v, *bias, *extra, dy], most=most)
     if tf32:
         forward = function(f"  %y = aft.{kind} {given} {clause}{attrs} : ({types}) -> {y}\n"
                            f"  return %y : {y}", arguments, [y])
@@ -175,6 +180,13 @@ mixer("conv", 2, 36, 12, "grid = [6, 6]", heads=12, taps=(3, 5), shift=-np.inf)
 # A filter of several planes on one.
 mixer("conv", 1, 64, 12, "grid = [1, 8, 8]", heads=12, taps=(3, 3, 4))
 mixer("conv", 1, 64, 12, "grid = [1, 8, 8]", heads=2, taps=(2, 3, 4))
+# Filters whose rows blocks share, several each where there are many heads, with one row less in the
+# last block; grids of three dimensions; values whose differences are small beside them; rows that
+# have no room in shared memory.
+mixer("conv", 1, 30, 1200, "grid = [5, 6]", heads=600, taps=(7, 3), lengths=[27])
+mixer("conv", 2, 60, 36, "grid = [3, 4, 5]", heads=6, taps=(2, 3, 3), lengths=[60, 44])
+mixer("conv", 2, 60, 74, "grid = [6, 10]", heads=2, taps=(3, 3), far=100.0)
+mixer("conv", 1, 4000, 2, "grid = [1, 4000]", heads=2, taps=(1, 3))
 
 # Matrix products: rows, columns and depth that are no multiple of anything; those of bf16 by
 # tensor cores, also where rows consist of 16 bytes. Their sums are f32, in whatever order.

@@ -13,6 +13,48 @@ func.func @shared(%x: memref<4xf32>) attributes {aft.kernel} {
 
 // -----
 
+// Grids use the same memory, except what both of them use.
+func.func @grids(%x: memref<32xf32>) attributes {aft.kernel} {
+  %a = memref.alloc() : memref<8192xf32>
+  %b = memref.alloc() : memref<8192xf32>
+  scf.forall (%g) in (2) {
+    scf.forall (%i) in (32) {
+      %v = memref.load %a[%i] : memref<8192xf32>
+      memref.store %v, %x[%i] : memref<32xf32>
+    } {mapping = [#gpu.thread<x>]}
+  } {mapping = [#gpu.block<x>]}
+  scf.forall (%g) in (2) {
+    scf.forall (%i) in (32) {
+      %v = memref.load %b[%i] : memref<8192xf32>
+      memref.store %v, %x[%i] : memref<32xf32>
+    } {mapping = [#gpu.thread<x>]}
+  } {mapping = [#gpu.block<x>]}
+  return
+}
+
+// -----
+
+// expected-error @below {{not supported yet on a GPU: kernel @both takes 65536 bytes of memory that a block of threads shares, more than 49152}}
+func.func @both(%x: memref<32xf32>) attributes {aft.kernel} {
+  %a = memref.alloc() : memref<8192xf32>
+  %b = memref.alloc() : memref<8192xf32>
+  scf.forall (%g) in (2) {
+    scf.forall (%i) in (32) {
+      %v = memref.load %a[%i] : memref<8192xf32>
+      memref.store %v, %b[%i] : memref<8192xf32>
+    } {mapping = [#gpu.thread<x>]}
+  } {mapping = [#gpu.block<x>]}
+  scf.forall (%g) in (2) {
+    scf.forall (%i) in (32) {
+      %v = memref.load %b[%i] : memref<8192xf32>
+      memref.store %v, %x[%i] : memref<32xf32>
+    } {mapping = [#gpu.thread<x>]}
+  } {mapping = [#gpu.block<x>]}
+  return
+}
+
+// -----
+
 // Of memory with a row per thread each thread has one row.
 // expected-error @below {{not supported yet on a GPU: kernel @own takes 2048 bytes of memory for each thread, more than 1024}}
 func.func @own(%x: memref<4xf32>) attributes {aft.kernel} {

@@ -22,13 +22,13 @@ def function(body, arguments, results):
     return f"func.func @main({names}) -> ({', '.join(results)}) {{\n{body}\n}}\n"
 
 
-def mixer(kind, keys, bias, attrs, element):
+def mixer(kind, keys, bias, attrs, element, width=64):
     """One mixer and its derivative."""
-    rows = f"tensor<?x?x64x{element}>"
+    rows = f"tensor<?x?x{width}x{element}>"
     shapes = [rows, f"tensor<?x?x{keys}x{element}>", rows] + ([f"tensor<{bias}x{element}>"] if bias else [])
     names = ["q", "k", "v", "w"][:len(shapes)]
     given, types = ", ".join("%" + n for n in names), ", ".join(shapes)
-    state, logz = "tensor<?x?x64xf32>", f"tensor<?x?x{keys}xf32>"
+    state, logz = f"tensor<?x?x{width}xf32>", f"tensor<?x?x{keys}xf32>"
     return function(
         f"  %y, %r, %z = aft.{kind} {given} {attrs} : ({types}) -> ({rows}, {state}, {logz})\n"
         f"  %g:{len(names)} = aft.{kind}_grad %y, {given}, %r, %z {attrs} : "
@@ -65,6 +65,16 @@ programs = {f"{kind} {attrs} {element}": mixer(kind, keys, bias, attrs, element)
                 ("conv", 8, "8x3x3", "grid = [32, 32]", "bf16"),
                 ("full", 64, "?x?", "", "f32"), ("full", 64, "?x?", "causal", "bf16"),
                 ("full", 64, "?x?x?", "gate = tanh", "bf16")]}
+# The gradient of a filter: several rows of it for a block, parts of a row, heads of several channels
+# and such that take turns, grids of three dimensions.
+programs |= {f"conv {attrs} {bias} d{width}": mixer("conv", keys, bias, attrs, element, width)
+             for keys, bias, attrs, element, width in [
+                 (768, "768x11x11", "grid = [14, 14]", "f32", 768),
+                 (256, "256x11x11", "grid = [14, 14]", "bf16", 1536),
+                 (1024, "1024x7x7", "grid = [32, 32]", "f32", 1024),
+                 (64, "64x1x90", "grid = [1, 140]", "f32", 64), (2, "2x3x3", "grid = [14, 14]", "f32", 96),
+                 (64, "64x3x3x3", "grid = [4, 14, 14]", "f32", 64),
+                 (80, "80x3x3x3", "grid = [4, 14, 14]", "bf16", 640)]}
 
 
 def products(element):

@@ -82,21 +82,56 @@ func.func @main(%q: tensor<?x?x64xf32>, %k: tensor<?x?x64xf32>, %v: tensor<?x?x6
 // -----
 
 // dk and dv: items are queries, G of each of 24 channels and G R summed over each of 4 heads.
-// What the channels of a head share is summed for dk. One grid of blocks besides that of the
-// filter's gradient.
+// What the channels of a head share is summed for dk.
 // CHECK-LABEL: func.func private @kernel_0_conv_grad(
 // CHECK-DAG: memref.alloc() : memref<14x14x28xf32>
-// CHECK-DAG: memref.alloc() : memref<{{.*}}x14x24xf32>
+// CHECK-DAG: %[[SHARES:.*]] = memref.alloc() : memref<{{[0-9]+}}x24xf32>
 // CHECK: scf.forall (%{{.*}}, %{{.*}}) in (%{{.*}}, 2) {
-// CHECK: memref.store {{.*}} memref<{{.*}}x14x24xf32>
-// CHECK: memref.load {{.*}} memref<{{.*}}x14x24xf32>
+// CHECK: memref.store %{{.*}}, %[[SHARES]][
+// CHECK: memref.load %[[SHARES]][
 // CHECK: memref.store {{.*}} memref<?x?x8xf32>
 // CHECK: } {mapping = [#gpu.block<y>, #gpu.block<x>]}
-// CHECK: scf.forall (%{{.*}}, %{{.*}}) in (8, 121) {
+// dfilter: a block has 4 heads and one of 11 rows of their filters. Where the filters are moderate,
+// it takes queries and keys of 7 rows at a time; a thread multiplies 14 queries of a row with 14 keys,
+// 124 pairs, for 11 sums, which the threads of a lane and then the lanes of a head add up.
+// CHECK: scf.forall (%{{.*}}, %{{.*}}) in (2, 11) {
+// CHECK: %[[MODERATE:.*]] = arith.cmpf olt, %{{.*}}, %cst{{.*}} : f32
+// CHECK: scf.if %[[MODERATE]] {
+// CHECK: memref.store {{.*}} memref<7x14x28xf32>
+// CHECK: scf.for %{{.*}} iter_args
+// CHECK-COUNT-14: memref.load {{.*}} memref<7x14x28xf32>
+// CHECK: scf.if {{.*}} -> (f32, f32, f32, f32, f32, f32, f32, f32, f32, f32, f32) {
+// CHECK-COUNT-124: math.fma
+// CHECK-NOT: math.fma
+// CHECK: memref.store {{.*}} memref<4x256xf32>
+// CHECK: memref.store {{.*}} memref<4x28xf32>
+// Else pair by pair, a number after the other.
+// CHECK: } else {
+// CHECK-NOT: memref<7x14x28xf32>
+// CHECK: aft_gpu.warp_reduce
 // CHECK-NOT: #gpu.block
 // CHECK: } {mapping = [#gpu.block<y>, #gpu.block<x>]}
 // CHECK-NEXT: return
 func.func @main(%dy: tensor<?x?x48xf32>, %k: tensor<?x?x8xf32>, %f: tensor<8x11x11xf32>, %r: tensor<?x?x48xf32>, %z: tensor<?x?x8xf32>) -> (tensor<?x?x48xf32>, tensor<?x?x8xf32>, tensor<?x?x48xf32>, tensor<8x11x11xf32>) {
   %g:4 = aft.conv_grad %dy, %dy, %k, %dy, %f, %r, %z grid = [14, 14] : (tensor<?x?x48xf32>, tensor<?x?x48xf32>, tensor<?x?x8xf32>, tensor<?x?x48xf32>, tensor<8x11x11xf32>, tensor<?x?x48xf32>, tensor<?x?x8xf32>) -> (tensor<?x?x48xf32>, tensor<?x?x8xf32>, tensor<?x?x48xf32>, tensor<8x11x11xf32>)
   return %g#0, %g#1, %g#2, %g#3 : tensor<?x?x48xf32>, tensor<?x?x8xf32>, tensor<?x?x48xf32>, tensor<8x11x11xf32>
+}
+
+// -----
+
+// On a grid of three dimensions only dfilter has tiles. Of 600 heads, 16 in a block, a block has three
+// of seven rows of a plane of the filter: 5 rows of queries meet 7 of keys.
+// CHECK-LABEL: func.func private @kernel_0_conv_grad(
+// CHECK-DAG: memref.alloc() : memref<5x6x32xf32>
+// CHECK-DAG: memref.alloc() : memref<7x6x32xf32>
+// CHECK-DAG: memref.alloca() : memref<256x9xf32>
+// CHECK: scf.forall (%{{.*}}, %{{.*}}) in (38, 6) {
+// CHECK: scf.if {{.*}} -> (f32, f32, f32) {
+// CHECK: scf.if {{.*}} -> (f32, f32, f32) {
+// CHECK: scf.if {{.*}} -> (f32, f32, f32) {
+// CHECK: } {mapping = [#gpu.block<y>, #gpu.block<x>]}
+// CHECK-NEXT: return
+func.func @main(%dy: tensor<?x?x600xf32>, %f: tensor<600x2x7x3xf32>) -> (tensor<?x?x600xf32>, tensor<?x?x600xf32>, tensor<?x?x600xf32>, tensor<600x2x7x3xf32>) {
+  %g:4 = aft.conv_grad %dy, %dy, %dy, %dy, %f, %dy, %dy grid = [2, 5, 6] : (tensor<?x?x600xf32>, tensor<?x?x600xf32>, tensor<?x?x600xf32>, tensor<?x?x600xf32>, tensor<600x2x7x3xf32>, tensor<?x?x600xf32>, tensor<?x?x600xf32>) -> (tensor<?x?x600xf32>, tensor<?x?x600xf32>, tensor<?x?x600xf32>, tensor<600x2x7x3xf32>)
+  return %g#0, %g#1, %g#2, %g#3 : tensor<?x?x600xf32>, tensor<?x?x600xf32>, tensor<?x?x600xf32>, tensor<600x2x7x3xf32>
 }

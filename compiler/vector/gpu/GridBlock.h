@@ -46,11 +46,6 @@ private:
   void forEachPlace(llvm::function_ref<void(const Place &)> body);
   LaneEmitter groupAt(Value channel);
   Value firstChannelOf(Value head);
-  Emitter::Values
-  inBatches(Value first, Value end, Value step, mlir::ValueRange carried,
-            llvm::function_ref<Emitter::Values(llvm::ArrayRef<Value> numbers,
-                                               llvm::ArrayRef<Value> exist, mlir::ValueRange)>
-                body);
   Value both(Value a, Value b) { return e.builder.create<mlir::arith::AndIOp>(e.loc, a, b); }
   Value rest(Value a, int64_t b) {
     return e.builder.createOrFold<mlir::arith::RemUIOp>(e.loc, a, e.index(b));
@@ -74,6 +69,10 @@ private:
   struct WindowSums;
   Value rowOf(const Place &place, Value firstRow);
   Value columnOf(const Place &place);
+  /// Of a row of the tile. It is one number, so that those beside it are a constant away.
+  Value placeInTile(Value row, Value column) {
+    return e.add(e.mul(row, sizes.segments * sizes.own), column);
+  }
   void multiply(const Place &place, Value firstRow);
   void addRow(const Place &place, Value heldRow, Value firstTap, WindowSums &sums);
   MixState scaleOf(Value head);

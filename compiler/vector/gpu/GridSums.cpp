@@ -143,10 +143,11 @@ void GridBlock::multiply(const Place &place, Value firstRow) {
       e.store(e.fma(outside, others[own], sums.own[own]), this->sums, {place.thread, e.index(own)});
     // The threads of channels need those of their heads.
     e.when(e.less(e.index(sizes.width - 1), place.lane), [&] {
-      Value column = columnOf(place), number = e.sub(place.lane, e.index(sizes.width));
+      Value number = e.sub(place.lane, e.index(sizes.width));
+      Value first = placeInTile(e.sub(row, firstRow), columnOf(place));
       for (int64_t own = 0; own < sizes.own; ++own)
         e.store(e.load(this->sums, {place.thread, e.index(own)}, 0), headSums,
-                {e.sub(row, firstRow), e.add(column, own), number});
+                {e.add(first, own), number});
     });
   });
 }
@@ -165,15 +166,16 @@ void GridBlock::finish(const Place &place, Value firstRow) {
     MixState state = scaleOf(place.head);
     Value column = columnOf(place), width = e.index(tiles.columns.extent);
     Value start = e.add(e.mul(row, tiles.columns.extent), column);
+    Value first = placeInTile(e.sub(row, firstRow), column);
     for (int64_t own = 0; own < sizes.own; ++own) {
-      Value x = e.add(column, own), t = e.add(start, own), inTile = e.sub(row, firstRow);
+      Value x = e.add(column, own), t = e.add(start, own), inTile = e.add(first, own);
       state.n = e.load(sums, {place.thread, e.index(own)}, 0);
       if (!tiles.share)
-        state.z = e.load(headSums, {inTile, x, place.head}, 0);
+        state.z = e.load(headSums, {inTile, place.head}, 0);
       auto store = [&] {
         if (!tiles.share)
           return tiles.code.finish(group, t, state);
-        e.store(tiles.share(group, t, state), shares, {inTile, x, place.lane});
+        e.store(tiles.share(group, t, state), shares, {inTile, place.lane});
       };
       if (sizes.segments * sizes.own == tiles.columns.extent)
         store();
@@ -192,18 +194,19 @@ void GridBlock::finishHeads(Value firstRow) {
            [&](Value number) {
              SmallVector<Value> at = delinearize(e, number, extents);
              Value row = e.add(firstRow, at[0]), head = at[2], channel = firstChannelOf(head);
+             Value inTile = placeInTile(at[0], at[1]);
              Value exists = both(e.less(row, e.index(tiles.rows.extent)),
                                  e.less(channel, e.index(tiles.channels)));
              e.when(exists, [&] {
                Value first = e.mul(head, perHead), sum = none();
                sum = e.loop(first, e.add(first, perHead), e.index(1), sum,
                             [&](Value lane, ValueRange carried) {
-                              Value one = e.load(shares, {at[0], at[1], lane}, 0);
+                              Value one = e.load(shares, {inTile, lane}, 0);
                               return Emitter::Values{e.fadd(carried[0], one)};
                             })[0];
                LaneEmitter group = groupAt(channel);
                MixState state = scaleOf(head);
-               state.z = e.load(headSums, at, 0);
+               state.z = e.load(headSums, {inTile, head}, 0);
                tiles.finishHead(group, e.add(e.mul(row, width), at[1]), state, sum);
              });
            });

@@ -87,9 +87,9 @@ GridBlock::GridBlock(const GridTiles &tiles, const GridSizes &sizes, Emitter &e)
   otherRows = sharedMemory(e, {tiles.rows.extent, lanes}, type);
   if (sizes.segments > 1)
     edges = sharedMemory(e, {2, sizes.held, sizes.segments, lanes}, type);
-  headSums = sharedMemory(e, {sizes.tile, sizes.segments * sizes.own, heads}, type);
+  headSums = sharedMemory(e, {sizes.tile * sizes.segments * sizes.own, heads}, type);
   if (tiles.share)
-    shares = sharedMemory(e, {sizes.tile, sizes.segments * sizes.own, sizes.width}, type);
+    shares = sharedMemory(e, {sizes.tile * sizes.segments * sizes.own, sizes.width}, type);
   largestParts = sharedMemory(e, {3, std::min(kMostParts, kBlockThreads / heads), heads}, type);
   largest = sharedMemory(e, {3, heads}, type);
   sums = threadMemory(e, kBlockThreads, {sizes.own}, type);
@@ -122,23 +122,6 @@ void GridBlock::forEachPlace(llvm::function_ref<void(const Place &)> body) {
     if (kBlockThreads % sizes.lanes() == 0)
       return body(place);
     e.when(e.less(part, e.index(sizes.parts())), [&] { body(place); });
-  });
-}
-
-/// A loop over every `step`-th number up to `end`, some at once; those beyond the end are
-/// others, for another time, and do not exist.
-Emitter::Values GridBlock::inBatches(
-    Value first, Value end, Value step, ValueRange carried,
-    llvm::function_ref<Emitter::Values(ArrayRef<Value>, ArrayRef<Value>, ValueRange)> body) {
-  Value stride = e.mul(step, kAtOnce);
-  return e.loop(first, end, stride, carried, [&](Value number, ValueRange carried) {
-    SmallVector<Value> numbers, exist;
-    for (int64_t i = 0; i < kAtOnce; ++i) {
-      Value next = e.add(number, e.mul(step, i));
-      exist.push_back(e.less(next, end));
-      numbers.push_back(e.select(exist.back(), next, number));
-    }
-    return body(numbers, exist, carried);
   });
 }
 
@@ -181,7 +164,7 @@ Value GridBlock::findLargest() {
     Value number = rest(thread, sizes.heads), part = e.div(thread, sizes.heads);
     LaneEmitter group = groupAt(firstChannelOf(number));
     Value head = e.div(group.channel, tiles.perHead);
-    Value top = inBatches(part, count, e.index(parts), group.infinity(true),
+    Value top = inBatches(e, kAtOnce, part, count, e.index(parts), group.infinity(true),
                           [&](ArrayRef<Value> positions, ArrayRef<Value>, ValueRange carried) {
                             SmallVector<Value> exponents;
                             for (Value t : positions)
@@ -283,7 +266,7 @@ void GridBlock::fill(const Place &place, Value firstRow) {
       });
     return Emitter::Values{};
   };
-  inBatches(place.part, e.index(sizes.held * width), e.index(sizes.parts()), {}, body);
+  inBatches(e, kAtOnce, place.part, e.index(sizes.held * width), e.index(sizes.parts()), {}, body);
 }
 
 /// Each row of the grid, as the sums of its segments: from shared memory if all of it lies there.
@@ -310,7 +293,7 @@ void GridBlock::sumRows(const Place &place) {
         sum = e.fadd(sum, e.select(exists, number, none()));
       return Emitter::Values{sum};
     };
-    Value sum = inBatches(first, end, e.index(1), none(), body)[0];
+    Value sum = inBatches(e, kAtOnce, first, end, e.index(1), none(), body)[0];
     e.store(sum, rowSums, {at[0], at[1], place.lane});
   });
 }

@@ -3,11 +3,13 @@
 #include "compiler/vector/gpu/Threads.h"
 
 #include "compiler/nvvm/Device.h"
+#include "compiler/tile/TileSizes.h"
 #include "compiler/vector/gpu/GpuOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/ValueBoundsOpInterface.h"
+#include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
 using namespace aft;
@@ -68,6 +70,20 @@ void aft::shareOut(Emitter &e, Value thread, int64_t threads, Value count,
   e.loop(thread, count, e.index(threads), body);
 }
 
+Emitter::Values aft::inBatches(
+    Emitter &e, int64_t atOnce, Value first, Value end, Value step, ValueRange carried,
+    llvm::function_ref<Emitter::Values(ArrayRef<Value>, ArrayRef<Value>, ValueRange)> body) {
+  return e.loop(first, end, e.mul(step, atOnce), carried, [&](Value number, ValueRange carried) {
+    SmallVector<Value> numbers, exist;
+    for (int64_t i = 0; i < atOnce; ++i) {
+      Value next = e.add(number, e.mul(step, i));
+      exist.push_back(e.less(next, end));
+      numbers.push_back(e.select(exist.back(), next, number));
+    }
+    return body(numbers, exist, carried);
+  });
+}
+
 void aft::forEachTrue(Emitter &e, ValueRange conditions, llvm::function_ref<void(Value)> body) {
   OpBuilder &builder = e.builder;
   Type i32 = builder.getI32Type();
@@ -98,6 +114,42 @@ static func::FuncOp kernelOf(Emitter &e) {
   Operation *parent = e.builder.getInsertionBlock()->getParentOp();
   auto kernel = dyn_cast<func::FuncOp>(parent);
   return kernel ? kernel : parent->getParentOfType<func::FuncOp>();
+}
+
+Operation *aft::gridOf(memref::AllocOp memory) {
+  Block *block = memory->getBlock();
+  Operation *grid = nullptr;
+  for (Operation *user : memory->getUsers()) {
+    Operation *top = block->findAncestorOpInBlock(*user);
+    if (!isa_and_nonnull<scf::ForallOp, scf::ForOp>(top) || (grid && grid != top))
+      return nullptr;
+    grid = top;
+  }
+  return grid;
+}
+
+int64_t aft::sharedBytes(Block &kernel, ArrayRef<int64_t> oneMore) {
+  llvm::MapVector<Operation *, SmallVector<int64_t>> byGrid;
+  kernel.walk(
+      [&](memref::AllocOp memory) { byGrid[gridOf(memory)].push_back(bytesOf(memory.getType())); });
+  int64_t bytes = 0;
+  for (int64_t one : byGrid[nullptr])
+    bytes += one;
+  byGrid[nullptr].assign(oneMore.begin(), oneMore.end());
+  SmallVector<int64_t> most;
+  for (auto &[grid, sizes] : byGrid) {
+    llvm::sort(sizes, std::greater<int64_t>());
+    most.resize(std::max(most.size(), sizes.size()));
+    for (auto [all, own] : llvm::zip(most, sizes))
+      all = std::max(all, own);
+  }
+  for (int64_t one : most)
+    bytes += one;
+  return bytes;
+}
+
+bool aft::fitBesideGrids(Emitter &e, ArrayRef<int64_t> bytes) {
+  return sharedBytes(kernelOf(e).front(), bytes) <= kSharedBytes;
 }
 
 void aft::setResidentBlocks(Emitter &e, int64_t blocks) {

@@ -39,6 +39,16 @@ void forEachThread(Emitter &e, int64_t count, llvm::function_ref<void(mlir::Valu
 void shareOut(Emitter &e, mlir::Value thread, int64_t threads, mlir::Value count,
               llvm::function_ref<void(mlir::Value)> body);
 
+/// Inside a thread: a loop over every `step`-th number up to `end`, `atOnce` of them at a time, so
+/// that none waits for what another one loads. Those beyond the end are others, for another time,
+/// and do not exist.
+Emitter::Values inBatches(
+    Emitter &e, int64_t atOnce, mlir::Value first, mlir::Value end, mlir::Value step,
+    mlir::ValueRange carried,
+    llvm::function_ref<Emitter::Values(mlir::ArrayRef<mlir::Value> numbers,
+                                       mlir::ArrayRef<mlir::Value> exist, mlir::ValueRange carried)>
+        body);
+
 /// Inside a thread: a loop over those of at most 32 conditions that are true, by their numbers,
 /// so that the body stands in the code once.
 void forEachTrue(Emitter &e, mlir::ValueRange conditions,
@@ -54,6 +64,17 @@ mlir::Value reduceInWarp(Emitter &e, mlir::vector::CombiningKind kind, mlir::Val
 mlir::Value sharedMemory(Emitter &e, mlir::ArrayRef<int64_t> shape, mlir::Type element);
 mlir::Value threadMemory(Emitter &e, int64_t threads, mlir::ArrayRef<int64_t> shape,
                          mlir::Type element);
+
+/// The grid of a kernel, or the loop that it has become, that alone uses a memory which threads
+/// share; null where more does.
+mlir::Operation *gridOf(mlir::memref::AllocOp memory);
+
+/// Bytes that a block of a kernel shares. A block does a group of one grid, so that grids use the
+/// same memory: the largest of each one, the second of each one, …. `oneMore`: those of another
+/// grid.
+int64_t sharedBytes(mlir::Block &kernel, mlir::ArrayRef<int64_t> oneMore = {});
+/// Whether another grid may share so much.
+bool fitBesideGrids(Emitter &e, mlir::ArrayRef<int64_t> bytes);
 
 /// Has the kernel take so few registers that `blocks` of its blocks fit on a multiprocessor.
 void setResidentBlocks(Emitter &e, int64_t blocks);

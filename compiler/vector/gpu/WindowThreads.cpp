@@ -1,11 +1,12 @@
 //===- WindowThreads.cpp - simple, local and conv by blocks of threads ----===//
 // On a sequence, simple is a scan (SequenceScan.h), windows go tile by tile (WindowTiles.h),
-// and on a grid of rows, too (GridTiles.h). Elsewhere on a grid every pair of positions is
-// looked at: images are small.
+// and on a grid of rows, too (GridTiles.h), as does the gradient of a filter on any grid
+// (GridFilter.h). Elsewhere on a grid every pair of positions is looked at: images are small.
 
 #include "compiler/vector/full/FullMixer.h"
 #include "compiler/vector/gpu/BlockSums.h"
 #include "compiler/vector/gpu/ChannelThreads.h"
+#include "compiler/vector/gpu/GridFilter.h"
 #include "compiler/vector/gpu/GridTiles.h"
 #include "compiler/vector/gpu/MixerThreads.h"
 #include "compiler/vector/gpu/SequenceScan.h"
@@ -20,6 +21,29 @@ static constexpr int64_t kBlockTaps = 8;
 /// Threads of all blocks: as many as windows take.
 static constexpr int64_t kThreads = 128;
 
+/// Has operands be memory with as many positions as the grid has, of which the compiler is not told
+/// otherwise: so a place has one offset in all of them, and takes fewer registers.
+static void shareExtents(WindowMixer &mixer, Emitter &e) {
+  int64_t length = 1;
+  for (const GridAxis &axis : mixer.grid)
+    length *= axis.extent;
+  OpFoldResult batches = getAsOpFoldResult(e.dim(mixer.q, 0));
+  int64_t known = getConstantIntValue(batches).value_or(ShapedType::kDynamic);
+  for (Value *memref : {&mixer.q, &mixer.k, &mixer.v, &mixer.dy, &mixer.ratio, &mixer.logz}) {
+    auto type = *memref ? cast<MemRefType>(memref->getType()) : MemRefType();
+    if (!type || !type.getLayout().isIdentity())
+      continue;
+    SmallVector<OpFoldResult> sizes = {batches}, strides;
+    for (int64_t size : {length, type.getDimSize(2)})
+      sizes.push_back(e.builder.getIndexAttr(size));
+    for (int64_t stride : {length * type.getDimSize(2), type.getDimSize(2), int64_t(1)})
+      strides.push_back(e.builder.getIndexAttr(stride));
+    auto same = MemRefType::get({known, length, type.getDimSize(2)}, type.getElementType());
+    *memref = e.builder.create<memref::ReinterpretCastOp>(
+        e.loc, same, *memref, e.builder.getIndexAttr(0), sizes, strides);
+  }
+}
+
 namespace {
 
 /// Emits one mixer or its derivative.
@@ -27,7 +51,10 @@ class WindowThreads {
 public:
   WindowThreads(Operation *op, OpBuilder &builder)
       : mixer(op, builder), e(builder, op->getLoc()), type(accumulationOf(mixer.q)),
-        batches(e.dim(mixer.q, 0)), length(e.dim(mixer.q, 1)) {
+        batches(e.dim(mixer.q, 0)) {
+    if (!mixer.grid.empty())
+      shareExtents(mixer, e);
+    length = e.dim(mixer.q, 1);
     if (mixer.grid.empty())
       axes.push_back({ShapedType::kDynamic, mixer.before, mixer.after});
     else
@@ -56,6 +83,7 @@ private:
   void gridKeys();
   Emitter::Values bandTerms(LaneEmitter &group, Value t, Value firstTap, ValueRange sums);
   void bandGradient();
+  void sumTap(Value head, Value tap);
   void filterGradient();
 
   WindowMixer mixer;
@@ -383,30 +411,36 @@ void WindowThreads::bandGradient() {
   });
 }
 
+/// One number of dfilter, pair by pair.
+void WindowThreads::sumTap(Value head, Value tap) {
+  auto part = [&](Value, Value lane, int64_t lanes) {
+    Value zero = e.number(type, 0), count = e.mul(length, mixer.perHead());
+    return e.loop(e.index(0), batches, e.index(1), zero, [&](Value batch, ValueRange all) {
+      return e.loop(lane, count, e.index(lanes), all, [&](Value pair, ValueRange sums) {
+        SmallVector<Value> at = delinearize(e, pair, {length, e.index(mixer.perHead())});
+        auto [key, inside] = keyOf(at[0], tap);
+        Value exists = e.builder.create<arith::AndIOp>(e.loc, inside, e.less(key, keysOf(batch)));
+        return e.branch(
+            exists, {type},
+            [&, key = key] {
+              LaneEmitter group(e, type, 0, batch, e.add(e.mul(head, mixer.perHead()), at[1]));
+              group.perHead = mixer.perHead();
+              return Emitter::Values{e.fadd(sums[0], biasTerm(mixer, group, at[0], key, tap))};
+            },
+            [&] { return Emitter::Values{sums[0]}; });
+      });
+    })[0];
+  };
+  BlockSums{type, 1, kThreads}.run(
+      e, part, [&](Value sum, Value) { e.store(sum, mixer.inits[3], {head, tap}); });
+}
+
 void WindowThreads::filterGradient() {
-  forEachBlock(e, {e.index(mixer.heads), e.index(mixer.taps)}, [&](ArrayRef<Value> block) {
-    Value head = block[0], tap = block[1];
-    auto part = [&](Value, Value lane, int64_t lanes) {
-      Value zero = e.number(type, 0), count = e.mul(length, mixer.perHead());
-      return e.loop(e.index(0), batches, e.index(1), zero, [&](Value batch, ValueRange all) {
-        return e.loop(lane, count, e.index(lanes), all, [&](Value pair, ValueRange sums) {
-          SmallVector<Value> at = delinearize(e, pair, {length, e.index(mixer.perHead())});
-          auto [key, inside] = keyOf(at[0], tap);
-          Value exists = e.builder.create<arith::AndIOp>(e.loc, inside, e.less(key, keysOf(batch)));
-          return e.branch(
-              exists, {type},
-              [&, key = key] {
-                LaneEmitter group(e, type, 0, batch, e.add(e.mul(head, mixer.perHead()), at[1]));
-                group.perHead = mixer.perHead();
-                return Emitter::Values{e.fadd(sums[0], biasTerm(mixer, group, at[0], key, tap))};
-              },
-              [&] { return Emitter::Values{sums[0]}; });
-        });
-      })[0];
-    };
-    BlockSums{type, 1, kThreads}.run(
-        e, part, [&](Value sum, Value) { e.store(sum, mixer.inits[3], {head, tap}); });
-  });
+  auto exact = [&](Value head, Value tap) { sumTap(head, tap); };
+  if (!mixer.grid.empty() && emitGridFilter(mixer, e, exact))
+    return;
+  forEachBlock(e, {e.index(mixer.heads), e.index(mixer.taps)},
+               [&](ArrayRef<Value> block) { sumTap(block[0], block[1]); });
 }
 
 void WindowThreads::backward() {
