@@ -88,6 +88,8 @@ static ReferenceFacts factsOf(func::FuncOp function) {
   function->getParentOp()->walk([&](Operation *op) {
     auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
     facts.products += isa<FullOp>(op) || (linalgOp && linalg::isaContractionOpInterface(linalgOp));
+    // Those of keys and of biases.
+    facts.products += isa<FullGradOp>(op) ? 2 : 0;
   });
   auto ops = function.getBody().front().without_terminator();
   if (!llvm::hasSingleElement(ops))

@@ -115,6 +115,11 @@ def mixer(kind, B, T, d, attrs="", element="f32", scale=1.0, window=4, heads=Non
                 [q, k, v, *bias, *extra], most=1e-3 if kind == "full" else 5e-6,
                 least=1e-5 if kind == "full" and hidden is None else None,
                 flags=["--f32-products=tf32"])
+    if tf32 and kind == "full":
+        # Differences of sums: relative to the largest they lose more than a result.
+        compare(f"{kind} B{B} T{T} d{d} {attrs} {element} scale {scale} derivative in TF32", program,
+                [q, k, v, *bias, *extra, dy], most=5e-3, least=1e-5,
+                flags=["--f32-products=tf32"])
 
 
 mixer("simple", 2, 70, 33, "causal")

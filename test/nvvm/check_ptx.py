@@ -226,6 +226,7 @@ good &= check("training step of a language model in TF32", os.path.join(INPUTS, 
               ["--training=adamw", "--f32-products=tf32"])
 in_tf32 = {"matmul tf32" + name: program for name, program in products("f32").items()}
 in_tf32["full tf32"] = programs["full  f32"]
+in_tf32["full tf32 causal"] = mixer("full", 64, "?x?x?", "causal", "f32")
 for name, program in in_tf32.items():
     open(path, "w").write(program)
     good &= check(name, path, ["--f32-products=tf32"])

@@ -12,6 +12,7 @@
 
 #include "compiler/vector/gpu/BiasWarps.h"
 
+#include "compiler/tile/WarpTile.h"
 #include "compiler/vector/gpu/Fragment.h"
 #include "compiler/vector/gpu/GpuOps.h"
 #include "compiler/vector/gpu/Threads.h"
@@ -23,9 +24,8 @@ using namespace aft;
 
 /// Queries and keys of a block, and of a warp.
 static constexpr int64_t kRows = 64, kWarpQueries = 32, kWarpKeys = 16;
-/// Channels of a step, which are twice as many numbers, and numbers after each row in shared
-/// memory, so that rows begin in different banks.
-static constexpr int64_t kChannels = 32, kDepth = 2 * kChannels, kPad = 8;
+/// Channels of a step, which are twice as many numbers.
+static constexpr int64_t kChannels = 32, kDepth = 2 * kChannels;
 /// Threads that share a channel, rows that each has of it, and threads that share the biases
 /// of a query.
 static constexpr int64_t kParts = kBlockThreads / kChannels, kOwn = kRows / kParts,
@@ -36,7 +36,7 @@ namespace {
 /// Emits one block.
 class BiasBlock {
 public:
-  explicit BiasBlock(const FullMixer &mixer);
+  BiasBlock(const FullMixer &mixer, Type factor);
   void run(ArrayRef<Value> block);
 
 private:
@@ -77,8 +77,8 @@ private:
 
   const FullMixer &mixer;
   Emitter &e;
-  Type element, narrow;
-  Value queries, keys;                 ///< [row][number of a channel]
+  Type element, narrow; ///< narrow: of factors; f32 are rounded as they are multiplied
+  Value queries, keys;  ///< [row][number of a channel]
   Value biasParts, biasTops, keyParts; ///< a by thread, a, c by thread
   Value logz, gradient, ratio, k, v;   ///< of a step, in registers
   Value sums;                          ///< in fragments
@@ -91,10 +91,11 @@ private:
 /// A fragment for each 16 x 8 of a warp's tile.
 static constexpr int64_t kNumbers = kWarpQueries * kWarpKeys / kWarpThreads;
 
-BiasBlock::BiasBlock(const FullMixer &mixer)
-    : mixer(mixer), e(mixer.e), element(mixer.element), narrow(e.builder.getBF16Type()) {
-  queries = sharedMemory(e, {kRows, kDepth + kPad}, narrow);
-  keys = sharedMemory(e, {kRows, kDepth + kPad}, narrow);
+BiasBlock::BiasBlock(const FullMixer &mixer, Type factor)
+    : mixer(mixer), e(mixer.e), element(mixer.element), narrow(factor) {
+  int64_t padding = warpTilePadding(narrow.getIntOrFloatBitWidth(), /*alongSteps=*/true);
+  queries = sharedMemory(e, {kRows, kDepth + padding}, narrow);
+  keys = sharedMemory(e, {kRows, kDepth + padding}, narrow);
   biasParts = sharedMemory(e, {kRows, kBiasParts}, element);
   biasTops = sharedMemory(e, {kRows}, element);
   keyParts = sharedMemory(e, {kParts, kChannels}, element);
@@ -194,7 +195,8 @@ void BiasBlock::storePair(Value first, Value second, Value memory, Value row, Va
   e.builder.create<vector::StoreOp>(e.loc, pair, memory, ValueRange{row, e.mul(channel, 2)});
 }
 
-/// Both factors in bf16, the second number of a channel from the first as it is rounded.
+/// Both factors as they are multiplied, the second number of a channel from the first as it is
+/// rounded.
 void BiasBlock::exponentiate(Value thread) {
   Value channel = channelOf(thread), largest = number(-INFINITY), zero = number(0);
   Value found = bitsAt(wide, {thread, e.index(0)});
@@ -344,9 +346,9 @@ void BiasBlock::run(ArrayRef<Value> block) {
   threads([&](Value thread) { finish(thread); });
 }
 
-void aft::emitBiasesByWarps(const FullMixer &mixer) {
+void aft::emitBiasesByWarps(const FullMixer &mixer, Type factor) {
   Emitter &e = mixer.e;
-  BiasBlock block(mixer);
+  BiasBlock block(mixer, factor);
   Value entries = mixer.perBatchBias ? mixer.batches : e.index(1);
   Value grid[] = {entries, e.ceilDiv(mixer.queries, kRows), e.ceilDiv(mixer.keys, kRows)};
   forEachBlock(e, grid, [&](ArrayRef<Value> index) { block.run(index); });

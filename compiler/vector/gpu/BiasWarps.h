@@ -7,8 +7,9 @@
 
 namespace aft {
 
-/// dw, for all batch entries together, or each on its own; factors are rounded to bf16.
-void emitBiasesByWarps(const FullMixer &mixer);
+/// dw, for all batch entries together, or each on its own; factors are rounded to bf16 or, of f32,
+/// to TF32.
+void emitBiasesByWarps(const FullMixer &mixer, mlir::Type factor);
 
 /// What every `lanes`-th channel from `lane` on of batch entries [first, last) adds to dw of a
 /// pair.

@@ -39,9 +39,13 @@ static bool keysAre(const FullMixer &mixer, Type type) {
   });
 }
 
-/// Whether they are no more exact than factors of a product by tensor cores.
-static bool areNarrow(const FullMixer &mixer) {
-  return keysAre(mixer, mixer.e.builder.getBF16Type());
+/// Of what type factors of a product by tensor cores are that keys and values may be rounded to;
+/// null where they are more exact.
+static Type factorOf(const FullMixer &mixer, bool tf32) {
+  for (Type type : {Type(mixer.e.builder.getBF16Type()), Type(mixer.e.builder.getF32Type())})
+    if ((type.isBF16() || tf32) && keysAre(mixer, type))
+      return type;
+  return nullptr;
 }
 
 static PairTiles tilesOf(const FullMixer &mixer) {
@@ -77,10 +81,8 @@ void aft::emitFullThreads(FullOp op, OpBuilder &builder, bool tf32) {
       group.store(group.logz(state), mixer.inits[2], t);
     }
   };
-  if (areNarrow(mixer))
-    tiles.runByWarps(e, builder.getBF16Type());
-  else if (tf32 && keysAre(mixer, builder.getF32Type()))
-    tiles.runByWarps(e, builder.getF32Type());
+  if (Type factor = factorOf(mixer, tf32))
+    tiles.runByWarps(e, factor);
   else
     tiles.run(e);
 }
@@ -108,16 +110,15 @@ static void emitQueries(const FullMixer &mixer) {
 }
 
 /// dk and dv of all keys: sums over queries, of exp(w - logz) G and the same times R.
-static void emitKeys(const FullMixer &mixer) {
+static void emitKeys(const FullMixer &mixer, Type factor) {
   Emitter &e = mixer.e;
   PairTiles tiles = tilesOf(mixer);
-  bool byWarps = areNarrow(mixer);
   tiles.outputs = mixer.keys;
   tiles.values = 2;
   // Values and R less a number that is about the same: so their difference loses nothing when
   // they are rounded.
   auto centred = [&](LaneEmitter &group, Value number) {
-    return byWarps ? e.fsub(number, mixer.middle(group)) : number;
+    return factor ? e.fsub(number, mixer.middle(group)) : number;
   };
   tiles.items = [&](Value, Value from, Value) {
     return std::pair(mixer.firstQueryOf(from), mixer.queries);
@@ -141,7 +142,7 @@ static void emitKeys(const FullMixer &mixer) {
     group.store(seen(dk), mixer.inits[1], key);
     group.store(seen(e.fmul(scale, sums[1])), mixer.inits[2], key);
   };
-  byWarps ? tiles.runByWarps(e, e.builder.getBF16Type()) : tiles.run(e);
+  factor ? tiles.runByWarps(e, factor) : tiles.run(e);
 }
 
 Value aft::sumOfPair(const FullMixer &mixer, Value first, Value last, Value t, Value key,
@@ -162,9 +163,9 @@ Value aft::sumOfPair(const FullMixer &mixer, Value first, Value last, Value t, V
 }
 
 /// dw, for all batch entries together, or each on its own.
-static void emitBiases(const FullMixer &mixer) {
-  if (areNarrow(mixer))
-    return emitBiasesByWarps(mixer);
+static void emitBiases(const FullMixer &mixer, Type factor) {
+  if (factor)
+    return emitBiasesByWarps(mixer, factor);
   Emitter &e = mixer.e;
   Value entries = mixer.perBatchBias ? mixer.batches : e.index(1);
   Value grid[] = {entries, mixer.queries, e.ceilDiv(mixer.keys, kBlockKeys)};
@@ -184,12 +185,13 @@ static void emitBiases(const FullMixer &mixer) {
   });
 }
 
-void aft::emitFullGradThreads(FullGradOp op, OpBuilder &builder) {
+void aft::emitFullGradThreads(FullGradOp op, OpBuilder &builder, bool tf32) {
   Emitter e(builder, op.getLoc());
   FullMixer mixer(op, e, kScalarBits, PairDots::None);
   emitQueries(mixer);
-  emitKeys(mixer);
-  emitBiases(mixer);
+  Type factor = factorOf(mixer, tf32);
+  emitKeys(mixer, factor);
+  emitBiases(mixer, factor);
 }
 
 bool aft::emitMixerThreads(Operation *op, OpBuilder &builder, bool tf32) {
@@ -207,7 +209,7 @@ bool aft::emitMixerThreads(Operation *op, OpBuilder &builder, bool tf32) {
         return true;
       })
       .Case([&](FullGradOp grad) {
-        emitFullGradThreads(grad, builder);
+        emitFullGradThreads(grad, builder, tf32);
         return true;
       })
       .Case([&](BandOp band) {
