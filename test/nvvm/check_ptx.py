@@ -126,8 +126,7 @@ programs["elementwise f32"] = function(
     "  } -> tensor<?xf32>\n  return %y : tensor<?xf32>", [("x", "tensor<?xf32>")], ["tensor<?xf32>"])
 # Kernels that wait for memory: they load and store 16 bytes at once.
 VECTORS = ("simple", "local", "conv  f32", "norm", "elementwise")
-# What products of bf16 consist of; copies only where rows consist of 16 bytes, and not yet
-# those of aft.full.
+# What products of bf16 consist of; copies only where rows consist of 16 bytes.
 WARPS = ("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", "ldmatrix.sync.aligned.m8n8.x4",
          "cp.async.cg.shared.global")
 
@@ -135,7 +134,7 @@ WARPS = ("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", "ldmatrix.sync.a
 def tf32_instructions(name):
     """What stands in a product of f32 in TF32; factors that lie across are loaded one by one."""
     return ["mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32", "cvt.rna.tf32.f32",
-            *([] if "odd" in name or "full" in name else ["cp.async.cg.shared.global"]),
+            *([] if "odd" in name else ["cp.async.cg.shared.global"]),
             *([] if "turned" in name else ["ldmatrix.sync.aligned.m8n8.x4"])]
 
 
@@ -164,7 +163,7 @@ def check(name, path, flags=()):
         elif "tf32" in done.stdout:
             problems.append(f"{arch}: TF32 without request")
         if name.startswith("matmul bf16") or name.startswith("full") and name.endswith("bf16"):
-            expected = WARPS[:2 if "odd" in name or name.startswith("full") else 3]
+            expected = WARPS[:2 if "odd" in name else 3]
             problems += [f"{arch}: no {instruction}" for instruction in expected
                          if instruction not in done.stdout]
         if not problems and PTXAS:

@@ -6,23 +6,35 @@
 // CHECK-DAG: %[[WEIGHTS:.*]] = memref.alloc() : memref<64x72xbf16>
 // CHECK-DAG: %[[ITEMS:.*]] = memref.alloc() : memref<64x136xbf16>
 // CHECK-DAG: memref.alloca() : memref<256x32xf32>
-// The first tile is loaded.
+// Keys and values of the first tile are copied, 16 bytes at once, biases are loaded.
 // CHECK: scf.forall (%{{.*}}) in (256) {
+// CHECK: aft_gpu.copy_chunk %{{.*}} to %[[VALUES:.*]][%{{.*}}] : memref<?x?x64xbf16> to memref<64x64xbf16>
+// CHECK: aft_gpu.copy_chunk %{{.*}} to %[[KEYS:.*]][%{{.*}}] : memref<?x?x64xbf16> to memref<64x64xbf16>
+// CHECK: aft_gpu.copy_fence
+// CHECK: memref.load {{.*}} memref<?x?xf32>
+// CHECK: aft_gpu.copy_wait 0
 // CHECK: scf.for %{{.*}} = %c0 to %{{.*}} step %c1 {
+// CHECK: scf.forall (%{{.*}}) in (256) {
+// CHECK-COUNT-16: memref.load %[[KEYS]]
 // Both sums get the same rounded number; that of a hidden key counts for nothing.
 // CHECK: scf.forall (%{{.*}}) in (256) {
 // CHECK: memref.store {{.*}} %[[WEIGHTS]]
-// CHECK: %[[WIDE:.*]] = arith.extf %[[FACTOR:.*]] : bf16 to f32
+// CHECK: memref.load %[[KEYS]]
+// CHECK: %[[FACTOR:.*]] = arith.truncf %{{.*}} : f32 to bf16
+// CHECK-NEXT: %[[WIDE:.*]] = arith.extf %[[FACTOR]] : bf16 to f32
 // CHECK: arith.cmpf oeq, %[[WIDE]]
+// CHECK: memref.load %[[VALUES]]
 // CHECK: arith.mulf %[[WIDE]], %{{.*}} : f32
 // CHECK: arith.select
 // CHECK: memref.store %{{.*}}, %[[ITEMS]]
 // CHECK: memref.store %[[FACTOR]], %[[ITEMS]]
-// Sums are made relative to the largest numbers, and the tile is added; before that, the
-// next one is loaded.
+// Sums are made relative to the largest numbers, and the tile is added; meanwhile the next one is
+// copied.
 // CHECK: scf.forall (%[[THREAD:.*]]) in (256) {
+// CHECK-COUNT-2: aft_gpu.copy_chunk
 // CHECK: memref.load {{.*}} memref<?x?xf32>
 // CHECK: aft_gpu.warp_product %[[WEIGHTS]][%{{.*}}, %c0], %[[ITEMS]][%c0, %{{.*}}] to({{.*}}) in %[[THREAD]] {columns = 32 : i64, depth = 64 : i64, rows = 32 : i64}
+// CHECK: aft_gpu.copy_wait 0
 // Results; those that are not good are made again with exponentials of sums.
 // CHECK: scf.forall (%{{.*}}) in (256) {
 // CHECK: arith.cmpf oge
@@ -32,6 +44,19 @@
 func.func @main(%q: tensor<?x?x64xbf16>, %k: tensor<?x?x64xbf16>, %v: tensor<?x?x64xbf16>, %w: tensor<?x?xf32>) -> tensor<?x?x64xbf16> {
   %y = aft.full %q, %k, %v, %w causal : (tensor<?x?x64xbf16>, tensor<?x?x64xbf16>, tensor<?x?x64xbf16>, tensor<?x?xf32>) -> tensor<?x?x64xbf16>
   return %y : tensor<?x?x64xbf16>
+}
+
+// -----
+
+// Rows that do not consist of 16 bytes are loaded to registers.
+// CHECK-LABEL: func.func private @kernel_0_full(
+// CHECK-NOT: aft_gpu.copy
+// CHECK: aft_gpu.warp_product
+// CHECK-NOT: aft_gpu.copy
+// CHECK: func.func @main
+func.func @main(%q: tensor<?x?x20xbf16>, %w: tensor<?x?xf32>) -> tensor<?x?x20xbf16> {
+  %y = aft.full %q, %q, %q, %w causal : (tensor<?x?x20xbf16>, tensor<?x?x20xbf16>, tensor<?x?x20xbf16>, tensor<?x?xf32>) -> tensor<?x?x20xbf16>
+  return %y : tensor<?x?x20xbf16>
 }
 
 // -----

@@ -7,6 +7,7 @@
 // CHECK-SAME: aft.resident_blocks = 2
 // CHECK-DAG: %[[WEIGHTS:.*]] = memref.alloc() : memref<64x36xf32>
 // CHECK-DAG: %[[ITEMS:.*]] = memref.alloc() : memref<32x136xf32>
+// CHECK: aft_gpu.copy_chunk {{.*}} : memref<?x?x64xf32> to memref<32x64xf32>
 // CHECK: aft_gpu.warp_product %[[WEIGHTS]][%{{.*}}, %c0], %[[ITEMS]][%c0, %{{.*}}] to({{.*}}) in %{{.*}} {columns = 32 : i64, depth = 32 : i64, rows = 32 : i64}
 // Results that are not good are made again.
 // CHECK: arith.cmpf oge

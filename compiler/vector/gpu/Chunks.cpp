@@ -72,6 +72,9 @@ bool aft::isMultipleOf(Value index, int64_t count) {
 }
 
 static bool hasEvenStrides(MemRefType type, int64_t count) {
+  // All extents but the first are multiplied with that of the last dimension.
+  if (type.getLayout().isIdentity() && type.getRank() > 0)
+    return type.getShape().back() > 0 && type.getShape().back() % count == 0;
   auto [strides, offset] = getStridesAndOffset(type);
   return !strides.empty() && strides.back() == 1 &&
          llvm::all_of(ArrayRef<int64_t>(strides).drop_back(), [&](int64_t stride) {

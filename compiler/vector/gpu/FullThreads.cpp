@@ -70,6 +70,7 @@ void aft::emitFullThreads(FullOp op, OpBuilder &builder, bool tf32) {
   tiles.value = [&](LaneEmitter &group, Value key) {
     return SmallVector<Value>{group.load(mixer.v, key)};
   };
+  tiles.sources = {mixer.v, mixer.k};
   tiles.finish = [&](LaneEmitter &group, Value t, Value m, ValueRange sums) {
     MixState state{m, sums[1], sums[0]};
     // A query without a key is 0 whatever the gate says.

@@ -28,6 +28,9 @@ struct PairTiles {
   /// x, -inf for an item that nobody sees, and its values.
   std::function<Value(LaneEmitter &, Value item)> exponent;
   std::function<llvm::SmallVector<Value>(LaneEmitter &, Value item)> value;
+  /// Where values and x of an item are elements [batch, item, channel] of memrefs: these. So tiles
+  /// may be copied in the background.
+  llvm::SmallVector<Value> sources;
   /// Receives m, -inf without any item, and the sums, that of 1 first.
   std::function<void(LaneEmitter &, Value output, Value m, mlir::ValueRange sums)> finish;
 

@@ -6,10 +6,12 @@
 // channels. Sums that turn out so small that underflow, or an item that is hidden from the output,
 // may have spoilt them are made again item by item.
 //
-// What a tile consists of is loaded to registers while the tile before it is multiplied.
+// What a tile consists of is loaded to registers while the tile before it is multiplied; items that
+// need no computation are copied to shared memory in the background, and stand in no registers.
 
 #include "compiler/tile/WarpTile.h"
 #include "compiler/vector/full/FullMixer.h"
+#include "compiler/vector/gpu/Chunks.h"
 #include "compiler/vector/gpu/Fragment.h"
 #include "compiler/vector/gpu/GpuOps.h"
 #include "compiler/vector/gpu/PairTiles.h"
@@ -50,10 +52,18 @@ private:
   Tops makeTops(int64_t places, int64_t parts, bool partsLast);
   Value newTop(Value thread, const Tops &tops, Value place, Value isFirst, Value parity);
   void startBlock(Value thread);
-  void load(Value thread, Value first);
-  void findParts(Value thread);
+  void loadBiases(Value thread, Value first);
+  void loadItems(Value thread, Value first);
+  void copyItems(Value thread, Value first);
+  Value ownExponent(Value thread, int64_t i);
+  Value ownValue(Value thread, int64_t i, int64_t part);
+  Value largestOf(int64_t numbers, llvm::function_ref<Value(int64_t)> at);
+  void findBiasParts(Value thread);
+  void findItemParts(Value thread);
   void exponentiate(Value thread, Value tile);
   void addTile(Value thread);
+  void addTiles(Value first, Value steps);
+  void copyAndAddTiles(Value first, Value steps);
   void finish(Value thread, Value parity);
   void finishExactly(LaneEmitter &group, Value output);
 
@@ -79,6 +89,9 @@ private:
   Value both(Value a, Value b) { return e.builder.create<arith::AndIOp>(e.loc, a, b); }
   Value number(double value) { return e.number(tiles.element, value); }
   Value finite(Value m) { return e.select(e.equal(m, number(-INFINITY)), number(0), m); }
+  bool copies() const { return !copied.empty(); }
+  /// Directly inside a block.
+  void threads(llvm::function_ref<void(Value)> body) { forEachThread(e, kBlockThreads, body); }
   Value own(Value memory, Value thread, int64_t i) {
     return e.load(memory, {thread, e.index(i)}, 0);
   }
@@ -90,13 +103,21 @@ private:
   int64_t warpRows, warpColumns;
   Type narrow;                     ///< of factors; f32 are rounded as they are multiplied
   Value weights, items;            ///< [output][item], [item][column]
+  SmallVector<Value> copied;       ///< [item][channel] of each source, if it is copied
   Value biases, exponents, values; ///< of a tile, in registers
   Value sums;                      ///< in fragments
   Tops rows, columns;
-  Value batch, firstOutput, firstChannel, last;
+  Value batch, firstOutput, firstChannel, last, tileFirst;
 };
 
 } // namespace
+
+static Type elementOf(Value memref) { return cast<MemRefType>(memref.getType()).getElementType(); }
+
+/// Elements that are copied together.
+static int64_t chunkOf(Value memref) {
+  return warpTileChunk(elementOf(memref).getIntOrFloatBitWidth());
+}
 
 WarpPairs::WarpPairs(const PairTiles &tiles, Emitter &e, Type factor)
     : tiles(tiles), e(e), count(tiles.values == 1 && !factor.isF32() ? kItems : kFewItems),
@@ -109,6 +130,10 @@ WarpPairs::WarpPairs(const PairTiles &tiles, Emitter &e, Type factor)
   weights = sharedMemory(e, {kOutputs, count + warpTilePadding(bits, /*alongSteps=*/true)}, narrow);
   items = sharedMemory(e, {count, each() * width + warpTilePadding(bits, /*alongSteps=*/false)},
                        narrow);
+  if (llvm::all_of(tiles.sources,
+                   [](Value source) { return consistsOfChunks(source, chunkOf(source)); }))
+    for (Value source : tiles.sources)
+      copied.push_back(sharedMemory(e, {count, width}, elementOf(source)));
   rows = makeTops(kOutputs, kRowParts, /*partsLast=*/true);
   columns = makeTops(width, columnParts(), /*partsLast=*/false);
   biases = threadMemory(e, kBlockThreads, {ownBiases()}, type);
@@ -141,8 +166,7 @@ void WarpPairs::startBlock(Value thread) {
          [&] { e.store(number(-INFINITY), columns.all, {e.index(0), thread}); });
 }
 
-/// Numbers of a tile that are not there are those of a hidden item.
-void WarpPairs::load(Value thread, Value first) {
+void WarpPairs::loadBiases(Value thread, Value first) {
   Value output = e.add(firstOutput, e.div(thread, kRowParts)), part = rest(thread, kRowParts);
   Value exists = e.less(output, tiles.outputs);
   for (int64_t i = 0; i < ownBiases(); ++i) {
@@ -153,9 +177,12 @@ void WarpPairs::load(Value thread, Value first) {
         [&] { return Emitter::Values{number(-INFINITY)}; })[0];
     e.store(bias, biases, {thread, e.index(i)});
   }
+}
+
+void WarpPairs::loadItems(Value thread, Value first) {
   Value channel = e.add(firstChannel, rest(thread, width));
   Value from = e.add(first, e.mul(e.div(thread, width), ownItems()));
-  exists = e.less(channel, e.index(tiles.channels));
+  Value exists = e.less(channel, e.index(tiles.channels));
   for (int64_t i = 0; i < ownItems(); ++i) {
     Value item = e.add(from, i);
     SmallVector<Type> types(each(), tiles.element);
@@ -178,18 +205,56 @@ void WarpPairs::load(Value thread, Value first) {
   }
 }
 
-/// The largest of the numbers that a thread has loaded. A NaN is passed over.
-void WarpPairs::findParts(Value thread) {
-  auto largest = [&](Value memory, int64_t numbers) {
-    Value top = number(-INFINITY);
-    for (int64_t i = 0; i < numbers; ++i)
-      top = e.fmaxNumber(top, own(memory, thread, i));
-    return top;
-  };
-  e.store(largest(biases, ownBiases()), rows.parts,
-          {e.div(thread, kRowParts), rest(thread, kRowParts)});
-  e.store(largest(exponents, ownItems()), columns.parts,
-          {e.div(thread, width), rest(thread, width)});
+/// x of a thread's item, from registers or from where it has been copied to.
+Value WarpPairs::ownExponent(Value thread, int64_t i) {
+  if (!copies())
+    return own(exponents, thread, i);
+  Value inTile = e.add(e.mul(e.div(thread, width), ownItems()), i), channel = rest(thread, width);
+  Value exists = both(e.less(e.add(tileFirst, inTile), last),
+                      e.less(e.add(firstChannel, channel), e.index(tiles.channels)));
+  return e.select(exists, e.load(copied.back(), {inTile, channel}, 0), number(-INFINITY));
+}
+
+/// A value of it; anything where there is no item.
+Value WarpPairs::ownValue(Value thread, int64_t i, int64_t part) {
+  if (!copies())
+    return own(values, thread, i * tiles.values + part);
+  Value inTile = e.add(e.mul(e.div(thread, width), ownItems()), i);
+  return e.load(copied[part], {inTile, rest(thread, width)}, 0);
+}
+
+/// All threads together, what exists of a tile.
+void WarpPairs::copyItems(Value thread, Value first) {
+  for (auto [from, to] : llvm::zip_equal(tiles.sources, copied)) {
+    int64_t chunk = chunkOf(from), across = width / chunk;
+    shareOut(e, thread, kBlockThreads, e.index(count * across), [&, from = from, to = to](Value i) {
+      Value inTile = e.div(i, across), inBlock = e.mul(rest(i, across), chunk);
+      Value item = e.add(first, inTile), channel = e.add(firstChannel, inBlock);
+      e.when(both(e.less(item, last), e.less(channel, e.index(tiles.channels))), [&] {
+        e.builder.create<CopyChunkOp>(e.loc, from, ValueRange{batch, item, channel}, to,
+                                      ValueRange{inTile, inBlock});
+      });
+    });
+  }
+  e.builder.create<CopyFenceOp>(e.loc);
+}
+
+/// The largest of a thread's numbers. A NaN is passed over.
+Value WarpPairs::largestOf(int64_t numbers, llvm::function_ref<Value(int64_t)> at) {
+  Value top = number(-INFINITY);
+  for (int64_t i = 0; i < numbers; ++i)
+    top = e.fmaxNumber(top, at(i));
+  return top;
+}
+
+void WarpPairs::findBiasParts(Value thread) {
+  Value top = largestOf(ownBiases(), [&](int64_t i) { return own(biases, thread, i); });
+  e.store(top, rows.parts, {e.div(thread, kRowParts), rest(thread, kRowParts)});
+}
+
+void WarpPairs::findItemParts(Value thread) {
+  Value top = largestOf(ownItems(), [&](int64_t i) { return ownExponent(thread, i); });
+  e.store(top, columns.parts, {e.div(thread, width), rest(thread, width)});
 }
 
 /// The largest number with this tile, which all threads of a place find, and one keeps.
@@ -224,11 +289,11 @@ void WarpPairs::exponentiate(Value thread, Value tile) {
     return SmallVector<Value>{e.add(first, i), e.add(column, part * kFragmentColumns)};
   };
   for (int64_t i = 0; i < ownItems(); ++i) {
-    Value factor = e.convert(e.exp(e.fsub(own(exponents, thread, i), top)), narrow);
+    Value factor = e.convert(e.exp(e.fsub(ownExponent(thread, i), top)), narrow);
     Value wide = e.convert(factor, tiles.element), hidden = e.equal(wide, none);
     // What a hidden item holds, perhaps NaN, must not be seen.
     for (int64_t part = 0; part < tiles.values; ++part) {
-      Value product = e.fmul(wide, own(values, thread, i * tiles.values + part));
+      Value product = e.fmul(wide, ownValue(thread, i, part));
       e.store(e.select(hidden, none, product), items, placeOf(i, part));
     }
     e.builder.create<memref::StoreOp>(e.loc, factor, items, placeOf(i, tiles.values));
@@ -358,6 +423,49 @@ void WarpPairs::finishExactly(LaneEmitter &group, Value output) {
   tiles.finish(group, output, m, all);
 }
 
+/// The next tile is loaded to registers while one is multiplied.
+void WarpPairs::addTiles(Value first, Value steps) {
+  auto load = [&](Value thread, Value from) {
+    loadBiases(thread, from);
+    loadItems(thread, from);
+  };
+  auto findParts = [&](Value thread) {
+    findBiasParts(thread);
+    findItemParts(thread);
+  };
+  threads([&](Value thread) {
+    startBlock(thread);
+    load(thread, first);
+    findParts(thread);
+  });
+  e.loop(e.index(0), steps, e.index(1), [&](Value tile) {
+    threads([&](Value thread) { exponentiate(thread, tile); });
+    threads([&](Value thread) {
+      load(thread, e.add(first, e.mul(e.add(tile, 1), count)));
+      addTile(thread);
+      findParts(thread);
+    });
+  });
+}
+
+/// Items of the next tile are copied while one is multiplied.
+void WarpPairs::copyAndAddTiles(Value first, Value steps) {
+  auto load = [&](Value thread, Value from, llvm::function_ref<void()> meanwhile) {
+    copyItems(thread, from);
+    loadBiases(thread, from);
+    meanwhile();
+    findBiasParts(thread);
+    e.builder.create<CopyWaitOp>(e.loc, 0);
+  };
+  threads([&](Value thread) { load(thread, first, [&] { startBlock(thread); }); });
+  e.loop(e.index(0), steps, e.index(1), [&](Value tile) {
+    tileFirst = e.add(first, e.mul(tile, count));
+    threads([&](Value thread) { findItemParts(thread); });
+    threads([&](Value thread) { exponentiate(thread, tile); });
+    threads([&](Value thread) { load(thread, e.add(tileFirst, count), [&] { addTile(thread); }); });
+  });
+}
+
 void WarpPairs::run(ArrayRef<Value> block) {
   batch = block[0];
   firstOutput = e.mul(block[1], kOutputs);
@@ -366,22 +474,7 @@ void WarpPairs::run(ArrayRef<Value> block) {
   auto [first, seen] = tiles.items(batch, firstOutput, end);
   last = seen;
   Value steps = e.ceilDiv(e.max(e.sub(last, first), e.index(0)), count);
-  auto threads = [&](llvm::function_ref<void(Value)> body) {
-    forEachThread(e, kBlockThreads, body);
-  };
-  threads([&, first = first](Value thread) {
-    startBlock(thread);
-    load(thread, first);
-    findParts(thread);
-  });
-  e.loop(e.index(0), steps, e.index(1), [&, first = first](Value tile) {
-    threads([&](Value thread) { exponentiate(thread, tile); });
-    threads([&](Value thread) {
-      load(thread, e.add(first, e.mul(e.add(tile, 1), count)));
-      addTile(thread);
-      findParts(thread);
-    });
-  });
+  copies() ? copyAndAddTiles(first, steps) : addTiles(first, steps);
   threads([&](Value thread) { finish(thread, rest(steps, 2)); });
 }
 
