@@ -144,6 +144,17 @@ TEST(ThreadPool, GivesWorkersTheirCPUsBack) {
   EXPECT_GT(came, 0);
 }
 
+/// Lets this thread count as asleep; on which CPU.
+int fallAsleep(SleepingPlace &place) {
+  int here;
+  do { // until it is not moved between the two
+    place.leave();
+    here = sched_getcpu();
+    place.enter();
+  } while (sched_getcpu() != here);
+  return here;
+}
+
 TEST(SleepingPlace, LeavesACPUAndComesBack) {
   cpu_set_t before, during, after;
   ASSERT_EQ(sched_getaffinity(0, sizeof(before), &before), 0);
@@ -154,12 +165,7 @@ TEST(SleepingPlace, LeavesACPUAndComesBack) {
   place.avoid(sched_getcpu());
   ASSERT_EQ(sched_getaffinity(0, sizeof(during), &during), 0);
   EXPECT_TRUE(sameCPUs(before, during));
-  int here;
-  do { // until it is not moved between the two
-    place.leave();
-    here = sched_getcpu();
-    place.enter();
-  } while (sched_getcpu() != here);
+  int here = fallAsleep(place);
   place.avoid(here);
   ASSERT_EQ(sched_getaffinity(0, sizeof(during), &during), 0);
   EXPECT_FALSE(CPU_ISSET(here, &during));
@@ -175,11 +181,7 @@ TEST(SleepingPlace, LeavesAnotherCPUAnyway) {
   if (CPU_COUNT(&before) < 2)
     GTEST_SKIP() << "one CPU";
   SleepingPlace place;
-  int here, other = -1;
-  do { // until it is not moved between the two
-    here = sched_getcpu();
-    place.enter();
-  } while (sched_getcpu() != here);
+  int here = fallAsleep(place), other = -1;
   while (++other == here || !CPU_ISSET(other, &before))
     continue;
   place.avoid(other);
