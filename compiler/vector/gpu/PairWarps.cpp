@@ -166,6 +166,7 @@ void WarpPairs::startBlock(Value thread) {
          [&] { e.store(number(-INFINITY), columns.all, {e.index(0), thread}); });
 }
 
+/// Numbers of a tile that are not there are those of a hidden item.
 void WarpPairs::loadBiases(Value thread, Value first) {
   Value output = e.add(firstOutput, e.div(thread, kRowParts)), part = rest(thread, kRowParts);
   Value exists = e.less(output, tiles.outputs);

@@ -88,6 +88,9 @@ public:
 
 private:
   Value load(Value k, Value other, int64_t count);
+  void prefetchAt(Value k, Value other) {
+    stepsAreRows ? prefetch(e, matrix, k, other) : prefetch(e, matrix, other, k);
+  }
   /// Row or number k + 1 of a pair: zeros beyond the last.
   Value second(Value k, Value other, int64_t count);
 
@@ -149,16 +152,13 @@ Value Factor::vectorOfOthers(Value step, Value other, bool isLast) {
 }
 
 void Factor::prefetchAhead(Value step, Value other) {
-  Value k = e.add(form.pairs ? e.mul(step, 2) : step, kRowsAhead);
-  stepsAreRows ? prefetch(e, matrix, k, other) : prefetch(e, matrix, other, k);
+  prefetchAt(e.add(e.mul(step, form.perStep()), kRowsAhead), other);
 }
 
 void Factor::prefetchSquare(Value step, Value other) {
-  Value k = form.pairs ? e.mul(step, 2) : step;
-  for (int64_t i = 0; i < form.lanes; ++i) {
-    Value line = e.add(other, i);
-    stepsAreRows ? prefetch(e, matrix, k, line) : prefetch(e, matrix, line, k);
-  }
+  Value k = e.mul(step, form.perStep());
+  for (int64_t i = 0; i < form.lanes; ++i)
+    prefetchAt(k, e.add(other, i));
 }
 
 SmallVector<Value> Factor::square(Value step, Value other) {
