@@ -15,8 +15,10 @@ static constexpr double kOffset = 15;
 /// ... and items may be this much above it.
 static constexpr double kHeadroom = 5;
 /// How far the largest exponent of all items may lie above that of the items which every output of
-/// a block sees: beside the base nothing that counts vanishes then.
-static constexpr double kReach = 25;
+/// a block sees. So an output has a term of exp(-kOffset - kReach - kLargestBias) at least,
+/// relative to the base, and what vanishes beside the base, below exp(-87 + kLargestBias), does not
+/// count.
+static constexpr double kReach = 15;
 /// Bytes of a row of channels per work group at most, ...
 static constexpr int64_t kRowBytes = 4096;
 /// ... and of buffered items.

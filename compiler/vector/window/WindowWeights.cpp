@@ -41,7 +41,7 @@ WindowWeights::WindowWeights(const WindowMixer &mixer, LaneEmitter &group, bool 
 static Value noteLarge(Emitter &e, Value w, Value seen) {
   Value size = e.builder.create<math::AbsFOp>(e.loc, w);
   Value isLarge = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::UGT, size,
-                                                  e.number(w.getType(), kModerate));
+                                                  e.number(w.getType(), kLargestBias));
   return e.select(isLarge, e.number(w.getType(), 1), seen);
 }
 

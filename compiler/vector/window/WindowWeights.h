@@ -7,8 +7,10 @@
 
 namespace aft {
 
-/// Numbers up to this size count as moderate.
+/// Numbers up to this size count as moderate, ...
 inline constexpr double kModerate = 30;
+/// ... and biases of a window.
+inline constexpr double kLargestBias = 20;
 
 /// exp(w) for a block of outputs and the items around them. Output r of the block
 /// has the items r + 1 to r + taps in its window; some more on either side of it
