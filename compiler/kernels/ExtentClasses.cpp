@@ -112,7 +112,7 @@ static bool isNeverNegative(OpFoldResult extent) {
   Operation *op = cast<Value>(extent).getDefiningOp();
   return isa_and_nonnull<tensor::DimOp>(op) ||
          (isa_and_nonnull<arith::AddIOp, arith::MulIOp, arith::DivSIOp, arith::DivUIOp,
-                          arith::MaxSIOp>(op) &&
+                          arith::MaxSIOp, arith::MinSIOp>(op) &&
           llvm::all_of(op->getOperands(), isNeverNegative));
 }
 

@@ -41,6 +41,18 @@ def ResolveShapes : Pass<"aft-resolve-shapes", "::mlir::func::FuncOp"> {
     "::mlir::cf::ControlFlowDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def SplitBands : Pass<"aft-split-bands", "::mlir::func::FuncOp"> {
+  let summary = "takes the gradients of bands in parts and sums these";
+  let description = [{
+    A causal `aft.local_grad` gives its dband as [P,T,L], a part for each batch entry and
+    panel of channels that is computed by itself, where the parts are not larger than q.
+    A generic sums them.
+  }];
+  let dependentDialects = ["::aft::AFTDialect", "::mlir::affine::AffineDialect",
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
 def FuseElementwise : Pass<"aft-fuse-elementwise", "::mlir::func::FuncOp"> {
   let summary = "merges elementwise generics into the generics that use them";
   let description = [{

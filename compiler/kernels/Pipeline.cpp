@@ -30,6 +30,11 @@ void aft::buildKernelsPipeline(OpPassManager &passes, bool lowMemory, bool libra
   clean();
   passes.addNestedPass<func::FuncOp>(createResolveShapes());
   clean();
+  // GPUs sum bands by themselves.
+  if (!libraryProducts) {
+    passes.addNestedPass<func::FuncOp>(createSplitBands());
+    passes.addNestedPass<func::FuncOp>(createLowerAffinePass());
+  }
   passes.addNestedPass<func::FuncOp>(createFuseElementwise(report));
   passes.addNestedPass<func::FuncOp>(createLowerAffinePass());
   clean();

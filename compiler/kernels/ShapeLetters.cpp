@@ -116,7 +116,10 @@ FailureOr<DimensionLetters> aft::dimensionLetters(Operation *op) {
         return forward(o, {"BTd", "BTd", "BTd", "TL"}, "BTd");
       })
       .Case([&](LocalGradOp o) -> Result {
-        return backward(o, {"BTd", "BTd", "BTd", "TL"}, "BTd");
+        DimensionLetters letters = backward(o, {"BTd", "BTd", "BTd", "TL"}, "BTd");
+        if (o->getNumResults() == 4 && rankOf(o->getResult(3)) == 3)
+          letters.results[3] = "PTL";
+        return letters;
       })
       .Case([&](SimpleOp o) -> Result { return forward(o, same, "BTd"); })
       .Case([&](SimpleGradOp o) -> Result { return backward(o, same, "BTd"); })

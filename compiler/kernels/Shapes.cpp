@@ -174,13 +174,19 @@ LogicalResult ShapeAnalysis::visitLetters(Operation *op,
     if (failed(require(bound['T'], Builder(op).getIndexAttr(positions), op)))
       return failure();
   }
+  // Extents that the operands leave open are those of a destination.
+  auto destinations = op->getOperands().drop_front(letters.operands.size());
   for (auto [result, dims] : llvm::zip_equal(op->getResults(), letters.results)) {
-    Extents extents;
+    Extents extents, given;
+    if (!destinations.empty())
+      given = shape(destinations[result.getResultNumber()]);
     auto type = cast<RankedTensorType>(result.getType());
     for (auto [dim, letter] : llvm::enumerate(dims)) {
       OpFoldResult extent = bound.lookup(letter);
       if (!extent && !type.isDynamicDim(dim))
         bound[letter] = Builder(op).getIndexAttr(type.getDimSize(dim));
+      if (!extent && type.isDynamicDim(dim) && !given.empty())
+        extent = bound[letter] = given[dim];
       extents.push_back(extent);
     }
     if (failed(define(result, std::move(extents), op)))

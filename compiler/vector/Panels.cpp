@@ -40,6 +40,15 @@ static int64_t narrowSize(int64_t total, int64_t groupBytes, int64_t leastBytes)
   return size;
 }
 
+/// Lane groups of a line are the longest; shorter ones divide panels no less evenly.
+PanelCounts aft::panelCounts(int64_t rowBytes, int64_t mostBytes) {
+  auto count = [](int64_t total, int64_t size) { return (total + size - 1) / size; };
+  int64_t total = std::max<int64_t>(rowBytes / kLineBytes, 1);
+  int64_t wide = std::clamp<int64_t>(mostBytes / kLineBytes, 1, total);
+  int64_t fine = std::min(wide, narrowSize(total, kLineBytes, kLeastBytes));
+  return {count(total, wide), count(total, fine)};
+}
+
 /// Sizes are chosen among constants: the index arithmetic of a panel would otherwise
 /// divide by a variable, which LLVM leaves in the inner loops.
 void aft::forEachPanel(Emitter &e, Type accumulation, unsigned vectorBits, Value batches,
@@ -65,7 +74,9 @@ void aft::forEachPanel(Emitter &e, Type accumulation, unsigned vectorBits, Value
       Value size = choose([](int64_t size) { return size; }), first = e.mul(index[1], size);
       if (total % wide != 0)
         size = e.min(size, e.sub(e.index(total), first));
-      body({e, accumulation, lanes, index[0], e.mul(first, lanes), size, wide});
+      Value number = e.add(e.mul(index[0], count), index[1]);
+      body({e, accumulation, lanes, index[0], e.mul(first, lanes), size, wide, number,
+            e.mul(batches, count)});
     });
   }
   if (whole < channels)

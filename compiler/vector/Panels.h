@@ -14,9 +14,10 @@ struct Panel {
   Emitter &e;
   mlir::Type element;
   int64_t lanes;
-  Value batch, channel; ///< the first channel
-  Value groups;         ///< how many lane groups
-  int64_t most;         ///< groups at most, for scratch memory
+  Value batch, channel;          ///< the first channel
+  Value groups;                  ///< how many lane groups
+  int64_t most;                  ///< groups at most, for scratch memory
+  Value number = {}, count = {}; ///< of the panel among those of its grid, and how many these are
 
   int64_t width() const { return std::max<int64_t>(lanes, 1); }
   LaneEmitter group(Value i) const {
@@ -32,6 +33,13 @@ struct PanelParts {
   mlir::Value fine;   ///< parts of a few cache lines, for rows that stay in a cache
   mlir::Value coarse; ///< unless `fine`: larger ones, for rows from memory; may be null
 };
+
+/// How many panels a row of channels makes, whatever the vector length, at most: of `most`
+/// bytes each, or as fine parts.
+struct PanelCounts {
+  int64_t whole, fine;
+};
+PanelCounts panelCounts(int64_t rowBytes, int64_t mostBytes);
 
 /// A grid of panels over batch entries and channels: whole rows, up to `most` lane
 /// groups, or parts of each. Small parts come several times slower from memory.

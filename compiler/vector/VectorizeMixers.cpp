@@ -2,8 +2,10 @@
 
 #include "compiler/kernels/Interface.h"
 #include "compiler/vector/EmitMixer.h"
+#include "compiler/vector/MixerCommon.h"
 #include "compiler/vector/MixerEmission.h"
 #include "compiler/vector/Passes.h"
+#include "compiler/vector/window/CausalWindows.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -23,14 +25,32 @@ template <typename OpT> static bool onGrid(OpT op) {
   return op.getGrid() && op.getGrid()->size() > 1;
 }
 
-LogicalResult aft::emitMixer(Operation *op, OpBuilder &builder, unsigned bits,
-                             PairDots pairDots) {
+/// A gradient in parts is summed by vectors.
+static LogicalResult checkParts(LocalGradOp op, unsigned vectorBits) {
+  Value dband = op.getInits()[3];
+  if (cast<ShapedType>(dband.getType()).getRank() == 2 ||
+      (bandPartsFor(op) && lanesFor(accumulationOf(dband), vectorBits) > 1))
+    return success();
+  return op.emitOpError() << "takes 'dband' in parts where it is causal, windows and channels are "
+                             "not too many, and the channels fill vectors; found window = "
+                          << op.getWindow() << (op.getCausal() ? " causal, " : ", ")
+                          << cast<ShapedType>(op.getQ().getType()).getDimSize(2)
+                          << " channels, vectors of " << vectorBits << " bits";
+}
+
+LogicalResult aft::emitMixer(Operation *op, OpBuilder &builder, unsigned bits, PairDots pairDots) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       .Case<SimpleOp, LocalOp>([&](auto) {
         emitWindowMixer(op, builder, bits);
         return success();
       })
-      .Case<SimpleGradOp, LocalGradOp>([&](auto) {
+      .Case<SimpleGradOp>([&](auto) {
+        emitWindowMixerGrad(op, builder, bits);
+        return success();
+      })
+      .Case<LocalGradOp>([&](LocalGradOp grad) {
+        if (failed(checkParts(grad, bits)))
+          return failure();
         emitWindowMixerGrad(op, builder, bits);
         return success();
       })

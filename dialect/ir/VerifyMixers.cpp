@@ -64,11 +64,17 @@ static LogicalResult verifyForwardResults(OpT op, ShapeCheck &check, const Layou
   return success();
 }
 
+/// Whether the gradient of a band is given as parts that sum to it.
+static bool comesInParts(Operation *op, ShapeCheck &check) {
+  return isa<LocalGradOp>(op) && check.numResults() == 4 && rankOf(check.result(3)) == 3;
+}
+
 /// A derivative's dy (C1, C2), the saved ratio and logz (C4; C9 of conv_grad) and
 /// the gradients (C5; C10 of conv_grad).
 template <typename OpT>
 static LogicalResult verifyGradResults(OpT op, ShapeCheck &check, const Layout &layout,
                                        Value bias) {
+  bool inParts = comesInParts(op.getOperation(), check);
   if (failed(check.shape("dy", op.getDy(), layout.query)) ||
       failed(check.sameElement({{"q", op.getQ()}, {"dy", op.getDy()}})) ||
       failed(check.shape("ratio", op.getRatio(), layout.query)) ||
@@ -79,11 +85,12 @@ static LogicalResult verifyGradResults(OpT op, ShapeCheck &check, const Layout &
   SmallVector<NamedShape> shapes = {{"dq", layout.query}, {"dk", layout.key}, {"dv", layout.value}};
   std::string biasName = ("d" + layout.biasName).str();
   if (bias)
-    shapes.push_back({biasName, layout.bias});
-  if (failed(check.results(shapes)))
+    shapes.push_back({biasName, inParts ? StringRef("PTL") : layout.bias});
+  if (failed(check.results(shapes)) ||
+      (inParts && failed(check.accumulation(biasName, check.result(3), op.getQ()))))
     return failure();
   SmallVector<Value> sources = {op.getQ(), op.getK(), op.getV()};
-  if (bias)
+  if (bias && !inParts)
     sources.push_back(bias);
   for (auto [index, source] : llvm::enumerate(sources))
     if (elementOf(check.result(index)) != elementOf(source))

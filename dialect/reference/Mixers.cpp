@@ -219,6 +219,22 @@ Evaluated aft::evaluateMixer(Operation *op, const Frame &frame) {
       .Default([](Operation *) { return Evaluated(); });
 }
 
+/// The gradient of a band as the first of its parts, and zeros.
+static LogicalResult splitParts(LocalGradOp op, const Frame &frame, RTensor &dband) {
+  auto type = cast<ShapedType>(op->getResult(3).getType());
+  if (type.getRank() == 2)
+    return success();
+  int64_t parts = type.getDimSize(0);
+  if (ShapedType::isDynamic(parts)) {
+    if (op.getInits().empty())
+      return op.emitError() << "a dynamic number of parts of 'dband' needs a destination";
+    parts = frame.get(op.getInits()[3]).shape[0];
+  }
+  dband.reals.resize(dband.reals.size() * parts);
+  dband.shape.insert(dband.shape.begin(), parts);
+  return success();
+}
+
 Evaluated aft::evaluateMixerGrad(Operation *op, const Frame &frame) {
   return llvm::TypeSwitch<Operation *, Evaluated>(op)
       .Case<FullGradOp, LocalGradOp, SimpleGradOp, ConvGradOp>([&](auto mixer) -> Evaluated {
@@ -231,7 +247,11 @@ Evaluated aft::evaluateMixerGrad(Operation *op, const Frame &frame) {
           return FailureOr<RTensors>(failure());
         Backward backward(*view, frame.get(mixer.getDy()), frame.get(mixer.getRatio()),
                           frame.get(mixer.getLogz()), q, k, v, w);
-        return FailureOr<RTensors>(backward.run());
+        RTensors results = backward.run();
+        if constexpr (std::is_same_v<decltype(mixer), LocalGradOp>)
+          if (failed(splitParts(mixer, frame, results[3])))
+            return FailureOr<RTensors>(failure());
+        return FailureOr<RTensors>(std::move(results));
       })
       .Default([](Operation *) { return Evaluated(); });
 }

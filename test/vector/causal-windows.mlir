@@ -55,3 +55,34 @@ func.func @grad(%dy: memref<?x?x64xf32>, %q: memref<?x?x64xf32>, %k: memref<?x?x
        memref<?x?x64xf32>, memref<?x?x64xf32>, memref<?x32xf32>) -> ()
   return
 }
+
+// In parts it is a product of the queries in the buffer and of keys made ready once, 4 keys by as
+// many queries as make a vector of sums: in the same grid, and with one exponential of a key.
+
+// CHECK-LABEL: func.func @parts
+// CHECK: scf.forall
+// CHECK: scf.for {{.*}} -> ({{(vector<8xf32>, ){11}vector<8xf32>}})
+// CHECK: scf.for {{.*}} -> ({{(vector<8xf32>, ){7}vector<8xf32>}})
+// CHECK-COUNT-16: math.fma
+// CHECK-NOT: math.fma
+// CHECK: scf.yield
+// CHECK: vector.transpose
+// CHECK: vector.store {{.*}} vector<4xf32>
+// CHECK: vector.store {{.*}} vector<4xf32>
+// CHECK-NOT: scf.forall
+// WIDE-LABEL: func.func @parts
+// WIDE: scf.for {{.*}} -> ({{(vector<16xf32>, ){15}vector<16xf32>}})
+// WIDE: scf.for {{.*}} -> ({{(vector<16xf32>, ){15}vector<16xf32>}})
+// WIDE-COUNT-32: math.fma
+// WIDE-NOT: math.fma
+// WIDE: scf.yield
+func.func @parts(%dy: memref<?x?x64xf32>, %q: memref<?x?x64xf32>, %k: memref<?x?x64xf32>,
+                 %v: memref<?x?x64xf32>, %band: memref<?x32xf32>, %r: memref<?x?x64xf32>,
+                 %z: memref<?x?x64xf32>, %dq: memref<?x?x64xf32>, %dk: memref<?x?x64xf32>,
+                 %dv: memref<?x?x64xf32>, %dband: memref<?x?x32xf32>) attributes {aft.kernel} {
+  aft.local_grad %dy, %q, %k, %v, %band, %r, %z window = 32 causal outs(%dq, %dk, %dv, %dband)
+    : (memref<?x?x64xf32>, memref<?x?x64xf32>, memref<?x?x64xf32>, memref<?x?x64xf32>,
+       memref<?x32xf32>, memref<?x?x64xf32>, memref<?x?x64xf32>, memref<?x?x64xf32>,
+       memref<?x?x64xf32>, memref<?x?x64xf32>, memref<?x?x32xf32>) -> ()
+  return
+}

@@ -201,7 +201,11 @@ bool aft::emitMixerThreads(Operation *op, OpBuilder &builder, bool tf32) {
         emitWindowThreads(op, builder);
         return true;
       })
-      .Case<SimpleGradOp, LocalGradOp, ConvGradOp>([&](auto) {
+      .Case<SimpleGradOp, LocalGradOp, ConvGradOp>([&](auto grad) {
+        // A band's gradient in parts is for the threads of a CPU.
+        if (isa<LocalGradOp>(op) &&
+            cast<ShapedType>(grad.getInits().back().getType()).getRank() == 3)
+          return false;
         emitWindowGradThreads(op, builder);
         return true;
       })

@@ -3,6 +3,7 @@
 #include "compiler/vector/window/CausalWindows.h"
 
 #include "compiler/vector/RunningSums.h"
+#include "compiler/vector/window/CausalBand.h"
 #include "compiler/vector/window/WindowWeights.h"
 
 using namespace mlir;
@@ -20,9 +21,11 @@ static constexpr double kHeadroom = 5;
 /// count.
 static constexpr double kReach = 15;
 /// Bytes of a row of channels per work group at most, ...
-static constexpr int64_t kRowBytes = 4096;
+static constexpr int64_t kRowBytes = 4096, kBandRowBytes = 2048;
 /// ... and of buffered items.
 static constexpr int64_t kItemBytes = 1 << 20;
+/// A band's gradient in parts is of channels that fill the longest vectors.
+static constexpr int64_t kMostLanes = 16;
 /// Positions between the one that is read and the one that is fetched.
 static constexpr int64_t kAhead = 4;
 
@@ -34,11 +37,12 @@ public:
   using Visit = llvm::function_ref<void(LaneEmitter &, Value)>;
 
   CausalPanel(const WindowMixer &mixer, const WindowCode &code, const Panel &panel, int64_t tile,
-              Visit visit);
+              Visit visit, Value bandParts);
   void run();
 
   /// Places of the buffer: the window of output r are those from r + 1 to r + taps.
-  static int64_t places(const WindowMixer &mixer) { return kBlock + mixer.taps + 1; }
+  static int64_t places(int64_t taps) { return kBlock + taps + 1; }
+  int64_t places() const { return places(mixer.taps); }
 
 private:
   enum Part { kBase, kOlderM, kOlderN, kOlderZ, kRestN, kRestZ, kRunN, kRunZ, kParts };
@@ -59,11 +63,12 @@ private:
   void tile(LaneEmitter &group, Value number, Value row, Emitter::Values &run,
             ArrayRef<Value> older);
   void finishOutputs(Value outputs);
+  void addBand(Value isWhole, Value keysAreNumbers);
   void endRun(LaneEmitter &group, Value number);
   void exactly(LaneEmitter &group, Value number, Value done);
 
   Value itemAt(Value place) { return e.add(origin, place); }
-  Value aheadOf(Value t) { return e.min(e.add(t, kAhead), e.sub(length, e.index(1))); }
+  Value aheadOf(Value t);
   Value exists(Value item);
   Value load(LaneEmitter &group, Value number, Part part) {
     return e.load(state, {number, e.index(part), e.index(0)}, group.lanes);
@@ -94,6 +99,7 @@ private:
   Value state;  ///< of each lane group: a Part each
   Value sums;   ///< of the outputs of a block
   Value stale;  ///< whether the next block needs a new base
+  std::optional<CausalBand> band;
   // Of the block that is being emitted.
   Value first, rows, origin;
 };
@@ -101,15 +107,26 @@ private:
 } // namespace
 
 CausalPanel::CausalPanel(const WindowMixer &mixer, const WindowCode &code, const Panel &panel,
-                         int64_t tile, Visit visit)
+                         int64_t tile, Visit visit, Value bandParts)
     : mixer(mixer), code(code), panel(panel), e(panel.e), visit(visit), mirrored(code.mirrored),
       tileRows(tile), length(e.dim(mixer.q, 1)),
       items(mirrored ? length : visibleKeys(e, mixer.lengths, panel.batch, length)),
       any(panel.group(e.index(0))), weights(mixer, any, mirrored, kBlock) {
-  buffer = e.scratch({panel.most, places(mixer), 2, panel.width()}, panel.element);
+  buffer = e.scratch({panel.most, places(), 2, panel.width()}, panel.element);
   state = e.scratch({panel.most, kParts, panel.width()}, panel.element);
   sums = e.scratch({panel.most, kBlock, 2, panel.width()}, panel.element);
   stale = e.scratch({1}, e.builder.getI8Type());
+  if (bandParts)
+    band.emplace(mixer, code, panel, weights, buffer, bandParts, kBlock);
+}
+
+/// The position that follows after some others. Blocks may go backwards, positions never do.
+Value CausalPanel::aheadOf(Value t) {
+  Value ahead = e.add(t, kAhead), last = e.sub(length, e.index(1));
+  if (!mirrored)
+    return e.min(ahead, last);
+  Value before = e.max(e.sub(ahead, e.index(2 * kBlock)), e.index(0));
+  return e.min(e.select(e.less(ahead, e.add(first, kBlock)), ahead, before), last);
 }
 
 Value CausalPanel::exists(Value item) {
@@ -122,11 +139,13 @@ void CausalPanel::clear() {
     store(lowest(e, group.type), number, kOlderM);
     for (int part = kOlderN; part < kParts; ++part)
       store(group.number(0), number, Part(part));
-    e.loop(e.index(0), e.index(places(mixer)), e.index(1), [&](Value place) {
+    e.loop(e.index(0), e.index(places()), e.index(1), [&](Value place) {
       storePair({group.number(0), group.number(0)}, buffer, number, place);
     });
   });
   e.store(e.builder.create<arith::ConstantIntOp>(e.loc, 1, 8), stale, e.index(0));
+  if (band)
+    band->clear(panel.count);
 }
 
 void CausalPanel::run() {
@@ -157,8 +176,15 @@ void CausalPanel::block(Value areModerate) {
   done = e.min(done, rows);
   Value isWhole = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, done, rows);
   e.when(e.less(done, rows), [&] { hideItems(done); });
+  Value keysAreNumbers;
+  if (band)
+    keysAreNumbers = band->loadKeys(
+        first, rows, [&](LaneEmitter &group, Value number) { return load(group, number, kBase); },
+        [&](Value key) { return aheadOf(key); });
   panel.forEachGroup([&](LaneEmitter &group, Value number) { products(group, number, done); });
   finishOutputs(done);
+  if (band)
+    addBand(isWhole, keysAreNumbers);
   e.branch(
       isWhole, {},
       [&] {
@@ -212,7 +238,7 @@ Value CausalPanel::chooseBase(LaneEmitter &group, Value number) {
                   })[0];
   };
   Value older = load(group, number, kOlderM);
-  Value seen = mirrored ? largest(itemAt(rows), itemAt(e.index(places(mixer))), older)
+  Value seen = mirrored ? largest(itemAt(rows), itemAt(e.index(places())), older)
                         : largest(origin, itemAt(e.index(mixer.taps + 1)), older);
   Value top = mirrored ? largest(itemAt(e.index(1)), itemAt(rows), seen) : seen;
   store(e.fadd(top, group.number(kOffset)), number, kBase);
@@ -256,6 +282,7 @@ Value CausalPanel::loadPlace(Value place, Value item, Value end) {
       e.index(0), panel.groups, e.index(1), {zero, zero}, [&](Value number, ValueRange carried) {
         LaneEmitter group = panel.group(number);
         panel.prefetch(code.sources, ahead, number, /*forWriting=*/false);
+        panel.prefetch(code.visited, ahead, number, /*forWriting=*/true);
         auto [relative, odd] = loadItem(group, number, place, item);
         Value isMore =
             e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OGT, relative, carried[0]);
@@ -272,10 +299,10 @@ Value CausalPanel::loadPlace(Value place, Value item, Value end) {
 
 /// Loads the items that the block brings, or all in reach.
 Value CausalPanel::loadItems(Value isStale) {
-  int64_t last = mirrored ? kBlock + 1 : places(mixer) - 1;
+  int64_t last = mirrored ? kBlock + 1 : places() - 1;
   Value lower = e.index(1), upper = e.index(last);
   if (mirrored)
-    upper = e.select(isStale, e.index(places(mixer)), upper);
+    upper = e.select(isStale, e.index(places()), upper);
   else
     lower = e.select(isStale, e.index(0), e.index(mixer.taps));
   return e.loop(lower, upper, e.index(1), e.index(kBlock), [&](Value place, ValueRange end) {
@@ -297,7 +324,7 @@ Value CausalPanel::loadItems(Value isStale) {
 void CausalPanel::hideItems(Value from) {
   if (mirrored)
     return;
-  e.loop(e.add(from, mixer.taps), e.index(places(mixer)), e.index(1), [&](Value place) {
+  e.loop(e.add(from, mixer.taps), e.index(places()), e.index(1), [&](Value place) {
     panel.forEachGroup([&](LaneEmitter &group, Value number) {
       storePair({group.number(0), group.number(0)}, buffer, number, place);
     });
@@ -347,12 +374,33 @@ void CausalPanel::finishOutputs(Value outputs) {
   e.loop(e.index(0), outputs, e.index(1), [&](Value row) {
     Value ahead = aheadOf(e.add(first, row));
     panel.forEachGroup([&](LaneEmitter &group, Value number) {
-      panel.prefetch(code.beside, ahead, number, /*forWriting=*/false);
+      if (!band)
+        panel.prefetch(code.beside, ahead, number, /*forWriting=*/false);
       panel.prefetch(code.results, ahead, number, /*forWriting=*/true);
       auto [one, two] = loadPair(group, sums, number, row);
-      code.finish(group, e.add(first, row), {load(group, number, kBase), one, two});
+      MixState state = {load(group, number, kBase), one, two};
+      Value output = e.add(first, row);
+      if (band)
+        code.finishWeighed(group, output, state, band->weight(number, row));
+      else
+        code.finish(group, output, state);
     });
   });
+}
+
+/// What the keys of the block contribute to the gradient of the band.
+void CausalPanel::addBand(Value isWhole, Value keysAreNumbers) {
+  Value no = e.builder.create<arith::ConstantIntOp>(e.loc, 0, 1);
+  e.branch(
+      e.select(isWhole, keysAreNumbers, no), {},
+      [&] {
+        band->products(first, rows);
+        return Emitter::Values{};
+      },
+      [&] {
+        band->exactly(first, rows);
+        return Emitter::Values{};
+      });
 }
 
 /// Adds the items that left the windows to the older ones.
@@ -398,24 +446,43 @@ void CausalPanel::exactly(LaneEmitter &group, Value number, Value done) {
 /// Outputs whose sums, two each, and the numbers of an item fit into the registers.
 static int64_t tileRowsFor(unsigned vectorBits) { return vectorBits >= 512 ? 8 : 6; }
 
-static int64_t mostGroups(const WindowMixer &mixer, Type accumulation, int64_t lanes) {
-  int64_t bytes = lanes * accumulation.getIntOrFloatBitWidth() / 8;
-  int64_t most = std::min(kItemBytes / (CausalPanel::places(mixer) * 2), kRowBytes);
-  return std::max<int64_t>(1, most / bytes);
+/// Bytes of a row that a panel has at most.
+static int64_t mostBytes(int64_t taps, bool withBand) {
+  return std::min(kItemBytes / (CausalPanel::places(taps) * 2),
+                  withBand ? kBandRowBytes : kRowBytes);
 }
 
-bool aft::fitsCausalWindows(const WindowMixer &mixer, Type accumulation) {
-  return mixer.causal && !mixer.perHeadBias && WindowWeights::fits(mixer, accumulation);
+bool aft::fitsCausalWindows(const WindowMixer &mixer) {
+  return mixer.causal && !mixer.perHeadBias && WindowWeights::fits(mixer.taps);
+}
+
+bool aft::hasBandInParts(const WindowMixer &mixer) {
+  return mixer.inits.size() == 4 && !mixer.perHeadBias &&
+         cast<MemRefType>(mixer.inits[3].getType()).getRank() == 3;
+}
+
+std::optional<BandParts> aft::bandPartsFor(LocalGradOp op) {
+  auto type = cast<ShapedType>(op.getQ().getType());
+  int64_t taps = tapsOf(op), channels = type.getDimSize(2);
+  Type element = computeType(type.getElementType());
+  if (!op.getCausal() || !WindowWeights::fits(taps) || channels % kMostLanes != 0)
+    return std::nullopt;
+  int64_t rowBytes = channels * element.getIntOrFloatBitWidth() / 8;
+  PanelCounts counts = panelCounts(rowBytes, mostBytes(taps, /*withBand=*/true));
+  if (counts.whole * taps > channels)
+    return std::nullopt;
+  return BandParts{counts.whole, std::max<int64_t>(counts.fine - counts.whole, 0)};
 }
 
 void aft::emitCausalWindows(const WindowMixer &mixer, const WindowCode &code, Emitter &e,
                             unsigned vectorBits,
-                            llvm::function_ref<void(LaneEmitter &, Value)> visit) {
+                            llvm::function_ref<void(LaneEmitter &, Value)> visit, Value bandParts) {
   Type element = accumulationOf(mixer.q);
+  int64_t bytes = lanesFor(element, vectorBits) * element.getIntOrFloatBitWidth() / 8;
+  int64_t most = std::max<int64_t>(1, mostBytes(mixer.taps, bandParts != nullptr) / bytes);
   Value batches = e.dim(mixer.q, 0), isNarrow = e.less(batches, e.index(2));
-  int64_t most = mostGroups(mixer, element, lanesFor(element, vectorBits));
   forEachPanel(e, element, vectorBits, batches, mixer.channels, most, {isNarrow, {}},
                [&](const Panel &panel) {
-                 CausalPanel(mixer, code, panel, tileRowsFor(vectorBits), visit).run();
+                 CausalPanel(mixer, code, panel, tileRowsFor(vectorBits), visit, bandParts).run();
                });
 }

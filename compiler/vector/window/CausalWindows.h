@@ -15,15 +15,30 @@
 
 #include "compiler/vector/window/ProductScan.h"
 
+#include <optional>
+
 namespace aft {
 
 /// Whether a mixer's windows can be computed so.
-bool fitsCausalWindows(const WindowMixer &mixer, mlir::Type accumulation);
+bool fitsCausalWindows(const WindowMixer &mixer);
 
-/// Emits all outputs. `visit`, if any, is called once or more for each item.
+/// How many parts a band's gradient takes where it is computed beside that of the keys:
+/// `perEntry` for each batch entry, and `more`. None where it is computed by other means, or
+/// where parts would be larger than q.
+struct BandParts {
+  int64_t perEntry, more;
+};
+std::optional<BandParts> bandPartsFor(LocalGradOp op);
+
+/// Whether the gradient of a mixer's band is asked for in parts.
+bool hasBandInParts(const WindowMixer &mixer);
+
+/// Emits all outputs. `visit`, if any, is called once or more for each item. `bandParts`, of the
+/// derivative, receives that of the band.
 void emitCausalWindows(const WindowMixer &mixer, const WindowCode &code, Emitter &e,
                        unsigned vectorBits,
-                       llvm::function_ref<void(LaneEmitter &, mlir::Value item)> visit);
+                       llvm::function_ref<void(LaneEmitter &, mlir::Value item)> visit,
+                       mlir::Value bandParts = mlir::Value());
 
 } // namespace aft
 

@@ -270,7 +270,7 @@ int64_t aft::sharedGroups(const WindowMixer &mixer, int64_t lanes) {
 void aft::emitWindows(const WindowMixer &mixer, const WindowCode &code, LaneEmitter &first,
                       int64_t count) {
   Emitter &e = first.e;
-  if (!WindowWeights::fits(mixer, first.element))
+  if (!WindowWeights::fits(mixer.taps))
     return code.exact(first, [](WindowScan &scan) { scan.run(); });
   int64_t lanes = std::max<int64_t>(first.lanes, 1);
   WindowWeights weights(mixer, first, code.mirrored, kBlock);

@@ -25,11 +25,16 @@ struct WindowCode {
 
   bool mirrored;
   llvm::SmallVector<Value> sources; ///< what `load` reads, ...
+  llvm::SmallVector<Value> visited; ///< ... who visits an item writes, ...
   llvm::SmallVector<Value> beside;  ///< ... `finish` reads, ...
   llvm::SmallVector<Value> results; ///< ... and `finish` writes
   std::function<Item(LaneEmitter &, Value item)> load;
   /// Receives the sums of an output, all of its items included.
   std::function<void(LaneEmitter &, Value output, const MixState &)> finish;
+  /// Of the derivative: exp(k + base) of an output, and `finish` of one whose weight relative
+  /// to the sums is known.
+  std::function<Value(LaneEmitter &, Value output, Value base)> weigh;
+  std::function<void(LaneEmitter &, Value output, const MixState &, Value weight)> finishWeighed;
   /// Calls `use` with the scan that does the same for any numbers.
   std::function<void(LaneEmitter &, llvm::function_ref<void(WindowScan &)> use)> exact;
 };

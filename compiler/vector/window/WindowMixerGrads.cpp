@@ -158,18 +158,26 @@ WindowCode aft::backwardCode(const WindowMixer &mixer,
   WindowCode code;
   code.mirrored = true;
   code.sources = {mixer.logz, mixer.dy, mixer.q, mixer.ratio};
+  code.visited = {mixer.inits[0]};
   code.beside = {mixer.k, mixer.v};
   code.results = {mixer.inits[1], mixer.inits[2]};
   code.load = [&](LaneEmitter &group, Value t) -> WindowCode::Item {
     QueryRow row = loadQueryRow(mixer, group, t);
     return {row.exponent, row.g, row.gr};
   };
-  code.finish = [&mixer, storeKey](LaneEmitter &group, Value key, const MixState &sums) {
+  code.weigh = [&mixer](LaneEmitter &group, Value key, Value base) {
+    return group.e.exp(group.e.fadd(group.loadPerHead(mixer.k, key), base));
+  };
+  code.finishWeighed = [&mixer, storeKey](LaneEmitter &group, Value key, const MixState &sums,
+                                          Value weight) {
     Emitter &e = group.e;
-    Value scale = e.exp(e.fadd(group.loadPerHead(mixer.k, key), sums.m));
     Value v = group.load(mixer.v, key);
-    storeKeyGradients(mixer, group, key, e.fmul(scale, sums.n),
-                      e.fmul(scale, e.fsub(e.fmul(v, sums.n), sums.z)), storeKey(group));
+    storeKeyGradients(mixer, group, key, e.fmul(weight, sums.n),
+                      e.fmul(weight, e.fsub(e.fmul(v, sums.n), sums.z)), storeKey(group));
+  };
+  code.finish = [weigh = code.weigh, finish = code.finishWeighed](LaneEmitter &group, Value key,
+                                                                  const MixState &sums) {
+    finish(group, key, sums, weigh(group, key, sums.m));
   };
   code.exact = [&mixer, storeKey](LaneEmitter &group, llvm::function_ref<void(WindowScan &)> use) {
     StoreKey store = storeKey(group);
@@ -214,16 +222,19 @@ void aft::emitWindowMixerGrad(Operation *op, OpBuilder &builder, unsigned vector
   Type element = accumulationOf(mixer.q);
   int64_t shared = sharedGroups(mixer, lanesFor(element, vectorBits));
   auto storeKeys = [&](LaneEmitter &group) { return storeKeyOf(mixer, group); };
-  if (fitsCausalWindows(mixer, element))
-    emitCausalWindows(mixer, backwardCode(mixer, storeKeys), e, vectorBits,
-                      [&](LaneEmitter &group, Value t) { storeQueryGradient(mixer, group, t); });
+  bool withBand = hasBandInParts(mixer);
+  if (fitsCausalWindows(mixer))
+    emitCausalWindows(
+        mixer, backwardCode(mixer, storeKeys), e, vectorBits,
+        [&](LaneEmitter &group, Value t) { storeQueryGradient(mixer, group, t); },
+        withBand ? mixer.inits[3] : Value());
   else if (mixer.perHead() > 1)
     emitPerHead(mixer, e, vectorBits);
   else
     forEachLaneGroup(
         e, element, vectorBits, e.dim(mixer.q, 0), mixer.channels, 1,
         [&](LaneEmitter &group) { emitGroup(mixer, group, shared); }, shared);
-  if (mixer.inits.size() == 4)
+  if (mixer.inits.size() == 4 && !withBand)
     mixer.perHeadBias ? emitFilterGradient(mixer, e, vectorBits)
                       : emitBandGradient(mixer, e, vectorBits);
 }

@@ -369,7 +369,7 @@ void aft::emitWindowMixer(Operation *op, OpBuilder &builder, unsigned vectorBits
   if (mixer.taps == 0)
     return emitSimple(mixer, e, vectorBits);
   WindowCode code = forwardCode(mixer);
-  if (fitsCausalWindows(mixer, accumulationOf(mixer.q)))
+  if (fitsCausalWindows(mixer))
     return emitCausalWindows(mixer, code, e, vectorBits, {});
   int64_t shared = sharedGroups(mixer, lanesFor(accumulationOf(mixer.q), vectorBits));
   forEachLaneGroup(

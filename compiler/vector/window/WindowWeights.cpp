@@ -16,7 +16,7 @@ static constexpr int64_t kMostTaps = 1024;
 static constexpr int64_t kAhead = 8;
 static constexpr int64_t kLineBits = 512;
 
-bool WindowWeights::fits(const WindowMixer &mixer, Type element) { return mixer.taps <= kMostTaps; }
+bool WindowWeights::fits(int64_t taps) { return taps <= kMostTaps; }
 
 /// A filter's weights are the same for all outputs, a vector each; those of a
 /// band are numbers, a row for each output. Seen from a key the rows are items:
@@ -143,6 +143,10 @@ Value WindowWeights::at(LaneEmitter &group, Value row, Value item) {
   Value weight = mirrored ? e.load(table, {item, row}, 0)
                           : e.load(table, {row, e.add(e.sub(item, row), kPadding - 1)}, 0);
   return e.broadcast(weight, group.type);
+}
+
+Value WindowWeights::run(Value item, Value row, int64_t count) {
+  return e.load(table, {item, row}, count);
 }
 
 Emitter::Values

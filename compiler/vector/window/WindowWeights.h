@@ -25,13 +25,15 @@ public:
   static constexpr int64_t kPadding = kRows;
 
   WindowWeights(const WindowMixer &mixer, LaneEmitter &group, bool mirrored, int64_t outputs);
-  static bool fits(const WindowMixer &mixer, mlir::Type element);
+  static bool fits(int64_t taps);
 
   /// Computes the weights of the block that starts at output `first`; returns
   /// whether all biases are moderate. `group` is any that shares them.
   Value fill(Value first);
   /// The weight of item `item` in the window of output `row`.
   Value at(LaneEmitter &group, Value row, Value item);
+  /// Seen from keys: those of outputs `row` and following in the window of item `item`.
+  Value run(Value item, Value row, int64_t count);
   /// Adds to `sums`, a pair for each of `rows` outputs from `row` on, the weighted
   /// items of their windows, each loaded once for all of them.
   Emitter::Values addWindows(LaneEmitter &group, Value row, int64_t rows, Emitter::Values sums,

@@ -1,0 +1,94 @@
+//===- SplitBands.cpp - Gradients of bands as sums of parts ---------------===//
+// dband sums over batch and channels, which different threads go through. With a part for
+// each of them it is computed from what the gradients of the keys have at hand.
+
+#include "compiler/kernels/Passes.h"
+#include "compiler/vector/window/CausalWindows.h"
+#include "dialect/ir/AFT.h"
+
+using namespace mlir;
+
+namespace aft {
+#define GEN_PASS_DEF_SPLITBANDS
+#include "compiler/kernels/Passes.h.inc"
+} // namespace aft
+
+using namespace aft;
+
+/// `perEntry` for each of the batch entries, and `more` where there is one.
+static OpFoldResult partsOf(OpBuilder &builder, Location loc, Value q, const BandParts &parts) {
+  AffineExpr batch = builder.getAffineDimExpr(0);
+  auto both = AffineMap::get(
+      1, 0, {batch * (parts.perEntry + parts.more), batch * parts.perEntry + parts.more},
+      builder.getContext());
+  OpFoldResult extent = tensor::getMixedSize(builder, loc, q, 0);
+  return affine::makeComposedFoldedAffineMin(builder, loc, both, extent);
+}
+
+/// The sum over the first dimension, rounded to the element type of `init`.
+static Value sumParts(OpBuilder &builder, Location loc, Value parts, Value init) {
+  MLIRContext *context = builder.getContext();
+  AffineExpr d0, d1, d2;
+  bindDims(context, d0, d1, d2);
+  auto row = AffineMap::get(3, 0, {d0, d1}, context);
+  Type element = cast<ShapedType>(parts.getType()).getElementType();
+  auto type = cast<RankedTensorType>(init.getType());
+  Value zero = builder.create<arith::ConstantOp>(loc, builder.getZeroAttr(element));
+  Value sums =
+      builder.create<tensor::EmptyOp>(loc, tensor::getMixedSizes(builder, loc, init), element);
+  sums = builder.create<linalg::FillOp>(loc, zero, sums).getResult(0);
+  SmallVector<AffineMap> maps = {AffineMap::get(3, 0, {d2, d0, d1}, context), row};
+  auto parallel = utils::IteratorType::parallel;
+  Value sum =
+      builder
+          .create<linalg::GenericOp>(loc, sums.getType(), parts, sums, maps,
+                                     ArrayRef{parallel, parallel, utils::IteratorType::reduction},
+                                     [](OpBuilder &inner, Location loc, ValueRange args) {
+                                       Value sum =
+                                           inner.create<arith::AddFOp>(loc, args[1], args[0]);
+                                       inner.create<linalg::YieldOp>(loc, sum);
+                                     })
+          .getResult(0);
+  if (type.getElementType() == element)
+    return sum;
+  AffineMap same = builder.getMultiDimIdentityMap(2);
+  return builder
+      .create<linalg::GenericOp>(
+          loc, type, sum, init, ArrayRef{same, same}, ArrayRef{parallel, parallel},
+          [](OpBuilder &inner, Location loc, ValueRange args) {
+            Value rounded = inner.create<arith::TruncFOp>(loc, args[1].getType(), args[0]);
+            inner.create<linalg::YieldOp>(loc, rounded);
+          })
+      .getResult(0);
+}
+
+static void split(LocalGradOp op) {
+  std::optional<BandParts> parts = bandPartsFor(op);
+  auto type = dyn_cast<RankedTensorType>(op->getResult(3).getType());
+  if (!parts || !type || type.getRank() != 2 || op.getInits().empty())
+    return;
+  OpBuilder builder(op);
+  Location loc = op.getLoc();
+  Value dband = op.getInits()[3];
+  SmallVector<OpFoldResult> shape = tensor::getMixedSizes(builder, loc, dband);
+  shape.insert(shape.begin(), partsOf(builder, loc, op.getQ(), *parts));
+  Type element = cast<ShapedType>(op.getLogz().getType()).getElementType();
+  Value room = builder.create<tensor::EmptyOp>(loc, shape, element);
+  op.getInitsMutable()[3].set(room);
+  Value result = op->getResult(3);
+  SmallVector<OpOperand *> uses =
+      llvm::map_to_vector(result.getUses(), [](OpOperand &use) { return &use; });
+  result.setType(cast<RankedTensorType>(room.getType()));
+  builder.setInsertionPointAfter(op);
+  Value sum = sumParts(builder, loc, result, dband);
+  for (OpOperand *use : uses)
+    use->set(sum);
+}
+
+namespace {
+struct SplitBands : aft::impl::SplitBandsBase<SplitBands> {
+  void runOnOperation() override {
+    getOperation().walk([](LocalGradOp op) { split(op); });
+  }
+};
+} // namespace
