@@ -157,6 +157,7 @@ protected:
   };
 
   /// `weights`: what the second input of main is bound to, or null.
+  /// In ASSERT_NO_FATAL_FAILURE, so that a test that has no program ends there.
   void load(const cuda::RunnerOptions &options = {}, float *weights = nullptr) {
     ASSERT_EQ(open(), "");
     Status status = cuda::Runner::create(device, deviceCode(), options, runner);

@@ -22,7 +22,7 @@ protected:
 };
 
 TEST_F(RunnerTest, RunsOnArraysOfTheHost) {
-  load();
+  ASSERT_NO_FATAL_FAILURE(load());
   EXPECT_EQ(runOnHost(x, w, y), "");
   EXPECT_EQ(y, expected);
   EXPECT_EQ(x, (std::vector<float>{1, 2, 3, 4, 5, 6}));
@@ -33,14 +33,14 @@ TEST_F(RunnerTest, RunsOnArraysOfTheHost) {
 }
 
 TEST_F(RunnerTest, RunsOnNothing) {
-  load();
+  ASSERT_NO_FATAL_FAILURE(load());
   std::vector<float> none;
   EXPECT_EQ(runOnHost(none, w, none), "");
   EXPECT_EQ(state().launches.size(), 0u);
 }
 
 TEST_F(RunnerTest, UpdatesInputsInPlace) {
-  load();
+  ASSERT_NO_FATAL_FAILURE(load());
   std::vector<float> sum{1, 1, 1}, twice(3), add{1, 2, 3};
   Buffer sumBuffer{sum.data(), DType::f32, {1, 3}};
   for (int step = 0; step < 2; ++step) {
@@ -53,7 +53,7 @@ TEST_F(RunnerTest, UpdatesInputsInPlace) {
 }
 
 TEST_F(RunnerTest, ChecksCallsAsOnTheCPU) {
-  load();
+  ASSERT_NO_FATAL_FAILURE(load());
   std::vector<float> narrow(2);
   Buffer xBuffer{x.data(), DType::f32, {2, 3}}, yBuffer{y.data(), DType::f32, {2, 3}};
   EXPECT_EQ(program->run("main", {xBuffer, {narrow.data(), DType::f32, {2}}}, {yBuffer}).message,
@@ -66,7 +66,7 @@ TEST_F(RunnerTest, ChecksCallsAsOnTheCPU) {
 }
 
 TEST_F(RunnerTest, RepeatsACallOnItsMemory) {
-  load({/*graphs=*/false});
+  ASSERT_NO_FATAL_FAILURE(load({/*graphs=*/false}));
   std::vector<float> sum{1, 1, 1}, twice(3), add{1, 2, 3};
   Buffer sumBuffer{sum.data(), DType::f32, {1, 3}}, addBuffer{add.data(), DType::f32, {1, 3}};
   // As others share a program.
@@ -98,7 +98,7 @@ TEST_F(RunnerTest, RepeatsACallOnItsMemory) {
 }
 
 TEST_F(RunnerTest, KeepsBoundInputsOnTheGpu) {
-  load({}, w.data());
+  ASSERT_NO_FATAL_FAILURE(load({}, w.data()));
   for (int round = 0; round < 3; ++round) {
     Status status =
         program->run("main", {{x.data(), DType::f32, {2, 3}}}, {{y.data(), DType::f32, {2, 3}}});
@@ -109,7 +109,7 @@ TEST_F(RunnerTest, KeepsBoundInputsOnTheGpu) {
 }
 
 TEST_F(RunnerTest, SaysThatMemoryIsOut) {
-  load();
+  ASSERT_NO_FATAL_FAILURE(load());
   state().failures["cuMemAlloc_v2"] = {Result::OutOfMemory, 0, true};
   std::string message = runOnHost(x, w, y);
   EXPECT_EQ(message.substr(0, 71),
@@ -126,7 +126,7 @@ TEST_F(RunnerTest, SaysThatMemoryIsOut) {
 TEST_F(RunnerTest, SurvivesEveryAllocationThatFails) {
   RunnerOptions options;
   options.graphs = false; // they keep memory
-  load(options);
+  ASSERT_NO_FATAL_FAILURE(load(options));
   std::vector<float> large(3 << 20, 1), result(large.size());
   for (int after = 0; after < 5; ++after) {
     device->allocator().trim();
@@ -143,7 +143,7 @@ TEST_F(RunnerTest, SurvivesEveryAllocationThatFails) {
 }
 
 TEST_F(RunnerTest, ReportsFaultsOfKernels) {
-  load();
+  ASSERT_NO_FATAL_FAILURE(load());
   state().kernels["increment"].body = [](auto &, unsigned) { return Result::IllegalAddress; };
   EXPECT_EQ(runOnHost(x, w, y),
             "entry 'main': GPU 0 (Fake GPU): a kernel of the call failed: "
@@ -154,7 +154,7 @@ TEST_F(RunnerTest, ReportsFaultsOfKernels) {
 
 TEST_F(RunnerTest, FindsOutWhichKernelFaults) {
   setenv("CUDA_LAUNCH_BLOCKING", "1", 1);
-  load(RunnerOptions::fromEnvironment());
+  ASSERT_NO_FATAL_FAILURE(load(RunnerOptions::fromEnvironment()));
   unsetenv("CUDA_LAUNCH_BLOCKING");
   EXPECT_FALSE(RunnerOptions::fromEnvironment().synchronous);
   state().kernels["increment"].body = [](auto &, unsigned) { return Result::IllegalAddress; };
@@ -165,7 +165,7 @@ TEST_F(RunnerTest, FindsOutWhichKernelFaults) {
 }
 
 TEST_F(RunnerTest, FillsProfiles) {
-  load();
+  ASSERT_NO_FATAL_FAILURE(load());
   Profile profile;
   {
     Profile::Scope scope(profile);
@@ -186,7 +186,7 @@ TEST_F(RunnerTest, FillsProfiles) {
 }
 
 TEST_F(RunnerTest, ServesSeveralThreads) {
-  load();
+  ASSERT_NO_FATAL_FAILURE(load());
   std::vector<std::thread> threads;
   std::atomic<int> wrong{0};
   for (int number = 0; number < 4; ++number)
@@ -218,7 +218,7 @@ protected:
     RunnerTest::TearDown();
   }
   void prepare(const RunnerOptions &options = {}, float *weights = nullptr) {
-    load(options, weights);
+    ASSERT_NO_FATAL_FAILURE(load(options, weights));
     stream = std::make_unique<OwnStream>(*device);
   }
   float *onGpu(const std::vector<float> &values) {
@@ -242,7 +242,7 @@ protected:
 };
 
 TEST_F(ResidentTest, RunsOnTheStreamOfTheCaller) {
-  prepare();
+  ASSERT_NO_FATAL_FAILURE(prepare());
   float *gx = onGpu(x), *gw = onGpu(w), *gy = onGpu(y);
   EXPECT_EQ(runResident(gx, gw, gy), "");
   EXPECT_EQ(read(gy), expected);
@@ -254,7 +254,7 @@ TEST_F(ResidentTest, RunsOnTheStreamOfTheCaller) {
 }
 
 TEST_F(ResidentTest, CopiesWhatIsBound) {
-  prepare({}, w.data());
+  ASSERT_NO_FATAL_FAILURE(prepare({}, w.data()));
   float *gx = onGpu(x), *gy = onGpu(y);
   for (int round = 0; round < 2; ++round) {
     Status status = program->runResident("main", {{gx, DType::f32, {2, 3}}},
@@ -267,7 +267,7 @@ TEST_F(ResidentTest, CopiesWhatIsBound) {
 }
 
 TEST_F(ResidentTest, RefusesBuffersThatAreNotAligned) {
-  prepare();
+  ASSERT_NO_FATAL_FAILURE(prepare());
   float *gx = onGpu({0, 1, 2, 3, 4, 5, 6}), *gw = onGpu(w), *gy = onGpu(y);
   auto text = [](float *pointer) { return std::to_string(reinterpret_cast<uintptr_t>(pointer)); };
   EXPECT_EQ(runResident(gx + 1, gw, gy), "entry 'main': input 0 ('x') must begin at a multiple of "
@@ -288,7 +288,7 @@ TEST_F(ResidentTest, RefusesProgramsForTheCPU) {
 }
 
 TEST_F(ResidentTest, RecordsCallsThatRepeat) {
-  prepare();
+  ASSERT_NO_FATAL_FAILURE(prepare());
   float *gx = onGpu(x), *gw = onGpu(w), *gy = onGpu(y);
   for (int round = 0; round < 5; ++round) {
     std::fill(gy, gy + 6, 0.f);
@@ -307,7 +307,7 @@ TEST_F(ResidentTest, RecordsCallsThatRepeat) {
 }
 
 TEST_F(ResidentTest, UpdatesGraphsForOtherMemory) {
-  prepare();
+  ASSERT_NO_FATAL_FAILURE(prepare());
   float *gw = onGpu(w);
   std::vector<float *> ys;
   for (int number = 0; number < 4; ++number) {
@@ -327,7 +327,7 @@ TEST_F(ResidentTest, UpdatesGraphsForOtherMemory) {
 }
 
 TEST_F(ResidentTest, MakesGraphsAnewThatCannotBeUpdated) {
-  prepare();
+  ASSERT_NO_FATAL_FAILURE(prepare());
   float *gw = onGpu(w);
   state().failures["cuGraphExecUpdate_v2"] = {Result::GraphUpdateFailure, 0, true};
   for (int number = 0; number < 3; ++number) {
@@ -342,7 +342,7 @@ TEST_F(ResidentTest, MakesGraphsAnewThatCannotBeUpdated) {
 }
 
 TEST_F(ResidentTest, KeepsFewGraphs) {
-  prepare();
+  ASSERT_NO_FATAL_FAILURE(prepare());
   std::vector<float> many(3 * 40, 1);
   float *gx = onGpu(many), *gw = onGpu(w), *gy = onGpu(many);
   for (int64_t rows = 1; rows <= 20; ++rows)
@@ -356,7 +356,7 @@ TEST_F(ResidentTest, KeepsFewGraphs) {
 }
 
 TEST_F(ResidentTest, GivesUpGraphsBeforeMemoryIsOut) {
-  prepare();
+  ASSERT_NO_FATAL_FAILURE(prepare());
   constexpr int64_t rows = 1 << 20;
   state().memoryBytes = 68 << 20; // for three arrays of the GPU and one arena
   float *gx = onGpu(std::vector<float>(3 * rows, 1)), *gw = onGpu(w),
@@ -381,7 +381,7 @@ TEST_F(ResidentTest, GoesOnWithoutGraphsThatFail) {
                                "cuGraphInstantiateWithFlags"}) {
     memory.clear();
     stream.reset();
-    prepare();
+    ASSERT_NO_FATAL_FAILURE(prepare());
     float *gx = onGpu(x), *gw = onGpu(w), *gy = onGpu(y);
     state().failures[function] = {Result::CaptureInvalidated};
     for (int round = 0; round < 3; ++round) {
@@ -396,7 +396,7 @@ TEST_F(ResidentTest, GoesOnWithoutGraphsThatFail) {
 }
 
 TEST_F(ResidentTest, SaysThatAGraphCannotBeLaunched) {
-  prepare();
+  ASSERT_NO_FATAL_FAILURE(prepare());
   float *gx = onGpu(x), *gw = onGpu(w), *gy = onGpu(y);
   ASSERT_EQ(runResident(gx, gw, gy), "");
   state().failures["cuGraphLaunch"] = {Result::InvalidValue};
@@ -410,7 +410,7 @@ TEST_F(ResidentTest, SaysThatAGraphCannotBeLaunched) {
 }
 
 TEST_F(ResidentTest, CanBeRecordedByTheHost) {
-  prepare();
+  ASSERT_NO_FATAL_FAILURE(prepare());
   float *gx = onGpu(x), *gw = onGpu(w), *gy = onGpu(y);
   ASSERT_EQ(runResident(gx, gw, gy), ""); // the arena's segment is there
   Device::Scope scope(*device);
@@ -438,7 +438,7 @@ TEST_F(ResidentTest, CanBeRecordedByTheHost) {
 TEST_F(ResidentTest, UsesNoGraphsWhereEveryKernelIsWaitedFor) {
   RunnerOptions options;
   options.synchronous = true;
-  prepare(options);
+  ASSERT_NO_FATAL_FAILURE(prepare(options));
   float *gx = onGpu(x), *gw = onGpu(w), *gy = onGpu(y);
   for (int round = 0; round < 3; ++round)
     EXPECT_EQ(runResident(gx, gw, gy), "");
@@ -453,7 +453,7 @@ TEST_F(ResidentTest, IsTheSameWithAndWithoutGraphs) {
     options.graphs = graphs;
     memory.clear();
     stream.reset();
-    prepare(options);
+    ASSERT_NO_FATAL_FAILURE(prepare(options));
     state().launches.clear();
     float *gx = onGpu(x), *gw = onGpu(w), *gy = onGpu(y);
     for (int round = 0; round < 3; ++round)

@@ -65,6 +65,7 @@ protected:
   }
 
   /// Compiles `text` for the GPU, and for emulation; `library`: whether there is cuBLASLt.
+  /// In ASSERT_NO_FATAL_FAILURE, so that a test that has no program ends there.
   void load(const std::string &text, bool library = true) {
     this->text = text;
     PipelineOptions pipeline;
@@ -193,7 +194,7 @@ protected:
 const std::map<std::string, std::vector<int64_t>> kExtents = {{"ids", {2, 19}}, {"targets", {38}}};
 
 TEST_F(CudaProgramTest, ComputesAModelAsTheReference) {
-  load(textOf("language-model.mlir"));
+  ASSERT_NO_FATAL_FAILURE(load(textOf("language-model.mlir")));
   std::vector<Array> inputs = inputsOf(*program->entry("main"), kExtents), expected;
   (void)emulate("main", inputs);
   ReferenceFacts facts;
@@ -206,7 +207,7 @@ TEST_F(CudaProgramTest, ComputesAModelAsTheReference) {
 
 TEST_F(CudaProgramTest, TrainsAsTheCPU) {
   training = true;
-  load(textOf("language-model.mlir"));
+  ASSERT_NO_FATAL_FAILURE(load(textOf("language-model.mlir")));
   std::shared_ptr<Program> cpu;
   ASSERT_EQ(Program::compile(text, "program", options("cpu"), cpu).message, "");
   std::vector<Array> inputs = inputsOf(*program->entry("train_step"), kExtents);
@@ -225,7 +226,7 @@ TEST_F(CudaProgramTest, TrainsAsTheCPU) {
 
 TEST_F(CudaProgramTest, SumsGradientsOfBiasesWhereTheLibraryDoesNot) {
   training = true;
-  load(textOf("language-model.mlir"));
+  ASSERT_NO_FATAL_FAILURE(load(textOf("language-model.mlir")));
   blasState().knowsSums = false;
   std::vector<Array> inputs = inputsOf(*program->entry("train_step"), kExtents);
   std::vector<Array> expected = emulate("train_step", inputs);
@@ -238,7 +239,7 @@ TEST_F(CudaProgramTest, SumsGradientsOfBiasesWhereTheLibraryDoesNot) {
 
 /// Sums that nothing comes after.
 TEST_F(CudaProgramTest, LaunchesSumsThatComeLast) {
-  load(R"mlir(
+  ASSERT_NO_FATAL_FAILURE(load(R"mlir(
 func.func @main(%x: tensor<?x8xf32> {aft.name = "x"}) -> tensor<8xf32> {
   %zero = arith.constant 0.0 : f32
   %e = tensor.empty() : tensor<8xf32>
@@ -250,7 +251,7 @@ func.func @main(%x: tensor<?x8xf32> {aft.name = "x"}) -> tensor<8xf32> {
   } -> tensor<8xf32>
   return %s : tensor<8xf32>
 }
-)mlir");
+)mlir"));
   EXPECT_EQ(sums.size(), 1u);
   std::vector<Array> inputs = inputsOf(*program->entry("main"), {{"x", {37, 8}}});
   std::vector<Array> expected = emulate("main", inputs);
@@ -271,13 +272,13 @@ func.func @main(%x: tensor<7x40xf32>, %w: tensor<24x40xf32>) -> tensor<7x24xf32>
 
 /// The library and the kernel agree but for the order of their sums.
 TEST_F(CudaProgramTest, RoundsFactorsToTF32OnRequest) {
-  load(kProduct);
+  ASSERT_NO_FATAL_FAILURE(load(kProduct));
   std::vector<Array> inputs = inputsOf(*program->entry("main"), {});
   std::vector<Array> exact = emulate("main", inputs);
   expectClose(run(*program, "main", inputs), exact, inputs);
   EXPECT_EQ(blasState().tf32, 0);
   f32Products = F32Products::tf32;
-  load(kProduct);
+  ASSERT_NO_FATAL_FAILURE(load(kProduct));
   std::vector<Array> kernel = emulate("main", inputs), library = run(*program, "main", inputs);
   EXPECT_EQ(blasState().tf32, 1);
   auto distance = [](const Array &a, const Array &b) {
@@ -294,7 +295,7 @@ TEST_F(CudaProgramTest, RoundsFactorsToTF32OnRequest) {
 /// All products of a model, and of no other type.
 TEST_F(CudaProgramTest, ComputesAModelInTF32OnRequest) {
   f32Products = F32Products::tf32;
-  load(textOf("language-model.mlir"));
+  ASSERT_NO_FATAL_FAILURE(load(textOf("language-model.mlir")));
   std::vector<Array> inputs = inputsOf(*program->entry("main"), kExtents), expected;
   (void)emulate("main", inputs);
   ReferenceFacts facts;
@@ -305,7 +306,7 @@ TEST_F(CudaProgramTest, ComputesAModelInTF32OnRequest) {
 }
 
 TEST_F(CudaProgramTest, RunsKernelsWithoutTheLibrary) {
-  load(textOf("language-model.mlir"), /*library=*/false);
+  ASSERT_NO_FATAL_FAILURE(load(textOf("language-model.mlir"), /*library=*/false));
   std::vector<Array> inputs = inputsOf(*program->entry("main"), kExtents);
   std::vector<Array> expected = emulate("main", inputs), found = run(*program, "main", inputs);
   for (size_t i = 0; i < found.size(); ++i)
@@ -314,7 +315,7 @@ TEST_F(CudaProgramTest, RunsKernelsWithoutTheLibrary) {
 }
 
 TEST_F(CudaProgramTest, RunsKernelsThatTheLibraryRefuses) {
-  load(textOf("language-model.mlir"));
+  ASSERT_NO_FATAL_FAILURE(load(textOf("language-model.mlir")));
   blasState().knowsAlgorithms = false;
   std::vector<Array> inputs = inputsOf(*program->entry("main"), kExtents);
   std::vector<Array> expected = emulate("main", inputs);
@@ -326,7 +327,7 @@ TEST_F(CudaProgramTest, RunsKernelsThatTheLibraryRefuses) {
 }
 
 TEST_F(CudaProgramTest, SaysWhichProductFails) {
-  load(textOf("language-model.mlir"));
+  ASSERT_NO_FATAL_FAILURE(load(textOf("language-model.mlir")));
   std::vector<Array> inputs = inputsOf(*program->entry("main"), kExtents);
   (void)emulate("main", inputs);
   blasState().failures["cublasLtMatmul"] = 13;
@@ -410,7 +411,7 @@ func.func @main(%x: tensor<?x16xbf16> {aft.name = "x"}, %w: tensor<16x24xbf16>, 
 )mlir";
 
 TEST_F(CudaProgramTest, TakesGeluOfProducts) {
-  load(kGelu);
+  ASSERT_NO_FATAL_FAILURE(load(kGelu));
   EXPECT_EQ(products.size(), 1u);
   std::vector<Array> inputs = inputsOf(*program->entry("main"), {{"x", {7, 16}}});
   std::vector<Array> expected, copies = inputs;
@@ -422,14 +423,14 @@ TEST_F(CudaProgramTest, TakesGeluOfProducts) {
   EXPECT_EQ(state().launches.size(), 3u) << "one each";
   EXPECT_EQ(countProducts(), std::pair(3, 0));
   blasState().knowsAlgorithms = false;
-  load(kGelu, /*library=*/false);
+  ASSERT_NO_FATAL_FAILURE(load(kGelu, /*library=*/false));
   (void)emulate("main", inputs);
   expectClose(run(*program, "main", inputs), expected, inputs);
   EXPECT_EQ(countProducts(), std::pair(0, 1));
 }
 
 TEST_F(CudaProgramTest, MultipliesBf16) {
-  load(kNarrow);
+  ASSERT_NO_FATAL_FAILURE(load(kNarrow));
   EXPECT_EQ(products.size(), 2u);
   for (int64_t depth : {40, 0}) {
     std::vector<Array> inputs =
