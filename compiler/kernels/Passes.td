@@ -118,11 +118,21 @@ def FormKernels : Pass<"aft-form-kernels", "::mlir::ModuleOp"> {
 }
 
 def RoundProducts : Pass<"aft-round-products", "::mlir::func::FuncOp"> {
-  let summary = "rounds matrix products where they are computed";
+  let summary = "adds biases to matrix products and rounds them where they are computed";
   let description = [{
-    A product in f32 whose readers all begin by rounding it to the same type is
-    rounded right after it, once, where a library does not do all that its only reader
-    does: what is written and read is half as large, and the numbers are the same.
+    A product whose readers all begin by adding the same bias, by rounding it to the same
+    type, or by both, gets that right after it, once, where a library does not do all that
+    its only reader does. The numbers are the same; what is rounded takes half the memory.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
+def NarrowResults : Pass<"aft-narrow-results", "::mlir::func::FuncOp"> {
+  let summary = "keeps what has been rounded in the type that it was rounded to";
+  let description = [{
+    The last thing that some loops do is to widen numbers: the loops that read these do it
+    instead, or need not. The numbers are the same, and take half the memory.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::tensor::TensorDialect"];

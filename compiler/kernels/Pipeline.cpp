@@ -42,8 +42,10 @@ void aft::buildKernelsPipeline(OpPassManager &passes, bool lowMemory, bool libra
   if (lowMemory)
     passes.addNestedPass<func::FuncOp>(createRecomputeBlocks());
   passes.addNestedPass<func::FuncOp>(createRecomputeValues());
-  if (libraryProducts)
+  if (libraryProducts) {
+    passes.addNestedPass<func::FuncOp>(createNarrowResults());
     passes.addNestedPass<func::FuncOp>(createRoundProducts());
+  }
   passes.addPass(createFormKernels(libraryProducts, report));
   passes.addNestedPass<func::FuncOp>(createCleanFunctions({/*kernels=*/false}));
   passes.addPass(createDedupKernels());

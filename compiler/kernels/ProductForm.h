@@ -45,7 +45,8 @@ struct ProductEpilogue {
 /// Reads an elementwise operation as D = product + C + bias, in any order; roundings of
 /// partial sums to the type of D may be left out. Where D is bf16 also as GELU by tanh of
 /// that, however it is written: how exactly a library computes tanh is not known, but
-/// better than bf16 can tell.
+/// better than bf16 can tell. GELU by erf, farther from that by tanh than f32 may be, is none,
+/// and stays a kernel: runtime/cuda/README.md says why in bf16, too, and why in training both do.
 std::optional<ProductEpilogue> matchEpilogue(mlir::linalg::GenericOp op, mlir::Value product);
 
 /// Reads a kernel on tensors as a product; nothing where it is more or another.

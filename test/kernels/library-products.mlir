@@ -212,3 +212,112 @@ func.func @sums(%x: tensor<?x8xbf16>, %y: tensor<?x8xf32>) -> (tensor<8xf32>, te
   } -> tensor<?xf32>
   return %s, %q, %r : tensor<8xf32>, tensor<8xf32>, tensor<?xf32>
 }
+
+// -----
+
+// What all readers of a product begin with is done by the product: here they add a bias and
+// round. GELU by erf of it, and what else reads it, are loops of their own, which know of no bias.
+// CHECK-LABEL: func.func private @{{.*}}matmul
+// CHECK-SAME: aft.product = {extents = array<i64: 5, 6, 1, -1>, operands = array<i64: 0, 1, 3, -1, 2>, result_type = bf16
+// CHECK-LABEL: func.func private @kernel_{{[0-9]+}}(%{{[^,]*}}: tensor<5x4xbf16>, %{{[^,]*}}: tensor<5x4xbf16>) {{.*}}"elementwise"
+// CHECK: ^bb0(%[[X:.*]]: bf16, %{{.*}}: bf16):
+// CHECK-NEXT: arith.extf %[[X]]
+// CHECK-NEXT: math.erf
+// CHECK-LABEL: func.func private @kernel_{{[0-9]+}}(%{{[^,]*}}: tensor<5x4xbf16>, %{{[^,]*}}: tensor<5xf32>) {{.*}}"rows"
+// CHECK-LABEL: func.func @readers_add_a_bias
+#rows = affine_map<(i, c) -> (i, c)>
+#row = affine_map<(i, c) -> (c)>
+#sums = affine_map<(i, c) -> (i)>
+func.func @readers_add_a_bias(%x: tensor<5x8xbf16>, %w: tensor<8x4xbf16>, %b: tensor<4xbf16>) -> (tensor<5x4xbf16>, tensor<5xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<5x4xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<5x4xf32>) -> tensor<5x4xf32>
+  %p = linalg.matmul ins(%x, %w : tensor<5x8xbf16>, tensor<8x4xbf16>) outs(%z : tensor<5x4xf32>) -> tensor<5x4xf32>
+  %o = tensor.empty() : tensor<5x4xbf16>
+  %y = linalg.generic {indexing_maps = [#rows, #row, #rows], iterator_types = ["parallel", "parallel"]} ins(%p, %b : tensor<5x4xf32>, tensor<4xbf16>) outs(%o : tensor<5x4xbf16>) {
+  ^bb0(%pp: f32, %bb: bf16, %oo: bf16):
+    %b32 = arith.extf %bb : bf16 to f32
+    %s = arith.addf %pp, %b32 : f32
+    %s16 = arith.truncf %s : f32 to bf16
+    %s32 = arith.extf %s16 : bf16 to f32
+    %g = math.erf %s32 : f32
+    %g16 = arith.truncf %g : f32 to bf16
+    linalg.yield %g16 : bf16
+  } -> tensor<5x4xbf16>
+  %e1 = tensor.empty() : tensor<5xf32>
+  %z1 = linalg.fill ins(%zero : f32) outs(%e1 : tensor<5xf32>) -> tensor<5xf32>
+  %n = linalg.generic {indexing_maps = [#row, #rows, #sums], iterator_types = ["parallel", "reduction"]} ins(%b, %p : tensor<4xbf16>, tensor<5x4xf32>) outs(%z1 : tensor<5xf32>) {
+  ^bb0(%bb: bf16, %pp: f32, %oo: f32):
+    %b32 = arith.extf %bb : bf16 to f32
+    %s = arith.addf %b32, %pp : f32
+    %s16 = arith.truncf %s : f32 to bf16
+    %s32 = arith.extf %s16 : bf16 to f32
+    %t = arith.addf %oo, %s32 : f32
+    linalg.yield %t : f32
+  } -> tensor<5xf32>
+  return %y, %n : tensor<5x4xbf16>, tensor<5xf32>
+}
+
+// -----
+
+// In f32 nothing is rounded.
+// CHECK-LABEL: func.func private @{{.*}}matmul
+// CHECK-SAME: aft.product = {extents = array<i64: 5, 6, 1, -1>, operands = array<i64: 0, 1, 3, -1, 2>, result_type = f32
+// CHECK-LABEL: func.func private @kernel_{{[0-9]+}}(%{{[^,]*}}: tensor<5x4xf32>, %{{[^,]*}}: tensor<5x4xf32>) {{.*}}"elementwise"
+// CHECK-NOT: arith.addf
+// CHECK-LABEL: func.func @erf_of_a_sum
+#rows = affine_map<(i, c) -> (i, c)>
+#row = affine_map<(i, c) -> (c)>
+func.func @erf_of_a_sum(%x: tensor<5x8xf32>, %w: tensor<8x4xf32>, %b: tensor<4xf32>) -> tensor<5x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<5x4xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<5x4xf32>) -> tensor<5x4xf32>
+  %p = linalg.matmul ins(%x, %w : tensor<5x8xf32>, tensor<8x4xf32>) outs(%z : tensor<5x4xf32>) -> tensor<5x4xf32>
+  %y = linalg.generic {indexing_maps = [#rows, #row, #rows], iterator_types = ["parallel", "parallel"]} ins(%p, %b : tensor<5x4xf32>, tensor<4xf32>) outs(%e : tensor<5x4xf32>) {
+  ^bb0(%pp: f32, %bb: f32, %oo: f32):
+    %s = arith.addf %pp, %bb : f32
+    %g = math.erf %s : f32
+    linalg.yield %g : f32
+  } -> tensor<5x4xf32>
+  return %y : tensor<5x4xf32>
+}
+
+// -----
+
+// A bias that not all readers add, one per row, and one of another type than the sum stay with
+// the readers.
+// CHECK-LABEL: func.func private @{{.*}}matmul
+// CHECK-SAME: aft.product = {extents = array<i64: 4, 5, 1, -1>, operands = array<i64: 0, 1, 2, -1, -1>, result_type = f32
+// CHECK: func.func private @{{.*}}matmul
+// CHECK-SAME: aft.product = {extents = array<i64: 4, 5, 1, -1>, operands = array<i64: 0, 1, 2, -1, -1>, result_type = f32
+// CHECK-LABEL: func.func @biases_of_readers
+#rows = affine_map<(i, c) -> (i, c)>
+#row = affine_map<(i, c) -> (c)>
+#column = affine_map<(i, c) -> (i)>
+func.func @biases_of_readers(%x: tensor<4x8xf32>, %w: tensor<8x4xf32>, %b: tensor<4xf32>, %b16: tensor<4xbf16>, %x16: tensor<4x8xbf16>, %w16: tensor<8x4xbf16>) -> (tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<4x4xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<4x4xf32>) -> tensor<4x4xf32>
+  %p = linalg.matmul ins(%x, %w : tensor<4x8xf32>, tensor<8x4xf32>) outs(%z : tensor<4x4xf32>) -> tensor<4x4xf32>
+  %y1 = linalg.generic {indexing_maps = [#rows, #row, #rows], iterator_types = ["parallel", "parallel"]} ins(%p, %b : tensor<4x4xf32>, tensor<4xf32>) outs(%e : tensor<4x4xf32>) {
+  ^bb0(%pp: f32, %bb: f32, %oo: f32):
+    %s = arith.addf %pp, %bb : f32
+    %g = math.erf %s : f32
+    linalg.yield %g : f32
+  } -> tensor<4x4xf32>
+  %y2 = linalg.generic {indexing_maps = [#rows, #column, #rows], iterator_types = ["parallel", "parallel"]} ins(%p, %b : tensor<4x4xf32>, tensor<4xf32>) outs(%e : tensor<4x4xf32>) {
+  ^bb0(%pp: f32, %bb: f32, %oo: f32):
+    %s = arith.addf %pp, %bb : f32
+    %g = math.erf %s : f32
+    linalg.yield %g : f32
+  } -> tensor<4x4xf32>
+  %p3 = linalg.matmul ins(%x16, %w16 : tensor<4x8xbf16>, tensor<8x4xbf16>) outs(%z : tensor<4x4xf32>) -> tensor<4x4xf32>
+  %y3 = linalg.generic {indexing_maps = [#rows, #row, #rows], iterator_types = ["parallel", "parallel"]} ins(%p3, %b16 : tensor<4x4xf32>, tensor<4xbf16>) outs(%e : tensor<4x4xf32>) {
+  ^bb0(%pp: f32, %bb: bf16, %oo: f32):
+    %b32 = arith.extf %bb : bf16 to f32
+    %s = arith.addf %pp, %b32 : f32
+    %g = math.erf %s : f32
+    linalg.yield %g : f32
+  } -> tensor<4x4xf32>
+  return %y1, %y2, %y3 : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
+}

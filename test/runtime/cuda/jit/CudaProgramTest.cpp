@@ -16,6 +16,7 @@
 #include <cstring>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <map>
 #include <random>
 #include <set>
 #include <sstream>
@@ -80,7 +81,7 @@ protected:
       ASSERT_EQ(cuda::Products::open(device, {AFT_FAKE_BLAS}, runnerOptions.products).message, "");
     for (const cuda::KernelCode &kernel : package->device.kernels) {
       if (kernel.product)
-        products.insert(kernel.name);
+        products[kernel.name] = *kernel.product;
       if (kernel.columnSums)
         sums.insert(kernel.name);
     }
@@ -184,8 +185,8 @@ protected:
   bool training = false;
   F32Products f32Products = F32Products::exact;
   std::string text;
-  std::set<std::string> products; ///< kernels that a library can stand in for
-  std::set<std::string> sums;     ///< that may be part of a product
+  std::map<std::string, cuda::ProductCode> products; ///< that a library can stand in for
+  std::set<std::string> sums;                        ///< that may be part of a product
   std::shared_ptr<cuda::Device> device;
   cuda::Runner *runner = nullptr; ///< of `program`
   std::shared_ptr<Program> program, emulated;
@@ -258,6 +259,29 @@ func.func @main(%x: tensor<?x8xf32> {aft.name = "x"}) -> tensor<8xf32> {
   for (int call = 0; call < 3; ++call)
     expectClose(run(*program, "main", inputs), expected, inputs);
   EXPECT_EQ(countSums(), 3);
+}
+
+/// What comes before GELU is written with the bias and rounded, by the library, and read so by
+/// GELU and its derivative; so are the logits.
+TEST_F(CudaProgramTest, TrainsInBf16) {
+  training = true;
+  ASSERT_NO_FATAL_FAILURE(load(textOf("feed-forward-bf16.mlir")));
+  int biases = 0;
+  for (const auto &[name, product] : products) {
+    EXPECT_EQ(product.result, DType::bf16) << name;
+    EXPECT_FALSE(product.gelu) << name << ": the library's GELU is not the one by erf";
+    biases += product.bias >= 0;
+  }
+  EXPECT_EQ(biases, 2);
+  std::shared_ptr<Program> cpu;
+  ASSERT_EQ(Program::compile(text, "program", options("cpu"), cpu).message, "");
+  std::vector<Array> inputs =
+      inputsOf(*program->entry("train_step"), {{"x", {37, 16}}, {"t", {37}}});
+  std::vector<Array> expected = run(*cpu, "train_step", inputs);
+  expectClose(emulate("train_step", inputs), expected, inputs);
+  for (int call = 0; call < 3; ++call)
+    expectClose(run(*program, "train_step", inputs), expected, inputs);
+  EXPECT_EQ(countProducts(), std::pair(3 * 5, 0));
 }
 
 const char kProduct[] = R"mlir(
