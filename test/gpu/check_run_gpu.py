@@ -6,9 +6,12 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
 
 HERE = Path(__file__).resolve().parent
 PROGRAMS = sys.argv.pop(1)
+sys.path[:0] = [str(HERE), str(HERE.parent / "bench")]
+import gpu_cases  # noqa: E402
 
 
 def run(*options, **variables):
@@ -60,10 +63,38 @@ class WithoutGpu(unittest.TestCase):
         self.assertEqual(result["checks"][0]["message"], "timeout")
 
 
+class Precision(unittest.TestCase):
+    def test_measures_products_of_f32_with_and_without_tf32(self):
+        names = [case.name for case in gpu_cases.every_case()]
+        tf32 = [name for name in names if name.endswith(" tf32")]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertGreaterEqual(len(tf32), 4)
+        for name in tf32:
+            self.assertIn(name.removesuffix(" tf32"), names)
+            self.assertTrue(name.startswith(("full ", "train ")), name)
+
+    def test_tells_everybody_the_same(self):
+        for case in gpu_cases.every_case():
+            wanted = case.name.endswith(" tf32")
+            self.assertEqual("--f32-products=tf32" in gpu_cases.flags(case), wanted, case.name)
+            backend = lambda: SimpleNamespace(allow_tf32=None)
+            torch = SimpleNamespace(backends=SimpleNamespace(
+                cuda=SimpleNamespace(matmul=backend()), cudnn=backend()))
+            gpu_cases.tell_torch(torch, case.spec)
+            self.assertEqual(torch.backends.cuda.matmul.allow_tf32, wanted, case.name)
+            self.assertEqual(torch.backends.cudnn.allow_tf32, wanted, case.name)
+
+    def test_programs_know_all_flags(self):
+        """aft-bench takes them, and goes on to ask for the driver, which is not there."""
+        for case in gpu_cases.every_case():
+            done = subprocess.run([f"{PROGRAMS}/aft-bench", "--target=cuda", "--json",
+                                   *gpu_cases.flags(case)], capture_output=True, text=True,
+                                  env={**os.environ, "CUDA_VISIBLE_DEVICES": ""})
+            self.assertEqual(done.returncode, 1, case.name + done.stderr)
+
+
 class Judging(unittest.TestCase):
     def test_compares_with_what_computes_the_same(self):
-        sys.path[:0] = [str(HERE), str(HERE.parent / "bench")]
-        import gpu_cases
         case = gpu_cases.every_case()[0]
         row = {"ours": {"ms": 2.0}, "peers": {"eager": {"ms": 8.0}, "inductor": {"ms": 5.0},
                                               "sdpa": {"ms": 1.0}}}

@@ -26,7 +26,8 @@ def _gpu():
     # Numbers of CUdevice_attribute.
     return {"name": name.value.decode(), "count": count.value, "cuda": version.value,
             "capability": f"{attribute(75)}.{attribute(76)}", "multiprocessors": attribute(16),
-            "clock_mhz": attribute(13) // 1000}, None
+            "clock_mhz": attribute(13) // 1000, "memory_clock_mhz": attribute(36) // 1000,
+            "memory_bus_bits": attribute(37), "l2_bytes": attribute(38)}, None
 
 
 def _output(command, env):

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
 import torch  # noqa: E402
 
 torch.set_default_device("cuda")
+import gpu_cases  # noqa: E402
 import torch_peer  # noqa: E402
 
 LEAST, MOST, SECONDS = 5, 50, 5
@@ -34,7 +35,7 @@ def median_ms(work):
 
 
 def main(spec, folder, peer):
-    torch.backends.cuda.matmul.allow_tf32 = False
+    gpu_cases.tell_torch(torch, spec)
     found, failed = {}, {}
     for name, make in torch_peer.forms(spec, folder, peer):
         try:
