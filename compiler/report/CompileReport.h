@@ -40,6 +40,7 @@ struct CompileReport {
   };
   struct Kernel {
     std::string name, kind;
+    std::string element; ///< of its first operand: "bf16", …
   };
   struct Launch {
     std::string kernel;

@@ -34,7 +34,11 @@ void aft::describeProgram(ModuleOp module, CompileReport &report) {
     if (!function->hasAttr(kernelAttrName))
       continue;
     auto kind = function->getAttrOfType<StringAttr>(kindAttrName);
-    report.kernels.push_back({function.getName().str(), kind ? kind.str() : ""});
+    CompileReport::Kernel &kernel = report.kernels.emplace_back();
+    kernel = {function.getName().str(), kind ? kind.str() : "", ""};
+    if (function.getNumArguments() > 0)
+      llvm::raw_string_ostream(kernel.element)
+          << getElementTypeOrSelf(function.getArgumentTypes()[0]);
     costs[function.getName()] = costOf(function);
   }
   for (func::FuncOp function : entriesOf(module)) {

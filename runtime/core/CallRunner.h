@@ -6,6 +6,7 @@
 #define AFT_RUNTIME_CORE_CALLRUNNER_H
 
 #include "aft/program.h"
+#include "runtime/core/Roof.h"
 #include "runtime/core/RunRecord.h"
 
 #include <optional>
@@ -41,6 +42,12 @@ struct EntryCall {
 /// Why a call was refused or failed.
 enum class CallError { None, Argument, Memory, Device };
 
+/// What calls run on and what that can do at best, for reports.
+struct MachineFacts {
+  std::string name;
+  Roof roof;
+};
+
 /// Safe to use from several threads.
 class CallRunner {
 public:
@@ -51,6 +58,7 @@ public:
   /// of the caller's; may return before it is done.
   virtual Status runResident(const EntryCall &call, const KernelTable &kernels, void *stream,
                              CallError &error) = 0;
+  virtual MachineFacts machine() const = 0;
 };
 
 /// Tells the profiles at work and the log about a measured call; `where`: "2 threads".

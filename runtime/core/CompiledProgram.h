@@ -49,6 +49,10 @@ public:
                      const std::vector<Buffer> &outputs, void *stream, CallError &error) const;
   /// Whether it runs on a GPU.
   bool isForGpu() const { return code.runner != nullptr; }
+  /// The GPU that it runs on.
+  std::optional<MachineFacts> machine() const {
+    return code.runner ? std::optional(code.runner->machine()) : std::nullopt;
+  }
 
 private:
   Status find(const std::string &name, size_t &index) const;

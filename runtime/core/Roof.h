@@ -51,16 +51,22 @@ private:
   Memory from, to;
 };
 
-/// The limits that a kernel's speed is held against, measured with all threads
-/// of a pool.
+/// The limits that a kernel's speed is held against: of a CPU measured with all threads
+/// of a pool, of a GPU what its clocks allow.
 struct Roof {
   struct Bandwidth {
     int64_t bytes;    ///< read over and over, by all threads together
     double perSecond; ///< bytes
   };
+  struct Peak {
+    std::string precision; ///< "f32", "tf32", "bf16": of the factors
+    double flopsPerSecond;
+  };
   std::string vectors;               ///< what the operations were measured with: "AVX2", …
   double flopsPerSecond = 0;         ///< f32, fused multiplications and additions
+  std::vector<Peak> peaks;           ///< of a GPU, whose products are made by tensor cores
   std::vector<Bandwidth> bandwidths; ///< from the smallest (caches) to the largest (memory)
+  std::string source;                ///< what it follows from where it was not measured
 };
 
 /// As many bytes as no cache holds most of: from 256 MiB to 1 GiB, less where the

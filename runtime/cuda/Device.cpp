@@ -68,6 +68,13 @@ Status Device::readProperties() {
         !status.ok())
       return status;
   facts.mostBlocks = blocks;
+  const std::pair<DeviceAttribute, int *> speeds[] = {
+      {DeviceAttribute::ClockKHz, &facts.clockKHz},
+      {DeviceAttribute::MemoryClockKHz, &facts.memoryClockKHz},
+      {DeviceAttribute::MemoryBusBits, &facts.memoryBusBits}};
+  for (auto [attribute, value] : speeds)
+    if (library->deviceGetAttribute(value, attribute, number) != Result::Success)
+      *value = 0;
   if (facts.major * 10 + facts.minor < kLeastCapability)
     return {facts.label() + " is too old: its compute capability is " +
             std::to_string(facts.major) + "." + std::to_string(facts.minor) + ", needed is " +

@@ -19,6 +19,8 @@ struct DeviceProperties {
   int64_t mostBlocks = 0;  ///< of a grid in one dimension
   int mostSharedBytes = 0; ///< of a block, where a kernel asks for more than usual
   int64_t memoryBytes = 0;
+  /// For reports alone; 0: the driver does not say.
+  int clockKHz = 0, memoryClockKHz = 0, memoryBusBits = 0;
 
   /// "GPU 0 (NVIDIA H100)"
   std::string label() const { return "GPU " + std::to_string(ordinal) + " (" + name + ")"; }

@@ -55,7 +55,10 @@ enum class Result : int {
 /// CUdevice_attribute.
 enum class DeviceAttribute : int {
   MaxGridX = 5,
+  ClockKHz = 13,
   Multiprocessors = 16,
+  MemoryClockKHz = 36,
+  MemoryBusBits = 37,
   CapabilityMajor = 75,
   CapabilityMinor = 76,
   MaxSharedBytesOptIn = 97,

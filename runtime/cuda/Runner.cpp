@@ -4,6 +4,7 @@
 
 #include "aft/profile.h"
 #include "runtime/core/Log.h"
+#include "runtime/cuda/Peaks.h"
 #include "runtime/cuda/Staging.h"
 
 #include <algorithm>
@@ -182,6 +183,10 @@ static Status checkAlignment(const EntryCall &call, const std::vector<int64_t> &
             std::to_string(reinterpret_cast<Address>(call.buffers[i]))};
   }
   return {};
+}
+
+MachineFacts Runner::machine() const {
+  return {device.properties().label(), roofOf(device.properties())};
 }
 
 Status Runner::runResident(const EntryCall &call, const KernelTable &kernels, void *stream,

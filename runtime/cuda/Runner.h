@@ -33,6 +33,7 @@ public:
   Status run(const EntryCall &call, const KernelTable &kernels, CallError &error) override;
   Status runResident(const EntryCall &call, const KernelTable &kernels, void *stream,
                      CallError &error) override;
+  MachineFacts machine() const override;
 
   const GraphCache &graphs() const { return *graphCache; }
 

@@ -55,7 +55,9 @@ public:
 
   const CompileStats &stats() const override { return compileStats; }
   std::string report() const override {
-    return withStats(compilation.get(), compileStats, !compilation.key.empty());
+    std::optional<MachineFacts> gpu = machine();
+    return withStats(compilation.get(), compileStats, !compilation.key.empty(),
+                     gpu ? &*gpu : nullptr);
   }
   Status save(const std::string &path, const SaveOptions &save) const override {
     return savePackage(package, options, path, save);

@@ -42,15 +42,39 @@ static std::string textOf(Value value) {
   return text;
 }
 
+/// What the factors of a kernel's products are on a GPU: those of tensor cores, else of f32.
+static std::string precisionOf(const Target &target, const CompileReport::Kernel &kernel) {
+  llvm::StringRef kind = kernel.kind;
+  bool multiplies = kind == "matmul" || kind == "full" || kind == "full_grad";
+  if (multiplies && kernel.element == "f32" && target.tf32)
+    return "tf32";
+  return (multiplies && kernel.element == "bf16") || kernel.element == "f64" ? kernel.element
+                                                                             : "f32";
+}
+
+static Object targetOf(const Target &target) {
+  Object result{{"cpu", target.cpu},
+                {"features", target.features},
+                {"vectorBits", target.vectorBits},
+                {"bf16", target.bf16}};
+  if (!target.threadBlocks())
+    return result;
+  result["device"] = target.device == Device::Cuda ? "cuda" : "cuda-emulated";
+  if (target.device == Device::Cuda)
+    result["gpu"] = target.gpu;
+  result["f32Products"] = target.tf32 ? "tf32" : "exact";
+  return result;
+}
+
 std::string aft::compilationText(const std::string &program, const PipelineOptions &options,
                                  const CompileReport &report) {
   Object result = report.toJSON();
   result["program"] = program;
   result["compiler"] = Object{{"version", AFT_VERSION}, {"llvm", LLVM_VERSION_STRING}};
-  result["target"] = Object{{"cpu", options.target.cpu},
-                            {"features", options.target.features},
-                            {"vectorBits", options.target.vectorBits},
-                            {"bf16", options.target.bf16}};
+  result["target"] = targetOf(options.target);
+  if (options.target.threadBlocks())
+    for (auto [kernel, value] : llvm::zip(report.kernels, *result.getArray("kernels")))
+      (*value.getAsObject())["precision"] = precisionOf(options.target, kernel);
   result["options"] = optionsOf(options);
   return textOf(std::move(result));
 }
@@ -66,9 +90,28 @@ static Object parse(const std::string &text) {
   return object ? std::move(*object) : Object();
 }
 
+static Object roofOf(const Roof &roof) {
+  Array bandwidths;
+  for (const Roof::Bandwidth &bandwidth : roof.bandwidths)
+    bandwidths.push_back(Object{{"bytes", bandwidth.bytes}, {"perSecond", bandwidth.perSecond}});
+  Object result{{"vectors", roof.vectors},
+                {"peak", roof.flopsPerSecond},
+                {"bandwidths", std::move(bandwidths)}};
+  if (!roof.source.empty())
+    result["source"] = roof.source;
+  Object peaks;
+  for (const Roof::Peak &peak : roof.peaks)
+    peaks[peak.precision] = peak.flopsPerSecond;
+  if (!peaks.empty())
+    result["peaks"] = std::move(peaks);
+  return result;
+}
+
 std::string aft::withStats(const std::string &compilation, const CompileStats &stats,
-                           bool cacheEnabled) {
+                           bool cacheEnabled, const MachineFacts *machine) {
   Object report = parse(compilation);
+  if (machine)
+    report["machine"] = Object{{"name", machine->name}, {"roof", roofOf(machine->roof)}};
   report["cache"] = stats.fromCache ? "hit" : cacheEnabled ? "miss" : "off";
   report["milliseconds"] = stats.milliseconds;
   return textOf(std::move(report));
@@ -91,15 +134,6 @@ std::string aft::processorName() {
     if (llvm::StringRef(line).starts_with("model name"))
       return llvm::StringRef(line).split(':').second.trim().str();
   return llvm::sys::getHostCPUName().str();
-}
-
-static Object roofOf(const Roof &roof) {
-  Array bandwidths;
-  for (const Roof::Bandwidth &bandwidth : roof.bandwidths)
-    bandwidths.push_back(Object{{"bytes", bandwidth.bytes}, {"perSecond", bandwidth.perSecond}});
-  return Object{{"vectors", roof.vectors},
-                {"peak", roof.flopsPerSecond},
-                {"bandwidths", std::move(bandwidths)}};
 }
 
 /// What the launches of a kernel by an entry do in one run, at its extents.
@@ -126,7 +160,7 @@ static std::pair<double, double> workOf(const Object &report, llvm::StringRef en
 /// JSON has no NaN.
 static Value known(double value) { return std::isfinite(value) ? Value(value) : Value(nullptr); }
 
-static Object runOf(const Object &report, const Profile &profile, const Roof &roof) {
+static Object runOf(const Object &report, const Profile &profile, Value machine, Value roof) {
   Array entries, kernels;
   int threads = 1;
   std::map<std::string, std::vector<double>> extents;
@@ -152,10 +186,10 @@ static Object runOf(const Object &report, const Profile &profile, const Roof &ro
                              {"bytes", known(bytes)}});
   }
   return Object{{"threads", threads},
-                {"machine", processorName()},
+                {"machine", std::move(machine)},
                 {"entries", std::move(entries)},
                 {"kernels", std::move(kernels)},
-                {"roof", roofOf(roof)}};
+                {"roof", std::move(roof)}};
 }
 
 Status aft::writeReport(const std::string &path, const Program &program, const Profile *profile) {
@@ -164,6 +198,10 @@ Status aft::writeReport(const std::string &path, const Program &program, const P
     return writeReportText(path, text);
   Object report = parse(text);
   int threads = profile->entries().front().threads;
-  report["run"] = runOf(report, *profile, measureRoof(ThreadPool::shared(threads)));
+  if (const Object *gpu = report.getObject("machine"))
+    report["run"] = runOf(report, *profile, *gpu->get("name"), *gpu->get("roof"));
+  else
+    report["run"] =
+        runOf(report, *profile, processorName(), roofOf(measureRoof(ThreadPool::shared(threads))));
   return writeReportText(path, textOf(std::move(report)));
 }

@@ -6,6 +6,7 @@
 #include "aft/program.h"
 #include "compiler/Pipeline.h"
 #include "compiler/report/CompileReport.h"
+#include "runtime/core/CallRunner.h"
 #include "runtime/core/InternalApi.h"
 
 namespace aft {
@@ -15,9 +16,10 @@ namespace aft {
 AFT_INTERNAL std::string compilationText(const std::string &program, const PipelineOptions &options,
                                          const CompileReport &report);
 
-/// The same with how it went this time: `fromCache`, and milliseconds in all.
+/// The same with how it went this time: `fromCache`, and milliseconds in all; `machine`: what
+/// it runs on where that is a GPU, or null.
 AFT_INTERNAL std::string withStats(const std::string &compilation, const CompileStats &stats,
-                                   bool cacheEnabled);
+                                   bool cacheEnabled, const MachineFacts *machine = nullptr);
 
 /// The model of the machine's CPU, as the system names it.
 std::string processorName();

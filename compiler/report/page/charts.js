@@ -42,18 +42,19 @@ const powerText = exponent => exponent >= -2 && exponent <= 4
 
 /**
  * points: [{name, intensity (flop per byte), speed (flop/s), weight (0..1), color, title}];
- * roof: {peak (flop/s), bandwidths: [{bytes, perSecond}]}.
+ * roof: {peaks: [{name, perSecond (flop/s)}], the highest last, bandwidths: [{bytes, perSecond}]}.
  */
 function drawRoofline(place, points, roof) {
   const height = 400, left = 58, right = 20, top = 20, bottom = 46;
   const {svg, width} = canvas(place, height, 'Roofline: speed over arithmetic intensity');
   const memory = roof.bandwidths[roof.bandwidths.length - 1], cache = roof.bandwidths[0];
   const xs = points.map(point => point.intensity), ys = points.map(point => point.speed);
-  const ridge = memory ? roof.peak / memory.perSecond : 1;
+  const lowest = roof.peaks[0].perSecond, highest = roof.peaks[roof.peaks.length - 1].perSecond;
+  const ridge = memory ? highest / memory.perSecond : 1;
   const lowX = 10 ** Math.floor(Math.log10(Math.min(...xs, ridge / 10)));
   const highX = 10 ** Math.ceil(Math.log10(Math.max(...xs, ridge * 10)));
-  const lowY = 10 ** Math.floor(Math.log10(Math.min(...ys, roof.peak / 100)));
-  const highY = Math.max(roof.peak, ...ys) * 2;
+  const lowY = 10 ** Math.floor(Math.log10(Math.min(...ys, lowest / 100)));
+  const highY = Math.max(highest, ...ys) * 2;
   const x = value => left + (width - left - right) * Math.log(value / lowX) / Math.log(highX / lowX);
   const y = value => height - bottom -
     (height - top - bottom) * Math.log(value / lowY) / Math.log(highY / lowY);
@@ -73,21 +74,23 @@ function drawRoofline(place, points, roof) {
                            transform: `rotate(-90 14 ${(top + height - bottom) / 2})`},
                   'GFLOP/s'));
   const slope = (bandwidth, kind, label) => {
-    const from = Math.max(lowX, lowY / bandwidth), to = roof.peak / bandwidth;
-    svg.append(draw('path', {d: `M${x(from)} ${y(from * bandwidth)}L${x(to)} ${y(roof.peak)}`,
+    const from = Math.max(lowX, lowY / bandwidth), to = highest / bandwidth;
+    svg.append(draw('path', {d: `M${x(from)} ${y(from * bandwidth)}L${x(to)} ${y(highest)}`,
                              class: 'roof ' + kind}));
     const at = from * (to / from) ** 0.18;
-    const angle = -Math.atan2(y(from * bandwidth) - y(roof.peak), x(to) - x(from)) * 180 / Math.PI;
+    const angle = -Math.atan2(y(from * bandwidth) - y(highest), x(to) - x(from)) * 180 / Math.PI;
     svg.append(draw('text', {x: x(at), y: y(at * bandwidth) - 6, class: 'strong',
                              transform: `rotate(${angle} ${x(at)} ${y(at * bandwidth)})`}, label));
   };
   if (memory) slope(memory.perSecond, '', 'memory ' + digits(memory.perSecond / 1e9) + ' GB/s');
   if (cache && cache !== memory)
     slope(cache.perSecond, 'cache', 'cache ' + digits(cache.perSecond / 1e9) + ' GB/s');
-  const flat = cache ? roof.peak / cache.perSecond : lowX;
-  svg.append(draw('path', {d: `M${x(flat)} ${y(roof.peak)}H${width - right}`, class: 'roof'}),
-             draw('text', {x: width - right - 4, y: y(roof.peak) - 6, 'text-anchor': 'end',
-                           class: 'strong'}, 'peak ' + digits(roof.peak / 1e9) + ' GFLOP/s'));
+  for (const peak of roof.peaks) {
+    const flat = cache ? peak.perSecond / cache.perSecond : lowX;
+    svg.append(draw('path', {d: `M${x(flat)} ${y(peak.perSecond)}H${width - right}`, class: 'roof'}),
+               draw('text', {x: width - right - 4, y: y(peak.perSecond) - 6, 'text-anchor': 'end', class: 'strong'},
+                    'peak ' + (peak.name ? peak.name + ', ' : '') + digits(peak.perSecond / 1e9) + ' GFLOP/s'));
+  }
   // Large ones first, so that none hides another.
   for (const point of [...points].sort((a, b) => b.weight - a.weight)) {
     const dot = draw('circle', {cx: x(point.intensity), cy: y(point.speed),

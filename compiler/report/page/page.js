@@ -32,10 +32,18 @@ function bandwidthFor(bytes) {
   return (list.find(entry => entry.bytes >= bytes) || list[list.length - 1]).perSecond;
 }
 
-/** Milliseconds that the machine needs at least for a launch. */
-function boundOf(flops, bytes) {
-  if (!run || !run.roof || !run.roof.peak) return NaN;
-  return 1000 * Math.max(flops / run.roof.peak, bytes / bandwidthFor(bytes));
+/** Operations per second at best: on a GPU it depends on what a kernel multiplies. */
+const peakFor = kernel => (run.roof.peaks || {})[kernel.precision] || run.roof.peak;
+
+/** What the target computes products of f32 in, and how the report calls the precisions. */
+const onGpu = report.target && report.target.device;
+const kF32Products = {exact: 'exact', tf32: 'in TF32'};
+const kPrecisions = {f32: 'f32', tf32: 'TF32 (tensor cores)', bf16: 'bf16 (tensor cores)'};
+
+/** Milliseconds that the machine needs at least for a launch of a kernel. */
+function boundOf(kernel, flops, bytes) {
+  if (!run || !run.roof || !run.roof.peak || !run.roof.bandwidths.length) return NaN;
+  return 1000 * Math.max(flops / peakFor(kernel), bytes / bandwidthFor(bytes));
 }
 
 /** What every kernel does in one run of the chosen entry. */
@@ -50,7 +58,7 @@ function summarize() {
     ++row.launches;
     row.flops += flops;
     row.bytes += bytes;
-    row.bound += boundOf(flops, bytes);
+    row.bound += boundOf(row, flops, bytes);
     launch.places.forEach(place => row.places.add(place));
   }
   if (state.measured)
@@ -77,8 +85,12 @@ function showHeader() {
   document.title = 'AFT report: ' + name;
   byId('title').textContent = name;
   const parts = ['entry ' + entry.name];
-  if (run) parts.push(run.threads + (run.threads === 1 ? ' thread' : ' threads'), run.machine);
-  else parts.push('compiled for ' + report.target.cpu + ', not run');
+  const target = report.target.gpu || report.target.cpu;
+  if (run && report.target.gpu) parts.push(run.machine, 'code for ' + target);
+  else if (run) parts.push(run.threads + (run.threads === 1 ? ' thread' : ' threads'), run.machine);
+  else parts.push('compiled for ' + target + ', not run');
+  if (onGpu && !report.target.gpu) parts.push('kernels of a GPU, emulated');
+  if (onGpu) parts.push('products of f32 ' + kF32Products[report.target.f32Products]);
   byId('subtitle').textContent = parts.join(' \u00b7 ');
   const controls = byId('controls');
   controls.replaceChildren();
@@ -177,21 +189,40 @@ function showKernels(rows) {
     number('Work', 'Mflop', row => row.flops, row => digits(row.flops / 1e6)),
     number('Traffic', 'MB', row => row.bytes, row => digits(row.bytes / 1e6)),
     number('Intensity', 'flop/byte', row => row.flops / row.bytes, row => digits(row.flops / row.bytes)));
+  if (onGpu)
+    columns.push({title: 'Precision', value: row => row.precision || '', show: row => row.precision || ''});
   if (timed)
     columns.push(
       number('Speed', 'GFLOP/s', row => row.speed, row => digits(row.speed)),
       number('Rate', 'GB/s', row => row.rate, row => digits(row.rate)),
-      number('Roof', 'share', row => row.share, row => inPercent(row.share)),
-      number('Threads', 'busy', row => row.busy, row => inPercent(row.busy)));
+      number('Roof', 'share', row => row.share, row => inPercent(row.share)));
+  // Who works on a GPU is not known.
+  if (timed && !report.target.gpu)
+    columns.push(number('Threads', 'busy', row => row.busy, row => inPercent(row.busy)));
   columns.push({title: 'Where from', wide: true, value: row => [...row.places].join(),
                 show: row => placeList([...row.places])});
   fillTable(byId('kernels'), columns, rows, timed ? 3 : 3, true);
 }
 
+/** The peaks that kernels are held against: {name, perSecond}, from the lowest. */
+function peaksOf(rows) {
+  if (!run.roof.peaks) return [{name: '', perSecond: run.roof.peak}];
+  const used = new Set(['f32', ...rows.map(row => row.precision)]);
+  return Object.entries(run.roof.peaks).filter(([name]) => used.has(name))
+    .map(([name, perSecond]) => ({name: kPrecisions[name], perSecond}))
+    .sort((a, b) => a.perSecond - b.perSecond);
+}
+
 function showRoofline(rows) {
   const place = byId('roofline'), note = byId('roofline-note');
-  const known = state.measured && run.roof && run.roof.peak;
+  const known = state.measured && run.roof && run.roof.peak && run.roof.bandwidths.length;
   byId('roofline-legend').hidden = !known;
+  if (state.measured && !known) {
+    place.replaceChildren();
+    note.textContent = `The roof of ${run.machine} is not known` +
+      (run.roof.source ? `, but ${run.roof.source}.` : '.');
+    return;
+  }
   if (!known) {
     place.replaceChildren();
     note.textContent = 'Not measured: nothing ran, so neither the speed of the kernels nor the roof ' +
@@ -201,10 +232,15 @@ function showRoofline(rows) {
   const drawn = rows.filter(row => row.flops > 0 && row.bytes > 0 && row.ms > 0);
   const sizes = run.roof.bandwidths.map(entry =>
     `${digits(entry.perSecond / 1e9)} GB/s reading ${inBytes(entry.bytes)}`);
-  note.textContent = `Each circle is a kernel; its area grows with its time. The roof was measured in ` +
-    `this run with ${run.threads} ${run.threads === 1 ? 'thread' : 'threads'}: ` +
-    `${digits(run.roof.peak / 1e9)} GFLOP/s of f32 multiplications and additions (${run.roof.vectors}); ` +
-    `${sizes.join(', ')}.` + (drawn.length < rows.length
+  const peaks = peaksOf(rows);
+  const roof = run.roof.peaks
+    ? `The roof is not measured but what the GPU's clocks allow (${run.roof.source}): ` +
+      `${peaks.map(peak => `${digits(peak.perSecond / 1e9)} GFLOP/s in ${peak.name}`).join(', ')}; ` +
+      `${digits(run.roof.bandwidths[0].perSecond / 1e9)} GB/s of memory.`
+    : `The roof was measured in this run with ${run.threads} ${run.threads === 1 ? 'thread' : 'threads'}: ` +
+      `${digits(run.roof.peak / 1e9)} GFLOP/s of f32 multiplications and additions (${run.roof.vectors}); ` +
+      `${sizes.join(', ')}.`;
+  note.textContent = 'Each circle is a kernel; its area grows with its time. ' + roof + (drawn.length < rows.length
       ? ` ${rows.length - drawn.length} kernels without floating-point operations are not drawn.` : '');
   if (drawn.length === 0) {
     place.replaceChildren();
@@ -213,7 +249,8 @@ function showRoofline(rows) {
   drawRoofline(place, drawn.map(row => ({
     name: row.name, intensity: row.flops / row.bytes, speed: row.speed * 1e9, weight: row.part,
     color: colorOf(row), title: `${row.name}: ${digits(row.speed)} GFLOP/s, ${digits(row.rate)} GB/s, ` +
-      `${inPercent(row.share)} of the roof, ${inTime(row.ms)} (${inPercent(row.part)})`})), run.roof);
+      `${inPercent(row.share)} of the roof, ${inTime(row.ms)} (${inPercent(row.part)})`})),
+    {peaks, bandwidths: run.roof.bandwidths});
 }
 
 function showMemory(plan) {
@@ -302,6 +339,9 @@ function showCompilation() {
   const entry = (name, value) => list.append(make('dt', {}, name), make('dd', {}, value));
   entry('compiler', `AFT ${report.compiler.version}, LLVM ${report.compiler.llvm}`);
   entry('cache', {hit: 'hit', miss: 'miss', off: 'not used'}[report.cache] || kUnknown);
+  if (report.target.gpu) entry('GPU', report.target.gpu + (report.machine ? ', ' + report.machine.name : ''));
+  else if (onGpu) entry('kernels', 'a GPU\u2019s, emulated on the CPU');
+  if (onGpu) entry('products of f32', kF32Products[report.target.f32Products]);
   entry('CPU', report.target.cpu);
   entry('vectors', `${report.target.vectorBits} bits` + (report.target.bf16 ? ', bf16 in hardware' : ''));
   for (const [name, value] of Object.entries(report.options)) entry(name, String(value));

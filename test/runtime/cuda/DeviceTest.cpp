@@ -1,6 +1,7 @@
 //===- DeviceTest.cpp - Driver, devices and copies ------------------------===//
 
 #include "CudaHarness.h"
+#include "runtime/cuda/Peaks.h"
 
 #include <numeric>
 
@@ -54,6 +55,39 @@ TEST_F(CudaTest, SaysThatThereIsNoDevice) {
   EXPECT_EQ(open(2), "no GPU 2: the CUDA driver finds 2 (CUDA_VISIBLE_DEVICES may hide some)");
   EXPECT_EQ(open(-1), "no GPU -1: the CUDA driver finds 2 (CUDA_VISIBLE_DEVICES may hide some)");
   EXPECT_EQ(open(1), "");
+}
+
+/// What NVIDIA says of an H100: 495 and 989 TFLOP/s by tensor cores, 3352 GB/s.
+TEST_F(CudaTest, KnowsItsRoof) {
+  state().clockKHz = 1830000;
+  ASSERT_EQ(open(), "");
+  Roof roof = cuda::roofOf(device->properties());
+  ASSERT_EQ(roof.peaks.size(), 3u);
+  EXPECT_EQ(roof.peaks[0].precision, "f32");
+  EXPECT_EQ(roof.peaks[0].flopsPerSecond, roof.flopsPerSecond);
+  EXPECT_NEAR(roof.flopsPerSecond, 61.8e12, 0.1e12);
+  EXPECT_EQ(roof.peaks[1].precision, "tf32");
+  EXPECT_NEAR(roof.peaks[1].flopsPerSecond, 495e12, 1e12);
+  EXPECT_EQ(roof.peaks[2].precision, "bf16");
+  EXPECT_NEAR(roof.peaks[2].flopsPerSecond, 989e12, 1e12);
+  ASSERT_EQ(roof.bandwidths.size(), 1u);
+  EXPECT_NEAR(roof.bandwidths[0].perSecond, 3352e9, 1e9);
+  EXPECT_EQ(roof.source, "compute capability 9.0, 132 multiprocessors at 1830 MHz, memory of 5120 "
+                         "bits at 2619 MHz");
+}
+
+/// Drivers may stop to tell, and GPUs come that are not known here.
+TEST_F(CudaTest, KnowsNoRoofOfOtherGpus) {
+  state().clockKHz = 0;
+  ASSERT_EQ(open(), "");
+  EXPECT_TRUE(cuda::roofOf(device->properties()).peaks.empty());
+  device.reset();
+  state().clockKHz = 1830000;
+  state().memoryBusBits = 0;
+  state().major = 99;
+  ASSERT_EQ(open(), "");
+  Roof roof = cuda::roofOf(device->properties());
+  EXPECT_TRUE(roof.peaks.empty() && roof.bandwidths.empty() && roof.flopsPerSecond == 0);
 }
 
 TEST_F(CudaTest, NamesErrorsAsTheDriverDoes) {

@@ -165,6 +165,15 @@ Result cuDeviceGetAttribute(int *value, DeviceAttribute attribute, int) {
   case DeviceAttribute::MaxSharedBytesOptIn:
     *value = current.sharedOptIn;
     break;
+  case DeviceAttribute::ClockKHz:
+    *value = current.clockKHz;
+    break;
+  case DeviceAttribute::MemoryClockKHz:
+    *value = current.memoryClockKHz;
+    break;
+  case DeviceAttribute::MemoryBusBits:
+    *value = current.memoryBusBits;
+    break;
   default:
     return Result::InvalidValue;
   }

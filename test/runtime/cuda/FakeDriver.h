@@ -52,6 +52,7 @@ struct State {
   int version = 12040, devices = 1, major = 9, minor = 0;
   int mostBlocks = 2147483647, sharedOptIn = 227 << 10;
   size_t memoryBytes = size_t(1) << 30;
+  int clockKHz = 1980000, memoryClockKHz = 2619000, memoryBusBits = 5120; ///< 0: it does not say
   std::map<std::string, Kernel> kernels;
   std::map<std::string, Failure> failures; ///< by the function's exported name
   std::string jitErrors, jitNotes;
