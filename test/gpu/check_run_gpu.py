@@ -12,6 +12,7 @@ HERE = Path(__file__).resolve().parent
 PROGRAMS = sys.argv.pop(1)
 sys.path[:0] = [str(HERE), str(HERE.parent / "bench")]
 import gpu_cases  # noqa: E402
+import run_gpu  # noqa: E402
 
 
 def run(*options, **variables):
@@ -61,6 +62,42 @@ class WithoutGpu(unittest.TestCase):
         status, result, _ = run("--target=cuda-emulated", "--minutes=0.01")
         self.assertEqual(status, 1)
         self.assertEqual(result["checks"][0]["message"], "timeout")
+
+
+class Races(unittest.TestCase):
+    def test_lists_all_that_look_for_races(self):
+        status, result, _ = run("--races", "--dry-run")
+        names = [step["name"] for step in result["left_out"]]
+        for name in ("races, by a machine of our own", "racecheck of kernels",
+                     "synccheck of kernels", "memcheck of kernels", "initcheck of kernels"):
+            self.assertIn(name, names)
+        _, result, _ = run("--dry-run")
+        self.assertFalse([s["name"] for s in result["left_out"] if "check of" in s["name"]])
+
+    def test_machine_of_our_own_needs_no_gpu(self):
+        """It begins, and is stopped in time."""
+        status, result, _ = run("--races", "--only=races, by", "--minutes=0.05")
+        self.assertEqual(status, 1)
+        [check] = result["checks"]
+        self.assertEqual((check["name"], check["message"]),
+                         ("races, by a machine of our own", "timeout"))
+        self.assertEqual(result["left_out"], [])
+
+    def test_programs_run_under_a_tool(self):
+        """Whatever it finds is the program's exit status."""
+        with tempfile.TemporaryDirectory() as folder:
+            tool = Path(folder) / "bin dir" / "compute-sanitizer"
+            tool.parent.mkdir()
+            self.assertIsNone(run_gpu.find_sanitizer({"PATH": "/nowhere", "CUDA_HOME": folder}))
+            tool.write_text('#!/bin/sh\necho "$@"\nexit 9\n')
+            tool.chmod(0o755)
+            found = run_gpu.find_sanitizer({"PATH": str(tool.parent)})
+            self.assertEqual(found, str(tool))
+            program = run_gpu.write_sanitized(folder, found, "racecheck", Path(PROGRAMS) / "aft-run")
+            done = subprocess.run([program, "a b", "c"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 9)
+        self.assertEqual(done.stdout, "--tool racecheck --error-exitcode 9 "
+                         f"{(Path(PROGRAMS) / 'aft-run').resolve()} a b c\n")
 
 
 class Precision(unittest.TestCase):

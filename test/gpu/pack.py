@@ -15,6 +15,7 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parent.parent.parent
 PROGRAMS = ("aft-run", "aftc", "aft-opt", "aft-bench", "char-lm")
 FILES = ("test/gpu/*.py", "test/bench/*.py", "test/e2e/check_cuda.py",
+         "test/nvvm/*machine.py",
          "test/inputs/language-model.mlir")
 # Of the system: they belong together with its dynamic linker.
 SYSTEM = re.compile(r"(linux-vdso|ld-linux.*|libc|libm|libpthread|libdl|librt)\.so.*")

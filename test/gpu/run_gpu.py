@@ -8,6 +8,8 @@ out, or there is no GPU.
 import argparse
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,6 +32,8 @@ def arguments(argv):
                         help="cuda, cuda:sm_XX, or cuda-emulated: the checks alone, on the CPU")
     parser.add_argument("--minutes", type=float, default=60, help="for all of it")
     parser.add_argument("--small", action="store_true", help="few and small checks")
+    parser.add_argument("--races", action="store_true",
+                        help="looks for races and wrong addresses, too: takes long")
     parser.add_argument("--only", default="", help="steps whose name contains this")
     parser.add_argument("--dry-run", action="store_true", help="says what would run")
     parser.add_argument("--out", type=Path, help="file for the JSON, too")
@@ -49,6 +53,26 @@ def environment():
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(p for p in paths if p)}
 
 
+SANITIZER = "compute-sanitizer"
+
+
+def find_sanitizer(env):
+    """NVIDIA's compute-sanitizer, which comes with a CUDA toolkit; None where it is not found."""
+    toolkits = [env[name] for name in ("CUDA_HOME", "CUDA_PATH") if env.get(name)]
+    toolkits.append("/usr/local/cuda")
+    folders = [f"{toolkit}/{folder}" for toolkit in toolkits for folder in ("bin", SANITIZER)]
+    return shutil.which(SANITIZER, path=":".join([env.get("PATH", ""), *folders]))
+
+
+def write_sanitized(folder, sanitizer, tool, program):
+    """A program that runs another under a tool, and fails where the tool finds something."""
+    script = Path(folder) / f"{program.name}-{tool}"
+    words = [sanitizer, "--tool", tool, "--error-exitcode", "9", str(Path(program).resolve())]
+    script.write_text("#!/bin/sh\nexec " + shlex.join(words) + ' "$@"\n')
+    script.chmod(0o755)
+    return script
+
+
 class Run:
     def __init__(self, args):
         self.args, self.env = args, environment()
@@ -60,13 +84,13 @@ class Run:
     def left(self):
         return self.end - time.monotonic()
 
-    def wanted(self, name):
-        """Whether a step is to run now; notes why not."""
+    def wanted(self, name, needs_gpu=True, lacks=None):
+        """Whether a step is to run now; notes why not. `lacks`: what it needs and is not there."""
         if self.args.only not in name:
             return False
-        reason = ("dry run" if self.args.dry_run else
-                  "no GPU" if not self.result["gpu"] and self.args.target != "cuda-emulated" else
-                  "out of time" if self.left() <= 0 else None)
+        there = self.result["gpu"] or self.args.target == "cuda-emulated" or not needs_gpu
+        reason = ("dry run" if self.args.dry_run else "no GPU" if not there else lacks or
+                  ("out of time" if self.left() <= 0 else None))
         if reason:
             self.result["left_out"].append({"name": name, "reason": reason})
         else:
@@ -85,10 +109,12 @@ class Run:
         except OSError as error:
             return None, "", str(error)
 
-    def check(self, name, command, seconds, **variables):
+    def check(self, name, command, seconds, needs_gpu=True, **variables):
         """A step whose lines "ok   NAME" and "FAIL NAME" are checks of their own."""
-        if not self.wanted(name):
-            return
+        if self.wanted(name, needs_gpu):
+            self.check_now(name, command, seconds, **variables)
+
+    def check_now(self, name, command, seconds, **variables):
         start = time.monotonic()
         status, output, errors = self.call(command, seconds, **variables)
         lines = [line for line in output.splitlines() if line[:5] in ("ok   ", "FAIL ")]
@@ -130,6 +156,26 @@ class Run:
         gpu_cases.judge(case, row)
         self.result["benchmarks"].append(row)
 
+    def check_races(self):
+        """Without a GPU by a machine that runs PTX, with one by what comes with CUDA."""
+        bin = self.args.bin
+        self.check("races, by a machine of our own",
+                   [sys.executable, TEST / "nvvm" / "check_machine.py", bin / "aftc", bin / "aft-run",
+                    "--all"], 3600, needs_gpu=False)
+        if self.args.target == "cuda-emulated":
+            return
+        sanitizer = find_sanitizer(self.env)
+        lacks = None if sanitizer else "no compute-sanitizer in PATH, CUDA_HOME, CUDA_PATH, /usr/local/cuda"
+        for tool in ("racecheck", "synccheck", "memcheck", "initcheck"):
+            name = f"{tool} of kernels"
+            if not self.wanted(name, lacks=lacks):
+                continue
+            with tempfile.TemporaryDirectory() as folder:
+                run = write_sanitized(folder, sanitizer, tool, bin / "aft-run")
+                command = [sys.executable, TEST / "e2e" / "check_cuda.py", run, bin / "aftc",
+                           bin / "aft-opt", f"--target={self.args.target}", "--small"]
+                self.check_now(name, command, 1800, AFT_CUDA_PRODUCTS="kernels")
+
     def steps(self):
         args = self.args
         small = ["--small"] if args.small else []
@@ -140,6 +186,9 @@ class Run:
         if args.target != "cuda-emulated":
             self.check(name + ", without cuBLASLt", command, 1800, AFT_CUDA_PRODUCTS="kernels")
             self.check(name + ", every kernel waited for", command, 1800, CUDA_LAUNCH_BLOCKING="1")
+        if args.races:
+            self.check_races()
+        if args.target != "cuda-emulated":
             for case in gpu_cases.every_case():
                 self.benchmark(case)
 

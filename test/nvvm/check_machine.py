@@ -1,9 +1,9 @@
 """Runs the PTX of kernels that use tensor cores or shuffles on a machine of our own
 (ptx_machine.py): which number a thread holds, where copies and barriers stand.
 
-usage: check_machine.py AFTC AFT-RUN [--races]
+usage: check_machine.py AFTC AFT-RUN [--races|--all]
 --races: looks for races in the kernels of all mixers, of norms, of the loss and of their
-derivatives, in f32 and bf16, instead, which takes minutes.
+derivatives, in f32 and bf16, instead, which takes minutes; --all: both.
 """
 import re
 import subprocess
@@ -276,7 +276,7 @@ def races_of_rows(rows, d, element):
     races_of(path, f"of {rows} rows of {d} {element}")
 
 
-if "--races" in sys.argv:
+if "--races" in sys.argv or "--all" in sys.argv:
     for element in ("f32", "bf16"):
         races("simple", 150, 40, 40, None, "", element)
         races("simple", 150, 40, 40, None, "causal", element)
@@ -287,6 +287,7 @@ if "--races" in sys.argv:
         races("conv", 480, 8, 8, (8, 3, 3), "grid = [12, 40]", element)
         races("full", 100, 40, 40, (100, 100), "causal", element)
         races_of_rows(70, 300, element)
+if "--races" in sys.argv:
     sys.exit(bool(failed))
 # Rows by less than a warp, by one and by several; too few numbers are summed by a thread each.
 for n in (1, 31, 32, 33, 1000):
