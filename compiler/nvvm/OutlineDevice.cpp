@@ -84,6 +84,15 @@ static llvm::StringMap<SmallVector<bool>> findAligned(ModuleOp module) {
   return aligned;
 }
 
+/// Gives the device the constants that a kernel reads.
+static void copyConstants(func::FuncOp kernel, SymbolTable &host, SymbolTable &device) {
+  kernel.walk([&](memref::GetGlobalOp op) {
+    if (!device.lookup(op.getName()))
+      device.insert(host.lookup(op.getName())->clone(),
+                    device.getOp()->getRegion(0).front().begin());
+  });
+}
+
 namespace {
 struct OutlineDevice : aft::impl::OutlineDeviceBase<OutlineDevice> {
   void runOnOperation() override {
@@ -92,6 +101,7 @@ struct OutlineDevice : aft::impl::OutlineDeviceBase<OutlineDevice> {
     auto device = builder.create<ModuleOp>(module.getLoc(), deviceModuleName);
     OpBuilder inner = OpBuilder::atBlockEnd(device.getBody());
     llvm::StringMap<SmallVector<bool>> aligned = findAligned(module);
+    SymbolTable hostSymbols(module), deviceSymbols(device);
     for (auto kernel : module.getOps<func::FuncOp>()) {
       if (!kernel->hasAttr(kernelAttrName) || kernel.isExternal())
         continue;
@@ -99,6 +109,7 @@ struct OutlineDevice : aft::impl::OutlineDeviceBase<OutlineDevice> {
         return signalPassFailure();
       auto copy = cast<func::FuncOp>(inner.clone(*kernel));
       copy.setPublic();
+      copyConstants(copy, hostSymbols, deviceSymbols);
       copy->setAttr(alignedAttrName, builder.getDenseBoolArrayAttr(aligned[kernel.getName()]));
       strip(kernel);
     }
