@@ -4,6 +4,7 @@
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -24,11 +25,17 @@ std::string aft::namedProgram(const char *variable, std::string &error) {
 }
 
 TemporaryFolder::TemporaryFolder() {
-  error = llvm::sys::fs::createUniqueDirectory("aft-compile", path);
+  std::error_code code = llvm::sys::fs::createUniqueDirectory("aft-compile", path);
+  if (!code)
+    return;
+  llvm::SmallString<128> place;
+  llvm::sys::path::system_temp_directory(/*erasedOnReboot=*/true, place);
+  error = "no folder for temporary files can be made in '" + place.str().str() +
+          "' (TMPDIR names another): " + code.message();
 }
 
 TemporaryFolder::~TemporaryFolder() {
-  if (!error)
+  if (error.empty())
     llvm::sys::fs::remove_directories(path);
 }
 

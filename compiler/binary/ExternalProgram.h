@@ -29,7 +29,7 @@ struct TemporaryFolder {
   std::string read(const llvm::Twine &name) const;
 
   llvm::SmallString<128> path;
-  std::error_code error; ///< where it could not be made
+  std::string error; ///< a message where it could not be made
 };
 
 /// Runs a program; `said` gets what it writes to its outputs. False where it fails, with a

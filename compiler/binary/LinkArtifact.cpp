@@ -97,8 +97,8 @@ std::string aft::linkArtifact(const std::vector<NamedObject> &objects,
   std::string linker = findLinker(error);
   std::string table = error.empty() ? tableObject(entries, codeId, target, error) : "";
   TemporaryFolder folder;
-  if (error.empty() && folder.error)
-    error = "no folder for temporary files: " + folder.error.message();
+  if (error.empty())
+    error = folder.error;
   if (!error.empty())
     return "";
   // Nothing else of it is seen, or replaced by what the process has of the same name.

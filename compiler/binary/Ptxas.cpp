@@ -96,8 +96,8 @@ std::string aft::assembleDevice(DeviceCode &code) {
   if (ptxas.empty())
     return error;
   TemporaryFolder folder;
-  if (folder.error)
-    return "no folder for temporary files: " + folder.error.message();
+  if (!folder.error.empty())
+    return folder.error;
   if (!folder.write("device.ptx", code.ptx, error))
     return error;
   if (!runProgram(

@@ -124,14 +124,12 @@ static Failure makeEntry(const ManifestEntry &entry, const Loaded &loaded, Compi
 static Failure startDevice(VerifiedArtifact &file, ProgramCode &code) {
   if (file.manifest.device.images.empty())
     return {};
-  std::string archs;
-  for (const ManifestDevice::Image &image : file.manifest.device.images)
-    archs += (archs.empty() ? "" : ", ") + image.arch + (image.isPtx ? " (PTX)" : "");
   Status status = cuda::Runner::create(/*ordinal=*/0, file.device, code.runner);
   file.device = {};
   if (status.ok())
     return {};
-  return {AFT_ERROR_DEVICE, "is compiled for a GPU, " + archs + ": " + status.message};
+  return {AFT_ERROR_DEVICE,
+          "is compiled for a GPU, " + file.manifest.device.architectures() + ": " + status.message};
 }
 
 Failure Artifact::open(const std::string &path, const LoadOptions &options,

@@ -48,6 +48,13 @@ static Json texts(const std::vector<std::string> &values) {
   return json;
 }
 
+std::string ManifestDevice::architectures() const {
+  std::string text;
+  for (const Image &image : images)
+    text += (text.empty() ? "" : ", ") + image.arch + (image.isPtx ? " (PTX)" : "");
+  return text;
+}
+
 static Json toJson(const KernelInfo &kernel) {
   Json ranks = Json::array(), bytes = Json::array();
   for (const KernelInfo::Operand &operand : kernel.operands) {

@@ -54,6 +54,9 @@ struct ManifestDevice {
   std::vector<cuda::KernelCode> kernels;
   int64_t bytes = 0;  ///< of all images
   std::string sha256; ///< of all of them
+
+  /// "sm_90a, sm_90 (PTX)"
+  AFT_INTERNAL std::string architectures() const;
 };
 
 struct Manifest {

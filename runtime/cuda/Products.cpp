@@ -100,6 +100,12 @@ std::shared_ptr<Products> Products::shared(const std::shared_ptr<Device> &device
   const char *wanted = std::getenv("AFT_CUDA_PRODUCTS");
   if (wanted && std::strcmp(wanted, "kernels") == 0)
     return nullptr;
+  static std::once_flag once;
+  if (wanted && *wanted)
+    std::call_once(once, [&] {
+      warn("AFT_CUDA_PRODUCTS: expected 'kernels' or nothing, found '" + std::string(wanted) +
+           "', which is ignored");
+    });
   static std::mutex mutex;
   // They keep the device, so that its address is nobody else's.
   static auto &known = *new std::map<const Device *, std::shared_ptr<Products>>();

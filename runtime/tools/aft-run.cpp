@@ -1,6 +1,7 @@
 //===- aft-run.cpp - Runs a program on arrays from files ------------------===//
 
 #include "aft/report.h"
+#include "compiler/binary/Target.h"
 #include "runtime/artifact/Artifact.h"
 #include "runtime/core/File.h"
 #include "runtime/core/Npy.h"
@@ -21,6 +22,7 @@ namespace {
 
 struct Options {
   std::string file, entry, trace, report, target = "cpu", f32Products = "exact";
+  bool hasTarget = false; ///< it was given
   std::vector<std::string> inputs, outputs, inputTypes;
   bool reference = false, compare = false, fast = false, tune = false, inspect = false;
   int threads = 0;
@@ -121,9 +123,10 @@ static Options parse(int argc, char **argv) {
       if (!*text)
         usageError("--report expects a file name, found nothing");
       options.report = text;
-    } else if (const char *text = value("target"))
+    } else if (const char *text = value("target")) {
       options.target = text;
-    else if (const char *text = value("f32-products"))
+      options.hasTarget = true;
+    } else if (const char *text = value("f32-products"))
       options.f32Products = text;
     else if (const char *text = value("threads")) {
       char *end;
@@ -158,15 +161,10 @@ static Options parse(int argc, char **argv) {
   if (options.tune && options.reference && !options.compare)
     usageError("--tune is on compiled code, which --reference does not run");
   checkArtifactOptions(options);
-  if (options.target != "cpu" && options.target != "cuda-emulated" && options.target != "cuda" &&
-      options.target.rfind("cuda:", 0) != 0)
-    usageError("target '" + options.target +
-               "' is unknown, expected cpu, cuda[:sm_XX] or cuda-emulated");
+  if (std::string error = Target().setDevice(options.target); !error.empty())
+    usageError("--target: " + error);
   if (options.target != "cpu" && options.tune)
     usageError("--tune is for --target=cpu, found --target=" + options.target);
-  if (options.target != "cpu" && isArtifact(options))
-    usageError("--target is of programs that are compiled, expected a .mlir file, found '" +
-               options.file + "'");
   checkProducts(options);
   return options;
 }
@@ -380,6 +378,27 @@ static bool compareAll(const std::vector<Array> &found, const std::vector<Array>
   return good;
 }
 
+/// An artifact runs where it is compiled for.
+static void checkTarget(const Options &options) {
+  VerifiedArtifact artifact;
+  if (Failure failure = readArtifact(options.file, {}, /*anyCPU=*/true, artifact); !failure.ok())
+    fail(failure.message);
+  const ManifestDevice &gpu = artifact.manifest.device;
+  bool fits = gpu.images.empty() ? options.target == "cpu" : options.target == "cuda";
+  // "cuda:sm_90a"; later GPUs run PTX, too.
+  auto number = [](const std::string &name) {
+    size_t digits = name.find("sm_");
+    return digits == std::string::npos ? 0 : std::atoi(name.c_str() + digits + 3);
+  };
+  for (const ManifestDevice::Image &image : gpu.images)
+    fits |= options.target == "cuda:" + image.arch ||
+            (image.isPtx && number(options.target) >= number(image.arch));
+  if (!fits)
+    fail(options.file + ": is compiled for " +
+         (gpu.images.empty() ? "the CPU" : "a GPU, " + gpu.architectures()) +
+         ", expected code for --target=" + options.target);
+}
+
 static int inspect(const Options &options) {
   VerifiedArtifact artifact;
   if (Failure failure = readArtifact(options.file, {}, /*anyCPU=*/true, artifact); !failure.ok())
@@ -392,6 +411,8 @@ int main(int argc, char **argv) {
   Options options = parse(argc, argv);
   if (options.inspect)
     return inspect(options);
+  if (options.hasTarget && isArtifact(options))
+    checkTarget(options);
   ImportedModel model;
   std::string text;
   if (isImported(options.file)) {

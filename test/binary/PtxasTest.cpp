@@ -67,6 +67,14 @@ TEST_F(PtxasTest, RefusesAVariableThatNamesNoProgram) {
   EXPECT_EQ(assembleDevice(device), "AFT_PTXAS names '/nowhere/ptxas', which is no program");
 }
 
+TEST_F(PtxasTest, SaysWhereNoFilesCanBeMade) {
+  Variable own("AFT_PTXAS", put("ptxas").c_str()), place("TMPDIR", "/nowhere/at/all");
+  DeviceCode device = code();
+  EXPECT_EQ(assembleDevice(device),
+            "no folder for temporary files can be made in '/nowhere/at/all' "
+            "(TMPDIR names another): No such file or directory");
+}
+
 TEST_F(PtxasTest, MakesACubinAndCountsRegisters) {
   Variable own("AFT_PTXAS", put("ptxas").c_str());
   DeviceCode device = code();

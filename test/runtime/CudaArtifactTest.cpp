@@ -266,6 +266,18 @@ TEST_F(CudaArtifactTest, RunsProductsByTheLibrary) {
   EXPECT_EQ(std::vector<float>(y, y + 8), (std::vector<float>{2, 4, 6, 4, 1, 2, 3, 4}));
 }
 
+/// A name that is misspelt does not leave products to the library in silence.
+TEST_F(CudaArtifactTest, WarnsOfUnknownWaysToMultiply) {
+  std::string file = savedForGpu(kLinear);
+  Variable products("AFT_CUDA_PRODUCTS", "kernel");
+  testing::internal::CaptureStderr();
+  EXPECT_TRUE(opened(file));
+  EXPECT_NE(
+      testing::internal::GetCapturedStderr().find(
+          "AFT_CUDA_PRODUCTS: expected 'kernels' or nothing, found 'kernel', which is ignored"),
+      std::string::npos);
+}
+
 TEST_F(CudaArtifactTest, SaysWhichKernelsAreProducts) {
   VerifiedArtifact artifact;
   Failure failure = readArtifact(savedForGpu(kLinear), {}, /*anyCPU=*/false, artifact);

@@ -88,7 +88,7 @@ static void finishForward(const Options &o, Subject &subject, const aft::Compile
   subject.cost.bytes =
       parameterBytes(module) + static_cast<double>(input.nbytes() + logits.nbytes());
   subject.scratch = compiled.scratchBytes({input});
-  if (o.target == "cuda")
+  if (o.onGpu())
     runOnGpu(subject, compiled, module, input, logits);
   else
     subject.compiled = [compiled, input] { compiled.run({input}); };

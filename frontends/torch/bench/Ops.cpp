@@ -77,7 +77,7 @@ Subject aft::bench::makeOp(const Options &o) {
   subject.cost.bytes = bytesOf(inputs) + bytesOf(outputs);
   std::vector<std::vector<int64_t>> shapes;
   expectOk(program->outputShapes("main", buffersOf(inputs), shapes, &subject.scratch));
-  if (o.target == "cuda")
+  if (o.onGpu())
     runOnGpu(subject, program, inputs, outputs);
   else
     subject.compiled = [program, inputs, outputs, in = buffersOf(inputs),

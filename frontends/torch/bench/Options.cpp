@@ -2,6 +2,7 @@
 
 #include "frontends/torch/bench/Options.h"
 
+#include "compiler/binary/Target.h"
 #include "runtime/core/Roof.h"
 
 #include <algorithm>
@@ -128,6 +129,16 @@ static Flag choice(const char *name, std::string &target, std::vector<std::strin
           }};
 }
 
+static Flag targetFlag(std::string &target) {
+  return {"target", "cpu|cuda[:sm_XX]|cuda-emulated",
+          "where to run (cpu); cuda: on an NVIDIA GPU; cuda-emulated: its kernels on the CPU",
+          [&target](const std::string &text) {
+            if (std::string error = aft::Target().setDevice(text); !error.empty())
+              usageError("--target: " + error);
+            target = text;
+          }};
+}
+
 static Flag toggle(const char *name, bool &target, const char *help) {
   return {name, "", help, [&target](const std::string &) { target = true; }};
 }
@@ -183,8 +194,7 @@ static std::vector<Flag> makeFlags(Options &o) {
       choice("memory", o.memory, {"normal", "low"},
              "train: what is kept of the forward pass (normal)"),
       toggle("tune", o.tune, "measure tile sizes at these sizes first; compile_ms includes it"),
-      choice("target", o.target, {"cpu", "cuda", "cuda-emulated"},
-             "where to run (cpu); cuda: on an NVIDIA GPU; cuda-emulated: its kernels on the CPU"),
+      targetFlag(o.target),
       choice("f32-products", o.f32Products, {"exact", "tf32"},
              "matrix products of f32 on a GPU (exact); tf32: by tensor cores, factors rounded"),
       integer("repeat", o.repeat, "timed calls (10)"),
@@ -260,6 +270,9 @@ static void checkPass(Options &o) {
     o.pass = natural;
   if (o.isRoof() && o.eager())
     usageError("--vs expects a computation, found --op=" + o.op);
+  if (o.isRoof() && o.target != "cpu")
+    usageError("--op=" + o.op +
+               " is of the CPU, expected --target=cpu, found --target=" + o.target);
   if (o.causal && (o.isProduct() || o.isRoof() || o.op == "image"))
     usageError("--causal expects a mixer, found --op=" + o.op);
 }
@@ -290,7 +303,8 @@ static void checkImage(Options &o) {
 static void complete(Options &o) {
   checkPass(o);
   if (o.f32Products != "exact" && o.target == "cpu")
-    usageError("--f32-products=tf32 expects --target=cuda or cuda-emulated, found --target=cpu");
+    usageError(
+        "--f32-products=tf32 expects --target=cuda[:sm_XX] or cuda-emulated, found --target=cpu");
   if (!o.grid.empty())
     checkGrid(o);
   checkImage(o);

@@ -23,6 +23,8 @@ struct Options {
   bool isLanguageModel() const { return op == "model" || op == "train" || op == "decode"; }
   bool isModel() const { return isLanguageModel() || op == "image"; }
   /// What the machine can do rather than what a program does.
+  /// On a GPU itself, not emulated.
+  bool onGpu() const { return target == "cuda" || target.rfind("cuda:", 0) == 0; }
   bool isRoof() const { return op == "fma" || op == "read" || op == "copy"; }
   /// A product of matrices, with what is fused to it.
   bool isProduct() const { return op == "matmul" || op == "mlp"; }

@@ -81,7 +81,7 @@ static void addFacts(Json &json, const Options &o, const Subject &subject) {
   }
   json.add("scratch_bytes", subject.scratch);
   // Else a call also copies what it takes and gives, which ms includes.
-  if (o.target == "cuda")
+  if (o.onGpu())
     json.raw("resident", subject.wait ? "true" : "false");
   json.add("max_error", subject.check.error);
   json.add("max_error_limit", subject.check.limit);
