@@ -70,6 +70,13 @@ def apart(size, bias):
     return edit
 
 
+def alone(k, w):
+    """The last query sees little of a key that the others see most of."""
+    k[:], w[:] = 0, 0
+    k[:, 20] = 900
+    w[-1, w.shape[1] - 1 + 20 - (len(w) - 1)] = -1000
+
+
 def program(op, attrs, arrays, lengths, element):
     wide = "f32" if element == "bf16" else element
     shape = lambda a, t: "tensor<" + "".join(f"{d}x" for d in a.shape) + t + ">"
@@ -206,6 +213,7 @@ for edit in EDITS:
 for size, bias in ((53, 30), (34, 20), (59, 45), (59, 20)):
     for values in (1, 1e18):
         case("local", 1, 48, 32, "f32", apart(size, bias), causal=True, window=24, values=values)
+case("local", 1, 49, 48, "f32", alone, causal=True, window=40)
 case("local", 0, 50, 64, "f32", moderate, causal=True)
 for gate in ("relu", "tanh", "none"):
     case("local", 2, 60, 20, "f32", steps, causal=True, gate=gate, lengths=[60, 31])

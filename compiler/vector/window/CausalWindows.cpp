@@ -405,8 +405,8 @@ void CausalPanel::addBand(Value isWhole, Value keysAreNumbers) {
 
 /// Adds the items that left the windows to the older ones.
 void CausalPanel::endRun(LaneEmitter &group, Value number) {
-  Value factor = olderFactor(group, number);
-  store(load(group, number, kBase), number, kOlderM);
+  Value factor = olderFactor(group, number), zero = group.number(0);
+  Value isEmpty = e.equal(zero, zero);
   for (auto [run, older, rest] :
        {std::tuple(kRunN, kOlderN, kRestN), std::tuple(kRunZ, kOlderZ, kRestZ)}) {
     Value sum = e.fmul(load(group, number, older), factor);
@@ -414,7 +414,11 @@ void CausalPanel::endRun(LaneEmitter &group, Value number) {
     addExactly(e, load(group, number, run), sum, lost);
     store(sum, number, older);
     store(lost, number, rest);
+    isEmpty = e.builder.create<arith::AndIOp>(e.loc, isEmpty, e.equal(sum, zero));
   }
+  // The base says nothing of later outputs' items where none has left.
+  Value base = load(group, number, kBase);
+  store(e.select(isEmpty, lowest(e, group.type), base), number, kOlderM);
 }
 
 /// The outputs from number `done` on, pair by pair, for any numbers.
