@@ -31,12 +31,22 @@ Value Emitter::div(Value a, int64_t b) {
 }
 Value Emitter::ceilDiv(Value a, int64_t b) { return div(add(a, b - 1), b); }
 Value Emitter::roundDown(Value a, int64_t b) { return mul(div(a, b), b); }
+Value Emitter::rest(Value a, Value b) { return builder.createOrFold<arith::RemUIOp>(loc, a, b); }
 Value Emitter::less(Value a, Value b) {
   return builder.create<arith::CmpIOp>(loc, arith::CmpIPredicate::slt, a, b);
+}
+Value Emitter::below(Value a, Value b) {
+  return builder.create<arith::CmpIOp>(loc, arith::CmpIPredicate::ult, a, b);
+}
+Value Emitter::same(Value a, Value b) {
+  return builder.create<arith::CmpIOp>(loc, arith::CmpIPredicate::eq, a, b);
 }
 Value Emitter::dim(Value memref, int64_t dimension) {
   return builder.createOrFold<memref::DimOp>(loc, memref, dimension);
 }
+
+Value Emitter::both(Value a, Value b) { return builder.create<arith::AndIOp>(loc, a, b); }
+Value Emitter::either(Value a, Value b) { return builder.create<arith::OrIOp>(loc, a, b); }
 
 //===----------------------------------------------------------------------===//
 // Control flow

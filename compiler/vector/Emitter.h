@@ -43,8 +43,18 @@ public:
   Value div(Value a, int64_t b);
   Value ceilDiv(Value a, int64_t b);
   Value roundDown(Value a, int64_t b);
+  /// What a / b leaves.
+  Value rest(Value a, Value b);
+  Value rest(Value a, int64_t b) { return b == 1 ? index(0) : rest(a, index(b)); }
   Value less(Value a, Value b);
+  /// Whether a lies in [0, b).
+  Value below(Value a, Value b);
+  Value same(Value a, Value b);
   Value dim(Value memref, int64_t dimension);
+
+  // Conditions and other bits.
+  Value both(Value a, Value b);
+  Value either(Value a, Value b);
 
   // Control flow. A loop yields its carried values.
   Values loop(Value lower, Value upper, Value step, mlir::ValueRange carried, LoopBody body);

@@ -31,10 +31,6 @@ static int64_t vectorOfRank(Value u) {
   return type.isDynamicDim(1) ? 1 : vectorChannels(u, type.getDimSize(1));
 }
 
-static Value isBelow(Emitter &e, Value index, Value extent) {
-  return e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ult, index, extent);
-}
-
 void aft::emitBandThreads(BandOp op, OpBuilder &builder) {
   Emitter e(builder, op.getLoc());
   Value band = op.getInits()[0], u = op.getU(), v = op.getV(), rows = e.dim(band, 0);
@@ -44,7 +40,7 @@ void aft::emitBandThreads(BandOp op, OpBuilder &builder) {
   forEachNumber(e, {rows, e.index(taps)}, [&](ArrayRef<Value> at) {
     Value key = e.sub(e.add(at[0], at[1]), e.index(before));
     // A loop without turns where there is no key.
-    Value end = e.select(isBelow(e, key, rows), e.dim(u, 1), e.index(0));
+    Value end = e.select(e.below(key, rows), e.dim(u, 1), e.index(0));
     Value zero = e.number(e.typeOf(element, lanes), 0);
     Value sums = e.loop(e.index(0), end, e.index(vector), zero, [&](Value r, ValueRange carried) {
       return Emitter::Values{
@@ -71,8 +67,7 @@ void aft::emitBandGradThreads(BandGradOp op, OpBuilder &builder) {
             Value offset = e.sub(tap, e.index(before));
             Value place = ofU ? e.add(row, offset) : e.sub(row, offset);
             Value t = ofU ? row : place;
-            Value inside = e.builder.create<arith::AndIOp>(e.loc, isBelow(e, row, rows),
-                                                           isBelow(e, place, rows));
+            Value inside = e.both(e.below(row, rows), e.below(place, rows));
             auto safe = [&](Value i) { return e.select(inside, i, last); };
             Value factor = e.convert(e.load(dband, {safe(t), tap}, 0), element);
             Value term = e.fma(e.broadcast(factor, zero.getType()),

@@ -56,12 +56,9 @@ private:
   Value isSeen(Value t, Value key) { return e.less(key, mixer.keysSeenBy(t, mixer.keys)); }
   /// Row in the tile of a thread's i-th query or key, and its channel in a step.
   Value rowOf(Value thread, int64_t i) { return e.add(e.mul(e.div(thread, kChannels), kOwn), i); }
-  Value channelOf(Value thread) { return rest(thread, e.index(kChannels)); }
+  Value channelOf(Value thread) { return e.rest(thread, kChannels); }
   /// Query and key in the tile of a thread's number i.
   std::pair<Value, Value> placeOf(Value thread, Value i);
-  Value rest(Value a, Value b) { return e.builder.createOrFold<arith::RemUIOp>(e.loc, a, b); }
-  Value both(Value a, Value b) { return e.builder.create<arith::AndIOp>(e.loc, a, b); }
-  Value either(Value a, Value b) { return e.builder.create<arith::OrIOp>(e.loc, a, b); }
   Value bits(int64_t value) { return e.builder.create<arith::ConstantIntOp>(e.loc, value, 32); }
   Value bitsAt(Value memory, ValueRange place) {
     return e.builder.create<memref::LoadOp>(e.loc, memory, place);
@@ -117,7 +114,7 @@ Value BiasBlock::bias(Value t, Value key) {
 //===----------------------------------------------------------------------===//
 
 void BiasBlock::findBiasParts(Value thread) {
-  Value row = e.div(thread, kBiasParts), part = rest(thread, e.index(kBiasParts));
+  Value row = e.div(thread, kBiasParts), part = e.rest(thread, kBiasParts);
   Value t = e.add(firstQuery, row), end = e.min(e.sub(mixer.keys, firstKey), e.index(kRows));
   Value last = e.select(e.less(t, mixer.queries), end, e.index(0));
   Value top =
@@ -144,8 +141,8 @@ void BiasBlock::startBlock(Value thread) {
 void BiasBlock::load(Value thread, Value step) {
   Value chunks = e.index((mixer.channels + kChannels - 1) / kChannels), none = e.index(0);
   Value batch = e.add(firstBatch, e.builder.createOrFold<arith::DivUIOp>(e.loc, step, chunks));
-  Value channel = e.add(e.mul(rest(step, chunks), kChannels), channelOf(thread));
-  Value exists = both(e.less(step, steps), e.less(channel, e.index(mixer.channels)));
+  Value channel = e.add(e.mul(e.rest(step, chunks), kChannels), channelOf(thread));
+  Value exists = e.both(e.less(step, steps), e.less(channel, e.index(mixer.channels)));
   LaneEmitter group(e, element, 0, batch, channel);
   auto common = e.branch(
       exists, {e.builder.getIndexType(), element},
@@ -213,7 +210,7 @@ void BiasBlock::exponentiate(Value thread) {
     // A query that sees no key.
     x = e.select(e.equal(sum, number(-INFINITY)), sum, x);
     Value isWide = compare(e, arith::CmpFPredicate::OGT, x, number(separableRange(element)));
-    found = e.select(isWide, either(found, bits(int64_t(1) << i)), found);
+    found = e.select(isWide, e.either(found, bits(int64_t(1) << i)), found);
     Value weight = e.exp(x), hidden = e.equal(weight, zero);
     weight = e.select(hidden, zero, e.fmul(weight, own(gradient, thread, i)));
     weight = e.convert(weight, narrow);
@@ -234,7 +231,7 @@ void BiasBlock::multiply(Value thread) {
     before.push_back(e.builder.create<vector::LoadOp>(e.loc, type, sums, placeOf(i)));
   Value warp = e.div(thread, kWarpThreads), across = e.index(kRows / kWarpKeys), zero = e.index(0);
   Value query = e.mul(e.div(warp, kRows / kWarpKeys), kWarpQueries);
-  Value key = e.mul(rest(warp, across), kWarpKeys);
+  Value key = e.mul(e.rest(warp, across), kWarpKeys);
   auto product = e.builder.create<WarpProductOp>(
       e.loc, thread, queries, ValueRange{query, zero}, keys, ValueRange{key, zero}, before,
       kWarpQueries, kWarpKeys, kDepth, /*transposedA=*/false, /*transposedB=*/true);
@@ -249,14 +246,14 @@ void BiasBlock::multiply(Value thread) {
 std::pair<Value, Value> BiasBlock::placeOf(Value thread, Value i) {
   constexpr int64_t kAcross = kWarpKeys / kFragmentColumns, kWarps = kRows / kWarpKeys;
   Value warp = e.div(thread, kWarpThreads);
-  FragmentPlace place(e, rest(thread, e.index(kWarpThreads)));
-  Value fragment = e.div(i, kFragmentNumbers), inside = rest(i, e.index(kFragmentNumbers));
+  FragmentPlace place(e, e.rest(thread, kWarpThreads));
+  Value fragment = e.div(i, kFragmentNumbers), inside = e.rest(i, kFragmentNumbers);
   Value query = e.add(e.mul(e.div(warp, kWarps), kWarpQueries), place.row);
-  Value key = e.add(e.mul(rest(warp, e.index(kWarps)), kWarpKeys), place.column);
+  Value key = e.add(e.mul(e.rest(warp, kWarps), kWarpKeys), place.column);
   query = e.add(query, e.add(e.mul(e.div(fragment, kAcross), kFragmentRows),
                              e.mul(e.div(inside, kFragmentPair), kFragmentRows / 2)));
-  key = e.add(key, e.add(e.mul(rest(fragment, e.index(kAcross)), kFragmentColumns),
-                         rest(inside, e.index(kFragmentPair))));
+  key = e.add(key, e.add(e.mul(e.rest(fragment, kAcross), kFragmentColumns),
+                         e.rest(inside, kFragmentPair)));
   return {query, key};
 }
 
@@ -265,11 +262,11 @@ void BiasBlock::findWide(Value thread) {
   e.when(e.less(thread, e.index(kRows)), [&] {
     Value part = e.div(thread, kOwn), any = bits(0);
     for (int64_t i = 0; i < kChannels; ++i)
-      any = either(any, bitsAt(wideParts, {part, e.index(i)}));
-    Value place = e.builder.create<arith::IndexCastOp>(e.loc, e.builder.getI32Type(),
-                                                       rest(thread, e.index(kOwn)));
+      any = e.either(any, bitsAt(wideParts, {part, e.index(i)}));
+    Value place =
+        e.builder.create<arith::IndexCastOp>(e.loc, e.builder.getI32Type(), e.rest(thread, kOwn));
     Value bit = e.builder.create<arith::ShRUIOp>(e.loc, any, place);
-    keepBits(e.builder.create<arith::AndIOp>(e.loc, bit, bits(1)), isWide, thread);
+    keepBits(e.both(bit, bits(1)), isWide, thread);
   });
 }
 
@@ -283,9 +280,9 @@ Value BiasBlock::storeIfGood(Value thread, int64_t i) {
     // A key of weight 0 is hidden, or as good as that.
     Value sum = e.select(e.equal(weight, zero), zero, e.fmul(weight, own(sums, thread, i)));
     Value spoilt =
-        either(compare(e, arith::CmpFPredicate::UNO, sum, sum),
-               e.builder.create<arith::TruncIOp>(e.loc, no.getType(), bitsAt(isWide, row)));
-    Value bad = both(isSeen(t, key), spoilt);
+        e.either(compare(e, arith::CmpFPredicate::UNO, sum, sum),
+                 e.builder.create<arith::TruncIOp>(e.loc, no.getType(), bitsAt(isWide, row)));
+    Value bad = e.both(isSeen(t, key), spoilt);
     e.branch(
         bad, {}, [] { return Emitter::Values{}; },
         [&] {
@@ -294,7 +291,7 @@ Value BiasBlock::storeIfGood(Value thread, int64_t i) {
         });
     return Emitter::Values{bad};
   };
-  Value inside = both(e.less(t, mixer.queries), e.less(key, mixer.keys));
+  Value inside = e.both(e.less(t, mixer.queries), e.less(key, mixer.keys));
   return e.branch(inside, {no.getType()}, store, [&] { return Emitter::Values{no}; })[0];
 }
 

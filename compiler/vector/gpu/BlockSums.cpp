@@ -17,8 +17,7 @@ void BlockSums::run(Emitter &e, llvm::function_ref<Value(Value, Value, int64_t)>
     SmallVector<Value> at = delinearize(e, thread, {e.index(count), e.index(lanes)});
     Value sum = reduceInWarp(e, vector::CombiningKind::ADD, part(at[0], at[1], lanes), group);
     SmallVector<Value> place = delinearize(e, at[1], {e.index(left), e.index(group)});
-    Value isFirst =
-        e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, place[1], e.index(0));
+    Value isFirst = e.same(place[1], e.index(0));
     e.when(isFirst,
            [&] { left > 1 ? e.store(sum, ofWarps, {at[0], place[0]}) : store(sum, at[0]); });
   });

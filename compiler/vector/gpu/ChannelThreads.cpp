@@ -18,11 +18,10 @@ void aft::forEachChannelThread(Emitter &e, Type accumulation, Value batches, Val
   Value grid[] = {batches, e.ceilDiv(positions, rows), channelBlocks};
   forEachBlock(e, grid, [&](ArrayRef<Value> block) {
     forEachThread(e, threads, [&](Value thread) {
-      Value lane = e.builder.create<arith::RemUIOp>(e.loc, thread, e.index(kWideChannels));
+      Value lane = e.rest(thread, kWideChannels);
       Value channel = e.add(e.mul(block[2], kWideChannels), lane);
       Value position = e.add(e.mul(block[1], rows), e.div(thread, kWideChannels));
-      Value inside = e.builder.create<arith::AndIOp>(e.loc, e.less(channel, e.index(channels)),
-                                                     e.less(position, positions));
+      Value inside = e.both(e.less(channel, e.index(channels)), e.less(position, positions));
       e.when(inside, [&] {
         LaneEmitter group(e, accumulation, /*lanes=*/0, block[0], channel);
         group.perHead = perHead;

@@ -19,9 +19,7 @@ constexpr int64_t fragmentSteps(int64_t bits) { return 32 * 8 / bits; }
 struct FragmentPlace {
   mlir::Value row, column;
   FragmentPlace(Emitter &e, mlir::Value lane)
-      : row(e.div(lane, 4)),
-        column(e.mul(e.builder.createOrFold<mlir::arith::RemUIOp>(e.loc, lane, e.index(4)),
-                     kFragmentPair)) {}
+      : row(e.div(lane, 4)), column(e.mul(e.rest(lane, 4), kFragmentPair)) {}
   /// How far number i is from the first one.
   static int64_t rowOf(int64_t i) { return i / kFragmentPair * (kFragmentRows / 2); }
   static int64_t columnOf(int64_t i) { return i % kFragmentPair; }

@@ -93,7 +93,7 @@ static Value gradientWeight(const FullMixer &mixer, LaneEmitter &group, Value t,
   Emitter &e = mixer.e;
   Value logz = group.load(mixer.logz, t), none = group.infinity(true);
   Value x = exponentOf(group, group.load(mixer.k, key), mixer.bias(group, t, key));
-  Value hidden = e.builder.create<arith::OrIOp>(e.loc, e.equal(logz, none), e.equal(x, none));
+  Value hidden = e.either(e.equal(logz, none), e.equal(x, none));
   Value p = e.select(hidden, group.number(0), e.exp(e.fsub(x, logz)));
   return e.select(hidden, group.number(0), e.fmul(p, mixer.gatedGradient(group, t)));
 }

@@ -272,17 +272,15 @@ void ThreadedGeneric::combineInWarps(
     SmallVector<Value> at = delinearize(e, thread, sizes);
     Value point = at[together ? 0 : 1], lane = at[together ? 1 : 0], exists = e.less(point, count);
     if (points * lanes < kWarpThreads)
-      exists =
-          e.builder.create<arith::AndIOp>(e.loc, exists, e.less(thread, e.index(points * lanes)));
+      exists = e.both(exists, e.less(thread, e.index(points * lanes)));
     SmallVector<Value> values = e.branch(
         exists, types, [&] { return valuesOf(point, lane); }, [&] { return neutralElements(); });
     for (auto [value, combiner] : llvm::zip_equal(values, combiners))
       value = reduceInWarp(e, *linalg::getCombinerOpKind(combiner), value, group,
                            together ? 1 : points);
     SmallVector<Value> place = delinearize(e, lane, {e.index(left), e.index(group)});
-    Value isFirst =
-        e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, place[1], e.index(0));
-    e.when(e.builder.create<arith::AndIOp>(e.loc, exists, isFirst), [&] {
+    Value isFirst = e.same(place[1], e.index(0));
+    e.when(e.both(exists, isFirst), [&] {
       if (left == 1)
         return finishPoint(point, [&](size_t i, int64_t) { return values[i]; }, 1);
       for (auto [memory, value] : llvm::zip_equal(ofWarps, values))

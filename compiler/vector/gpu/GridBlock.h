@@ -46,10 +46,6 @@ private:
   void forEachPlace(llvm::function_ref<void(const Place &)> body);
   LaneEmitter groupAt(Value channel);
   Value firstChannelOf(Value head);
-  Value both(Value a, Value b) { return e.builder.create<mlir::arith::AndIOp>(e.loc, a, b); }
-  Value rest(Value a, int64_t b) {
-    return e.builder.createOrFold<mlir::arith::RemUIOp>(e.loc, a, e.index(b));
-  }
   Value none() { return e.number(tiles.accumulation, 0); }
 
   void combineParts(int64_t parts);

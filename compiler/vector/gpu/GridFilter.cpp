@@ -108,7 +108,7 @@ void FilterBlock::forHeads(llvm::function_ref<SmallVector<Value>(Value, Value)> 
                            ArrayRef<double> none) {
   int64_t count = sizes.headParts();
   forEachThread(e, count * sizes.heads, [&](Value thread) {
-    Value head = rest(thread, sizes.heads), part = e.div(thread, sizes.heads);
+    Value head = e.rest(thread, sizes.heads), part = e.div(thread, sizes.heads);
     for (auto [i, value] : llvm::enumerate(parts(part, e.add(firstHead, head))))
       e.store(value, headParts, {e.index(i), part, head});
   });
@@ -193,7 +193,7 @@ void FilterBlock::clear(Value thread) {
 /// in memory: some belong to no query.
 void FilterBlock::fill(Value thread) {
   int64_t width = mixer.grid[2].extent;
-  Value lane = rest(thread, sizes.width), part = e.div(thread, sizes.width);
+  Value lane = e.rest(thread, sizes.width), part = e.div(thread, sizes.width);
   Value plane = e.sub(tapPlane, e.index(mixer.grid[0].before));
   Value row = e.add(e.sub(firstTapRow, e.index(mixer.grid[1].before)), firstRow);
   whenPart(part, sizes.width, [&] {
@@ -210,7 +210,7 @@ void FilterBlock::fill(Value thread) {
            [&](Value number) {
              Item one = item;
              one.row = e.div(number, width);
-             one.column = rest(number, width);
+             one.column = e.rest(number, width);
              // Loads of both before the stores.
              Value isQuery = e.less(one.row, rows);
              SmallVector<Value> query =
@@ -241,7 +241,7 @@ SmallVector<Value> FilterBlock::queryAt(Item &item, Value t) {
 /// exp(k - m) v, and for the first channel of a head exp(k - m).
 void FilterBlock::storeKey(Item &item, Value t) {
   int64_t padding = sizes.isWhole() ? 0 : mixer.grid[2].before;
-  Value seen = below(t, count);
+  Value seen = e.below(t, count);
   t = e.select(seen, t, e.index(0));
   Value k = item.group.loadPerHead(mixer.k, t), v = item.group.load(mixer.v, t);
   Value weight = e.select(seen, e.exp(e.fsub(k, item.base)), none());
@@ -252,16 +252,16 @@ void FilterBlock::storeKey(Item &item, Value t) {
   Value ofHead = e.add(e.div(item.lane, sizes.perHead()), sizes.width);
   auto store = [&] { e.store(weight, keys, {item.row, column, ofHead}); };
   sizes.perHead() == 1 ? store()
-                       : e.when(e.less(rest(item.lane, sizes.perHead()), e.index(1)), store);
+                       : e.when(e.less(e.rest(item.lane, sizes.perHead()), e.index(1)), store);
 }
 
 /// What the channels of a head have in common: -sum_c A R.
 void FilterBlock::shareHeads(Value thread) {
   int64_t width = mixer.grid[2].extent;
-  Value head = rest(thread, sizes.heads), part = e.div(thread, sizes.heads);
+  Value head = e.rest(thread, sizes.heads), part = e.div(thread, sizes.heads);
   Value first = e.mul(head, sizes.perHead()), start = e.mul(firstRow, width);
   auto shareOf = [&](Value number) {
-    Value row = e.div(number, width), column = rest(number, width), t = e.add(start, number);
+    Value row = e.div(number, width), column = e.rest(number, width), t = e.add(start, number);
     auto add = [&](Value channel, ValueRange carried) {
       LaneEmitter group = groupAt(e.add(firstChannel, channel));
       Value ratio = e.fsub(middle(group), group.load(mixer.ratio, t));

@@ -84,13 +84,6 @@ private:
     return group.load(mixer.ratio, e.sub(e.dim(mixer.q, 1), e.index(1)));
   }
   int64_t sumCount() const { return sizes.tapRows * sizes.taps; }
-  Value below(Value a, Value b) {
-    return e.builder.create<mlir::arith::CmpIOp>(e.loc, mlir::arith::CmpIPredicate::ult, a, b);
-  }
-  Value both(Value a, Value b) { return e.builder.create<mlir::arith::AndIOp>(e.loc, a, b); }
-  Value rest(Value a, int64_t b) {
-    return b == 1 ? e.index(0) : e.builder.createOrFold<mlir::arith::RemUIOp>(e.loc, a, e.index(b));
-  }
   Value none() { return e.number(type, 0); }
   /// Those of the threads that share a number of lanes evenly.
   void whenPart(Value part, int64_t lanes, llvm::function_ref<void()> body) {

@@ -31,24 +31,24 @@ Emitter::Values FilterBlock::addRow(ArrayRef<Value> row, Value keyRow, Value col
 Emitter::Values FilterBlock::addPiece(Value lane, Value piece, ValueRange sums) {
   const GridAxis &planes = mixer.grid[0], &axis = mixer.grid[1];
   Value inTile = e.div(piece, sizes.segments);
-  Value column = e.mul(rest(piece, sizes.segments), sizes.own);
+  Value column = e.mul(e.rest(piece, sizes.segments), sizes.own);
   SmallVector<Value> row;
   for (int64_t i = 0; i < sizes.own; ++i)
     row.push_back(e.load(queries, {inTile, e.add(column, i), lane}, 0));
   Value number = e.add(firstRow, inTile), y = number, isOnGrid;
   if (planes.extent > 1 || planes.taps() > 1) {
-    y = rest(number, axis.extent);
+    y = e.rest(number, axis.extent);
     Value plane = e.sub(e.add(e.div(number, axis.extent), tapPlane), e.index(planes.before));
-    isOnGrid = below(plane, e.index(planes.extent));
+    isOnGrid = e.below(plane, e.index(planes.extent));
   }
   Value first = e.sub(e.add(y, firstTapRow), e.index(axis.before));
   Emitter::Values next;
   for (int64_t i = 0; i < sizes.tapRows; ++i) {
-    Value inside = below(e.add(first, i), e.index(axis.extent));
+    Value inside = e.below(e.add(first, i), e.index(axis.extent));
     if (sizes.tapRows * sizes.rowBlocks != axis.taps())
-      inside = both(inside, e.less(e.add(firstTapRow, i), e.index(axis.taps())));
+      inside = e.both(inside, e.less(e.add(firstTapRow, i), e.index(axis.taps())));
     if (isOnGrid)
-      inside = both(inside, isOnGrid);
+      inside = e.both(inside, isOnGrid);
     ValueRange own = sums.slice(i * sizes.taps, sizes.taps);
     llvm::append_range(next, e.branch(
                                  inside, own.getTypes(),
@@ -59,7 +59,7 @@ Emitter::Values FilterBlock::addPiece(Value lane, Value piece, ValueRange sums) 
 }
 
 void FilterBlock::multiply(Value thread) {
-  Value lane = rest(thread, sizes.lanes()), part = e.div(thread, sizes.lanes());
+  Value lane = e.rest(thread, sizes.lanes()), part = e.div(thread, sizes.lanes());
   whenPart(part, sizes.lanes(), [&] {
     Emitter::Values before;
     for (int64_t i = 0; i < sumCount(); ++i)
@@ -87,24 +87,24 @@ void FilterBlock::finish() {
         e.store(e.load(sums, {thread, e.index(first + i)}, 0), threadSums, {e.index(i), thread});
     });
     forEachThread(e, count * lanes, [&](Value number) {
-      Value i = e.div(number, lanes), lane = rest(number, lanes);
+      Value i = e.div(number, lanes), lane = e.rest(number, lanes);
       Value sum = loop(sizes.parts(), none(), [&](Value part) {
         return e.load(threadSums, {i, e.add(e.mul(part, lanes), lane)}, 0);
       });
       e.store(sum, laneSums, {i, lane});
     });
     forEachThread(e, count * heads, [&](Value number) {
-      Value i = e.div(number, heads), inBlock = rest(number, heads);
+      Value i = e.div(number, heads), inBlock = e.rest(number, heads);
       Value start = e.load(laneSums, {i, e.add(inBlock, sizes.width)}, 0);
       Value sum = loop(sizes.perHead(), start, [&](Value channel) {
         return e.load(laneSums, {i, e.add(e.mul(inBlock, sizes.perHead()), channel)}, 0);
       });
       Value head = e.add(firstHead, inBlock), of = e.add(i, first);
       Value row = e.add(firstTapRow, e.div(of, sizes.taps));
-      Value column = e.add(firstTap, rest(of, sizes.taps));
-      Value exists = both(e.less(e.sub(ownHead, e.index(1)), head),
-                          both(e.less(row, e.index(mixer.grid[1].taps())),
-                               e.less(column, e.index(mixer.grid[2].taps()))));
+      Value column = e.add(firstTap, e.rest(of, sizes.taps));
+      Value exists = e.both(e.less(e.sub(ownHead, e.index(1)), head),
+                            e.both(e.less(row, e.index(mixer.grid[1].taps())),
+                                   e.less(column, e.index(mixer.grid[2].taps()))));
       e.when(exists, [&] {
         Value tap = tapOf(row, column);
         e.store(e.fmul(sum, e.exp(biasOf(head, tap))), mixer.inits[3], {head, tap});

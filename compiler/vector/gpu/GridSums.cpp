@@ -39,7 +39,7 @@ Value GridBlock::rowOf(const Place &place, Value firstRow) {
 }
 
 Value GridBlock::columnOf(const Place &place) {
-  return sizes.segments == 1 ? e.index(0) : e.mul(rest(place.part, sizes.segments), sizes.own);
+  return sizes.segments == 1 ? e.index(0) : e.mul(e.rest(place.part, sizes.segments), sizes.own);
 }
 
 /// Left and right of all that the windows of a segment reach, in each row that is held.
@@ -90,7 +90,7 @@ void GridBlock::addRow(const Place &place, Value heldRow, Value firstTap, Window
   }
   if (isWhole)
     return;
-  Value segment = rest(place.part, sizes.segments);
+  Value segment = e.rest(place.part, sizes.segments);
   for (int64_t side = 0; side < 2; ++side)
     sums.edges =
         e.fadd(sums.edges, e.load(edges, {e.index(side), heldRow, segment, place.lane}, 0));
@@ -100,7 +100,7 @@ void GridBlock::addRow(const Place &place, Value heldRow, Value firstTap, Window
 void GridBlock::multiply(const Place &place, Value firstRow) {
   const GridAxis &axis = tiles.rows, &line = tiles.columns;
   Value row = rowOf(place, firstRow), inTile = e.less(e.sub(row, firstRow), e.index(sizes.tile));
-  e.when(both(inTile, e.less(row, e.index(axis.extent))), [&] {
+  e.when(e.both(inTile, e.less(row, e.index(axis.extent))), [&] {
     int64_t reached = sizes.own + line.taps() - 1;
     WindowSums sums{SmallVector<Value>(sizes.own, none()), SmallVector<Value>(reached), none()};
     for (int64_t i = 0; i < reached; ++i) {
@@ -160,8 +160,8 @@ MixState GridBlock::scaleOf(Value head) {
 
 void GridBlock::finish(const Place &place, Value firstRow) {
   Value row = rowOf(place, firstRow), inTile = e.less(e.sub(row, firstRow), e.index(sizes.tile));
-  Value exists = both(inTile, e.less(row, e.index(tiles.rows.extent)));
-  e.when(both(both(exists, place.exists), place.isChannel), [&] {
+  Value exists = e.both(inTile, e.less(row, e.index(tiles.rows.extent)));
+  e.when(e.both(e.both(exists, place.exists), place.isChannel), [&] {
     LaneEmitter group = place.group;
     MixState state = scaleOf(place.head);
     Value column = columnOf(place), width = e.index(tiles.columns.extent);
@@ -195,8 +195,8 @@ void GridBlock::finishHeads(Value firstRow) {
              SmallVector<Value> at = delinearize(e, number, extents);
              Value row = e.add(firstRow, at[0]), head = at[2], channel = firstChannelOf(head);
              Value inTile = placeInTile(at[0], at[1]);
-             Value exists = both(e.less(row, e.index(tiles.rows.extent)),
-                                 e.less(channel, e.index(tiles.channels)));
+             Value exists = e.both(e.less(row, e.index(tiles.rows.extent)),
+                                   e.less(channel, e.index(tiles.channels)));
              e.when(exists, [&] {
                Value first = e.mul(head, perHead), sum = none();
                sum = e.loop(first, e.add(first, perHead), e.index(1), sum,

@@ -111,7 +111,7 @@ Value GridBlock::firstChannelOf(Value head) { return e.mul(e.add(firstHead, head
 
 void GridBlock::forEachPlace(llvm::function_ref<void(const Place &)> body) {
   forEachThread(e, kBlockThreads, [&](Value thread) {
-    Value lane = rest(thread, sizes.lanes()), part = e.div(thread, sizes.lanes());
+    Value lane = e.rest(thread, sizes.lanes()), part = e.div(thread, sizes.lanes());
     Value isChannel = e.less(lane, e.index(sizes.width));
     Value number = e.sub(lane, e.index(sizes.width));
     Value channel = e.select(isChannel, e.add(firstChannel, lane), firstChannelOf(number));
@@ -133,10 +133,10 @@ void GridBlock::forEachPlace(llvm::function_ref<void(const Place &)> body) {
 void GridBlock::combineParts(int64_t parts) {
   int64_t warps = kBlockThreads / kWarpThreads;
   forEachThread(e, kBlockThreads, [&](Value thread) {
-    Value part = rest(thread, kWarpThreads);
+    Value part = e.rest(thread, kWarpThreads);
     for (int64_t first = 0; first < sizes.heads; first += warps) {
       Value head = e.add(e.div(thread, kWarpThreads), first);
-      Value exists = both(e.less(part, e.index(parts)), e.less(head, e.index(sizes.heads)));
+      Value exists = e.both(e.less(part, e.index(parts)), e.less(head, e.index(sizes.heads)));
       SmallVector<Value> tops;
       for (int64_t i = 0; i < 3; ++i) {
         Value none = i == 0 ? groupAt(e.index(0)).infinity(true) : this->none();
@@ -147,7 +147,7 @@ void GridBlock::combineParts(int64_t parts) {
         auto kind = i == 0 ? vector::CombiningKind::MAXNUMF : vector::CombiningKind::MAXIMUMF;
         tops.push_back(reduceInWarp(e, kind, own, kWarpThreads));
       }
-      e.when(both(exists, e.less(part, e.index(1))), [&] {
+      e.when(e.both(exists, e.less(part, e.index(1))), [&] {
         e.store(groupAt(e.index(0)).finite(tops[0]), largest, {e.index(0), head});
         e.store(tops[1], largest, {e.index(1), head});
         e.store(e.fadd(tops[1], tops[2]), largest, {e.index(2), head});
@@ -161,7 +161,7 @@ Value GridBlock::findLargest() {
   int64_t parts = std::min(kMostParts, kBlockThreads / sizes.heads);
   Value zero = none(), heads = e.index(sizes.heads);
   forEachThread(e, parts * sizes.heads, [&](Value thread) {
-    Value number = rest(thread, sizes.heads), part = e.div(thread, sizes.heads);
+    Value number = e.rest(thread, sizes.heads), part = e.div(thread, sizes.heads);
     LaneEmitter group = groupAt(firstChannelOf(number));
     Value head = e.div(group.channel, tiles.perHead);
     Value top = inBatches(e, kAtOnce, part, count, e.index(parts), group.infinity(true),
@@ -262,7 +262,7 @@ void GridBlock::fill(const Place &place, Value firstRow) {
     for (auto [number, exists, value] : llvm::zip_equal(numbers, exist, values))
       e.when(exists, [&, number = number, value = value] {
         e.store(value, items,
-                {e.div(number, width), e.add(rest(number, width), shift), place.lane});
+                {e.div(number, width), e.add(e.rest(number, width), shift), place.lane});
       });
     return Emitter::Values{};
   };
@@ -376,7 +376,7 @@ void GridBlock::visit() {
   forEachPlace([&](const Place &place) {
     LaneEmitter group = place.group;
     Value length = e.index(tiles.rows.extent * tiles.columns.extent);
-    e.when(both(place.isChannel, place.exists), [&] {
+    e.when(e.both(place.isChannel, place.exists), [&] {
       e.loop(place.part, length, e.index(sizes.parts()), [&](Value t) { tiles.visit(group, t); });
     });
   });

@@ -47,15 +47,12 @@ private:
   int64_t fragments() const {
     return tile.warpRows / kFragmentRows * (tile.warpColumns / kFragmentColumns);
   }
-  Value rest(Value a, int64_t b) {
-    return e.builder.createOrFold<arith::RemUIOp>(e.loc, a, e.index(b));
-  }
-  Value both(Value a, Value b) { return e.builder.create<arith::AndIOp>(e.loc, a, b); }
   /// First row and column of a thread's warp.
   std::pair<Value, Value> cornerOf(Value thread) {
     Value warp = e.div(thread, kWarpThreads);
     int64_t across = tile.columns / tile.warpColumns;
-    return {e.mul(e.div(warp, across), tile.warpRows), e.mul(rest(warp, across), tile.warpColumns)};
+    return {e.mul(e.div(warp, across), tile.warpRows),
+            e.mul(e.rest(warp, across), tile.warpColumns)};
   }
 
   Emitter &e;
@@ -92,15 +89,15 @@ MatmulTensorCores::Staged MatmulTensorCores::staged(const Matrix &matrix, int64_
 void MatmulTensorCores::copyPart(Value thread, const Staged &factor, Value widthThere, Value part) {
   int64_t run = factor.inChunks ? warpTileChunk(bits()) : 1;
   int64_t inner = (factor.alongSteps ? tile.depth : factor.width) / run;
-  Value count = e.index(factor.width * tile.depth / run), buffer = rest(part, tile.stages);
+  Value count = e.index(factor.width * tile.depth / run), buffer = e.rest(part, tile.stages);
   shareOut(e, thread, threads(), count, [&](Value number) {
-    Value outer = e.div(number, inner), first = e.mul(rest(number, inner), run);
+    Value outer = e.div(number, inner), first = e.mul(e.rest(number, inner), run);
     Value step = e.add(e.mul(part, tile.depth), factor.alongSteps ? first : outer);
     Value index = factor.alongSteps ? outer : first;
     SmallVector<Value> from(factor.matrix.batch), to = {buffer, outer, first};
     from.push_back(factor.alongSteps ? index : step);
     from.push_back(factor.alongSteps ? step : index);
-    Value exists = both(e.less(step, k), e.less(index, widthThere));
+    Value exists = e.both(e.less(step, k), e.less(index, widthThere));
     Type type = factor.inChunks ? Type(VectorType::get({run}, element)) : element;
     auto copy = [&] {
       if (factor.inChunks)
@@ -134,7 +131,7 @@ void MatmulTensorCores::multiply(Value thread, Value part) {
   for (int64_t i = 0; i < fragments(); ++i)
     values.push_back(e.builder.create<vector::LoadOp>(e.loc, type, sums, placeOf(i)));
   auto [row, column] = cornerOf(thread);
-  Value buffer = rest(part, tile.stages), zero = e.index(0);
+  Value buffer = e.rest(part, tile.stages), zero = e.index(0);
   auto indices = [&](const Staged &factor, Value first) {
     return factor.alongSteps ? SmallVector<Value>{buffer, first, zero}
                              : SmallVector<Value>{buffer, zero, first};
@@ -150,7 +147,7 @@ void MatmulTensorCores::multiply(Value thread, Value part) {
 /// The thread's numbers of C that exist, two neighbours at once where rows are even.
 void MatmulTensorCores::forEachOwn(Value thread, OwnNumbers body) {
   auto [warpRow, warpColumn] = cornerOf(thread);
-  FragmentPlace place(e, rest(thread, kWarpThreads));
+  FragmentPlace place(e, e.rest(thread, kWarpThreads));
   Value row = e.add(warpRow, place.row), column = e.add(warpColumn, place.column);
   int64_t across = tile.warpColumns / kFragmentColumns, lanes = evenColumns ? kFragmentPair : 0;
   for (int64_t number = 0; number < fragments() * kFragmentNumbers;
@@ -158,7 +155,7 @@ void MatmulTensorCores::forEachOwn(Value thread, OwnNumbers body) {
     int64_t fragment = number / kFragmentNumbers, i = number % kFragmentNumbers;
     Value r = e.add(row, fragment / across * kFragmentRows + FragmentPlace::rowOf(i));
     Value col = e.add(column, fragment % across * kFragmentColumns + FragmentPlace::columnOf(i));
-    e.when(both(e.less(r, m), e.less(col, n)), [&] { body(number, r, col, lanes); });
+    e.when(e.both(e.less(r, m), e.less(col, n)), [&] { body(number, r, col, lanes); });
   }
 }
 

@@ -39,9 +39,7 @@ private:
                   llvm::function_ref<void(int64_t row, int64_t column, Value i, Value j)> body);
   /// Where a thread's rows and columns begin in the first unit.
   Value rowOf(Value thread) { return e.mul(e.div(thread, kSide), kOwn); }
-  Value columnOf(Value thread) {
-    return e.mul(e.builder.create<arith::RemUIOp>(e.loc, thread, e.index(kSide)), kOwn);
-  }
+  Value columnOf(Value thread) { return e.mul(e.rest(thread, kSide), kOwn); }
   int64_t ownRows() const { return rowUnits * kOwn; }
   /// Row `row` of a thread, from that of its first one on.
   static int64_t offset(int64_t row) { return row / kOwn * kThreadBlockUnit + row % kOwn; }
@@ -77,7 +75,7 @@ void MatmulThreads::allocate() {
 
 Value MatmulThreads::loadOrZero(const Matrix &matrix, Value row, Value column, Value rows,
                                 Value columns) {
-  Value inside = e.builder.create<arith::AndIOp>(e.loc, e.less(row, rows), e.less(column, columns));
+  Value inside = e.both(e.less(row, rows), e.less(column, columns));
   return e.branch(
       inside, {type},
       [&] {
@@ -93,7 +91,7 @@ void MatmulThreads::copy(Value thread, Value to, int64_t width, bool alongSteps,
   for (int64_t part = 0; part < kDepth * width / kBlockThreads; ++part) {
     Value number = e.add(thread, part * kBlockThreads);
     int64_t inner = alongSteps ? kDepth : width;
-    Value low = e.builder.create<arith::RemUIOp>(e.loc, number, e.index(inner));
+    Value low = e.rest(number, inner);
     Value high = e.div(number, inner);
     Value step = alongSteps ? low : high, index = alongSteps ? high : low;
     e.builder.create<memref::StoreOp>(e.loc, load(step, index), to, ValueRange{step, index});
@@ -140,8 +138,7 @@ void MatmulThreads::forEachOwn(Value thread,
   for (int64_t i = 0; i < ownRows(); ++i)
     for (int64_t j = 0; j < columnUnits * kOwn; ++j) {
       Value r = e.add(row, offset(i)), col = e.add(column, offset(j));
-      e.when(e.builder.create<arith::AndIOp>(e.loc, e.less(r, m), e.less(col, n)),
-             [&] { body(i, j, r, col); });
+      e.when(e.both(e.less(r, m), e.less(col, n)), [&] { body(i, j, r, col); });
     }
 }
 

@@ -73,8 +73,7 @@ PairBlock::PairBlock(const PairTiles &tiles, Emitter &e)
 }
 
 PairBlock::Place PairBlock::placeOf(Value thread) {
-  return {e.builder.create<arith::RemUIOp>(e.loc, thread, e.index(kTile)),
-          e.mul(e.div(thread, kTile), kOwn)};
+  return {e.rest(thread, kTile), e.mul(e.div(thread, kTile), kOwn)};
 }
 
 void PairBlock::clear(Value thread) {
@@ -89,8 +88,7 @@ void PairBlock::loadItems(Value thread, Value first, Value last) {
     SmallVector<Value> place =
         delinearize(e, e.add(thread, part * kBlockThreads), {e.index(count), e.index(kTile)});
     Value item = e.add(first, place[0]), channel = e.add(firstChannel, place[1]);
-    Value exists = e.builder.create<arith::AndIOp>(e.loc, e.less(item, last),
-                                                   e.less(channel, e.index(tiles.channels)));
+    Value exists = e.both(e.less(item, last), e.less(channel, e.index(tiles.channels)));
     SmallVector<Type> types(1 + tiles.values, tiles.element);
     auto loaded = e.branch(
         exists, types,
@@ -120,8 +118,7 @@ void PairBlock::loadBiases(Value thread, Value first, Value last) {
     SmallVector<Value> place =
         delinearize(e, e.add(thread, part * kBlockThreads), {e.index(kTile), e.index(count)});
     Value output = e.add(firstOutput, place[0]), item = e.add(first, place[1]);
-    Value exists =
-        e.builder.create<arith::AndIOp>(e.loc, e.less(output, tiles.outputs), e.less(item, last));
+    Value exists = e.both(e.less(output, tiles.outputs), e.less(item, last));
     Value bias = e.branch(
         exists, {tiles.element}, [&] { return Emitter::Values{tiles.bias(batch, output, item)}; },
         [&] { return Emitter::Values{number(-INFINITY)}; })[0];
@@ -141,7 +138,7 @@ void PairBlock::findLargest(Value thread) {
   e.when(e.less(thread, e.index(kTile)),
          [&] { e.store(finite(largest(biases, true, thread)), rowTops, thread); });
   Value rest = e.sub(thread, e.index(kTile));
-  e.when(e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ult, rest, e.index(kTile)),
+  e.when(e.below(rest, e.index(kTile)),
          [&] { e.store(finite(largest(exponents, false, rest)), columnTops, rest); });
 }
 
@@ -234,7 +231,7 @@ void PairBlock::addTile(Value thread) {
   for (int64_t own = 0; own < kOwn; ++own) {
     // A NaN is right either way.
     Value small = compare(e, arith::CmpFPredicate::OLT, quick[own * each + 1], least);
-    isSmall = own == 0 ? small : e.builder.create<arith::OrIOp>(e.loc, isSmall, small);
+    isSmall = own == 0 ? small : e.either(isSmall, small);
   }
   SmallVector<Type> types(quick.size(), tiles.element);
   SmallVector<Value> tile =
@@ -254,8 +251,7 @@ void PairBlock::finish(Value thread) {
   Value channel = e.add(firstChannel, place.lane);
   for (int64_t own = 0; own < kOwn; ++own) {
     Value output = e.add(firstOutput, e.add(place.row, own));
-    Value exists = e.builder.create<arith::AndIOp>(e.loc, e.less(output, tiles.outputs),
-                                                   e.less(channel, e.index(tiles.channels)));
+    Value exists = e.both(e.less(output, tiles.outputs), e.less(channel, e.index(tiles.channels)));
     e.when(exists, [&] {
       LaneEmitter group = groupOf(channel);
       SmallVector<Value> state;

@@ -83,10 +83,6 @@ private:
   int64_t columnParts() const { return kBlockThreads / width; }
   int64_t ownItems() const { return count / columnParts(); }
   int64_t ownBiases() const { return count / kRowParts; }
-  Value rest(Value a, int64_t b) {
-    return e.builder.createOrFold<arith::RemUIOp>(e.loc, a, e.index(b));
-  }
-  Value both(Value a, Value b) { return e.builder.create<arith::AndIOp>(e.loc, a, b); }
   Value number(double value) { return e.number(tiles.element, value); }
   Value finite(Value m) { return e.select(e.equal(m, number(-INFINITY)), number(0), m); }
   bool copies() const { return !copied.empty(); }
@@ -168,12 +164,12 @@ void WarpPairs::startBlock(Value thread) {
 
 /// Numbers of a tile that are not there are those of a hidden item.
 void WarpPairs::loadBiases(Value thread, Value first) {
-  Value output = e.add(firstOutput, e.div(thread, kRowParts)), part = rest(thread, kRowParts);
+  Value output = e.add(firstOutput, e.div(thread, kRowParts)), part = e.rest(thread, kRowParts);
   Value exists = e.less(output, tiles.outputs);
   for (int64_t i = 0; i < ownBiases(); ++i) {
     Value item = e.add(first, e.add(part, i * kRowParts));
     Value bias = e.branch(
-        both(exists, e.less(item, last)), {tiles.element},
+        e.both(exists, e.less(item, last)), {tiles.element},
         [&] { return Emitter::Values{tiles.bias(batch, output, item)}; },
         [&] { return Emitter::Values{number(-INFINITY)}; })[0];
     e.store(bias, biases, {thread, e.index(i)});
@@ -181,14 +177,14 @@ void WarpPairs::loadBiases(Value thread, Value first) {
 }
 
 void WarpPairs::loadItems(Value thread, Value first) {
-  Value channel = e.add(firstChannel, rest(thread, width));
+  Value channel = e.add(firstChannel, e.rest(thread, width));
   Value from = e.add(first, e.mul(e.div(thread, width), ownItems()));
   Value exists = e.less(channel, e.index(tiles.channels));
   for (int64_t i = 0; i < ownItems(); ++i) {
     Value item = e.add(from, i);
     SmallVector<Type> types(each(), tiles.element);
     auto loaded = e.branch(
-        both(exists, e.less(item, last)), types,
+        e.both(exists, e.less(item, last)), types,
         [&] {
           LaneEmitter group(e, tiles.element, 0, batch, channel);
           Emitter::Values all = tiles.value(group, item);
@@ -210,9 +206,9 @@ void WarpPairs::loadItems(Value thread, Value first) {
 Value WarpPairs::ownExponent(Value thread, int64_t i) {
   if (!copies())
     return own(exponents, thread, i);
-  Value inTile = e.add(e.mul(e.div(thread, width), ownItems()), i), channel = rest(thread, width);
-  Value exists = both(e.less(e.add(tileFirst, inTile), last),
-                      e.less(e.add(firstChannel, channel), e.index(tiles.channels)));
+  Value inTile = e.add(e.mul(e.div(thread, width), ownItems()), i), channel = e.rest(thread, width);
+  Value exists = e.both(e.less(e.add(tileFirst, inTile), last),
+                        e.less(e.add(firstChannel, channel), e.index(tiles.channels)));
   return e.select(exists, e.load(copied.back(), {inTile, channel}, 0), number(-INFINITY));
 }
 
@@ -221,7 +217,7 @@ Value WarpPairs::ownValue(Value thread, int64_t i, int64_t part) {
   if (!copies())
     return own(values, thread, i * tiles.values + part);
   Value inTile = e.add(e.mul(e.div(thread, width), ownItems()), i);
-  return e.load(copied[part], {inTile, rest(thread, width)}, 0);
+  return e.load(copied[part], {inTile, e.rest(thread, width)}, 0);
 }
 
 /// All threads together, what exists of a tile.
@@ -229,9 +225,9 @@ void WarpPairs::copyItems(Value thread, Value first) {
   for (auto [from, to] : llvm::zip_equal(tiles.sources, copied)) {
     int64_t chunk = chunkOf(from), across = width / chunk;
     shareOut(e, thread, kBlockThreads, e.index(count * across), [&, from = from, to = to](Value i) {
-      Value inTile = e.div(i, across), inBlock = e.mul(rest(i, across), chunk);
+      Value inTile = e.div(i, across), inBlock = e.mul(e.rest(i, across), chunk);
       Value item = e.add(first, inTile), channel = e.add(firstChannel, inBlock);
-      e.when(both(e.less(item, last), e.less(channel, e.index(tiles.channels))), [&] {
+      e.when(e.both(e.less(item, last), e.less(channel, e.index(tiles.channels))), [&] {
         e.builder.create<CopyChunkOp>(e.loc, from, ValueRange{batch, item, channel}, to,
                                       ValueRange{inTile, inBlock});
       });
@@ -250,12 +246,12 @@ Value WarpPairs::largestOf(int64_t numbers, llvm::function_ref<Value(int64_t)> a
 
 void WarpPairs::findBiasParts(Value thread) {
   Value top = largestOf(ownBiases(), [&](int64_t i) { return own(biases, thread, i); });
-  e.store(top, rows.parts, {e.div(thread, kRowParts), rest(thread, kRowParts)});
+  e.store(top, rows.parts, {e.div(thread, kRowParts), e.rest(thread, kRowParts)});
 }
 
 void WarpPairs::findItemParts(Value thread) {
   Value top = largestOf(ownItems(), [&](int64_t i) { return ownExponent(thread, i); });
-  e.store(top, columns.parts, {e.div(thread, width), rest(thread, width)});
+  e.store(top, columns.parts, {e.div(thread, width), e.rest(thread, width)});
 }
 
 /// The largest number with this tile, which all threads of a place find, and one keeps.
@@ -277,15 +273,15 @@ Value WarpPairs::newTop(Value thread, const Tops &tops, Value place, Value isFir
 
 /// Weights and items, the sums of values and of ones from the same numbers rounded to bf16.
 void WarpPairs::exponentiate(Value thread, Value tile) {
-  Value parity = rest(tile, 2), none = number(0);
-  Value row = e.div(thread, kRowParts), part = rest(thread, kRowParts);
+  Value parity = e.rest(tile, 2), none = number(0);
+  Value row = e.div(thread, kRowParts), part = e.rest(thread, kRowParts);
   Value top = newTop(thread, rows, row, e.less(part, e.index(1)), parity);
   for (int64_t i = 0; i < ownBiases(); ++i)
     e.store(e.exp(e.fsub(own(biases, thread, i), top)), weights, {row, e.add(part, i * kRowParts)});
-  Value channel = rest(thread, width), first = e.mul(e.div(thread, width), ownItems());
+  Value channel = e.rest(thread, width), first = e.mul(e.div(thread, width), ownItems());
   top = newTop(thread, columns, channel, e.less(thread, e.index(width)), parity);
   Value column = e.add(e.mul(e.div(channel, kFragmentColumns), each() * kFragmentColumns),
-                       rest(channel, kFragmentColumns));
+                       e.rest(channel, kFragmentColumns));
   auto placeOf = [&](int64_t i, int64_t part) {
     return SmallVector<Value>{e.add(first, i), e.add(column, part * kFragmentColumns)};
   };
@@ -328,7 +324,7 @@ void WarpPairs::addTile(Value thread) {
     }
   Value warp = e.div(thread, kWarpThreads), zero = e.index(0);
   Value firstRow = e.mul(e.div(warp, warpsAcross()), warpRows);
-  Value firstColumn = e.mul(rest(warp, warpsAcross()), warpColumns);
+  Value firstColumn = e.mul(e.rest(warp, warpsAcross()), warpColumns);
   auto product = e.builder.create<WarpProductOp>(
       e.loc, thread, weights, ValueRange{firstRow, zero}, items, ValueRange{zero, firstColumn},
       scaled, warpRows, warpColumns, count, /*transposedA=*/false, /*transposedB=*/false);
@@ -342,9 +338,9 @@ void WarpPairs::addTile(Value thread) {
 
 std::pair<Value, Value> WarpPairs::cornerOf(Value thread) {
   Value warp = e.div(thread, kWarpThreads);
-  FragmentPlace place(e, rest(thread, kWarpThreads));
+  FragmentPlace place(e, e.rest(thread, kWarpThreads));
   return {e.add(e.mul(e.div(warp, warpsAcross()), warpRows), place.row),
-          e.add(e.mul(rest(warp, warpsAcross()), groups() * kFragmentColumns), place.column)};
+          e.add(e.mul(e.rest(warp, warpsAcross()), groups() * kFragmentColumns), place.column)};
 }
 
 /// Rows and channels from the corner to number i of each sum.
@@ -357,18 +353,18 @@ std::pair<int64_t, int64_t> WarpPairs::offsetOf(int64_t i) const {
 /// The same for a number that is known at run time.
 std::pair<Value, Value> WarpPairs::placeOf(Value thread, Value i) {
   auto [row, channel] = cornerOf(thread);
-  Value fragment = e.div(i, kFragmentNumbers), inside = rest(i, kFragmentNumbers);
+  Value fragment = e.div(i, kFragmentNumbers), inside = e.rest(i, kFragmentNumbers);
   Value below = e.add(e.mul(e.div(fragment, groups()), kFragmentRows),
                       e.mul(e.div(inside, kFragmentPair), kFragmentRows / 2));
   Value beside =
-      e.add(e.mul(rest(fragment, groups()), kFragmentColumns), rest(inside, kFragmentPair));
+      e.add(e.mul(e.rest(fragment, groups()), kFragmentColumns), e.rest(inside, kFragmentPair));
   return {e.add(row, below), e.add(channel, beside)};
 }
 
 void WarpPairs::whenThere(Value row, Value channel,
                           llvm::function_ref<void(LaneEmitter &, Value)> body) {
   Value output = e.add(firstOutput, row), at = e.add(firstChannel, channel);
-  e.when(both(e.less(output, tiles.outputs), e.less(at, e.index(tiles.channels))), [&] {
+  e.when(e.both(e.less(output, tiles.outputs), e.less(at, e.index(tiles.channels))), [&] {
     LaneEmitter group(e, tiles.element, 0, batch, at);
     body(group, output);
   });
@@ -387,7 +383,7 @@ void WarpPairs::finish(Value thread, Value parity) {
     Value good = compare(e, arith::CmpFPredicate::OGE, all[0], least);
     for (int64_t part = 0; part < tiles.values; ++part) {
       all.push_back(own(sums, thread, first + part * kFragmentNumbers));
-      good = both(good, compare(e, arith::CmpFPredicate::ORD, all.back(), all.back()));
+      good = e.both(good, compare(e, arith::CmpFPredicate::ORD, all.back(), all.back()));
     }
     auto [below, beside] = offsetOf(i);
     Value r = e.add(row, below), c = e.add(channel, beside);
@@ -476,7 +472,7 @@ void WarpPairs::run(ArrayRef<Value> block) {
   last = seen;
   Value steps = e.ceilDiv(e.max(e.sub(last, first), e.index(0)), count);
   copies() ? copyAndAddTiles(first, steps) : addTiles(first, steps);
-  threads([&](Value thread) { finish(thread, rest(steps, 2)); });
+  threads([&](Value thread) { finish(thread, e.rest(steps, 2)); });
 }
 
 void PairTiles::runByWarps(Emitter &e, Type factor) const {

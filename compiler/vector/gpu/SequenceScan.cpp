@@ -151,8 +151,7 @@ SequenceBlock::SequenceBlock(const SequenceScan &scan, Emitter &e) : scan(scan),
 void SequenceBlock::forEachPlace(
     llvm::function_ref<void(LaneEmitter &, Value, const Place &)> body) {
   forEachThread(e, kThreads, [&](Value thread) {
-    Value lane =
-        e.mul(e.builder.create<arith::RemUIOp>(e.loc, thread, e.index(lanes)), scan.vector);
+    Value lane = e.mul(e.rest(thread, lanes), scan.vector);
     Value channel = e.add(firstChannel, lane);
     e.when(e.less(channel, e.index(scan.channels)), [&] {
       LaneEmitter group(e, scan.accumulation, lanesOf(scan.vector), batch, channel);
@@ -172,7 +171,7 @@ Value SequenceBlock::positionOf(Value i) {
 WindowCode::Item SequenceBlock::loadItem(LaneEmitter &group, Value i) {
   Value t = positionOf(i), exists = e.less(i, scan.length);
   WindowCode::Item item = scan.code.load(group, t);
-  Value seen = e.builder.create<arith::AndIOp>(e.loc, exists, e.less(t, items));
+  Value seen = e.both(exists, e.less(t, items));
   item.exponent = e.select(seen, item.exponent, group.infinity(true));
   if (scan.visit)
     e.when(exists, [&] { scan.visit(group, t); });
@@ -202,7 +201,7 @@ MixState SequenceBlock::kept(Value memory, Value row, Value column, int64_t lane
 void SequenceBlock::sumParts() {
   int64_t each = rows / clusters;
   forEachThread(e, clusters * width, [&](Value thread) {
-    Value column = e.builder.create<arith::RemUIOp>(e.loc, thread, e.index(width));
+    Value column = e.rest(thread, width);
     Value cluster = e.div(thread, width);
     LaneEmitter group(e, scan.accumulation, 0, batch, column);
     MixState sum = group.emptyState();

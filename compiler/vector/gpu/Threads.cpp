@@ -180,7 +180,7 @@ SmallVector<Value> aft::delinearize(Emitter &e, Value number, ArrayRef<Value> ex
       indices[dim] = number;
       break;
     }
-    indices[dim] = e.builder.createOrFold<arith::RemUIOp>(e.loc, number, extents[dim]);
+    indices[dim] = e.rest(number, extents[dim]);
     number = e.builder.createOrFold<arith::DivUIOp>(e.loc, number, extents[dim]);
   }
   return indices;

@@ -28,13 +28,7 @@ private:
   forEachPlace(llvm::function_ref<void(LaneEmitter &, mlir::Value thread, const Place &)> body);
   void forEachColumn(llvm::function_ref<void(LaneEmitter &, mlir::Value column)> body);
   LaneEmitter groupAt(mlir::Value lane, int64_t lanes);
-  mlir::Value conjunction(mlir::Value a, mlir::Value b) {
-    return e.builder.create<mlir::arith::AndIOp>(e.loc, a, b);
-  }
-  mlir::Value exists(mlir::Value i) {
-    return e.builder.create<mlir::arith::CmpIOp>(e.loc, mlir::arith::CmpIPredicate::ult, i,
-                                                 tiles.length);
-  }
+  mlir::Value exists(mlir::Value i) { return e.below(i, tiles.length); }
   mlir::Value positionOf(mlir::Value i);
   WindowCode::Item loadItem(LaneEmitter &group, mlir::Value i);
   MixState addRange(LaneEmitter &group, mlir::Value from, mlir::Value to, mlir::Value step,

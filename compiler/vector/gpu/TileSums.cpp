@@ -33,8 +33,8 @@ void TileBlock::fillItems(Value first, Value start) {
         if (!tiles.above) {
           // Positions before it must not notice.
           Value bad = tooLarge(group, item, chosen), ahead = e.less(e.sub(first, e.index(1)), i);
-          bad = conjunction(bad, e.broadcast(ahead, bad.getType()));
-          hidden = e.builder.create<arith::OrIOp>(e.loc, hidden, bad);
+          bad = e.both(bad, e.broadcast(ahead, bad.getType()));
+          hidden = e.either(hidden, bad);
         }
         pairs.push_back({e.select(hidden, zero, e.fmul(weight, item.first)),
                          e.select(hidden, zero, e.fmul(weight, item.second))});
@@ -54,15 +54,14 @@ void TileBlock::fillItems(Value first, Value start) {
 /// makes a position exact, where the bias is not moderate.
 Value TileBlock::weightOf(Value j, llvm::function_ref<Value(Value)> load) {
   Type type = tiles.accumulation;
-  Value inside =
-      e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ult, j, e.index(taps));
+  Value inside = e.below(j, e.index(taps));
   Value bias = load(e.select(inside, j, e.index(0)));
   Value size = e.builder.create<math::AbsFOp>(e.loc, bias);
   Value moderate = compare(e, arith::CmpFPredicate::OLE, size, e.number(type, kModerate));
   Value weight = e.select(moderate, e.exp(bias), e.number(type, NAN));
   Value counts = e.less(j, e.index(0));
   if (tiles.above)
-    counts = e.builder.create<arith::OrIOp>(e.loc, counts, e.less(e.index(taps - 1), j));
+    counts = e.either(counts, e.less(e.index(taps - 1), j));
   return e.select(inside, weight, e.select(counts, e.number(type, 1), e.number(type, 0)));
 }
 
@@ -78,7 +77,7 @@ void TileBlock::fillBiases(Value first, Value start) {
       Value weight = weightOf(
           j, [&](Value safe) { return tiles.bias(positionOf(position), positionOf(item), safe); });
       // Of an item that does not exist the bias means nothing.
-      Value isItem = conjunction(exists(item), exists(position));
+      Value isItem = e.both(exists(item), exists(position));
       e.store(e.select(isItem, weight, e.number(tiles.accumulation, 0)), weights,
               {place[0], place[2], place[1]});
     });
@@ -118,9 +117,6 @@ SmallVector<Value> TileBlock::sumItems(Value lane, Value from) {
 
 /// A chunk of the windows of each group.
 void TileBlock::multiply(Value start) {
-  auto is = [&](Value a, int64_t b) {
-    return e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, a, e.index(b));
-  };
   forEachPlace([&](LaneEmitter &group, Value thread, const Place &place) {
     Value from = e.mul(place.row, rows);
     auto sumOf = [&](int64_t row, int64_t part) -> SmallVector<Value> {
@@ -166,10 +162,10 @@ void TileBlock::multiply(Value start) {
       for (auto [part, sum] : llvm::enumerate(sumItems(place.lane, first)))
         keep(sum, parts, {2 * side + static_cast<int64_t>(part)}, {place.row, place.lane});
     };
-    e.when(is(start, 0), [&] { keepParts(0, from); });
+    e.when(e.same(start, e.index(0)), [&] { keepParts(0, from); });
     int64_t lastStart = (span - 1) / chunk * chunk;
     if (tiles.above)
-      e.when(conjunction(is(start, lastStart), e.less(place.row, e.index(groups - 1))),
+      e.when(e.both(e.same(start, e.index(lastStart)), e.less(place.row, e.index(groups - 1))),
              [&] { keepParts(1, e.add(from, span - lastStart)); });
   });
 }
@@ -203,7 +199,7 @@ void TileBlock::sumParts(Value first) {
     Value good = compare(e, arith::CmpFPredicate::OGE, e.load(leftTop, column, 0),
                          e.fsub(chosen, group.number(kFarBelow)));
     if (!tiles.above)
-      good = conjunction(good, e.equal(e.load(firstBad, column, 0), group.number(groups * rows)));
+      good = e.both(good, e.equal(e.load(firstBad, column, 0), group.number(groups * rows)));
     Value start = e.sub(first, e.index(tiles.before));
     MixState next = MixState::from(e.branch(
         good, {group.type, group.type, group.type},
@@ -246,9 +242,9 @@ void TileBlock::finish(Value first) {
       if (limit) {
         Value integer = e.builder.create<arith::IndexCastOp>(e.loc, e.builder.getI32Type(), number);
         Value here = e.builder.create<arith::SIToFPOp>(e.loc, group.element, integer);
-        good = conjunction(good, compare(e, arith::CmpFPredicate::OLT, here, limit));
+        good = e.both(good, compare(e, arith::CmpFPredicate::OLT, here, limit));
       }
-      Value wanted = conjunction(isOwn, e.less(i, tiles.length)), t = positionOf(i);
+      Value wanted = e.both(isOwn, e.less(i, tiles.length)), t = positionOf(i);
       e.when(wanted, [&] {
         if (tiles.visit)
           tiles.visit(group, t);
@@ -266,8 +262,7 @@ void TileBlock::finishExactly(LaneEmitter &group, Value first, const Place &plac
   Value one = e.index(1), column = place.lane;
   e.when(e.less(e.index(0), redo), [&] {
     e.loop(e.index(0), e.index(rows), one, [&](Value own) {
-      Value bit = e.builder.create<arith::AndIOp>(
-          e.loc, e.builder.create<arith::ShRUIOp>(e.loc, redo, own), one);
+      Value bit = e.both(e.builder.create<arith::ShRUIOp>(e.loc, redo, own), one);
       e.when(e.less(e.index(0), bit), [&] {
         Value i = e.add(first, e.add(e.mul(place.row, rows), own)), zero = e.index(0);
         Value start = e.sub(first, e.index(tiles.before));

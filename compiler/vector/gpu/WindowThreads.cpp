@@ -217,9 +217,8 @@ Value WindowThreads::biasOf(Value head, Value t, Value key) {
   for (auto [i, axis] : llvm::enumerate(axes)) {
     Value place = e.add(e.sub(to[i], from[i]), axis.before);
     // Below the window it wraps around.
-    Value within = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ult, place,
-                                                   e.index(axis.taps()));
-    inside = inside ? e.builder.create<arith::AndIOp>(e.loc, inside, within) : within;
+    Value within = e.below(place, e.index(axis.taps()));
+    inside = inside ? e.both(inside, within) : within;
     tap = e.add(e.mul(tap, axis.taps()), place);
   }
   Value safe = e.select(inside, tap, e.index(0));
@@ -237,8 +236,8 @@ std::pair<Value, Value> WindowThreads::keyOf(Value t, Value tap) {
   for (auto [i, axis] : llvm::enumerate(axes)) {
     Value extent = axes.size() == 1 ? length : e.index(axis.extent);
     Value place = e.sub(e.add(from[i], taps[i]), e.index(axis.before));
-    Value within = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ult, place, extent);
-    inside = inside ? e.builder.create<arith::AndIOp>(e.loc, inside, within) : within;
+    Value within = e.below(place, extent);
+    inside = inside ? e.both(inside, within) : within;
     key = e.add(e.builder.createOrFold<arith::MulIOp>(e.loc, key, extent), place);
   }
   return {key, inside};
@@ -247,7 +246,7 @@ std::pair<Value, Value> WindowThreads::keyOf(Value t, Value tap) {
 /// exp(k + w - logz) of a pair; logz and k are those of a head.
 Value WindowThreads::weightOf(LaneEmitter &group, Value k, Value logz, Value bias) {
   Value none = group.infinity(true), x = exponentOf(group, k, bias);
-  Value hidden = e.builder.create<arith::OrIOp>(e.loc, e.equal(logz, none), e.equal(x, none));
+  Value hidden = e.either(e.equal(logz, none), e.equal(x, none));
   return e.select(hidden, group.number(0), e.exp(e.fsub(x, logz)));
 }
 
@@ -333,9 +332,8 @@ void WindowThreads::shareKeys(GridTiles &tiles) {
     Value k = group.loadPerHead(mixer.k, key), zero = group.number(0);
     Value rest = e.fmul(e.exp(e.fadd(k, state.m)), state.z);
     // Hidden keys have no gradient.
-    Value hidden =
-        e.builder.create<arith::OrIOp>(e.loc, e.equal(k, group.infinity(true)),
-                                       e.less(e.sub(keysOf(group.batch), e.index(1)), key));
+    Value hidden = e.either(e.equal(k, group.infinity(true)),
+                            e.less(e.sub(keysOf(group.batch), e.index(1)), key));
     Value dk = e.select(hidden, zero, e.fsub(shared, rest));
     e.store(dk, mixer.inits[1], {group.batch, key, e.div(group.channel, mixer.perHead())});
   };
@@ -372,14 +370,12 @@ Emitter::Values WindowThreads::bandTerms(LaneEmitter &group, Value t, Value firs
   Emitter::Values next;
   for (int64_t i = 0; i < kBlockTaps; ++i) {
     Value tap = e.add(firstTap, i), key = e.sub(e.add(t, tap), e.index(mixer.before));
-    Value exists = e.builder.create<arith::AndIOp>(
-        e.loc, e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ult, key, keys),
-        e.less(tap, e.index(mixer.taps)));
+    Value exists = e.both(e.below(key, keys), e.less(tap, e.index(mixer.taps)));
     Value safe = e.select(exists, key, zero);
     Value bias = mixer.weight(group, t, e.select(exists, tap, zero));
     Value x = exponentOf(group, group.load(mixer.k, safe), bias);
-    Value hidden = e.builder.create<arith::OrIOp>(
-        e.loc, e.equal(row.exponent, group.infinity(true)), e.equal(x, group.infinity(true)));
+    Value hidden =
+        e.either(e.equal(row.exponent, group.infinity(true)), e.equal(x, group.infinity(true)));
     Value p = e.exp(e.fadd(x, row.exponent)), distance = e.fsub(group.load(mixer.v, safe), ratio);
     Value term = e.select(hidden, group.number(0), e.fmul(e.fmul(p, row.g), distance));
     term = e.reduce(term, [&](Value a, Value b) { return e.fadd(a, b); });
@@ -419,7 +415,7 @@ void WindowThreads::sumTap(Value head, Value tap) {
       return e.loop(lane, count, e.index(lanes), all, [&](Value pair, ValueRange sums) {
         SmallVector<Value> at = delinearize(e, pair, {length, e.index(mixer.perHead())});
         auto [key, inside] = keyOf(at[0], tap);
-        Value exists = e.builder.create<arith::AndIOp>(e.loc, inside, e.less(key, keysOf(batch)));
+        Value exists = e.both(inside, e.less(key, keysOf(batch)));
         return e.branch(
             exists, {type},
             [&, key = key] {

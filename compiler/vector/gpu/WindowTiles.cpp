@@ -91,8 +91,7 @@ LaneEmitter TileBlock::groupAt(Value lane, int64_t lanes) {
 
 void TileBlock::forEachPlace(llvm::function_ref<void(LaneEmitter &, Value, const Place &)> body) {
   forEachThread(e, kThreads, [&](Value thread) {
-    Value lane =
-        e.mul(e.builder.create<arith::RemUIOp>(e.loc, thread, e.index(lanes)), tiles.vector);
+    Value lane = e.mul(e.rest(thread, lanes), tiles.vector);
     LaneEmitter group = groupAt(lane, vectorLanes());
     body(group, thread, {lane, e.div(thread, lanes)});
   });
@@ -142,7 +141,7 @@ Value TileBlock::positionOf(Value i) {
 WindowCode::Item TileBlock::loadItem(LaneEmitter &group, Value i) {
   Value t = positionOf(i);
   WindowCode::Item item = tiles.code.load(group, t);
-  Value seen = conjunction(exists(i), e.less(t, items));
+  Value seen = e.both(exists(i), e.less(t, items));
   item.exponent = e.select(seen, item.exponent, group.infinity(true));
   return item;
 }
@@ -162,9 +161,9 @@ Value TileBlock::tooLarge(LaneEmitter &group, const WindowCode::Item &item, Valu
   auto magnitude = [&](Value value) { return e.builder.create<math::AbsFOp>(e.loc, value); };
   Value large = is(arith::CmpFPredicate::UGT, e.fsub(item.exponent, base), group.number(kModerate));
   for (Value factor : {item.first, item.second})
-    large = e.builder.create<arith::OrIOp>(
-        e.loc, large, is(arith::CmpFPredicate::UEQ, magnitude(factor), group.infinity(false)));
-  return conjunction(large, is(arith::CmpFPredicate::UNE, item.exponent, group.infinity(true)));
+    large =
+        e.either(large, is(arith::CmpFPredicate::UEQ, magnitude(factor), group.infinity(false)));
+  return e.both(large, is(arith::CmpFPredicate::UNE, item.exponent, group.infinity(true)));
 }
 
 //===----------------------------------------------------------------------===//
