@@ -64,16 +64,16 @@ def function(body, arguments, results):
 
 # Mixers, forward and derivative: (kind, B, T, d, attributes, element, scale of keys and biases).
 def mixer(kind, B, T, d, attrs="", element="f32", scale=1.0, window=4, heads=None, taps=(3,),
-          lengths=None, S=None, hidden=None, tf32=False, shift=0.0, far=0.0, most=None):
+          lengths=None, S=None, hidden=None, tf32=False, shift=0.0, far=0.0, calm=False, most=None):
     """`hidden`: a key whose bias is -inf and whose value is NaN; `shift`: added to biases, `far` to
-    values. Values of keys that `lengths` hide are NaN."""
+    values; `calm`: keys alone have the scale. Values of keys that `lengths` hide are NaN."""
     causal, S = "causal" in attrs, S or T
     floats = lambda *shape, by=1.0: (rng.normal(size=shape) * by).astype(np.float32)
     q, v, dy = floats(B, T, d), floats(B, S, d), floats(B, T, d)
     k = floats(B, S, heads or d, by=scale)
     bias = {"simple": [], "full": [floats(T, S, by=scale)],
             "local": [floats(T, window if causal else 2 * window - 1, by=scale)],
-            "conv": [floats(heads or d, *taps, by=scale) + np.float32(shift)]}[kind]
+            "conv": [floats(heads or d, *taps, by=1 if calm else scale) + np.float32(shift)]}[kind]
     if hidden is not None:
         bias[0][:, hidden] = -np.inf
         v[:, hidden] = np.nan
@@ -106,7 +106,7 @@ def mixer(kind, B, T, d, attrs="", element="f32", scale=1.0, window=4, heads=Non
         f"  return %y, {', '.join(f'%g#{i}' for i in range(len(names)))} : {y}, {', '.join(shapes)}",
         arguments + [("dy", y)], [y] + shapes)
     compare(f"{kind} B{B} T{T} d{d} {attrs} {element} scale {scale} heads {heads} taps {taps}"
-            f"{f' shift {shift}' if shift else ''}{f' far {far}' if far else ''}{' lengths' if extra else ''}",
+            f"{f' shift {shift}' if shift else ''}{f' far {far}' if far else ''}{' calm' if calm else ''}{' lengths' if extra else ''}",
             program, [q, k, v, *bias, *extra, dy], most=most)
     if tf32:
         forward = function(f"  %y = aft.{kind} {given} {clause}{attrs} : ({types}) -> {y}\n"
@@ -185,13 +185,23 @@ mixer("conv", 2, 36, 12, "grid = [6, 6]", heads=12, taps=(3, 5), shift=-np.inf)
 # A filter of several planes on one.
 mixer("conv", 1, 64, 12, "grid = [1, 8, 8]", heads=12, taps=(3, 3, 4))
 mixer("conv", 1, 64, 12, "grid = [1, 8, 8]", heads=2, taps=(2, 3, 4))
+# The gradient of a filter on a sequence: more than a tile of positions and of taps, heads whose
+# channels take turns, and tiles with keys far above those that their queries see.
+mixer("conv", 2, 300, 20, heads=20, taps=(40,), lengths=[299, 0])
+mixer("conv", 2, 130, 80, "causal", heads=2, taps=(6,), far=100.0)
+mixer("conv", 1, 130, 10, "causal", heads=10, taps=(12,), element="f64")
+mixer("conv", 1, 150, 1200, "gate = relu", heads=600, taps=(3,), element="bf16")
+mixer("conv", 1, 300, 12, "causal", heads=6, taps=(40,), scale=30.0, calm=True)
+mixer("conv", 2, 130, 74, "causal", heads=2, taps=(6,), scale=300.0, calm=True, lengths=[20, 130])
+mixer("conv", 1, 90, 12, "causal", heads=6, taps=(7,), shift=-np.inf)
 # Filters whose rows blocks share, several each where there are many heads, with one row less in the
 # last block; grids of three dimensions; values whose differences are small beside them; rows that
-# have no room in shared memory.
+# have no room in shared memory, which are cut.
 mixer("conv", 1, 30, 1200, "grid = [5, 6]", heads=600, taps=(7, 3), lengths=[27])
 mixer("conv", 2, 60, 36, "grid = [3, 4, 5]", heads=6, taps=(2, 3, 3), lengths=[60, 44])
 mixer("conv", 2, 60, 74, "grid = [6, 10]", heads=2, taps=(3, 3), far=100.0)
 mixer("conv", 1, 4000, 2, "grid = [1, 4000]", heads=2, taps=(1, 3))
+mixer("conv", 1, 3000, 2, "grid = [3, 1000]", heads=2, taps=(5, 30))
 
 # Matrix products: rows, columns and depth that are no multiple of anything; those of bf16 by
 # tensor cores, also where rows consist of 16 bytes. Their sums are f32, in whatever order.

@@ -10,9 +10,9 @@ using namespace aft;
 /// A row of queries, in registers, with a row of keys.
 Emitter::Values FilterBlock::addRow(ArrayRef<Value> row, Value keyRow, Value column, Value lane,
                                     ValueRange sums) {
-  int64_t shift = sizes.isWhole() ? mixer.grid[2].before : 0, own = sizes.own;
+  int64_t shift = sizes.isWhole() ? axes[2].before : 0, own = sizes.own;
   int64_t reached = sizes.isWhole() ? own : own + sizes.taps - 1;
-  Value first = sizes.isWhole() ? column : e.add(column, firstTap);
+  Value first = sizes.isWhole() || sizes.isCut ? column : e.add(column, firstTap);
   Emitter::Values next(sums);
   for (int64_t i = 0; i < reached; ++i) {
     // Of the column's queries, that of tap j is j to the left.
@@ -29,7 +29,7 @@ Emitter::Values FilterBlock::addRow(ArrayRef<Value> row, Value keyRow, Value col
 
 /// Some columns of a row, with all rows of keys that the block's taps reach from there.
 Emitter::Values FilterBlock::addPiece(Value lane, Value piece, ValueRange sums) {
-  const GridAxis &planes = mixer.grid[0], &axis = mixer.grid[1];
+  const GridAxis &planes = axes[0], &axis = axes[1];
   Value inTile = e.div(piece, sizes.segments);
   Value column = e.mul(e.rest(piece, sizes.segments), sizes.own);
   SmallVector<Value> row;
@@ -44,12 +44,16 @@ Emitter::Values FilterBlock::addPiece(Value lane, Value piece, ValueRange sums) 
   Value first = e.sub(e.add(y, firstTapRow), e.index(axis.before));
   Emitter::Values next;
   for (int64_t i = 0; i < sizes.tapRows; ++i) {
+    ValueRange own = sums.slice(i * sizes.taps, sizes.taps);
+    if (axis.extent * axis.taps() == 1 && !isOnGrid) {
+      llvm::append_range(next, addRow(row, e.add(inTile, i), column, lane, own));
+      continue;
+    }
     Value inside = e.below(e.add(first, i), e.index(axis.extent));
     if (sizes.tapRows * sizes.rowBlocks != axis.taps())
       inside = e.both(inside, e.less(e.add(firstTapRow, i), e.index(axis.taps())));
     if (isOnGrid)
       inside = e.both(inside, isOnGrid);
-    ValueRange own = sums.slice(i * sizes.taps, sizes.taps);
     llvm::append_range(next, e.branch(
                                  inside, own.getTypes(),
                                  [&] { return addRow(row, e.add(inTile, i), column, lane, own); },
@@ -58,7 +62,9 @@ Emitter::Values FilterBlock::addPiece(Value lane, Value piece, ValueRange sums) 
   return next;
 }
 
-void FilterBlock::multiply(Value thread) {
+/// A thread's pieces of a tile, with its sums.
+void FilterBlock::forPieces(Value thread,
+                            llvm::function_ref<Emitter::Values(Value, Value, ValueRange)> body) {
   Value lane = e.rest(thread, sizes.lanes()), part = e.div(thread, sizes.lanes());
   whenPart(part, sizes.lanes(), [&] {
     Emitter::Values before;
@@ -66,9 +72,43 @@ void FilterBlock::multiply(Value thread) {
       before.push_back(e.load(sums, {thread, e.index(i)}, 0));
     auto after =
         e.loop(part, e.mul(rows, sizes.segments), e.index(sizes.parts()), before,
-               [&](Value piece, ValueRange carried) { return addPiece(lane, piece, carried); });
+               [&](Value piece, ValueRange carried) { return body(lane, piece, carried); });
     for (auto [i, sum] : llvm::enumerate(after))
       e.store(sum, sums, {thread, e.index(i)});
+  });
+}
+
+void FilterBlock::multiply(Value thread) {
+  forPieces(thread, [&](Value lane, Value piece, ValueRange carried) {
+    return addPiece(lane, piece, carried);
+  });
+}
+
+/// Pairs of a sequence one by one, all but exp(w), which is moderate.
+void FilterBlock::multiplyExactly(Value thread) {
+  forPieces(thread, [&](Value lane, Value piece, ValueRange carried) {
+    Value channel = e.add(firstChannel, lane);
+    Value isOwn =
+        e.both(e.less(lane, e.index(sizes.width)), e.less(e.sub(ownChannel, e.index(1)), channel));
+    LaneEmitter group = groupAt(e.select(isOwn, channel, firstChannel));
+    Value first = e.add(firstColumn, e.mul(piece, sizes.own));
+    Value end = e.select(isOwn, e.min(e.add(first, sizes.own), width), first);
+    return e.loop(first, end, e.index(1), carried, [&](Value t, ValueRange sums) {
+      QueryRow row = loadQueryRow(mixer, group, t);
+      Value ratio = group.load(mixer.ratio, t), hidden = group.infinity(true);
+      Value start = e.sub(e.add(t, firstTap), e.index(axes[2].before));
+      Emitter::Values next;
+      for (int64_t i = 0; i < sizes.taps; ++i) {
+        Value key = e.add(start, i), exists = e.below(key, count);
+        key = e.select(exists, key, e.index(0));
+        Value x = e.select(exists, group.loadPerHead(mixer.k, key), hidden);
+        Value pg = e.fmul(e.exp(e.fadd(x, row.exponent)), row.g);
+        Value term = e.fmul(pg, e.fsub(group.load(mixer.v, key), ratio));
+        Value none = e.either(e.equal(x, hidden), e.equal(row.exponent, hidden));
+        next.push_back(e.fadd(sums[i], e.select(none, this->none(), term)));
+      }
+      return next;
+    });
   });
 }
 
@@ -82,7 +122,7 @@ void FilterBlock::finish() {
   int64_t lanes = sizes.lanes(), heads = sizes.heads;
   for (int64_t first = 0; first < sumCount(); first += FilterSizes::kSummed) {
     int64_t count = std::min(FilterSizes::kSummed, sumCount() - first);
-    forEachThread(e, kBlockThreads, [&](Value thread) {
+    forEachThread(e, sizes.threads, [&](Value thread) {
       for (int64_t i = 0; i < count; ++i)
         e.store(e.load(sums, {thread, e.index(first + i)}, 0), threadSums, {e.index(i), thread});
     });
@@ -102,9 +142,9 @@ void FilterBlock::finish() {
       Value head = e.add(firstHead, inBlock), of = e.add(i, first);
       Value row = e.add(firstTapRow, e.div(of, sizes.taps));
       Value column = e.add(firstTap, e.rest(of, sizes.taps));
-      Value exists = e.both(e.less(e.sub(ownHead, e.index(1)), head),
-                            e.both(e.less(row, e.index(mixer.grid[1].taps())),
-                                   e.less(column, e.index(mixer.grid[2].taps()))));
+      Value exists = e.both(
+          e.less(e.sub(ownHead, e.index(1)), head),
+          e.both(e.less(row, e.index(axes[1].taps())), e.less(column, e.index(axes[2].taps()))));
       e.when(exists, [&] {
         Value tap = tapOf(row, column);
         e.store(e.fmul(sum, e.exp(biasOf(head, tap))), mixer.inits[3], {head, tap});

@@ -1,7 +1,7 @@
 //===- WindowThreads.cpp - simple, local and conv by blocks of threads ----===//
 // On a sequence, simple is a scan (SequenceScan.h), windows go tile by tile (WindowTiles.h),
-// and on a grid of rows, too (GridTiles.h), as does the gradient of a filter on any grid
-// (GridFilter.h). Elsewhere on a grid every pair of positions is looked at: images are small.
+// and on a grid of rows, too (GridTiles.h), as does the gradient of any filter (GridFilter.h).
+// Elsewhere on a grid every pair of positions is looked at: images are small.
 
 #include "compiler/vector/full/FullMixer.h"
 #include "compiler/vector/gpu/BlockSums.h"
@@ -433,7 +433,7 @@ void WindowThreads::sumTap(Value head, Value tap) {
 
 void WindowThreads::filterGradient() {
   auto exact = [&](Value head, Value tap) { sumTap(head, tap); };
-  if (!mixer.grid.empty() && emitGridFilter(mixer, e, exact))
+  if (emitGridFilter(mixer, e, mixer.grid.empty() ? kThreads : kBlockThreads, exact))
     return;
   forEachBlock(e, {e.index(mixer.heads), e.index(mixer.taps)},
                [&](ArrayRef<Value> block) { sumTap(block[0], block[1]); });
