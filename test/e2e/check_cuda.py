@@ -194,6 +194,13 @@ mixer("conv", 1, 150, 1200, "gate = relu", heads=600, taps=(3,), element="bf16")
 mixer("conv", 1, 300, 12, "causal", heads=6, taps=(40,), scale=30.0, calm=True)
 mixer("conv", 2, 130, 74, "causal", heads=2, taps=(6,), scale=300.0, calm=True, lengths=[20, 130])
 mixer("conv", 1, 90, 12, "causal", heads=6, taps=(7,), shift=-np.inf)
+# Planes: all in shared memory, or one after the other, whole or in tiles of rows that threads share.
+mixer("conv", 1, 216, 6, "grid = [6, 6, 6]", heads=3, taps=(5, 3, 4), element="f64")
+mixer("conv", 1, 216, 6, "grid = [6, 6, 6]", heads=3, taps=(3, 3, 3), scale=30.0)
+mixer("conv", 2, 512, 12, "grid = [8, 8, 8]", heads=12, taps=(3, 3, 3), lengths=[512, 444])
+mixer("conv", 1, 784, 12, "grid = [4, 14, 14]", heads=4, taps=(3, 5, 3), lengths=[700])
+mixer("conv", 1, 1536, 6, "grid = [6, 16, 16]", heads=6, taps=(2, 3, 4), element="bf16")
+mixer("conv", 1, 2400, 6, "grid = [3, 20, 40]", heads=3, taps=(5, 3, 3))
 # Filters whose rows blocks share, several each where there are many heads, with one row less in the
 # last block; grids of three dimensions; values whose differences are small beside them; rows that
 # have no room in shared memory, which are cut.

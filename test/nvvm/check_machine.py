@@ -283,8 +283,11 @@ if "--races" in sys.argv or "--all" in sys.argv:
         races("local", 150, 40, 40, (150, 32), "window = 32 causal", element)
         races("local", 150, 40, 40, (150, 63), "window = 32", element)
         races("conv", 100, 40, 8, (8, 5), "", element)
+        races("conv", 100, 40, 8, (8, 5), "causal", element)
         races("conv", 49, 32, 4, (4, 3, 3), "grid = [7, 7]", element)
         races("conv", 480, 8, 8, (8, 3, 3), "grid = [12, 40]", element)
+        races("conv", 144, 8, 4, (4, 3, 3, 3), "grid = [4, 6, 6]", element)
+        races("conv", 512, 8, 8, (8, 3, 3, 3), "grid = [8, 8, 8]", element)
         races("full", 100, 40, 40, (100, 100), "causal", element)
         races_of_rows(70, 300, element)
 if "--races" in sys.argv:

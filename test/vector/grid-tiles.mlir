@@ -60,7 +60,7 @@ func.func @main(%q: tensor<?x?x64xf32>, %k: tensor<?x?x64xf32>, %v: tensor<?x?x6
 
 // -----
 
-// Without room for a row, and on grids of three dimensions, pair by pair.
+// Without room for a row pair by pair.
 // CHECK-LABEL: func.func private @kernel_0_conv(
 // CHECK-NOT: memref.alloc
 // CHECK: return
@@ -71,9 +71,20 @@ func.func @main(%q: tensor<?x?x64xf32>, %k: tensor<?x?x64xf32>, %v: tensor<?x?x6
 
 // -----
 
+// Planes: all of a small grid lies in shared memory, and a thread goes through the planes, and the
+// rows of each, that its windows reach. Planes that they do not reach are summed before.
 // CHECK-LABEL: func.func private @kernel_0_conv(
-// CHECK-NOT: memref.alloc
-// CHECK: return
+// CHECK-DAG: memref.alloc() : memref<12x4x32xf32>
+// CHECK-DAG: %[[PLANES:.*]] = memref.alloc() : memref<3x32xf32>
+// CHECK: memref.store {{.*}} memref<12x4x32xf32>
+// CHECK: memref.store %{{.*}}, %[[PLANES]][
+// CHECK: scf.for %{{.*}} = %c0 to %c12 step %c8 {
+// CHECK-NOT: memref.store {{.*}} memref<12x4x32xf32>
+// CHECK: %{{[0-9]+}}:8 = scf.for
+// CHECK: %{{[0-9]+}}:8 = scf.for
+// CHECK-COUNT-4: memref.load {{.*}} memref<12x4x32xf32>
+// CHECK-NOT: memref.load {{.*}} memref<12x4x32xf32>
+// CHECK: scf.yield
 func.func @main(%q: tensor<?x?x64xf32>, %k: tensor<?x?x64xf32>, %v: tensor<?x?x64xf32>, %f: tensor<64x3x3x3xf32>) -> tensor<?x?x64xf32> {
   %y = aft.conv %q, %k, %v, %f grid = [3, 4, 4] : (tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<64x3x3x3xf32>) -> tensor<?x?x64xf32>
   return %y : tensor<?x?x64xf32>
@@ -119,7 +130,29 @@ func.func @main(%dy: tensor<?x?x48xf32>, %k: tensor<?x?x8xf32>, %f: tensor<8x11x
 
 // -----
 
-// On a grid of three dimensions only dfilter has tiles. Of 600 heads, 16 in a block, a block has three
+// Of a larger grid the rows of a plane that the windows of a tile of 8 reach, one plane after the other;
+// sums begin with the planes and rows that no window reaches.
+// CHECK-LABEL: func.func private @kernel_0_conv(
+// CHECK-DAG: %[[SUMS:.*]] = memref.alloca() : memref<256x14xf32>
+// CHECK-DAG: memref.alloc() : memref<10x14x32xf32>
+// CHECK: scf.for %{{.*}} = %c0 to %c4 step %c1 {
+// CHECK: scf.for %{{.*}} step %c8 {
+// CHECK-COUNT-14: memref.store %{{.*}}, %[[SUMS]][
+// CHECK: scf.for %[[PLANE:.*]] = %{{.*}} to %{{.*}} step %c1 {
+// CHECK: memref.store {{.*}} memref<10x14x32xf32>
+// CHECK: scf.for %{{.*}} iter_args
+// CHECK-COUNT-14: memref.load {{.*}} memref<10x14x32xf32>
+// CHECK: scf.yield
+// CHECK: memref.load %[[SUMS]][
+// CHECK: memref.store %{{.*}}, %[[SUMS]][
+func.func @main(%q: tensor<?x?x64xf32>, %k: tensor<?x?x64xf32>, %v: tensor<?x?x64xf32>, %f: tensor<64x3x3x3xf32>) -> tensor<?x?x64xf32> {
+  %y = aft.conv %q, %k, %v, %f grid = [4, 14, 14] : (tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<64x3x3x3xf32>) -> tensor<?x?x64xf32>
+  return %y : tensor<?x?x64xf32>
+}
+
+// -----
+
+// dfilter on a grid of three dimensions. Of 600 heads, 16 in a block, a block has three
 // of seven rows of a plane of the filter: 5 rows of queries meet 7 of keys.
 // CHECK-LABEL: func.func private @kernel_0_conv_grad(
 // CHECK-DAG: memref.alloc() : memref<5x6x32xf32>

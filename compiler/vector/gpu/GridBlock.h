@@ -12,14 +12,16 @@ namespace aft {
 struct GridSizes {
   int64_t width, heads;  ///< channels of the block, and heads these may belong to
   int64_t own, segments; ///< columns that a thread computes, and threads of a row
-  int64_t tile, held;    ///< rows of a tile, and rows that lie in shared memory
+  int64_t tile, held; ///< rows of a tile, and rows that lie in shared memory: of one plane, or all
   int64_t lanes() const { return width + heads; }
   int64_t parts() const { return kBlockThreads / lanes(); } ///< threads of a lane
   /// Columns that lie in shared memory: where several threads share a row, with zeros around it.
   int64_t stride(const GridTiles &tiles) const;
-  bool holdAll(const GridTiles &tiles) const { return held == tiles.rows.extent; }
+  bool holdAll(const GridTiles &tiles) const { return held == tiles.rowCount(); }
   /// Numbers in shared memory.
   int64_t numbers(const GridTiles &tiles) const;
+  bool fit(const GridTiles &tiles) const;
+  bool chooseRows(const GridTiles &tiles, int64_t least);
 
   /// Nothing where a tile has no room.
   static std::optional<GridSizes> choose(const GridTiles &tiles);
@@ -56,9 +58,11 @@ private:
   void clear(Value thread);
   void fill(const Place &place, Value firstRow);
   void sumRows(const Place &place);
+  void sumPlanes(const Place &place);
   void sumOtherRows(const Place &place);
   void sumEdges(const Place &place);
   void visit();
+  void addTile(Value firstRow);
   void fast();
   void exact();
 
@@ -69,7 +73,18 @@ private:
   Value placeInTile(Value row, Value column) {
     return e.add(e.mul(row, sizes.segments * sizes.own), column);
   }
-  void multiply(const Place &place, Value firstRow);
+  bool isPlane() const { return tiles.planes.extent == 1; }
+  bool holdAll() const { return sizes.holdAll(tiles); }
+  /// Where a row, counted through all planes, is.
+  std::pair<Value, Value> planeAndRow(Value row);
+  std::pair<Value, Value> reachOf(const GridAxis &axis, Value place);
+  Value exists(const Place &place, Value firstRow);
+  Value outside(const Place &place);
+  WindowSums noSums();
+  void startSums(const Place &place, Value firstRow);
+  void addPlane(const Place &place, Value row, Value plane, WindowSums &sums);
+  void addColumns(const WindowSums &sums, llvm::MutableArrayRef<Value> others);
+  void multiply(const Place &place, Value firstRow, Value plane);
   void addRow(const Place &place, Value heldRow, Value firstTap, WindowSums &sums);
   MixState scaleOf(Value head);
   void finish(const Place &place, Value firstRow);
@@ -79,14 +94,15 @@ private:
   const GridSizes sizes;
   Emitter &e;
   int64_t taps;
-  /// [row][column][lane]; [place][head]; per lane the sums of rows, and of those that a row's
-  /// windows do not reach; sums left and right of what a segment's windows reach.
-  Value items, weights, rowSums, otherRows, edges;
+  /// [row][column][lane]; [place][head]; per lane the sums of rows, of planes, and of rows that a
+  /// row's windows do not reach; sums left and right of what a segment's windows reach.
+  Value items, weights, rowSums, planeSums, otherRows, edges;
   /// Per head: sums of a tile's positions; parts of the largest; the largest exponent and bias,
   /// and the range of the biases. Per channel: what positions add to heads.
   Value headSums, largestParts, largest, shares;
   Value sums; ///< of a thread: its columns
   Value batch, firstChannel, firstHead, count;
+  Value endRow, firstHeld; ///< of what a tile may have, and of what lies in shared memory
 };
 
 } // namespace aft

@@ -96,51 +96,118 @@ void GridBlock::addRow(const Place &place, Value heldRow, Value firstTap, Window
         e.fadd(sums.edges, e.load(edges, {e.index(side), heldRow, segment, place.lane}, 0));
 }
 
-/// All items, for each of the thread's columns.
-void GridBlock::multiply(const Place &place, Value firstRow) {
-  const GridAxis &axis = tiles.rows, &line = tiles.columns;
+/// No sums yet. By column, what is left and right of some of the windows.
+GridBlock::WindowSums GridBlock::noSums() {
+  const GridAxis &line = tiles.columns;
+  int64_t reached = sizes.own + line.taps() - 1;
+  WindowSums sums{SmallVector<Value>(sizes.own, none()), SmallVector<Value>(reached), none()};
+  for (int64_t i = 0; i < reached; ++i) {
+    int64_t x = i - line.before;
+    bool exists = sizes.segments > 1 || (x >= 0 && x < line.extent);
+    if (exists && (i < sizes.own - 1 || i >= line.taps()))
+      sums.columns[i] = none();
+  }
+  return sums;
+}
+
+std::pair<Value, Value> GridBlock::planeAndRow(Value row) {
+  if (isPlane())
+    return {e.index(0), row};
+  return {e.div(row, tiles.rows.extent), e.rest(row, tiles.rows.extent)};
+}
+
+/// What windows reach from a place.
+std::pair<Value, Value> GridBlock::reachOf(const GridAxis &axis, Value place) {
+  return {e.max(e.sub(place, e.index(axis.before)), e.index(0)),
+          e.min(e.add(place, axis.after + 1), e.index(axis.extent))};
+}
+
+/// Whether a thread has a row of the tile.
+Value GridBlock::exists(const Place &place, Value firstRow) {
   Value row = rowOf(place, firstRow), inTile = e.less(e.sub(row, firstRow), e.index(sizes.tile));
-  e.when(e.both(inTile, e.less(row, e.index(axis.extent))), [&] {
-    int64_t reached = sizes.own + line.taps() - 1;
-    WindowSums sums{SmallVector<Value>(sizes.own, none()), SmallVector<Value>(reached), none()};
-    for (int64_t i = 0; i < reached; ++i) {
-      int64_t x = i - line.before;
-      bool exists = sizes.segments > 1 || (x >= 0 && x < line.extent);
-      // The columns left and right of some of the windows.
-      if (exists && (i < sizes.own - 1 || i >= line.taps()))
-        sums.columns[i] = none();
-    }
-    Value first = e.max(e.sub(row, e.index(axis.before)), e.index(0));
-    Value last = e.min(e.add(row, axis.after + 1), e.index(axis.extent));
-    Value firstHeld = sizes.holdAll(tiles) ? e.index(0) : e.sub(firstRow, e.index(axis.before));
-    auto added = e.loop(first, last, e.index(1), sums.values(), [&](Value y, ValueRange carried) {
-      WindowSums next = sums.with(carried);
-      Value tap = e.mul(e.add(e.sub(y, row), axis.before), line.taps());
-      addRow(place, e.sub(y, firstHeld), tap, next);
-      return next.values();
-    });
-    sums = sums.with(added);
-    Value top = e.load(largest, {e.index(1), place.head}, 0);
-    Value outside = e.exp(e.fsub(none(), top));
-    Value beside = e.fadd(e.load(otherRows, {row, place.lane}, 0), sums.edges);
-    SmallVector<Value> others(sizes.own, beside);
-    auto addColumn = [&](Value &sum, int64_t i) {
-      if (sums.columns[i])
-        sum = sum ? e.fadd(sum, sums.columns[i]) : sums.columns[i];
-    };
-    Value left, right;
-    for (int64_t own = 1; own < sizes.own; ++own) {
-      addColumn(left, own - 1);
-      if (left)
-        others[own] = e.fadd(others[own], left);
-    }
-    for (int64_t own = sizes.own - 2; own >= 0; --own) {
-      addColumn(right, own + line.taps());
-      if (right)
-        others[own] = e.fadd(others[own], right);
-    }
+  return e.both(inTile, e.less(row, endRow));
+}
+
+/// The weight of an item outside of windows.
+Value GridBlock::outside(const Place &place) {
+  return e.exp(e.fsub(none(), e.load(largest, {e.index(1), place.head}, 0)));
+}
+
+/// Where planes follow each other, sums begin with what they do not have.
+void GridBlock::startSums(const Place &place, Value firstRow) {
+  e.when(exists(place, firstRow), [&] {
+    Value row = rowOf(place, firstRow);
+    Value start = e.fmul(outside(place), e.load(otherRows, {row, place.lane}, 0));
     for (int64_t own = 0; own < sizes.own; ++own)
-      e.store(e.fma(outside, others[own], sums.own[own]), this->sums, {place.thread, e.index(own)});
+      e.store(start, sums, {place.thread, e.index(own)});
+  });
+}
+
+/// The rows of a plane that windows of a row reach.
+void GridBlock::addPlane(const Place &place, Value number, Value plane, WindowSums &sums) {
+  auto [ownPlane, row] = planeAndRow(number);
+  Value inPlanes = e.add(e.sub(plane, ownPlane), tiles.planes.before);
+  Value firstTap = e.mul(inPlanes, tiles.rows.taps());
+  Value start = holdAll() ? e.mul(plane, tiles.rows.extent) : e.sub(e.index(0), firstHeld);
+  auto [first, last] = reachOf(tiles.rows, row);
+  auto added =
+      e.loop(first, last, e.index(1), sums.values(), [&, row = row](Value y, ValueRange carried) {
+        WindowSums next = sums.with(carried);
+        Value tap = e.add(firstTap, e.add(e.sub(y, row), tiles.rows.before));
+        addRow(place, e.add(start, y), e.mul(tap, tiles.columns.taps()), next);
+        return next.values();
+      });
+  sums = sums.with(added);
+}
+
+/// What is left and right of the windows of each column.
+void GridBlock::addColumns(const WindowSums &sums, MutableArrayRef<Value> others) {
+  auto addColumn = [&](Value &sum, int64_t i) {
+    if (sums.columns[i])
+      sum = sum ? e.fadd(sum, sums.columns[i]) : sums.columns[i];
+  };
+  Value left, right;
+  for (int64_t own = 1; own < sizes.own; ++own) {
+    addColumn(left, own - 1);
+    if (left)
+      others[own] = e.fadd(others[own], left);
+  }
+  for (int64_t own = sizes.own - 2; own >= 0; --own) {
+    addColumn(right, own + tiles.columns.taps());
+    if (right)
+      others[own] = e.fadd(others[own], right);
+  }
+}
+
+/// All items, for each of the thread's columns; or only those of a plane, which are added.
+void GridBlock::multiply(const Place &place, Value firstRow, Value plane) {
+  e.when(exists(place, firstRow), [&] {
+    Value row = rowOf(place, firstRow);
+    WindowSums sums = noSums();
+    bool isPart = plane && !isPlane();
+    if (plane || isPlane()) {
+      addPlane(place, row, plane ? plane : e.index(0), sums);
+    } else {
+      auto [first, last] = reachOf(tiles.planes, planeAndRow(row).first);
+      auto added = e.loop(first, last, e.index(1), sums.values(), [&](Value p, ValueRange carried) {
+        WindowSums next = sums.with(carried);
+        addPlane(place, row, p, next);
+        return next.values();
+      });
+      sums = sums.with(added);
+    }
+    Value beside = sums.edges;
+    if (!isPart)
+      beside = e.fadd(e.load(otherRows, {row, place.lane}, 0), beside);
+    SmallVector<Value> others(sizes.own, beside);
+    addColumns(sums, others);
+    Value outside = this->outside(place);
+    for (int64_t own = 0; own < sizes.own; ++own) {
+      Value sum = e.fma(outside, others[own], sums.own[own]);
+      if (isPart)
+        sum = e.fadd(e.load(this->sums, {place.thread, e.index(own)}, 0), sum);
+      e.store(sum, this->sums, {place.thread, e.index(own)});
+    }
     // The threads of channels need those of their heads.
     e.when(e.less(e.index(sizes.width - 1), place.lane), [&] {
       Value number = e.sub(place.lane, e.index(sizes.width));
@@ -159,8 +226,7 @@ MixState GridBlock::scaleOf(Value head) {
 }
 
 void GridBlock::finish(const Place &place, Value firstRow) {
-  Value row = rowOf(place, firstRow), inTile = e.less(e.sub(row, firstRow), e.index(sizes.tile));
-  Value exists = e.both(inTile, e.less(row, e.index(tiles.rows.extent)));
+  Value row = rowOf(place, firstRow), exists = this->exists(place, firstRow);
   e.when(e.both(e.both(exists, place.exists), place.isChannel), [&] {
     LaneEmitter group = place.group;
     MixState state = scaleOf(place.head);
@@ -195,8 +261,7 @@ void GridBlock::finishHeads(Value firstRow) {
              SmallVector<Value> at = delinearize(e, number, extents);
              Value row = e.add(firstRow, at[0]), head = at[2], channel = firstChannelOf(head);
              Value inTile = placeInTile(at[0], at[1]);
-             Value exists = e.both(e.less(row, e.index(tiles.rows.extent)),
-                                   e.less(channel, e.index(tiles.channels)));
+             Value exists = e.both(e.less(row, endRow), e.less(channel, e.index(tiles.channels)));
              e.when(exists, [&] {
                Value first = e.mul(head, perHead), sum = none();
                sum = e.loop(first, e.add(first, perHead), e.index(1), sum,

@@ -1,4 +1,4 @@
-//===- GridTiles.cpp - Windows of a grid of rows, tile by tile ------------===//
+//===- GridTiles.cpp - Windows of a grid, tile by tile --------------------===//
 
 #include "compiler/vector/gpu/GridBlock.h"
 
@@ -30,8 +30,9 @@ int64_t GridSizes::stride(const GridTiles &tiles) const {
 int64_t GridSizes::numbers(const GridTiles &tiles) const {
   int64_t edges = segments == 1 ? 0 : 2 * held * segments * lanes();
   int64_t largest = 3 * (std::min(kMostParts, kBlockThreads / heads) + 1) * heads;
-  return held * stride(tiles) * lanes() + tiles.rows.taps() * tiles.columns.taps() * heads +
-         (segments + 1) * tiles.rows.extent * lanes() + edges + largest +
+  int64_t planes = tiles.planes.extent > 1 ? tiles.planes.extent : 0;
+  return held * stride(tiles) * lanes() + tiles.taps() * heads +
+         ((segments + 1) * tiles.rowCount() + planes) * lanes() + edges + largest +
          tile * segments * own * (heads + (tiles.share ? width : 0));
 }
 
@@ -44,6 +45,25 @@ static GridSizes lanesOf(const GridTiles &tiles, int64_t most) {
   sizes.heads = isAligned ? std::max<int64_t>(sizes.width / perHead, 1)
                           : (sizes.width + perHead - 2) / perHead + 1;
   return sizes;
+}
+
+bool GridSizes::fit(const GridTiles &tiles) const {
+  return numbers(tiles) * (tiles.accumulation.getIntOrFloatBitWidth() / 8) <= kSharedBytes;
+}
+
+/// Rows of a tile: of the grid, all of which lies in shared memory, or of a plane.
+bool GridSizes::chooseRows(const GridTiles &tiles, int64_t least) {
+  int64_t most = parts() / segments;
+  held = tiles.rowCount();
+  for (tile = std::min(held, most); tile >= least; --tile)
+    if (fit(tiles))
+      return true;
+  for (tile = std::min(tiles.rows.extent, most); tile >= least; --tile) {
+    held = std::min(tile + tiles.rows.taps() - 1, tiles.rows.extent);
+    if (fit(tiles))
+      return true;
+  }
+  return false;
 }
 
 std::optional<GridSizes> GridSizes::choose(const GridTiles &tiles) {
@@ -65,12 +85,8 @@ std::optional<GridSizes> GridSizes::choose(const GridTiles &tiles) {
     sizes.own = (line.extent + sizes.segments - 1) / sizes.segments;
     // Of few rows most items belong to windows of other tiles, too.
     int64_t least = std::min<int64_t>(tiles.rows.extent, lanes > 2 ? 4 : 1);
-    int64_t rows = std::min(tiles.rows.extent, sizes.parts() / sizes.segments);
-    for (sizes.tile = rows; sizes.tile >= least; --sizes.tile) {
-      sizes.held = std::min(sizes.tile + tiles.rows.taps() - 1, tiles.rows.extent);
-      if (sizes.numbers(tiles) * bytes <= kSharedBytes)
-        return sizes;
-    }
+    if (sizes.chooseRows(tiles, least))
+      return sizes;
   }
   return std::nullopt;
 }
@@ -78,13 +94,15 @@ std::optional<GridSizes> GridSizes::choose(const GridTiles &tiles) {
 bool GridTiles::fit() const { return GridSizes::choose(*this).has_value(); }
 
 GridBlock::GridBlock(const GridTiles &tiles, const GridSizes &sizes, Emitter &e)
-    : tiles(tiles), sizes(sizes), e(e), taps(tiles.rows.taps() * tiles.columns.taps()) {
+    : tiles(tiles), sizes(sizes), e(e), taps(tiles.taps()) {
   Type type = tiles.accumulation;
   int64_t lanes = sizes.lanes(), heads = sizes.heads;
   items = sharedMemory(e, {sizes.held, sizes.stride(tiles), lanes}, type);
   weights = sharedMemory(e, {taps, heads}, type);
-  rowSums = sharedMemory(e, {tiles.rows.extent, sizes.segments, lanes}, type);
-  otherRows = sharedMemory(e, {tiles.rows.extent, lanes}, type);
+  rowSums = sharedMemory(e, {tiles.rowCount(), sizes.segments, lanes}, type);
+  otherRows = sharedMemory(e, {tiles.rowCount(), lanes}, type);
+  if (!isPlane())
+    planeSums = sharedMemory(e, {tiles.planes.extent, lanes}, type);
   if (sizes.segments > 1)
     edges = sharedMemory(e, {2, sizes.held, sizes.segments, lanes}, type);
   headSums = sharedMemory(e, {sizes.tile * sizes.segments * sizes.own, heads}, type);
@@ -252,7 +270,7 @@ void GridBlock::clear(Value thread) {
 /// The rows from `firstRow` on, as many as are held.
 void GridBlock::fill(const Place &place, Value firstRow) {
   int64_t width = tiles.columns.extent, shift = sizes.segments == 1 ? 0 : tiles.columns.before;
-  Value last = e.index(tiles.rows.extent * width - 1), start = e.mul(firstRow, width);
+  Value last = e.index(tiles.length() - 1), start = e.mul(firstRow, width);
   auto body = [&](ArrayRef<Value> numbers, ArrayRef<Value> exist, ValueRange) {
     SmallVector<Value> positions;
     // Rows that are not there are never looked at.
@@ -272,8 +290,8 @@ void GridBlock::fill(const Place &place, Value firstRow) {
 /// Each row of the grid, as the sums of its segments: from shared memory if all of it lies there.
 void GridBlock::sumRows(const Place &place) {
   int64_t width = tiles.columns.extent, shift = sizes.segments == 1 ? 0 : tiles.columns.before;
-  Value extents[] = {e.index(tiles.rows.extent), e.index(sizes.segments)};
-  Value pieces = e.index(tiles.rows.extent * sizes.segments);
+  Value extents[] = {e.index(tiles.rowCount()), e.index(sizes.segments)};
+  Value pieces = e.index(tiles.rowCount() * sizes.segments);
   e.loop(place.part, pieces, e.index(sizes.parts()), [&](Value piece) {
     SmallVector<Value> at = delinearize(e, piece, extents);
     Value start = e.mul(at[0], width), first = e.mul(at[1], sizes.own);
@@ -283,10 +301,9 @@ void GridBlock::sumRows(const Place &place) {
     auto body = [&](ArrayRef<Value> columns, ArrayRef<Value> exist, ValueRange carried) {
       SmallVector<Value> numbers;
       for (Value x : columns)
-        numbers.push_back(sizes.holdAll(tiles)
-                              ? e.load(items, {at[0], e.add(x, shift), place.lane}, 0)
-                              : e.add(start, x));
-      if (!sizes.holdAll(tiles))
+        numbers.push_back(holdAll() ? e.load(items, {at[0], e.add(x, shift), place.lane}, 0)
+                                    : e.add(start, x));
+      if (!holdAll())
         numbers = itemsAt(place, numbers);
       Value sum = carried[0];
       for (auto [number, exists] : llvm::zip_equal(numbers, exist))
@@ -298,22 +315,56 @@ void GridBlock::sumRows(const Place &place) {
   });
 }
 
-/// For each row the sum of the rows that its windows do not reach. Each is summed on its own: a
-/// running sum would keep all other threads waiting.
+/// Each plane of several.
+void GridBlock::sumPlanes(const Place &place) {
+  int64_t pieces = tiles.rows.extent * sizes.segments;
+  e.loop(place.part, e.index(tiles.planes.extent), e.index(sizes.parts()), [&](Value plane) {
+    Value first = e.mul(plane, tiles.rows.extent);
+    Value sum = e.loop(e.index(0), e.index(pieces), e.index(1), none(),
+                       [&](Value piece, ValueRange carried) {
+                         Value row = e.add(first, e.div(piece, sizes.segments));
+                         Value segment = e.rest(piece, sizes.segments);
+                         Value one = e.load(rowSums, {row, segment, place.lane}, 0);
+                         return Emitter::Values{e.fadd(carried[0], one)};
+                       })[0];
+    e.store(sum, planeSums, {plane, place.lane});
+  });
+}
+
+/// For each row the sum of the planes and rows that its windows do not reach. Each is summed on its
+/// own: a running sum would keep all other threads waiting.
 void GridBlock::sumOtherRows(const Place &place) {
-  Value height = e.index(tiles.rows.extent), zero = e.index(0);
-  auto add = [&](Value first, Value last, Value sum) {
+  Value zero = e.index(0), height = e.index(tiles.rows.extent);
+  auto addPlanes = [&](Value first, Value last, Value sum) {
+    return e.loop(first, last, e.index(1), sum, [&](Value plane, ValueRange carried) {
+      return Emitter::Values{e.fadd(carried[0], e.load(planeSums, {plane, place.lane}, 0))};
+    })[0];
+  };
+  auto addRows = [&](Value plane, Value first, Value last, Value sum) {
+    Value start = e.mul(plane, tiles.rows.extent);
     return e.loop(first, last, e.index(1), sum, [&](Value row, ValueRange carried) {
-      Value sum = carried[0];
+      Value sum = carried[0], at = e.add(start, row);
       for (int64_t segment = 0; segment < sizes.segments; ++segment)
-        sum = e.fadd(sum, e.load(rowSums, {row, e.index(segment), place.lane}, 0));
+        sum = e.fadd(sum, e.load(rowSums, {at, e.index(segment), place.lane}, 0));
       return Emitter::Values{sum};
     })[0];
   };
-  e.loop(place.part, height, e.index(sizes.parts()), [&](Value row) {
-    Value sum = add(zero, e.sub(row, e.index(tiles.rows.before)), none());
-    sum = add(e.add(row, tiles.rows.after + 1), height, sum);
-    e.store(sum, otherRows, {row, place.lane});
+  e.loop(place.part, e.index(tiles.rowCount()), e.index(sizes.parts()), [&](Value number) {
+    auto [plane, row] = planeAndRow(number);
+    auto addOfPlane = [&, row = row](Value plane, ValueRange carried) {
+      Value sum = addRows(plane, zero, e.sub(row, e.index(tiles.rows.before)), carried[0]);
+      return Emitter::Values{addRows(plane, e.add(row, tiles.rows.after + 1), height, sum)};
+    };
+    Value sum = none();
+    if (isPlane()) {
+      sum = addOfPlane(zero, sum)[0];
+    } else {
+      auto [first, last] = reachOf(tiles.planes, plane);
+      sum = addPlanes(zero, first, sum);
+      sum = e.loop(first, last, e.index(1), sum, addOfPlane)[0];
+      sum = addPlanes(last, e.index(tiles.planes.extent), sum);
+    }
+    e.store(sum, otherRows, {number, place.lane});
   });
 }
 
@@ -321,34 +372,60 @@ void GridBlock::sumOtherRows(const Place &place) {
 // A block
 //===----------------------------------------------------------------------===//
 
+/// Of a tile whose items lie in shared memory, or do so one plane after the other.
+void GridBlock::addTile(Value firstRow) {
+  if (holdAll()) {
+    forEachPlace([&](const Place &place) { multiply(place, firstRow, Value()); });
+  } else {
+    auto [ownPlane, row] = planeAndRow(firstRow);
+    bool holdPlane = sizes.held == tiles.rows.extent;
+    Value start = holdPlane ? e.index(0) : e.sub(row, e.index(tiles.rows.before));
+    auto add = [&](Value plane) {
+      firstHeld = start;
+      Value first = e.add(e.mul(plane, tiles.rows.extent), start);
+      forEachPlace([&](const Place &place) { fill(place, first); });
+      if (sizes.segments > 1)
+        forEachPlace([&](const Place &place) { sumEdges(place); });
+      forEachPlace([&](const Place &place) { multiply(place, firstRow, plane); });
+    };
+    if (isPlane()) {
+      add(e.index(0));
+    } else {
+      forEachPlace([&](const Place &place) { startSums(place, firstRow); });
+      auto [first, last] = reachOf(tiles.planes, ownPlane);
+      e.loop(first, last, e.index(1), add);
+    }
+  }
+  forEachPlace([&](const Place &place) { finish(place, firstRow); });
+  if (tiles.share)
+    finishHeads(firstRow);
+}
+
 void GridBlock::fast() {
-  bool holdAll = sizes.holdAll(tiles);
   Value zero = e.index(0);
   forEachThread(e, kBlockThreads, [&](Value thread) {
     makeWeights(thread);
     if (sizes.segments > 1)
       clear(thread);
   });
-  if (holdAll)
+  if (holdAll())
     forEachPlace([&](const Place &place) { fill(place, zero); });
   forEachPlace([&](const Place &place) {
     sumRows(place);
-    if (holdAll)
+    if (holdAll())
       sumEdges(place);
   });
+  if (!isPlane())
+    forEachPlace([&](const Place &place) { sumPlanes(place); });
   forEachPlace([&](const Place &place) { sumOtherRows(place); });
-  e.loop(zero, e.index(tiles.rows.extent), e.index(sizes.tile), [&](Value firstRow) {
-    if (!holdAll) {
-      Value first = e.sub(firstRow, e.index(tiles.rows.before));
-      forEachPlace([&](const Place &place) { fill(place, first); });
-      if (sizes.segments > 1)
-        forEachPlace([&](const Place &place) { sumEdges(place); });
-    }
-    forEachPlace([&](const Place &place) { multiply(place, firstRow); });
-    forEachPlace([&](const Place &place) { finish(place, firstRow); });
-    if (tiles.share)
-      finishHeads(firstRow);
-  });
+  auto addTiles = [&](Value first, int64_t rows) {
+    endRow = e.add(first, rows);
+    e.loop(first, endRow, e.index(sizes.tile), [&](Value firstRow) { addTile(firstRow); });
+  };
+  if (holdAll() || isPlane())
+    return addTiles(zero, tiles.rowCount());
+  e.loop(zero, e.index(tiles.planes.extent), e.index(1),
+         [&](Value plane) { addTiles(e.mul(plane, tiles.rows.extent), tiles.rows.extent); });
 }
 
 /// Channels and heads that exist, at all positions.
@@ -356,8 +433,7 @@ void GridBlock::exact() {
   forEachPlace([&](const Place &place) {
     LaneEmitter group = place.group;
     auto forEach = [&](llvm::function_ref<void(Value)> body) {
-      Value length = e.index(tiles.rows.extent * tiles.columns.extent);
-      e.loop(place.part, length, e.index(sizes.parts()), body);
+      e.loop(place.part, e.index(tiles.length()), e.index(sizes.parts()), body);
       return Emitter::Values{};
     };
     e.when(place.exists, [&] {
@@ -375,9 +451,9 @@ void GridBlock::exact() {
 void GridBlock::visit() {
   forEachPlace([&](const Place &place) {
     LaneEmitter group = place.group;
-    Value length = e.index(tiles.rows.extent * tiles.columns.extent);
     e.when(e.both(place.isChannel, place.exists), [&] {
-      e.loop(place.part, length, e.index(sizes.parts()), [&](Value t) { tiles.visit(group, t); });
+      e.loop(place.part, e.index(tiles.length()), e.index(sizes.parts()),
+             [&](Value t) { tiles.visit(group, t); });
     });
   });
 }

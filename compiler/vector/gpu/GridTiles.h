@@ -1,4 +1,4 @@
-//===- GridTiles.h - Windows of a grid of rows, tile by tile --------------===//
+//===- GridTiles.h - Windows of a grid, tile by tile ----------------------===//
 
 #ifndef AFT_COMPILER_VECTOR_GPU_GRIDTILES_H
 #define AFT_COMPILER_VECTOR_GPU_GRIDTILES_H
@@ -9,21 +9,25 @@
 
 namespace aft {
 
-/// What WindowTiles is to a sequence, for positions on a grid of rows and columns. A block
-/// has some channels of a batch entry, and goes through the grid in tiles of rows. The items
+/// What WindowTiles is to a sequence, for positions on a grid of planes of rows and columns. A
+/// block has some channels of a batch entry, and goes through the grid in tiles of rows. The items
 /// of a tile and of the windows beyond it lie in shared memory as products with
-/// exp(x - base), all of the grid where there is room; what an item adds to all channels of
+/// exp(x - base), all of the grid where there is room, else of one plane that the windows reach
+/// after the other; what an item adds to all channels of
 /// its head lies there once. So a pair costs a multiplication and an addition per channel,
-/// and one per head. What is outside of a window is summed, never subtracted: rows before and
-/// after it, and what is left and right of it in its rows. All outputs see all items, so that
-/// the largest is seen; where the biases of a head are not moderate, its block's outputs are
-/// computed pair by pair.
+/// and one per head. What is outside of a window is summed, never subtracted: planes, and rows of
+/// its planes, before and after it, and what is left and right of it in its rows. All outputs see
+/// all items, so that the largest is seen; where the biases of a head are not moderate, its block's
+/// outputs are computed pair by pair.
 struct GridTiles {
   using Value = mlir::Value;
   mlir::Type accumulation;
   int64_t channels = 0, perHead = 1;
   /// Extents, and the window as it is seen from an output.
-  GridAxis rows, columns;
+  GridAxis planes = {1, 0, 0}, rows, columns;
+  int64_t rowCount() const { return planes.extent * rows.extent; }
+  int64_t length() const { return rowCount() * columns.extent; }
+  int64_t taps() const { return planes.taps() * rows.taps() * columns.taps(); }
   Value batches;
   /// How many items there are, in a batch entry.
   std::function<Value(Value batch)> items;

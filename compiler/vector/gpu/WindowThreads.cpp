@@ -1,7 +1,7 @@
 //===- WindowThreads.cpp - simple, local and conv by blocks of threads ----===//
 // On a sequence, simple is a scan (SequenceScan.h), windows go tile by tile (WindowTiles.h),
-// and on a grid of rows, too (GridTiles.h), as does the gradient of any filter (GridFilter.h).
-// Elsewhere on a grid every pair of positions is looked at: images are small.
+// and on a grid, too (GridTiles.h), as does the gradient of any filter (GridFilter.h).
+// Where the rows of a grid have no room, every pair of positions is looked at.
 
 #include "compiler/vector/full/FullMixer.h"
 #include "compiler/vector/gpu/BlockSums.h"
@@ -174,12 +174,14 @@ GridTiles WindowThreads::gridTiles(bool mirrored) {
   tiles.channels = mixer.channels;
   tiles.perHead = mixer.perHead();
   SmallVector<GridAxis> axes = mixer.axesOf(mirrored);
+  if (axes[0].extent > 1)
+    tiles.planes = axes[0];
   tiles.rows = axes[1];
   tiles.columns = axes[2];
   tiles.batches = batches;
   tiles.items = [&, mirrored](Value batch) { return mirrored ? length : keysOf(batch); };
   // Of several planes of the filter, one lies on the only plane.
-  int64_t before = axes[0].before * axes[1].taps() * axes[2].taps();
+  int64_t before = (axes[0].before - tiles.planes.before) * axes[1].taps() * axes[2].taps();
   tiles.bias = [&, mirrored, before](Value head, Value inPlane) {
     Value place = e.add(inPlane, before);
     Value tap = mirrored ? e.sub(e.index(mixer.taps - 1), place) : place;
@@ -271,7 +273,7 @@ void WindowThreads::forward() {
   if (mixer.grid.empty())
     return windows(/*mirrored=*/false).run(e);
   GridTiles tiles = gridTiles(/*mirrored=*/false);
-  if (mixer.grid[0].extent == 1 && tiles.fit())
+  if (tiles.fit())
     return tiles.run(e);
   forEachChannelThread(e, type, batches, length, mixer.channels, mixer.perHead(), kThreads,
                        [&](LaneEmitter &group, Value t) { gridRow(group, t); });
@@ -344,14 +346,13 @@ void WindowThreads::gridKeys() {
   GridTiles tiles = gridTiles(/*mirrored=*/true);
   if (sharedKeys())
     shareKeys(tiles);
-  bool isPlane = mixer.grid[0].extent == 1;
-  if (isPlane && tiles.fit())
+  if (tiles.fit())
     return tiles.run(e);
   // Heads that are too wide for a block.
   tiles.share = nullptr;
   tiles.finishHead = nullptr;
   tiles.exactHead = nullptr;
-  if (isPlane && sharedKeys() && tiles.fit())
+  if (sharedKeys() && tiles.fit())
     tiles.run(e);
   else
     forEachChannelThread(e, type, batches, length, mixer.channels, mixer.perHead(), kThreads,
