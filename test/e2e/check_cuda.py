@@ -167,6 +167,15 @@ mixer("local", 1, 70, 34, window=32, element="f64")
 mixer("local", 1, 300, 8, "causal", scale=300.0, window=12)
 mixer("local", 1, 150, 8, "causal", scale=20.0, window=12)
 mixer("conv", 1, 231, 12, "causal", heads=6, taps=(40,))
+# Keys of heads with several channels: blocks that have a channel less than they could, heads that
+# take turns, also pair by pair, and with few sums over later items.
+mixer("conv", 2, 231, 45, heads=15, taps=(9,), lengths=[230, 0])
+mixer("conv", 2, 150, 70, "causal", heads=14, taps=(5,), lengths=[150, 77], element="bf16")
+mixer("conv", 1, 231, 140, "causal", heads=2, taps=(7,))
+mixer("conv", 1, 131, 160, heads=2, taps=(7,), element="bf16")
+mixer("conv", 1, 131, 74, heads=2, taps=(7,), element="f64")
+mixer("conv", 1, 90, 256, heads=1, taps=(7,), scale=30.0)
+mixer("conv", 1, 90, 132, "causal", heads=3, taps=(7,), scale=300.0, lengths=[80])
 # Grids that lie in shared memory, with keys per channel and per head, also of heads that blocks
 # cut; tiles of rows; threads that share a row; filters that reach beyond the grid, and such that
 # are not moderate.

@@ -284,6 +284,7 @@ if "--races" in sys.argv or "--all" in sys.argv:
         races("local", 150, 40, 40, (150, 63), "window = 32", element)
         races("conv", 100, 40, 8, (8, 5), "", element)
         races("conv", 100, 40, 8, (8, 5), "causal", element)
+        races("conv", 70, 68, 1, (1, 5), "", element)
         races("conv", 49, 32, 4, (4, 3, 3), "grid = [7, 7]", element)
         races("conv", 480, 8, 8, (8, 3, 3), "grid = [12, 40]", element)
         races("conv", 144, 8, 4, (4, 3, 3, 3), "grid = [4, 6, 6]", element)

@@ -66,7 +66,7 @@ programs = {f"{kind} {attrs} {element}": mixer(kind, keys, bias, attrs, element)
                 ("full", 64, "?x?", "", "f32"), ("full", 64, "?x?", "causal", "bf16"),
                 ("full", 64, "?x?x?", "gate = tanh", "bf16")]}
 # The gradient of a filter: several rows of it for a block, parts of a row, heads of several channels
-# and such that take turns, grids of three dimensions, sequences, and rows that are cut.
+# and such that take turns, also for dk, grids of three dimensions, sequences, and rows that are cut.
 programs |= {f"conv {attrs} {bias} d{width}": mixer("conv", keys, bias, attrs, element, width)
              for keys, bias, attrs, element, width in [
                  (768, "768x11x11", "grid = [14, 14]", "f32", 768),
@@ -77,6 +77,7 @@ programs |= {f"conv {attrs} {bias} d{width}": mixer("conv", keys, bias, attrs, e
                  (80, "80x3x3x3", "grid = [4, 14, 14]", "bf16", 640),
                  (16, "16x3x3x3", "grid = [8, 28, 28]", "f32", 64),
                  (64, "64x3x5x5", "grid = [16, 16, 16]", "bf16", 64),
+                 (8, "8x32", "causal", "bf16", 512), (12, "12x31", "", "f32", 768),
                  (512, "512x32", "causal", "f32", 512), (64, "64x11", "", "bf16", 512),
                  (8, "8x1024", "causal", "f32", 512), (64, "64x3x5", "grid = [3, 3000]", "f32", 64)]}
 

@@ -21,7 +21,7 @@ static constexpr double kFarBelow = 50;
 void TileBlock::fillItems(Value first, Value start) {
   int64_t held = chunk + (groups - 1) * rows, step = kThreads / lanes;
   forEachPlace([&](LaneEmitter &group, Value, const Place &place) {
-    Value chosen = e.load(base, place.lane, group.lanes), zero = group.number(0);
+    Value chosen = e.load(base, inTurn(place.lane), group.lanes), zero = group.number(0);
     Value offset = e.sub(e.add(first, start), e.index(tiles.before));
     e.loop(place.row, e.index(held), e.index(kAtOnce * step), [&](Value row) {
       SmallVector<std::pair<Value, Value>> pairs;
@@ -173,13 +173,13 @@ void TileBlock::multiply(Value start) {
 /// Makes of the sums of groups those before, and after, a group's windows.
 void TileBlock::sumParts(Value first) {
   forEachColumn([&](LaneEmitter &group, Value column) {
-    Value raw = e.load(base, column, 0), chosen = group.finite(raw);
+    Value raw = e.load(base, inTurn(column), 0), chosen = group.finite(raw);
     auto scaled = [&](const MixState &state, int64_t part) {
       return e.fmul(part == 0 ? state.n : state.z, e.exp(e.fsub(state.m, chosen)));
     };
     SmallVector<Value> end;
     for (int64_t part = 0; part < 2; ++part) {
-      Value sum = scaled(kept(carry, column, 0), part);
+      Value sum = scaled(kept(carry, inTurn(column), 0), part);
       for (int64_t row = 0; row < groups; ++row) {
         Value one = at(parts, {part, row}, column, 0);
         keep(sum, parts, {part, row}, column);
@@ -196,7 +196,7 @@ void TileBlock::sumParts(Value first) {
       }
     }
     // Sums far below the base have no digits, and a window may hide what is at the base.
-    Value good = compare(e, arith::CmpFPredicate::OGE, e.load(leftTop, column, 0),
+    Value good = compare(e, arith::CmpFPredicate::OGE, e.load(leftTop, inTurn(column), 0),
                          e.fsub(chosen, group.number(kFarBelow)));
     if (!tiles.above)
       good = e.both(good, e.equal(e.load(firstBad, column, 0), group.number(groups * rows)));
@@ -207,10 +207,10 @@ void TileBlock::sumParts(Value first) {
         [&] {
           return addRange(group, e.max(start, e.index(0)),
                           e.max(e.add(start, groups * rows), e.index(0)), e.index(1),
-                          kept(carry, column, 0))
+                          kept(carry, inTurn(column), 0))
               .values();
         }));
-    keep(next, carry, column);
+    keep(next, carry, inTurn(column));
   });
 }
 
@@ -220,12 +220,12 @@ void TileBlock::sumParts(Value first) {
 
 void TileBlock::finish(Value first) {
   forEachPlace([&](LaneEmitter &group, Value thread, const Place &place) {
-    Value raw = e.load(base, place.lane, group.lanes), limit, redo = e.index(0);
+    Value raw = e.load(base, inTurn(place.lane), group.lanes), limit, redo = e.index(0);
     if (!tiles.above)
       limit = e.reduce(e.load(firstBad, place.lane, group.lanes), [&](Value a, Value b) -> Value {
         return e.builder.create<arith::MinimumFOp>(e.loc, a, b);
       });
-    Value isOwn = e.less(e.add(firstChannel, place.lane), e.index(tiles.channels));
+    Value isOwn = this->isOwn(place.lane);
     for (int64_t row = 0; row < rows; ++row) {
       Value number = e.add(e.mul(place.row, rows), row), i = e.add(first, number);
       MixState state{raw, {}, {}};
@@ -248,7 +248,10 @@ void TileBlock::finish(Value first) {
       e.when(wanted, [&] {
         if (tiles.visit)
           tiles.visit(group, t);
-        e.when(good, [&] { tiles.code.finish(group, t, state); });
+        e.when(good, [&] {
+          tiles.code.finish(group, t, state);
+          keepShared(number, place.lane);
+        });
       });
       Value bad = e.select(good, e.index(0), e.index(int64_t(1) << row));
       redo = e.add(redo, e.select(wanted, bad, e.index(0)));
@@ -264,7 +267,8 @@ void TileBlock::finishExactly(LaneEmitter &group, Value first, const Place &plac
     e.loop(e.index(0), e.index(rows), one, [&](Value own) {
       Value bit = e.both(e.builder.create<arith::ShRUIOp>(e.loc, redo, own), one);
       e.when(e.less(e.index(0), bit), [&] {
-        Value i = e.add(first, e.add(e.mul(place.row, rows), own)), zero = e.index(0);
+        Value number = e.add(e.mul(place.row, rows), own);
+        Value i = e.add(first, number), zero = e.index(0);
         Value start = e.sub(first, e.index(tiles.before));
         Value end = e.max(e.sub(i, e.index(tiles.before)), zero);
         SmallVector<MixState> outside = {
@@ -274,7 +278,45 @@ void TileBlock::finishExactly(LaneEmitter &group, Value first, const Place &plac
                                      e.min(e.add(first, groups * rows + tiles.after), tiles.length),
                                      one, kept(later, column, group.lanes)));
         tiles.exact(group, positionOf(i), outside);
+        keepShared(number, place.lane);
       });
     });
+  });
+}
+
+/// What the channels of a lane have just made for their head, where items were.
+void TileBlock::keepShared(Value number, Value lane) {
+  if (tiles.shared)
+    e.store(tiles.shared(), firsts, {number, lane});
+}
+
+/// Sums over the channels of heads.
+void TileBlock::finishHeads(Value first) {
+  int64_t heads = turns > 1 ? 1 : owned / tiles.perHead;
+  auto sumOf = [&](Value position, Value from, Value to, Value sum) {
+    return e.loop(from, to, e.index(1), sum, [&](Value lane, ValueRange carried) {
+      return Emitter::Values{e.fadd(carried[0], e.load(firsts, {position, lane}, 0))};
+    })[0];
+  };
+  auto finishOne = [&](Value number) {
+    Value position = e.div(number, heads), head = e.rest(number, heads), i = e.add(first, position);
+    Value lane = e.mul(head, tiles.perHead), channel = e.add(blockStart, lane);
+    Value exists = e.both(e.less(i, tiles.length), e.less(channel, e.index(tiles.channels)));
+    e.when(exists, [&] {
+      LaneEmitter group(e, tiles.accumulation, 0, batch, channel);
+      group.perHead = tiles.perHead;
+      Value sum = group.number(0), end = e.add(lane, tiles.perHead);
+      if (turns == 1)
+        return tiles.finishHead(group, positionOf(i), sumOf(position, lane, end, sum));
+      Value isFirst = e.same(turn, e.index(0)), isLast = e.same(turn, e.index(turns - 1));
+      sum = e.select(isFirst, sum, e.load(headSums, position, 0));
+      end = e.min(e.index(owned), e.sub(e.index(tiles.perHead), e.mul(turn, owned)));
+      sum = sumOf(position, e.index(0), end, sum);
+      e.store(sum, headSums, position);
+      e.when(isLast, [&] { tiles.finishHead(group, positionOf(i), sum); });
+    });
+  };
+  forEachThread(e, kThreads, [&](Value thread) {
+    e.loop(thread, e.index(groups * rows * heads), e.index(kThreads), finishOne);
   });
 }

@@ -66,6 +66,7 @@ public:
 private:
   Value keysOf(Value batch) { return visibleKeys(e, mixer.lengths, batch, length); }
   bool sharedKeys() const;
+  StoreKey storeKey(LaneEmitter &group);
   WindowCode codeOf(bool mirrored);
   SequenceScan sequence(bool mirrored);
   WindowTiles windows(bool mirrored);
@@ -79,6 +80,7 @@ private:
   void gridKey(LaneEmitter &group, Value key);
   void headKey(Value batch, Value head, Value key);
   void headKeys();
+  void windowKeys();
   void shareKeys(GridTiles &tiles);
   void gridKeys();
   Emitter::Values bandTerms(LaneEmitter &group, Value t, Value firstTap, ValueRange sums);
@@ -90,6 +92,7 @@ private:
   Emitter e;
   Type type;
   Value batches, length;
+  Value ofChannel;            ///< dk of a channel
   SmallVector<GridAxis> axes; ///< of a grid, or the only one
 };
 
@@ -101,12 +104,17 @@ bool WindowThreads::sharedKeys() const { return mixer.perHeadBias && mixer.perHe
 WindowCode WindowThreads::codeOf(bool mirrored) {
   if (!mirrored)
     return forwardCode(mixer);
-  return backwardCode(mixer, [&](LaneEmitter &group) -> StoreKey {
-    return [&](Value value, Value t) {
-      if (!sharedKeys())
-        group.store(value, mixer.inits[1], t);
-    };
-  });
+  return backwardCode(mixer, [&](LaneEmitter &group) { return storeKey(group); });
+}
+
+/// Of keys that are those of a head, what a channel adds is kept.
+StoreKey WindowThreads::storeKey(LaneEmitter &group) {
+  return [&](Value value, Value t) {
+    if (sharedKeys())
+      ofChannel = value;
+    else
+      group.store(value, mixer.inits[1], t);
+  };
 }
 
 /// simple: there is no window.
@@ -158,10 +166,7 @@ WindowTiles WindowThreads::windows(bool mirrored) {
     return tiles;
   }
   tiles.exact = [&](LaneEmitter &group, Value key, ArrayRef<MixState> outside) {
-    finishWindowKey(mixer, group, key, outside, [&](Value value, Value t) {
-      if (!sharedKeys())
-        group.store(value, mixer.inits[1], t);
-    });
+    finishWindowKey(mixer, group, key, outside, storeKey(group));
   };
   tiles.visit = [&](LaneEmitter &group, Value t) { storeQueryGradient(mixer, group, t); };
   return tiles;
@@ -320,6 +325,25 @@ void WindowThreads::headKeys() {
       [&](LaneEmitter &heads, Value key) { headKey(heads.batch, heads.channel, key); });
 }
 
+/// dq, dk and dv of a sequence. dk of a head is a sum over its channels.
+void WindowThreads::windowKeys() {
+  WindowTiles tiles = windows(/*mirrored=*/true);
+  if (!sharedKeys())
+    return tiles.run(e);
+  // Wide heads take turns, and these take registers.
+  if (tiles.perHead > kWarpThreads)
+    tiles.vector = std::min<int64_t>(tiles.vector, 4);
+  tiles.shared = [&] { return ofChannel; };
+  tiles.finishHead = [&](LaneEmitter &group, Value key, Value sum) {
+    e.store(sum, mixer.inits[1], {group.batch, key, e.div(group.channel, mixer.perHead())});
+  };
+  if (tiles.fit())
+    return tiles.run(e);
+  tiles.shared = nullptr;
+  tiles.run(e);
+  headKeys();
+}
+
 /// dk of a head with several channels on a grid, from sums over queries of exp(-logz) G and,
 /// over its channels, exp(-logz) G R.
 void WindowThreads::shareKeys(GridTiles &tiles) {
@@ -446,9 +470,7 @@ void WindowThreads::backward() {
   if (!mixer.grid.empty()) {
     gridKeys();
   } else {
-    windows(/*mirrored=*/true).run(e);
-    if (sharedKeys())
-      headKeys();
+    windowKeys();
   }
   if (mixer.inits.size() == 4)
     mixer.perHeadBias ? filterGradient() : bandGradient();

@@ -25,34 +25,57 @@ static constexpr int64_t kResident = 3, kResidentMirrored = 2;
 // Sizes
 //===----------------------------------------------------------------------===//
 
+/// Channels of a block: where heads have sums, whole ones, or one in several turns.
+void WindowSizes::shareChannels(const WindowTiles &tiles) {
+  int64_t most = lanes * tiles.vector, perHead = tiles.perHead;
+  owned = most;
+  if (tiles.shared && perHead > most) {
+    turns = (perHead + most - 1) / most;
+    int64_t vectors = (perHead / tiles.vector + turns - 1) / turns;
+    owned = vectors * tiles.vector;
+  } else if (tiles.shared) {
+    owned = std::min(most / perHead * perHead, tiles.channels);
+  }
+  while (lanes > 1 && lanes / 2 * tiles.vector >= std::min(owned, tiles.channels))
+    lanes /= 2;
+  width = lanes * tiles.vector;
+  owned = std::min(owned, width);
+  checkpointCount = tiles.above ? std::max<int64_t>(kCheckpoints / turns, 1) : 0;
+}
+
+int64_t WindowSizes::numbers(const WindowTiles &tiles) const {
+  int64_t table = tiles.perHeadBias ? (chunk + rows) * width : groups * chunk * rows;
+  // Beside what the only turn has, for which some bytes are left.
+  int64_t others = turns > 1 ? 6 * (turns - 1) * width + groups * rows : 0;
+  return 2 * (chunk + groups * rows) * width + table + 4 * groups * width +
+         3 * checkpointCount * turns * width + others;
+}
+
 /// As many positions as there is room for; half of everything in f64.
-void TileBlock::chooseSizes() {
+bool WindowSizes::choose(const WindowTiles &tiles) {
   taps = tiles.before + tiles.after + 1;
   int64_t bytes = tiles.accumulation.getIntOrFloatBitWidth() / 8, scale = bytes > 4 ? 2 : 1;
   rows = std::min(kMostRows / scale, kOwnSums / tiles.vector);
   lanes = kChannels / scale / tiles.vector;
-  while (lanes > 1 && lanes / 2 * tiles.vector >= tiles.channels)
-    lanes /= 2;
-  width = lanes * tiles.vector;
+  shareChannels(tiles);
+  // Turns take registers, too.
+  if (turns > 1)
+    rows = std::min(rows, std::max<int64_t>(kOwnSums / 4 / tiles.vector, 2));
   groups = kThreads / lanes;
   span = rows - 1 + taps;
-  auto fits = [&] {
-    int64_t table = tiles.perHeadBias ? (chunk + rows) * width : groups * chunk * rows;
-    int64_t numbers = 2 * (chunk + groups * rows) * width + table + 4 * groups * width;
-    return (numbers + (tiles.above ? 3 * kCheckpoints : 0) * width) * bytes <=
-           (scale > 1 ? kWideSharedBytes : kSharedBytes);
-  };
   for (int64_t parts = (span + kMostChunk - 1) / kMostChunk;; ++parts) {
     chunk = (span + parts - 1) / parts;
-    if (fits())
-      return;
+    if (numbers(tiles) * bytes <= (scale > 1 ? kWideSharedBytes : kSharedBytes))
+      return true;
     if (chunk < 2 * rows)
-      break;
+      return false;
   }
 }
 
+bool WindowTiles::fit() const { return WindowSizes().choose(*this); }
+
 TileBlock::TileBlock(const WindowTiles &tiles, Emitter &e) : tiles(tiles), e(e) {
-  chooseSizes();
+  choose(tiles);
   Type type = tiles.accumulation;
   int64_t held = chunk + (groups - 1) * rows;
   firsts = sharedMemory(e, {held, width}, type);
@@ -60,17 +83,19 @@ TileBlock::TileBlock(const WindowTiles &tiles, Emitter &e) : tiles(tiles), e(e) 
   weights = tiles.perHeadBias ? sharedMemory(e, {chunk + rows - 1, width}, type)
                               : sharedMemory(e, {groups, chunk, rows}, type);
   parts = sharedMemory(e, {tiles.above ? 4 : 3, groups, width}, type);
-  leftTop = sharedMemory(e, {width}, type);
-  base = sharedMemory(e, {width}, type);
-  carry = sharedMemory(e, {3, width}, type);
+  leftTop = sharedMemory(e, {turns * width}, type);
+  base = sharedMemory(e, {turns * width}, type);
+  carry = sharedMemory(e, {3, turns * width}, type);
   before = sharedMemory(e, {3, width}, type);
   if (tiles.above) {
     later = sharedMemory(e, {3, width}, type);
-    checkpoints = sharedMemory(e, {3, kCheckpoints, width}, type);
+    checkpoints = sharedMemory(e, {3, checkpointCount, turns * width}, type);
   } else {
-    top = sharedMemory(e, {width}, type);
+    top = sharedMemory(e, {turns * width}, type);
     firstBad = sharedMemory(e, {width}, type);
   }
+  if (turns > 1)
+    headSums = sharedMemory(e, {groups * rows}, type);
   sums = threadMemory(e, kThreads, {rows, 2, tiles.vector}, type);
 }
 
@@ -82,11 +107,33 @@ TileBlock::TileBlock(const WindowTiles &tiles, Emitter &e) : tiles(tiles), e(e) 
 LaneEmitter TileBlock::groupAt(Value lane, int64_t lanes) {
   int64_t each = std::max<int64_t>(lanes, 1);
   Value channel = e.add(firstChannel, lane);
-  if (tiles.channels % width != 0)
+  if (owned != width || turns > 1 || tiles.channels % width != 0)
     channel = e.min(channel, e.index(tiles.channels - each));
   LaneEmitter group(e, tiles.accumulation, lanes, batch, channel);
   group.perHead = tiles.perHead;
   return group;
+}
+
+/// Whether a lane has a channel in this turn.
+Value TileBlock::isOwn(Value lane) {
+  Value own = e.less(e.add(firstChannel, lane), e.index(tiles.channels));
+  if (owned != width)
+    own = e.both(own, e.less(lane, e.index(owned)));
+  if (turns > 1)
+    own = e.both(own, e.less(e.add(e.mul(turn, owned), lane), e.index(tiles.perHead)));
+  return own;
+}
+
+/// The same for all channels of the block.
+void TileBlock::forEachTurn(llvm::function_ref<void()> body) {
+  firstChannel = blockStart;
+  if (turns == 1)
+    return body();
+  e.loop(e.index(0), e.index(turns), e.index(1), [&](Value number) {
+    turn = number;
+    firstChannel = e.add(blockStart, e.mul(number, owned));
+    body();
+  });
 }
 
 void TileBlock::forEachPlace(llvm::function_ref<void(LaneEmitter &, Value, const Place &)> body) {
@@ -173,13 +220,11 @@ Value TileBlock::tooLarge(LaneEmitter &group, const WindowCode::Item &item, Valu
 /// The sequence in parts of whole tiles: the sum of the items after the windows of the last
 /// tile of each. The base is the largest item of all.
 void TileBlock::findCheckpoints() {
-  int64_t positions = groups * rows;
-  spacing = e.mul(e.ceilDiv(tiles.length, positions * kCheckpoints), positions);
   auto end = [&](Value part) {
     return e.min(e.add(e.mul(part, spacing), tiles.after), tiles.length);
   };
   forEachPlace([&](LaneEmitter &group, Value, const Place &place) {
-    e.loop(place.row, e.index(kCheckpoints), e.index(groups), [&](Value part) {
+    e.loop(place.row, e.index(checkpointCount), e.index(groups), [&](Value part) {
       Value first = e.select(e.less(e.index(0), part), end(part), e.index(0));
       Value last = end(e.add(part, 1));
       auto sum = e.loop(first, last, e.index(kAtOnce), group.emptyState().values(),
@@ -193,18 +238,18 @@ void TileBlock::findCheckpoints() {
                           }
                           return addItems(group, MixState::from(carried), some).values();
                         });
-      keep(MixState::from(sum), checkpoints, {part, place.lane});
+      keep(MixState::from(sum), checkpoints, {part, inTurn(place.lane)});
     });
   });
   forEachColumn([&](LaneEmitter &group, Value column) {
     MixState sum = group.emptyState();
-    for (int64_t part = kCheckpoints - 1; part >= 0; --part) {
-      MixState one = kept(checkpoints, {e.index(part), column}, 0);
-      keep(sum, checkpoints, {e.index(part), column});
+    for (int64_t part = checkpointCount - 1; part >= 0; --part) {
+      MixState one = kept(checkpoints, {e.index(part), inTurn(column)}, 0);
+      keep(sum, checkpoints, {e.index(part), inTurn(column)});
       sum = mergeStates(e, sum, one);
     }
     // Where windows reach beyond the end, all items are in the first part.
-    e.store(sum.m, base, column);
+    e.store(sum.m, base, inTurn(column));
   });
 }
 
@@ -218,10 +263,10 @@ void TileBlock::keepLargestLeft(LaneEmitter &group, const Place &place, Value fi
 }
 
 void TileBlock::sumLargestLeft(Value column, int64_t part) {
-  Value largest = e.load(leftTop, column, 0);
+  Value largest = e.load(leftTop, inTurn(column), 0);
   for (int64_t row = 0; row < groups; ++row)
     largest = e.fmaxNumber(largest, at(parts, {part, row}, column, 0));
-  e.store(largest, leftTop, column);
+  e.store(largest, leftTop, inTurn(column));
 }
 
 /// The items after the windows of a tile: what is left of its part, and later parts.
@@ -238,13 +283,13 @@ void TileBlock::sumLater(Value first) {
   });
   forEachColumn([&](LaneEmitter &, Value column) {
     sumLargestLeft(column, 3);
-    MixState sum = kept(checkpoints, {part, column}, 0);
+    MixState sum = kept(checkpoints, {part, inTurn(column)}, 0);
     sum = MixState::from(e.loop(
         e.index(0), e.index(groups), e.index(1), sum.values(), [&](Value row, ValueRange carried) {
           return mergeStates(e, MixState::from(carried), kept(parts, {row, column}, 0)).values();
         }));
     keep(sum, later, column);
-    keep(kept(carry, column, 0), before, column);
+    keep(kept(carry, inTurn(column), 0), before, column);
   });
 }
 
@@ -257,7 +302,7 @@ void TileBlock::sumLater(Value first) {
 void TileBlock::rebase(Value first) {
   forEachPlace([&](LaneEmitter &group, Value, const Place &place) {
     Value start = loadItem(group, first).exponent;
-    Value chosen = e.fmaxNumber(e.load(top, place.lane, group.lanes), start);
+    Value chosen = e.fmaxNumber(e.load(top, inTurn(place.lane), group.lanes), start);
     Value largest = group.infinity(true), bad = group.number(groups * rows);
     for (int64_t row = rows - 1; row >= 0; --row) {
       Value number = e.add(e.mul(place.row, rows), row);
@@ -273,44 +318,54 @@ void TileBlock::rebase(Value first) {
   });
   forEachColumn([&](LaneEmitter &group, Value column) {
     sumLargestLeft(column, 2);
-    Value largest = e.load(top, column, 0), bad = group.number(groups * rows);
-    e.store(e.fmaxNumber(largest, loadItem(group, first).exponent), base, column);
+    Value largest = e.load(top, inTurn(column), 0), bad = group.number(groups * rows);
+    e.store(e.fmaxNumber(largest, loadItem(group, first).exponent), base, inTurn(column));
     for (int64_t row = 0; row < groups; ++row) {
       largest = e.fmaxNumber(largest, at(parts, {0, row}, column, 0));
       bad = e.builder.create<arith::MinimumFOp>(e.loc, bad, at(parts, {1, row}, column, 0));
     }
-    e.store(largest, top, column);
+    e.store(largest, top, inTurn(column));
     e.store(bad, firstBad, column);
-    keep(kept(carry, column, 0), before, column);
+    keep(kept(carry, inTurn(column), 0), before, column);
   });
+}
+
+void TileBlock::addTile(Value first) {
+  tiles.above ? sumLater(first) : rebase(first);
+  forEachPlace([&](LaneEmitter &group, Value thread, const Place &) {
+    for (int64_t i = 0; i < 2 * rows; ++i)
+      e.store(group.number(0), sums, {thread, e.index(i / 2), e.index(i % 2), e.index(0)});
+  });
+  e.loop(e.index(0), e.index(span), e.index(chunk), [&](Value start) {
+    fillItems(first, start);
+    tiles.perHeadBias ? fillHeadBiases(start) : fillBiases(first, start);
+    multiply(start);
+  });
+  sumParts(first);
+  finish(first);
+  if (tiles.shared)
+    finishHeads(first);
 }
 
 void TileBlock::run(ArrayRef<Value> block) {
   batch = block[0];
-  firstChannel = e.mul(block[1], width);
+  blockStart = e.mul(block[1], blockChannels());
   items = tiles.items(batch);
-  forEachColumn([&](LaneEmitter &group, Value column) {
-    keep(group.emptyState(), carry, column);
-    e.store(group.infinity(true), leftTop, column);
-    if (!tiles.above)
-      e.store(group.infinity(true), top, column);
-  });
+  int64_t positions = groups * rows;
   if (tiles.above)
-    findCheckpoints();
-  e.loop(e.index(0), tiles.length, e.index(groups * rows), [&](Value first) {
-    tiles.above ? sumLater(first) : rebase(first);
-    forEachPlace([&](LaneEmitter &group, Value thread, const Place &) {
-      for (int64_t i = 0; i < 2 * rows; ++i)
-        e.store(group.number(0), sums, {thread, e.index(i / 2), e.index(i % 2), e.index(0)});
+    spacing = e.mul(e.ceilDiv(tiles.length, positions * checkpointCount), positions);
+  forEachTurn([&] {
+    forEachColumn([&](LaneEmitter &group, Value column) {
+      keep(group.emptyState(), carry, inTurn(column));
+      e.store(group.infinity(true), leftTop, inTurn(column));
+      if (!tiles.above)
+        e.store(group.infinity(true), top, inTurn(column));
     });
-    e.loop(e.index(0), e.index(span), e.index(chunk), [&](Value start) {
-      fillItems(first, start);
-      tiles.perHeadBias ? fillHeadBiases(start) : fillBiases(first, start);
-      multiply(start);
-    });
-    sumParts(first);
-    finish(first);
+    if (tiles.above)
+      findCheckpoints();
   });
+  e.loop(e.index(0), tiles.length, e.index(positions),
+         [&](Value first) { forEachTurn([&] { addTile(first); }); });
 }
 
 void WindowTiles::run(Emitter &e) const {

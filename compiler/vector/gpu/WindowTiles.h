@@ -40,6 +40,14 @@ struct WindowTiles {
   std::function<void(LaneEmitter &, Value t, llvm::ArrayRef<MixState>)> exact;
   /// Called once for each position; may be null.
   std::function<void(LaneEmitter &, Value t)> visit;
+  /// Where outputs are sums over the channels of a head, too, which then lie in one block: what
+  /// each channel adds to them, as code.finish or `exact` has just made it; `finishHead` receives
+  /// the sum for a head, which a group of its first channel stands for.
+  std::function<Value()> shared;
+  std::function<void(LaneEmitter &, Value t, Value sum)> finishHead;
+
+  /// Whether tiles have room in shared memory.
+  bool fit() const;
 
   void run(Emitter &e) const;
 };
