@@ -210,6 +210,11 @@ mixer("conv", 2, 512, 12, "grid = [8, 8, 8]", heads=12, taps=(3, 3, 3), lengths=
 mixer("conv", 1, 784, 12, "grid = [4, 14, 14]", heads=4, taps=(3, 5, 3), lengths=[700])
 mixer("conv", 1, 1536, 6, "grid = [6, 16, 16]", heads=6, taps=(2, 3, 4), element="bf16")
 mixer("conv", 1, 2400, 6, "grid = [3, 20, 40]", heads=3, taps=(5, 3, 3))
+# Heads whose channels take turns.
+mixer("conv", 1, 196, 128, "grid = [14, 14]", heads=2, taps=(3, 3), lengths=[190])
+mixer("conv", 2, 64, 200, "grid = [8, 8]", heads=2, taps=(3, 3), element="bf16", lengths=[64, 20])
+mixer("conv", 1, 64, 130, "grid = [4, 4, 4]", heads=1, taps=(3, 3, 2))
+mixer("conv", 1, 100, 260, "grid = [10, 10]", heads=1, taps=(3, 3), shift=-np.inf)
 # Filters whose rows blocks share, several each where there are many heads, with one row less in the
 # last block; grids of three dimensions; values whose differences are small beside them; rows that
 # have no room in shared memory, which are cut.

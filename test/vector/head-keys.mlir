@@ -41,3 +41,21 @@ func.func @main(%dy: tensor<?x?x512xf32>, %k: tensor<?x?x8xf32>, %f: tensor<8x9x
   %g:4 = aft.conv_grad %dy, %dy, %k, %dy, %f, %r, %z causal : (tensor<?x?x512xf32>, tensor<?x?x512xf32>, tensor<?x?x8xf32>, tensor<?x?x512xf32>, tensor<8x9xf32>, tensor<?x?x512xf32>, tensor<?x?x8xf32>) -> (tensor<?x?x512xf32>, tensor<?x?x8xf32>, tensor<?x?x512xf32>, tensor<8x9xf32>)
   return %g#0, %g#1, %g#2, %g#3 : tensor<?x?x512xf32>, tensor<?x?x8xf32>, tensor<?x?x512xf32>, tensor<8x9xf32>
 }
+
+// -----
+
+// On a grid a head of 64 channels takes three turns, 22 of them in a block, beside the head. Its sums are
+// kept until the last one.
+// CHECK-LABEL: func.func private @kernel_0_conv_grad(
+// CHECK-DAG: memref.alloc() : memref<14x14x23xf32>
+// CHECK-DAG: %[[SUMS:.*]] = memref.alloc() : memref<2x196xf32>
+// CHECK: scf.forall (%{{.*}}, %{{.*}}) in (%{{.*}}, 8) {
+// CHECK: scf.for %[[TURN:.*]] = %c0 to %c3 step %c1 {
+// CHECK: memref.store %{{.*}}, %[[SUMS]][%c0,
+// CHECK: memref.store %{{.*}}, %[[SUMS]][%c1,
+// CHECK: memref.store %{{.*}} : memref<?x?x8xf32>
+// CHECK: #gpu.block
+func.func @main(%dy: tensor<?x?x512xf32>, %k: tensor<?x?x8xf32>, %f: tensor<8x3x3xf32>, %r: tensor<?x?x512xf32>, %z: tensor<?x?x8xf32>) -> (tensor<?x?x512xf32>, tensor<?x?x8xf32>, tensor<?x?x512xf32>, tensor<8x3x3xf32>) {
+  %g:4 = aft.conv_grad %dy, %dy, %k, %dy, %f, %r, %z grid = [14, 14] : (tensor<?x?x512xf32>, tensor<?x?x512xf32>, tensor<?x?x8xf32>, tensor<?x?x512xf32>, tensor<8x3x3xf32>, tensor<?x?x512xf32>, tensor<?x?x8xf32>) -> (tensor<?x?x512xf32>, tensor<?x?x8xf32>, tensor<?x?x512xf32>, tensor<8x3x3xf32>)
+  return %g#0, %g#1, %g#2, %g#3 : tensor<?x?x512xf32>, tensor<?x?x8xf32>, tensor<?x?x512xf32>, tensor<8x3x3xf32>
+}

@@ -11,6 +11,7 @@ namespace aft {
 /// How a block shares its work. Lanes are its channels, then their heads.
 struct GridSizes {
   int64_t width, heads;  ///< channels of the block, and heads these may belong to
+  int64_t turns = 1;     ///< that the channels of a head take, of which a block then has one
   int64_t own, segments; ///< columns that a thread computes, and threads of a row
   int64_t tile, held; ///< rows of a tile, and rows that lie in shared memory: of one plane, or all
   int64_t lanes() const { return width + heads; }
@@ -61,8 +62,10 @@ private:
   void sumPlanes(const Place &place);
   void sumOtherRows(const Place &place);
   void sumEdges(const Place &place);
+  void forEachTurn(llvm::function_ref<void()> body);
   void visit();
   void addTile(Value firstRow);
+  void addTiles();
   void fast();
   void exact();
 
@@ -100,8 +103,10 @@ private:
   /// Per head: sums of a tile's positions; parts of the largest; the largest exponent and bias,
   /// and the range of the biases. Per channel: what positions add to heads.
   Value headSums, largestParts, largest, shares;
-  Value sums; ///< of a thread: its columns
-  Value batch, firstChannel, firstHead, count;
+  Value sums;     ///< of a thread: its columns
+  Value turnSums; ///< of a head, [its sum, what channels share][position], from earlier turns
+  Value batch, firstChannel, endChannel, firstHead, count;
+  Value turn;              ///< where there are several
   Value endRow, firstHeld; ///< of what a tile may have, and of what lies in shared memory
 };
 

@@ -254,26 +254,38 @@ void GridBlock::finish(const Place &place, Value firstRow) {
 /// What the channels of each head share, at each position of the tile.
 void GridBlock::finishHeads(Value firstRow) {
   int64_t width = tiles.columns.extent, perHead = tiles.perHead;
+  auto finishOne = [&](ArrayRef<Value> at) {
+    Value row = e.add(firstRow, at[0]), t = e.add(e.mul(row, width), at[1]), head = at[2];
+    Value inTile = placeInTile(at[0], at[1]), first = e.mul(head, perHead);
+    Value end = e.add(first, perHead);
+    if (turn)
+      end = e.min(e.index(sizes.width), e.sub(endChannel, firstChannel));
+    auto add = [&](Value lane, ValueRange carried) {
+      return Emitter::Values{e.fadd(carried[0], e.load(shares, {inTile, lane}, 0))};
+    };
+    Value shared = e.loop(first, end, e.index(1), none(), add)[0];
+    MixState state = scaleOf(head);
+    state.z = e.load(headSums, {inTile, head}, 0);
+    LaneEmitter group = groupAt(firstChannelOf(head));
+    if (!turn)
+      return tiles.finishHead(group, t, state, shared);
+    Value isFirst = e.same(turn, e.index(0)), isLast = e.same(turn, e.index(sizes.turns - 1));
+    Value *sums[] = {&state.z, &shared};
+    for (auto [i, sum] : llvm::enumerate(sums)) {
+      Value before = e.load(turnSums, {e.index(i), t}, 0);
+      *sum = e.fadd(*sum, e.select(isFirst, none(), before));
+      e.store(*sum, turnSums, {e.index(i), t});
+    }
+    e.when(isLast, [&] { tiles.finishHead(group, t, state, shared); });
+  };
   forEachThread(e, kBlockThreads, [&](Value thread) {
     Value extents[] = {e.index(sizes.tile), e.index(width), e.index(sizes.heads)};
     e.loop(thread, e.index(sizes.tile * width * sizes.heads), e.index(kBlockThreads),
            [&](Value number) {
              SmallVector<Value> at = delinearize(e, number, extents);
-             Value row = e.add(firstRow, at[0]), head = at[2], channel = firstChannelOf(head);
-             Value inTile = placeInTile(at[0], at[1]);
-             Value exists = e.both(e.less(row, endRow), e.less(channel, e.index(tiles.channels)));
-             e.when(exists, [&] {
-               Value first = e.mul(head, perHead), sum = none();
-               sum = e.loop(first, e.add(first, perHead), e.index(1), sum,
-                            [&](Value lane, ValueRange carried) {
-                              Value one = e.load(shares, {inTile, lane}, 0);
-                              return Emitter::Values{e.fadd(carried[0], one)};
-                            })[0];
-               LaneEmitter group = groupAt(channel);
-               MixState state = scaleOf(head);
-               state.z = e.load(headSums, {inTile, head}, 0);
-               tiles.finishHead(group, e.add(e.mul(row, width), at[1]), state, sum);
-             });
+             Value exists = e.both(e.less(e.add(firstRow, at[0]), endRow),
+                                   e.less(firstChannelOf(at[2]), e.index(tiles.channels)));
+             e.when(exists, [&] { finishOne(at); });
            });
   });
 }

@@ -33,6 +33,7 @@ int64_t GridSizes::numbers(const GridTiles &tiles) const {
   int64_t planes = tiles.planes.extent > 1 ? tiles.planes.extent : 0;
   return held * stride(tiles) * lanes() + tiles.taps() * heads +
          ((segments + 1) * tiles.rowCount() + planes) * lanes() + edges + largest +
+         (turns > 1 ? 2 * tiles.length() : 0) +
          tile * segments * own * (heads + (tiles.share ? width : 0));
 }
 
@@ -76,16 +77,26 @@ std::optional<GridSizes> GridSizes::choose(const GridTiles &tiles) {
     most = line.extent;
   else if (most < kLeastOwn)
     return std::nullopt;
+  // Of few rows most items belong to windows of other tiles, too.
+  auto haveRoom = [&](GridSizes &sizes, int64_t lanes) {
+    sizes.segments = (line.extent + most - 1) / most;
+    sizes.own = (line.extent + sizes.segments - 1) / sizes.segments;
+    return sizes.chooseRows(tiles, std::min<int64_t>(tiles.rows.extent, lanes > 2 ? 4 : 1));
+  };
   int64_t mostLanes = tiles.share ? std::max(kMostLanes, tiles.perHead + 1) : kMostLanes;
   for (int64_t lanes = mostLanes; lanes > 1; lanes /= 2) {
     if (tiles.share && tiles.perHead >= lanes)
       break;
     GridSizes sizes = lanesOf(tiles, lanes);
-    sizes.segments = (line.extent + most - 1) / most;
-    sizes.own = (line.extent + sizes.segments - 1) / sizes.segments;
-    // Of few rows most items belong to windows of other tiles, too.
-    int64_t least = std::min<int64_t>(tiles.rows.extent, lanes > 2 ? 4 : 1);
-    if (sizes.chooseRows(tiles, least))
+    if (haveRoom(sizes, lanes))
+      return sizes;
+  }
+  for (int64_t lanes = kMostLanes; tiles.share && lanes > 1; lanes /= 2) {
+    GridSizes sizes;
+    sizes.heads = 1;
+    sizes.turns = (tiles.perHead + lanes - 2) / (lanes - 1);
+    sizes.width = (tiles.perHead + sizes.turns - 1) / sizes.turns;
+    if (sizes.turns > 1 && haveRoom(sizes, lanes))
       return sizes;
   }
   return std::nullopt;
@@ -108,6 +119,8 @@ GridBlock::GridBlock(const GridTiles &tiles, const GridSizes &sizes, Emitter &e)
   headSums = sharedMemory(e, {sizes.tile * sizes.segments * sizes.own, heads}, type);
   if (tiles.share)
     shares = sharedMemory(e, {sizes.tile * sizes.segments * sizes.own, sizes.width}, type);
+  if (sizes.turns > 1)
+    turnSums = sharedMemory(e, {2, tiles.length()}, type);
   largestParts = sharedMemory(e, {3, std::min(kMostParts, kBlockThreads / heads), heads}, type);
   largest = sharedMemory(e, {3, heads}, type);
   sums = threadMemory(e, kBlockThreads, {sizes.own}, type);
@@ -119,7 +132,7 @@ GridBlock::GridBlock(const GridTiles &tiles, const GridSizes &sizes, Emitter &e)
 
 /// Channels and heads beyond the last one stand for the last: they are not stored.
 LaneEmitter GridBlock::groupAt(Value channel) {
-  channel = e.min(channel, e.index(tiles.channels - 1));
+  channel = e.min(channel, e.sub(endChannel, e.index(1)));
   LaneEmitter group(e, tiles.accumulation, 0, batch, channel);
   group.perHead = tiles.perHead;
   return group;
@@ -135,7 +148,7 @@ void GridBlock::forEachPlace(llvm::function_ref<void(const Place &)> body) {
     Value channel = e.select(isChannel, e.add(firstChannel, lane), firstChannelOf(number));
     LaneEmitter group = groupAt(channel);
     Value head = e.sub(e.div(group.channel, tiles.perHead), firstHead);
-    Value exists = e.less(channel, e.index(tiles.channels));
+    Value exists = e.less(channel, endChannel);
     Place place = {thread, lane, part, isChannel, exists, head, group};
     if (kBlockThreads % sizes.lanes() == 0)
       return body(place);
@@ -228,8 +241,9 @@ Value GridBlock::secondOf(const Place &place, Value t) {
   LaneEmitter group = place.group;
   if (!tiles.share)
     return tiles.code.load(group, t).second;
-  Value last = e.min(e.add(group.channel, tiles.perHead), e.index(tiles.channels));
-  return e.loop(group.channel, last, e.index(1), none(), [&](Value channel, ValueRange carried) {
+  Value first = turn ? firstChannel : group.channel;
+  Value last = e.min(e.add(first, turn ? sizes.width : tiles.perHead), endChannel);
+  return e.loop(first, last, e.index(1), none(), [&](Value channel, ValueRange carried) {
     LaneEmitter one = group;
     one.channel = channel;
     return Emitter::Values{e.fadd(carried[0], tiles.code.load(one, t).second)};
@@ -401,13 +415,30 @@ void GridBlock::addTile(Value firstRow) {
     finishHeads(firstRow);
 }
 
+/// The channels of a block, or of a head that is too wide for it.
+void GridBlock::forEachTurn(llvm::function_ref<void()> body) {
+  if (sizes.turns == 1)
+    return body();
+  Value start = firstChannel;
+  e.loop(e.index(0), e.index(sizes.turns), e.index(1), [&](Value number) {
+    turn = number;
+    firstChannel = e.add(start, e.mul(number, sizes.width));
+    body();
+  });
+  firstChannel = start;
+}
+
 void GridBlock::fast() {
-  Value zero = e.index(0);
   forEachThread(e, kBlockThreads, [&](Value thread) {
     makeWeights(thread);
     if (sizes.segments > 1)
       clear(thread);
   });
+  forEachTurn([&] { addTiles(); });
+}
+
+void GridBlock::addTiles() {
+  Value zero = e.index(0);
   if (holdAll())
     forEachPlace([&](const Place &place) { fill(place, zero); });
   forEachPlace([&](const Place &place) {
@@ -442,7 +473,11 @@ void GridBlock::exact() {
           [&] {
             if (!tiles.exactHead)
               return Emitter::Values{};
-            return forEach([&](Value t) { tiles.exactHead(group, t); });
+            // Once.
+            Value first = turn ? e.same(turn, e.index(0)) : Value();
+            auto all = [&] { forEach([&](Value t) { tiles.exactHead(group, t); }); };
+            first ? e.when(first, all) : all();
+            return Emitter::Values{};
           });
     });
   });
@@ -460,24 +495,29 @@ void GridBlock::visit() {
 
 void GridBlock::run(ArrayRef<Value> block) {
   batch = block[0];
-  firstChannel = e.mul(block[1], sizes.width);
+  firstChannel = e.mul(block[1], sizes.turns > 1 ? tiles.perHead : sizes.width);
+  endChannel = e.index(tiles.channels);
+  if (sizes.turns > 1)
+    endChannel = e.add(firstChannel, tiles.perHead);
   firstHead = e.div(firstChannel, tiles.perHead);
   count = tiles.items(batch);
   if (tiles.visit)
-    visit();
+    forEachTurn([&] { visit(); });
   auto without = [](llvm::function_ref<void()> body) {
     body();
     return Emitter::Values{};
   };
   e.branch(
       findLargest(), {}, [&] { return without([&] { fast(); }); },
-      [&] { return without([&] { exact(); }); });
+      [&] { return without([&] { forEachTurn([&] { exact(); }); }); });
 }
 
 void GridTiles::run(Emitter &e) const {
   GridSizes sizes = *GridSizes::choose(*this);
   GridBlock block(*this, sizes, e);
-  setResidentBlocks(e, kResident);
-  int64_t blocks = (channels + sizes.width - 1) / sizes.width;
+  // Turns take more registers.
+  setResidentBlocks(e, sizes.turns > 1 ? 1 : kResident);
+  int64_t each = sizes.turns > 1 ? perHead : sizes.width;
+  int64_t blocks = (channels + each - 1) / each;
   forEachBlock(e, {batches, e.index(blocks)}, [&](ArrayRef<Value> index) { block.run(index); });
 }

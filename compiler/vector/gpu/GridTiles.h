@@ -41,10 +41,10 @@ struct GridTiles {
   /// Computes an output from its pairs: for a channel; for a head, which a group of its first
   /// channel stands for, may be null.
   std::function<void(LaneEmitter &, Value t)> exact, exactHead;
-  /// Where outputs are sums over the channels of a head, too, which then lie in one block, items
-  /// add the `second` of all channels to their head. `share` is called in place of `finish`, with
-  /// the sums of a channel alone, and says what it adds to the head's sum; `finishHead` receives
-  /// the sums of a head and that sum.
+  /// Where outputs are sums over the channels of a head, too, which then lie in one block, in turns
+  /// if they are many, items add the `second` of all channels to their head. `share` is called in
+  /// place of `finish`, with the sums of a channel alone, and says what it adds to the head's sum;
+  /// `finishHead` receives the sums of a head and that sum.
   std::function<Value(LaneEmitter &, Value t, const MixState &)> share;
   std::function<void(LaneEmitter &, Value t, const MixState &, Value shared)> finishHead;
 

@@ -153,7 +153,10 @@ bool aft::fitBesideGrids(Emitter &e, ArrayRef<int64_t> bytes) {
 }
 
 void aft::setResidentBlocks(Emitter &e, int64_t blocks) {
-  kernelOf(e)->setAttr(residentAttrName, e.builder.getI64IntegerAttr(blocks));
+  func::FuncOp kernel = kernelOf(e);
+  if (auto other = kernel->getAttrOfType<IntegerAttr>(residentAttrName))
+    blocks = std::min(blocks, other.getInt());
+  kernel->setAttr(residentAttrName, e.builder.getI64IntegerAttr(blocks));
 }
 
 /// In front of everything else in the kernel.

@@ -76,7 +76,8 @@ int64_t sharedBytes(mlir::Block &kernel, mlir::ArrayRef<int64_t> oneMore = {});
 /// Whether another grid may share so much.
 bool fitBesideGrids(Emitter &e, mlir::ArrayRef<int64_t> bytes);
 
-/// Has the kernel take so few registers that `blocks` of its blocks fit on a multiprocessor.
+/// Has the kernel take so few registers that `blocks` of its blocks fit on a multiprocessor, or as few
+/// as one of its grids asks for.
 void setResidentBlocks(Emitter &e, int64_t blocks);
 
 /// A number in [0, product of extents) as indices, the last of which runs fastest.
