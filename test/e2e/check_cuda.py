@@ -152,6 +152,10 @@ mixer("full", 1, 80, 12, "causal", element="bf16", scale=3000.0, lengths=[70])
 mixer("full", 1, 200, 12, "causal", element="bf16", scale=30.0)
 mixer("full", 1, 1, 5, "causal", element="bf16")
 mixer("full", 1, 70, 9, element="bf16", hidden=66)
+# The same where operands are copied in the background.
+mixer("full", 1, 70, 24, element="bf16", hidden=66)
+mixer("full", 2, 130, 72, "gate = none", element="bf16", lengths=[100, 3])
+mixer("full", 1, 90, 40, "causal", element="bf16", scale=3000.0, lengths=[80])
 # More than a tile, vectors of 16 bytes.
 mixer("simple", 2, 700, 20, "causal", scale=300.0, lengths=[700, 13])
 mixer("simple", 1, 300, 40, "causal", element="bf16")

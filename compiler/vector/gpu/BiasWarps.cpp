@@ -8,14 +8,17 @@
 // exactly.
 //
 // A step takes some channels of a batch entry, which are loaded to registers while those of
-// the step before are multiplied.
+// the step before are multiplied, or copied to shared memory in the background where there is
+// room: of bf16, all but logz and R.
 
 #include "compiler/vector/gpu/BiasWarps.h"
 
 #include "compiler/tile/WarpTile.h"
+#include "compiler/vector/gpu/Chunks.h"
 #include "compiler/vector/gpu/Fragment.h"
 #include "compiler/vector/gpu/GpuOps.h"
 #include "compiler/vector/gpu/Threads.h"
+#include "mlir/IR/TypeUtilities.h"
 
 #include <cmath>
 
@@ -42,17 +45,42 @@ public:
 private:
   void findBiasParts(Value thread);
   void startBlock(Value thread);
+  /// Where a thread's numbers of a step come from; how many keys there are.
+  struct Source {
+    LaneEmitter group;
+    Value exists, keys;
+  };
+  bool canCopy() const;
+  Source sourceOf(Value thread, Value step);
   void load(Value thread, Value step);
+  void loadQueries(Value thread, const Source &source);
+  void loadKeys(Value thread, const Source &source);
+  void copy(Value thread, Value step);
+  Value ownGradient(Value thread, int64_t i);
+  Value ownKey(Value thread, int64_t i, Value end);
+  Value keysOf(Value thread) { return copies() ? sourceOf(thread, step).keys : Value(); }
+  Value ownValue(Value thread, int64_t i);
   void findParts(Value thread);
   void exponentiate(Value thread);
+  void addSteps();
+  void copyAndAddSteps();
   void multiply(Value thread);
   void findWide(Value thread);
+  void threads(llvm::function_ref<void(Value)> body) { forEachThread(e, kBlockThreads, body); }
+  bool copies() const { return !copied.empty(); }
   Value storeIfGood(Value thread, int64_t i);
   void finish(Value thread);
   void storePair(Value first, Value second, Value memory, Value row, Value channel);
 
   /// w, -inf where the query does not see the key, whatever the lengths are.
   Value bias(Value t, Value key);
+  /// What may be copied.
+  SmallVector<Value> sources() const {
+    SmallVector<Value> all = {mixer.k, mixer.v, mixer.dy};
+    if (mixer.gate != Gate::none)
+      all.push_back(mixer.q);
+    return all;
+  }
   Value isSeen(Value t, Value key) { return e.less(key, mixer.keysSeenBy(t, mixer.keys)); }
   /// Row in the tile of a thread's i-th query or key, and its channel in a step.
   Value rowOf(Value thread, int64_t i) { return e.add(e.mul(e.div(thread, kChannels), kOwn), i); }
@@ -78,9 +106,12 @@ private:
   Value queries, keys;  ///< [row][number of a channel]
   Value biasParts, biasTops, keyParts; ///< a by thread, a, c by thread
   Value logz, gradient, ratio, k, v;   ///< of a step, in registers
+  Value middle;                        ///< what v and R are less
+  SmallVector<Value> copied;           ///< [row][channel] of k, v, dy and q, if they are copied
   Value sums;                          ///< in fragments
   Value wide, wideParts, isWide;       ///< queries to sum exactly: bits by thread, rows
   Value firstBatch, lastBatch, firstQuery, firstKey, steps;
+  Value step; ///< that is multiplied
 };
 
 } // namespace
@@ -98,10 +129,25 @@ BiasBlock::BiasBlock(const FullMixer &mixer, Type factor)
   keyParts = sharedMemory(e, {kParts, kChannels}, element);
   wideParts = sharedMemory(e, {kParts, kChannels}, e.builder.getI32Type());
   isWide = sharedMemory(e, {kRows}, e.builder.getI32Type());
+  if (canCopy())
+    for (Value source : sources())
+      copied.push_back(sharedMemory(e, {kRows, kChannels}, getElementTypeOrSelf(source)));
   for (Value *memory : {&logz, &gradient, &ratio, &k, &v})
     *memory = threadMemory(e, kBlockThreads, {kOwn}, element);
+  middle = threadMemory(e, kBlockThreads, {1}, element);
   wide = threadMemory(e, kBlockThreads, {1}, e.builder.getI32Type());
   sums = threadMemory(e, kBlockThreads, {kNumbers}, element);
+}
+
+/// Whether rows consist of chunks, for which there is room beside what a block shares anyway.
+bool BiasBlock::canCopy() const {
+  SmallVector<int64_t> bytes;
+  for (Value source : sources()) {
+    if (!consistsOfChunks(source, chunkOf(source)))
+      return false;
+    bytes.push_back(kRows * kChannels * getElementTypeOrSelf(source).getIntOrFloatBitWidth() / 8);
+  }
+  return fitBesideGrids(e, bytes);
 }
 
 Value BiasBlock::bias(Value t, Value key) {
@@ -137,51 +183,129 @@ void BiasBlock::startBlock(Value thread) {
     e.store(e.number(VectorType::get({kFragmentNumbers}, element), 0), sums, {thread, e.index(i)});
 }
 
-/// What is not there has no weight.
-void BiasBlock::load(Value thread, Value step) {
+BiasBlock::Source BiasBlock::sourceOf(Value thread, Value step) {
   Value chunks = e.index((mixer.channels + kChannels - 1) / kChannels), none = e.index(0);
   Value batch = e.add(firstBatch, e.builder.createOrFold<arith::DivUIOp>(e.loc, step, chunks));
   Value channel = e.add(e.mul(e.rest(step, chunks), kChannels), channelOf(thread));
   Value exists = e.both(e.less(step, steps), e.less(channel, e.index(mixer.channels)));
-  LaneEmitter group(e, element, 0, batch, channel);
-  auto common = e.branch(
-      exists, {e.builder.getIndexType(), element},
-      [&] {
-        return Emitter::Values{visibleKeys(e, mixer.lengths, batch, mixer.keys),
-                               mixer.middle(group)};
-      },
-      [&] { return Emitter::Values{none, number(0)}; });
-  Value endKey = common[0], middle = common[1], endQuery = e.select(exists, mixer.queries, none);
-  auto keep = [&](ArrayRef<Value> memories, int64_t i, ValueRange numbers) {
-    for (auto [memory, one] : llvm::zip_equal(memories, numbers))
-      e.store(one, memory, {thread, e.index(i)});
-  };
+  Value keys = e.branch(
+      exists, {e.builder.getIndexType()},
+      [&] { return Emitter::Values{visibleKeys(e, mixer.lengths, batch, mixer.keys)}; },
+      [&] { return Emitter::Values{none}; })[0];
+  return {LaneEmitter(e, element, 0, batch, channel), exists, keys};
+}
+
+/// What is not there has no weight.
+void BiasBlock::load(Value thread, Value step) {
+  Source source = sourceOf(thread, step);
+  Value common = e.branch(
+      source.exists, {element}, [&] { return Emitter::Values{mixer.middle(source.group)}; },
+      [&] { return Emitter::Values{number(0)}; })[0];
+  e.store(common, middle, {thread, e.index(0)});
+  loadQueries(thread, source);
+  if (!copies())
+    loadKeys(thread, source);
+}
+
+/// Of a query of a channel, what has a place in registers.
+void BiasBlock::loadQueries(Value thread, const Source &source) {
+  LaneEmitter group = source.group;
+  Value end = e.select(source.exists, mixer.queries, e.index(0));
+  Value less = own(middle, thread, 0);
   for (int64_t i = 0; i < kOwn; ++i) {
-    Value t = e.add(firstQuery, rowOf(thread, i)), key = e.add(firstKey, rowOf(thread, i));
-    keep({logz, gradient, ratio}, i,
-         e.branch(
-             e.less(t, endQuery), {element, element, element},
-             [&] {
-               return Emitter::Values{group.load(mixer.logz, t), mixer.gatedGradient(group, t),
-                                      e.fsub(group.load(mixer.ratio, t), middle)};
-             },
-             [&] { return Emitter::Values{number(-INFINITY), number(0), number(0)}; }));
-    keep({k, v}, i,
-         e.branch(
-             e.less(key, endKey), {element, element},
-             [&] {
-               return Emitter::Values{group.load(mixer.k, key),
-                                      e.fsub(group.load(mixer.v, key), middle)};
-             },
-             [&] { return Emitter::Values{number(-INFINITY), number(0)}; }));
+    Value t = e.add(firstQuery, rowOf(thread, i));
+    SmallVector<Value> memories = {logz, ratio};
+    if (!copies())
+      memories.push_back(gradient);
+    auto loaded = e.branch(
+        e.less(t, end), SmallVector<Type>(memories.size(), element),
+        [&] {
+          Emitter::Values all = {group.load(mixer.logz, t),
+                                 e.fsub(group.load(mixer.ratio, t), less)};
+          if (!copies())
+            all.push_back(mixer.gatedGradient(group, t));
+          return all;
+        },
+        [&] {
+          Emitter::Values all(memories.size(), number(0));
+          all[0] = number(-INFINITY);
+          return all;
+        });
+    for (auto [memory, one] : llvm::zip_equal(memories, loaded))
+      e.store(one, memory, {thread, e.index(i)});
   }
+}
+
+void BiasBlock::loadKeys(Value thread, const Source &source) {
+  LaneEmitter group = source.group;
+  Value less = own(middle, thread, 0);
+  for (int64_t i = 0; i < kOwn; ++i) {
+    Value key = e.add(firstKey, rowOf(thread, i));
+    auto loaded = e.branch(
+        e.less(key, source.keys), {element, element},
+        [&] {
+          return Emitter::Values{group.load(mixer.k, key), e.fsub(group.load(mixer.v, key), less)};
+        },
+        [&] { return Emitter::Values{number(-INFINITY), number(0)}; });
+    e.store(loaded[0], k, {thread, e.index(i)});
+    e.store(loaded[1], v, {thread, e.index(i)});
+  }
+}
+
+/// All threads together, what exists of the rows that are copied.
+void BiasBlock::copy(Value thread, Value step) {
+  Value chunks = e.index((mixer.channels + kChannels - 1) / kChannels);
+  Value batch = e.add(firstBatch, e.builder.createOrFold<arith::DivUIOp>(e.loc, step, chunks));
+  Value first = e.mul(e.rest(step, chunks), kChannels);
+  for (auto [number, from, to] : llvm::enumerate(sources(), copied)) {
+    bool ofKeys = number < 2;
+    int64_t chunk = chunkOf(from), across = kChannels / chunk;
+    Value end = ofKeys ? mixer.keys : mixer.queries, start = ofKeys ? firstKey : firstQuery;
+    shareOut(e, thread, kBlockThreads, e.index(kRows * across), [&, from = from, to = to](Value i) {
+      Value inTile = e.div(i, across), inBlock = e.mul(e.rest(i, across), chunk);
+      Value row = e.add(start, inTile), channel = e.add(first, inBlock);
+      Value exists = e.both(e.less(row, end), e.less(channel, e.index(mixer.channels)));
+      e.when(e.both(e.less(step, steps), exists), [&] {
+        e.builder.create<CopyChunkOp>(e.loc, from, ValueRange{batch, row, channel}, to,
+                                      ValueRange{inTile, inBlock});
+      });
+    });
+  }
+  e.builder.create<CopyFenceOp>(e.loc);
+}
+
+/// Where there is no query, its logz hides it.
+Value BiasBlock::ownGradient(Value thread, int64_t i) {
+  if (!copies())
+    return own(gradient, thread, i);
+  LaneEmitter group(e, element, 0, firstBatch, channelOf(thread));
+  auto at = [&](size_t source) {
+    return e.load(copied[source], {rowOf(thread, i), channelOf(thread)}, 0);
+  };
+  return e.fmul(at(2), mixer.gateOf(group, copied.size() > 3 ? at(3) : Value()));
+}
+
+Value BiasBlock::ownKey(Value thread, int64_t i, Value end) {
+  if (!copies())
+    return own(k, thread, i);
+  Value exists = e.less(e.add(firstKey, rowOf(thread, i)), end);
+  Value key = e.load(copied[0], {rowOf(thread, i), channelOf(thread)}, 0);
+  return e.select(exists, key, number(-INFINITY));
+}
+
+/// Where there is no key it may be anything.
+Value BiasBlock::ownValue(Value thread, int64_t i) {
+  if (!copies())
+    return own(v, thread, i);
+  Value value = e.load(copied[1], {rowOf(thread, i), channelOf(thread)}, 0);
+  return e.fsub(value, own(middle, thread, 0));
 }
 
 /// The largest of a thread's keys. A NaN is passed over.
 void BiasBlock::findParts(Value thread) {
-  Value top = number(-INFINITY);
+  Value top = number(-INFINITY), endKey = keysOf(thread);
   for (int64_t i = 0; i < kOwn; ++i)
-    top = e.fmaxNumber(top, own(k, thread, i));
+    top = e.fmaxNumber(top, ownKey(thread, i, endKey));
   e.store(top, keyParts, {e.div(thread, kChannels), channelOf(thread)});
 }
 
@@ -196,7 +320,7 @@ void BiasBlock::storePair(Value first, Value second, Value memory, Value row, Va
 /// rounded.
 void BiasBlock::exponentiate(Value thread) {
   Value channel = channelOf(thread), largest = number(-INFINITY), zero = number(0);
-  Value found = bitsAt(wide, {thread, e.index(0)});
+  Value found = bitsAt(wide, {thread, e.index(0)}), endKey = keysOf(thread);
   for (int64_t part = 0; part < kParts; ++part)
     largest = e.fmaxNumber(largest, e.load(keyParts, {e.index(part), channel}, 0));
   largest = finite(largest);
@@ -212,11 +336,11 @@ void BiasBlock::exponentiate(Value thread) {
     Value isWide = compare(e, arith::CmpFPredicate::OGT, x, number(separableRange(element)));
     found = e.select(isWide, e.either(found, bits(int64_t(1) << i)), found);
     Value weight = e.exp(x), hidden = e.equal(weight, zero);
-    weight = e.select(hidden, zero, e.fmul(weight, own(gradient, thread, i)));
+    weight = e.select(hidden, zero, e.fmul(weight, ownGradient(thread, i)));
     weight = e.convert(weight, narrow);
     storePair(weight, times(weight, e.fsub(zero, own(ratio, thread, i))), queries, row, channel);
-    weight = e.convert(e.exp(e.fsub(own(k, thread, i), largest)), narrow);
-    storePair(times(weight, own(v, thread, i)), weight, keys, row, channel);
+    weight = e.convert(e.exp(e.fsub(ownKey(thread, i, endKey), largest)), narrow);
+    storePair(times(weight, ownValue(thread, i)), weight, keys, row, channel);
   }
   keepBits(found, wide, {thread, e.index(0)});
 }
@@ -308,19 +432,8 @@ void BiasBlock::finish(Value thread) {
   });
 }
 
-void BiasBlock::run(ArrayRef<Value> block) {
-  firstBatch = mixer.perBatchBias ? block[0] : e.index(0);
-  lastBatch = mixer.perBatchBias ? e.add(block[0], 1) : mixer.batches;
-  firstQuery = e.mul(block[1], kRows);
-  firstKey = e.mul(block[2], kRows);
-  // The last query sees the most.
-  Value end = e.min(e.add(firstQuery, kRows), mixer.queries);
-  int64_t chunks = (mixer.channels + kChannels - 1) / kChannels;
-  steps = e.select(isSeen(e.sub(end, e.index(1)), firstKey),
-                   e.mul(e.sub(lastBatch, firstBatch), chunks), e.index(0));
-  auto threads = [&](llvm::function_ref<void(Value)> body) {
-    forEachThread(e, kBlockThreads, body);
-  };
+/// The next step is loaded to registers while one is multiplied.
+void BiasBlock::addSteps() {
   threads([&](Value thread) {
     findBiasParts(thread);
     load(thread, e.index(0));
@@ -335,6 +448,37 @@ void BiasBlock::run(ArrayRef<Value> block) {
       findParts(thread);
     });
   });
+}
+
+/// What is copied of the next step is copied while one is multiplied.
+void BiasBlock::copyAndAddSteps() {
+  auto loadAll = [&](Value thread, Value step, llvm::function_ref<void()> meanwhile) {
+    copy(thread, step);
+    load(thread, step);
+    meanwhile();
+    e.builder.create<CopyWaitOp>(e.loc, 0);
+  };
+  threads([&](Value thread) { loadAll(thread, e.index(0), [&] { findBiasParts(thread); }); });
+  threads([&](Value thread) { startBlock(thread); });
+  e.loop(e.index(0), steps, e.index(1), [&](Value number) {
+    step = number;
+    threads([&](Value thread) { findParts(thread); });
+    threads([&](Value thread) { exponentiate(thread); });
+    threads([&](Value thread) { loadAll(thread, e.add(step, 1), [&] { multiply(thread); }); });
+  });
+}
+
+void BiasBlock::run(ArrayRef<Value> block) {
+  firstBatch = mixer.perBatchBias ? block[0] : e.index(0);
+  lastBatch = mixer.perBatchBias ? e.add(block[0], 1) : mixer.batches;
+  firstQuery = e.mul(block[1], kRows);
+  firstKey = e.mul(block[2], kRows);
+  // The last query sees the most.
+  Value end = e.min(e.add(firstQuery, kRows), mixer.queries);
+  int64_t chunks = (mixer.channels + kChannels - 1) / kChannels;
+  steps = e.select(isSeen(e.sub(end, e.index(1)), firstKey),
+                   e.mul(e.sub(lastBatch, firstBatch), chunks), e.index(0));
+  copies() ? copyAndAddSteps() : addSteps();
   threads([&](Value thread) {
     keepBits(bitsAt(wide, {thread, e.index(0)}), wideParts,
              {e.div(thread, kChannels), channelOf(thread)});

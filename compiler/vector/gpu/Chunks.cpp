@@ -2,11 +2,13 @@
 
 #include "compiler/vector/gpu/Chunks.h"
 
+#include "compiler/tile/WarpTile.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace aft;
@@ -69,6 +71,10 @@ bool aft::isMultipleOf(Value index, int64_t count) {
            isMultiple(subview.getMixedSizes()[*number], count);
   }
   return false;
+}
+
+int64_t aft::chunkOf(Value memref) {
+  return warpTileChunk(getElementTypeOrSelf(memref).getIntOrFloatBitWidth());
 }
 
 static bool hasEvenStrides(MemRefType type, int64_t count) {

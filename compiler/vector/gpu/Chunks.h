@@ -15,6 +15,9 @@ bool isMultipleOf(mlir::Value index, int64_t count);
 /// elements from the operand's first.
 bool consistsOfChunks(mlir::Value memref, int64_t count);
 
+/// Elements that make 16 bytes, of which copies consist.
+int64_t chunkOf(mlir::Value memref);
+
 } // namespace aft
 
 #endif // AFT_COMPILER_VECTOR_GPU_CHUNKS_H

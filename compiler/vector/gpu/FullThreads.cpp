@@ -66,11 +66,8 @@ void aft::emitFullThreads(FullOp op, OpBuilder &builder, bool tf32) {
     return std::pair(e.index(0), last);
   };
   tiles.bias = [&](Value batch, Value t, Value key) { return pairBias(mixer, batch, t, key); };
-  tiles.exponent = [&](LaneEmitter &group, Value key) { return group.load(mixer.k, key); };
-  tiles.value = [&](LaneEmitter &group, Value key) {
-    return SmallVector<Value>{group.load(mixer.v, key)};
-  };
   tiles.sources = {mixer.v, mixer.k};
+  tiles.make = [](LaneEmitter &, ArrayRef<Value> loaded) { return SmallVector<Value>(loaded); };
   tiles.finish = [&](LaneEmitter &group, Value t, Value m, ValueRange sums) {
     MixState state{m, sums[1], sums[0]};
     // A query without a key is 0 whatever the gate says.
@@ -125,13 +122,14 @@ static void emitKeys(const FullMixer &mixer, Type factor) {
     return std::pair(mixer.firstQueryOf(from), mixer.queries);
   };
   tiles.bias = [&](Value batch, Value key, Value t) { return pairBias(mixer, batch, t, key); };
-  tiles.exponent = [&](LaneEmitter &group, Value t) {
-    Value logz = group.load(mixer.logz, t), none = group.infinity(true);
-    return e.select(e.equal(logz, none), none, e.fsub(group.number(0), logz));
-  };
-  tiles.value = [&](LaneEmitter &group, Value t) {
-    Value g = mixer.gatedGradient(group, t);
-    return SmallVector<Value>{g, e.fmul(g, centred(group, group.load(mixer.ratio, t)))};
+  tiles.sources = {mixer.dy, mixer.ratio, mixer.logz};
+  if (mixer.gate != Gate::none)
+    tiles.sources.push_back(mixer.q);
+  tiles.make = [&](LaneEmitter &group, ArrayRef<Value> loaded) {
+    Value g = e.fmul(loaded[0], mixer.gateOf(group, loaded.back())), none = group.infinity(true);
+    Value logz = loaded[2];
+    Value x = e.select(e.equal(logz, none), none, e.fsub(group.number(0), logz));
+    return SmallVector<Value>{g, e.fmul(g, centred(group, loaded[1])), x};
   };
   tiles.finish = [&](LaneEmitter &group, Value key, Value m, ValueRange sums) {
     Value scale = e.exp(e.fadd(group.load(mixer.k, key), m));
@@ -191,8 +189,9 @@ void aft::emitFullGradThreads(FullGradOp op, OpBuilder &builder, bool tf32) {
   FullMixer mixer(op, e, kScalarBits, PairDots::None);
   emitQueries(mixer);
   Type factor = factorOf(mixer, tf32);
-  emitKeys(mixer, factor);
+  // What they copy in the background has room beside what biases need anyway, if at all.
   emitBiases(mixer, factor);
+  emitKeys(mixer, factor);
 }
 
 bool aft::emitMixerThreads(Operation *op, OpBuilder &builder, bool tf32) {

@@ -58,6 +58,13 @@ private:
 
 } // namespace
 
+SmallVector<Value> PairTiles::itemAt(LaneEmitter &group, Value item) const {
+  SmallVector<Value> loaded;
+  for (Value source : sources)
+    loaded.push_back(group.load(source, item));
+  return make(group, loaded);
+}
+
 PairBlock::PairBlock(const PairTiles &tiles, Emitter &e)
     : tiles(tiles), e(e), count(kTileBytes / kTile / (tiles.element.getIntOrFloatBitWidth() / 8)) {
   Type type = tiles.element;
@@ -94,22 +101,21 @@ void PairBlock::loadItems(Value thread, Value first, Value last) {
         exists, types,
         [&] {
           LaneEmitter group = groupOf(channel);
-          SmallVector<Value> all = {tiles.exponent(group, item)};
-          llvm::append_range(all, tiles.value(group, item));
+          SmallVector<Value> all = tiles.itemAt(group, item);
           // What a hidden item holds, perhaps NaN, must not be seen.
-          Value hidden = e.equal(all[0], number(-INFINITY));
-          for (Value &value : MutableArrayRef<Value>(all).drop_front())
+          Value hidden = e.equal(all.back(), number(-INFINITY));
+          for (Value &value : MutableArrayRef<Value>(all).drop_back())
             value = e.select(hidden, number(0), value);
           return all;
         },
         [&] {
           SmallVector<Value> all(1 + tiles.values, number(0));
-          all[0] = number(-INFINITY);
+          all.back() = number(-INFINITY);
           return all;
         });
-    e.store(loaded[0], exponents, place);
+    e.store(loaded.back(), exponents, place);
     for (int64_t i = 0; i < tiles.values; ++i)
-      e.store(loaded[1 + i], items, {e.index(i), place[0], place[1]});
+      e.store(loaded[i], items, {e.index(i), place[0], place[1]});
   }
 }
 

@@ -25,12 +25,12 @@ struct PairTiles {
   std::function<std::pair<Value, Value>(Value batch, Value from, Value to)> items;
   /// w, -inf where the output does not see the item.
   std::function<Value(Value batch, Value output, Value item)> bias;
-  /// x, -inf for an item that nobody sees, and its values.
-  std::function<Value(LaneEmitter &, Value item)> exponent;
-  std::function<llvm::SmallVector<Value>(LaneEmitter &, Value item)> value;
-  /// Where values and x of an item are elements [batch, item, channel] of memrefs: these. So tiles
-  /// may be copied in the background.
+  /// What items are made of: elements [batch, item, channel] of memrefs, so that tiles may be
+  /// copied in the background. Of those of one, its values and x, -inf for an item that nobody
+  /// sees.
   llvm::SmallVector<Value> sources;
+  std::function<llvm::SmallVector<Value>(LaneEmitter &, llvm::ArrayRef<Value> loaded)> make;
+  llvm::SmallVector<Value> itemAt(LaneEmitter &group, Value item) const;
   /// Receives m, -inf without any item, and the sums, that of 1 first.
   std::function<void(LaneEmitter &, Value output, Value m, mlir::ValueRange sums)> finish;
 

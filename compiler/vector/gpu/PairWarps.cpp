@@ -6,8 +6,9 @@
 // channels. Sums that turn out so small that underflow, or an item that is hidden from the output,
 // may have spoilt them are made again item by item.
 //
-// What a tile consists of is loaded to registers while the tile before it is multiplied; items that
-// need no computation are copied to shared memory in the background, and stand in no registers.
+// What a tile consists of is loaded to registers while the tile before it is multiplied; what items
+// are made of is copied to shared memory in the background, where there is room, and stands in no
+// registers.
 
 #include "compiler/tile/WarpTile.h"
 #include "compiler/vector/full/FullMixer.h"
@@ -16,6 +17,7 @@
 #include "compiler/vector/gpu/GpuOps.h"
 #include "compiler/vector/gpu/PairTiles.h"
 #include "compiler/vector/gpu/Threads.h"
+#include "mlir/IR/TypeUtilities.h"
 
 #include <cmath>
 
@@ -55,8 +57,8 @@ private:
   void loadBiases(Value thread, Value first);
   void loadItems(Value thread, Value first);
   void copyItems(Value thread, Value first);
-  Value ownExponent(Value thread, int64_t i);
-  Value ownValue(Value thread, int64_t i, int64_t part);
+  SmallVector<Value> ownItem(Value thread, int64_t i);
+  bool canCopy();
   Value largestOf(int64_t numbers, llvm::function_ref<Value(int64_t)> at);
   void findBiasParts(Value thread);
   void findItemParts(Value thread);
@@ -97,23 +99,16 @@ private:
   int64_t width; ///< channels of a block
   int64_t count; ///< items of a tile
   int64_t warpRows, warpColumns;
-  Type narrow;                     ///< of factors; f32 are rounded as they are multiplied
-  Value weights, items;            ///< [output][item], [item][column]
-  SmallVector<Value> copied;       ///< [item][channel] of each source, if it is copied
-  Value biases, exponents, values; ///< of a tile, in registers
-  Value sums;                      ///< in fragments
+  Type narrow;               ///< of factors; f32 are rounded as they are multiplied
+  Value weights, items;      ///< [output][item], [item][column]
+  SmallVector<Value> copied; ///< [item][channel] of each source, if it is copied
+  Value biases, values;      ///< of a tile, in registers; items with their x
+  Value sums;                ///< in fragments
   Tops rows, columns;
   Value batch, firstOutput, firstChannel, last, tileFirst;
 };
 
 } // namespace
-
-static Type elementOf(Value memref) { return cast<MemRefType>(memref.getType()).getElementType(); }
-
-/// Elements that are copied together.
-static int64_t chunkOf(Value memref) {
-  return warpTileChunk(elementOf(memref).getIntOrFloatBitWidth());
-}
 
 WarpPairs::WarpPairs(const PairTiles &tiles, Emitter &e, Type factor)
     : tiles(tiles), e(e), count(tiles.values == 1 && !factor.isF32() ? kItems : kFewItems),
@@ -126,19 +121,28 @@ WarpPairs::WarpPairs(const PairTiles &tiles, Emitter &e, Type factor)
   weights = sharedMemory(e, {kOutputs, count + warpTilePadding(bits, /*alongSteps=*/true)}, narrow);
   items = sharedMemory(e, {count, each() * width + warpTilePadding(bits, /*alongSteps=*/false)},
                        narrow);
-  if (llvm::all_of(tiles.sources,
-                   [](Value source) { return consistsOfChunks(source, chunkOf(source)); }))
-    for (Value source : tiles.sources)
-      copied.push_back(sharedMemory(e, {count, width}, elementOf(source)));
   rows = makeTops(kOutputs, kRowParts, /*partsLast=*/true);
   columns = makeTops(width, columnParts(), /*partsLast=*/false);
+  if (canCopy())
+    for (Value source : tiles.sources)
+      copied.push_back(sharedMemory(e, {count, width}, getElementTypeOrSelf(source)));
   biases = threadMemory(e, kBlockThreads, {ownBiases()}, type);
-  exponents = threadMemory(e, kBlockThreads, {ownItems()}, type);
-  values = threadMemory(e, kBlockThreads, {ownItems() * tiles.values}, type);
+  values = threadMemory(e, kBlockThreads, {ownItems() * each()}, type);
   sums = threadMemory(e, kBlockThreads, {each() * numbers()}, type);
   // One works while the other waits for what it loads; more sums do not fit into registers.
   if (tiles.values == 1)
     setResidentBlocks(e, 2);
+}
+
+/// Whether rows consist of chunks, for which there is room.
+bool WarpPairs::canCopy() {
+  SmallVector<int64_t> bytes;
+  for (Value source : tiles.sources) {
+    if (!consistsOfChunks(source, chunkOf(source)))
+      return false;
+    bytes.push_back(count * width * getElementTypeOrSelf(source).getIntOrFloatBitWidth() / 8);
+  }
+  return fitBesideGrids(e, bytes);
 }
 
 WarpPairs::Tops WarpPairs::makeTops(int64_t places, int64_t parts, bool partsLast) {
@@ -187,37 +191,36 @@ void WarpPairs::loadItems(Value thread, Value first) {
         e.both(exists, e.less(item, last)), types,
         [&] {
           LaneEmitter group(e, tiles.element, 0, batch, channel);
-          Emitter::Values all = tiles.value(group, item);
-          all.push_back(tiles.exponent(group, item));
-          return all;
+          return tiles.itemAt(group, item);
         },
         [&] {
           Emitter::Values all(each(), number(0));
           all.back() = number(-INFINITY);
           return all;
         });
-    e.store(loaded.back(), exponents, {thread, e.index(i)});
-    for (int64_t part = 0; part < tiles.values; ++part)
-      e.store(loaded[part], values, {thread, e.index(i * tiles.values + part)});
+    for (int64_t part = 0; part < each(); ++part)
+      e.store(loaded[part], values, {thread, e.index(i * each() + part)});
   }
 }
 
-/// x of a thread's item, from registers or from where it has been copied to.
-Value WarpPairs::ownExponent(Value thread, int64_t i) {
-  if (!copies())
-    return own(exponents, thread, i);
-  Value inTile = e.add(e.mul(e.div(thread, width), ownItems()), i), channel = e.rest(thread, width);
-  Value exists = e.both(e.less(e.add(tileFirst, inTile), last),
-                        e.less(e.add(firstChannel, channel), e.index(tiles.channels)));
-  return e.select(exists, e.load(copied.back(), {inTile, channel}, 0), number(-INFINITY));
-}
-
-/// A value of it; anything where there is no item.
-Value WarpPairs::ownValue(Value thread, int64_t i, int64_t part) {
-  if (!copies())
-    return own(values, thread, i * tiles.values + part);
-  Value inTile = e.add(e.mul(e.div(thread, width), ownItems()), i);
-  return e.load(copied[part], {inTile, e.rest(thread, width)}, 0);
+/// The values of a thread's item and its x, from registers or of what has been copied. Where there
+/// is no item, or no channel, values may be anything.
+SmallVector<Value> WarpPairs::ownItem(Value thread, int64_t i) {
+  SmallVector<Value> all;
+  if (!copies()) {
+    for (int64_t part = 0; part < each(); ++part)
+      all.push_back(own(values, thread, i * each() + part));
+    return all;
+  }
+  Value inTile = e.add(e.mul(e.div(thread, width), ownItems()), i), inBlock = e.rest(thread, width);
+  Value channel = e.add(firstChannel, inBlock), end = e.index(tiles.channels);
+  Value exists = e.both(e.less(e.add(tileFirst, inTile), last), e.less(channel, end));
+  for (Value source : copied)
+    all.push_back(e.load(source, {inTile, inBlock}, 0));
+  LaneEmitter group(e, tiles.element, 0, batch, e.min(channel, e.sub(end, e.index(1))));
+  all = tiles.make(group, all);
+  all.back() = e.select(exists, all.back(), number(-INFINITY));
+  return all;
 }
 
 /// All threads together, what exists of a tile.
@@ -250,7 +253,7 @@ void WarpPairs::findBiasParts(Value thread) {
 }
 
 void WarpPairs::findItemParts(Value thread) {
-  Value top = largestOf(ownItems(), [&](int64_t i) { return ownExponent(thread, i); });
+  Value top = largestOf(ownItems(), [&](int64_t i) { return ownItem(thread, i).back(); });
   e.store(top, columns.parts, {e.div(thread, width), e.rest(thread, width)});
 }
 
@@ -286,11 +289,12 @@ void WarpPairs::exponentiate(Value thread, Value tile) {
     return SmallVector<Value>{e.add(first, i), e.add(column, part * kFragmentColumns)};
   };
   for (int64_t i = 0; i < ownItems(); ++i) {
-    Value factor = e.convert(e.exp(e.fsub(ownExponent(thread, i), top)), narrow);
+    SmallVector<Value> item = ownItem(thread, i);
+    Value factor = e.convert(e.exp(e.fsub(item.back(), top)), narrow);
     Value wide = e.convert(factor, tiles.element), hidden = e.equal(wide, none);
     // What a hidden item holds, perhaps NaN, must not be seen.
     for (int64_t part = 0; part < tiles.values; ++part) {
-      Value product = e.fmul(wide, ownValue(thread, i, part));
+      Value product = e.fmul(wide, item[part]);
       e.store(e.select(hidden, none, product), items, placeOf(i, part));
     }
     e.builder.create<memref::StoreOp>(e.loc, factor, items, placeOf(i, tiles.values));
@@ -405,13 +409,13 @@ void WarpPairs::finish(Value thread, Value parity) {
 void WarpPairs::finishExactly(LaneEmitter &group, Value output) {
   auto [first, end] = tiles.items(batch, output, e.add(output, 1));
   auto exponent = [&](Value item) {
-    return exponentOf(group, tiles.exponent(group, item), tiles.bias(batch, output, item));
+    return exponentOf(group, tiles.itemAt(group, item).back(), tiles.bias(batch, output, item));
   };
   SmallVector<Value> all;
   Value m;
   for (int64_t part = 0; part < tiles.values; ++part) {
     MixState state = addExactly(group, first, end, group.emptyState(), exponent,
-                                [&](Value item) { return tiles.value(group, item)[part]; });
+                                [&](Value item) { return tiles.itemAt(group, item)[part]; });
     m = state.m;
     if (part == 0)
       all.push_back(state.z);

@@ -130,12 +130,15 @@ Operation *aft::gridOf(memref::AllocOp memory) {
 
 int64_t aft::sharedBytes(Block &kernel, ArrayRef<int64_t> oneMore) {
   llvm::MapVector<Operation *, SmallVector<int64_t>> byGrid;
-  kernel.walk(
-      [&](memref::AllocOp memory) { byGrid[gridOf(memory)].push_back(bytesOf(memory.getType())); });
+  SmallVector<int64_t> next(oneMore);
+  kernel.walk([&](memref::AllocOp memory) {
+    SmallVector<int64_t> &sizes = memory->use_empty() ? next : byGrid[gridOf(memory)];
+    sizes.push_back(bytesOf(memory.getType()));
+  });
   int64_t bytes = 0;
   for (int64_t one : byGrid[nullptr])
     bytes += one;
-  byGrid[nullptr].assign(oneMore.begin(), oneMore.end());
+  byGrid[nullptr] = next;
   SmallVector<int64_t> most;
   for (auto &[grid, sizes] : byGrid) {
     llvm::sort(sizes, std::greater<int64_t>());

@@ -71,13 +71,13 @@ mlir::Operation *gridOf(mlir::memref::AllocOp memory);
 
 /// Bytes that a block of a kernel shares. A block does a group of one grid, so that grids use the
 /// same memory: the largest of each one, the second of each one, …. `oneMore`: those of another
-/// grid.
+/// grid, beside memory that nothing uses yet.
 int64_t sharedBytes(mlir::Block &kernel, mlir::ArrayRef<int64_t> oneMore = {});
 /// Whether another grid may share so much.
 bool fitBesideGrids(Emitter &e, mlir::ArrayRef<int64_t> bytes);
 
-/// Has the kernel take so few registers that `blocks` of its blocks fit on a multiprocessor, or as few
-/// as one of its grids asks for.
+/// Has the kernel take so few registers that `blocks` of its blocks fit on a multiprocessor, or as
+/// few as one of its grids asks for.
 void setResidentBlocks(Emitter &e, int64_t blocks);
 
 /// A number in [0, product of extents) as indices, the last of which runs fastest.
