@@ -340,4 +340,6 @@ FLAGS = []
 full(30, 70, 9, "")
 full(12, 75, 40, "causal")
 full(40, 40, 9, "causal", gradient=True)
+# Operands are copied in the background.
+full(40, 40, 40, "causal", gradient=True)
 sys.exit(bool(failed))
