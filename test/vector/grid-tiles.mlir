@@ -60,12 +60,37 @@ func.func @main(%q: tensor<?x?x64xf32>, %k: tensor<?x?x64xf32>, %v: tensor<?x?x6
 
 // -----
 
-// Without room for a row pair by pair.
+// A row that has no room is cut: 16 threads have 16 columns each, beside which lie whole segments of
+// as many. Segments further away are summed before, and what is left of the nearest from shared memory.
+// CHECK-LABEL: func.func private @kernel_0_conv(
+// CHECK-DAG: memref.alloc() : memref<3x288x4xf32>
+// CHECK-DAG: memref.alloc() : memref<4x250x4xf32>
+// CHECK-DAG: memref.alloc() : memref<2x3x16x4xf32>
+// CHECK: scf.for %{{.*}} = %c0 to %c4 step %c1 {
+// CHECK: scf.for %{{.*}} = %c0 to %c4000 step %c256 {
+// CHECK: memref.store {{.*}} memref<3x288x4xf32>
+// CHECK: scf.for %{{.*}} iter_args
+// CHECK-NEXT: memref.load {{.*}} memref<4x250x4xf32>
+// CHECK: scf.for %{{.*}} iter_args
+// CHECK-NEXT: memref.load {{.*}} memref<3x288x4xf32>
+// CHECK-COUNT-2: memref.store {{.*}} memref<2x3x16x4xf32>
+// CHECK: scf.for %{{.*}} iter_args
+// CHECK-COUNT-18: memref.load {{.*}} memref<3x288x4xf32>
+// CHECK-NOT: memref.load {{.*}} memref<3x288x4xf32>
+// CHECK: scf.yield
+func.func @main(%q: tensor<?x?x64xf32>, %k: tensor<?x?x64xf32>, %v: tensor<?x?x64xf32>, %f: tensor<64x3x3xf32>) -> tensor<?x?x64xf32> {
+  %y = aft.conv %q, %k, %v, %f grid = [4, 4000] : (tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<64x3x3xf32>) -> tensor<?x?x64xf32>
+  return %y : tensor<?x?x64xf32>
+}
+
+// -----
+
+// Without room for the segments of all rows pair by pair.
 // CHECK-LABEL: func.func private @kernel_0_conv(
 // CHECK-NOT: memref.alloc
 // CHECK: return
 func.func @main(%q: tensor<?x?x64xf32>, %k: tensor<?x?x64xf32>, %v: tensor<?x?x64xf32>, %f: tensor<64x3x3xf32>) -> tensor<?x?x64xf32> {
-  %y = aft.conv %q, %k, %v, %f grid = [4, 4000] : (tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<64x3x3xf32>) -> tensor<?x?x64xf32>
+  %y = aft.conv %q, %k, %v, %f grid = [400, 4000] : (tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<?x?x64xf32>, tensor<64x3x3xf32>) -> tensor<?x?x64xf32>
   return %y : tensor<?x?x64xf32>
 }
 

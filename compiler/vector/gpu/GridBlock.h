@@ -13,16 +13,24 @@ struct GridSizes {
   int64_t width, heads;  ///< channels of the block, and heads these may belong to
   int64_t turns = 1;     ///< that the channels of a head take, of which a block then has one
   int64_t own, segments; ///< columns that a thread computes, and threads of a row
+  int64_t tileSegments;  ///< of them, those of a tile: less where a row has no room
   int64_t tile, held; ///< rows of a tile, and rows that lie in shared memory: of one plane, or all
   int64_t lanes() const { return width + heads; }
   int64_t parts() const { return kBlockThreads / lanes(); } ///< threads of a lane
+  /// Threads that share the largest number of a head.
+  int64_t headParts() const { return std::min(kWarpThreads, kBlockThreads / heads); }
+  bool isCut() const { return tileSegments < segments; }
+  int64_t tileColumns() const { return tileSegments * own; }
+  /// Columns beside a tile that is cut: whole segments.
+  int64_t padding(int64_t reached) const { return (reached + own - 1) / own * own; }
   /// Columns that lie in shared memory: where several threads share a row, with zeros around it.
   int64_t stride(const GridTiles &tiles) const;
-  bool holdAll(const GridTiles &tiles) const { return held == tiles.rowCount(); }
+  bool holdAll(const GridTiles &tiles) const { return !isCut() && held == tiles.rowCount(); }
   /// Numbers in shared memory.
   int64_t numbers(const GridTiles &tiles) const;
   bool fit(const GridTiles &tiles) const;
   bool chooseRows(const GridTiles &tiles, int64_t least);
+  bool cutRow(const GridTiles &tiles);
 
   /// Nothing where a tile has no room.
   static std::optional<GridSizes> choose(const GridTiles &tiles);
@@ -58,10 +66,14 @@ private:
   llvm::SmallVector<Value> itemsAt(const Place &place, llvm::ArrayRef<Value> positions);
   void clear(Value thread);
   void fill(const Place &place, Value firstRow);
+  void fillPart(const Place &place, Value firstRow);
   void sumRows(const Place &place);
   void sumPlanes(const Place &place);
   void sumOtherRows(const Place &place);
+  Value addSegments(const Place &place, Value row, Value first, Value last, Value sum);
+  Value addHeld(const Place &place, Value heldRow, Value first, Value last, Value sum);
   void sumEdges(const Place &place);
+  void sumPartEdges(const Place &place, Value firstRow);
   void forEachTurn(llvm::function_ref<void()> body);
   void visit();
   void addTile(Value firstRow);
@@ -74,7 +86,7 @@ private:
   Value columnOf(const Place &place);
   /// Of a row of the tile. It is one number, so that those beside it are a constant away.
   Value placeInTile(Value row, Value column) {
-    return e.add(e.mul(row, sizes.segments * sizes.own), column);
+    return e.add(e.mul(row, sizes.tileColumns()), column);
   }
   bool isPlane() const { return tiles.planes.extent == 1; }
   bool holdAll() const { return sizes.holdAll(tiles); }
@@ -108,6 +120,7 @@ private:
   Value batch, firstChannel, endChannel, firstHead, count;
   Value turn;              ///< where there are several
   Value endRow, firstHeld; ///< of what a tile may have, and of what lies in shared memory
+  Value firstColumn;       ///< of a tile that is cut
 };
 
 } // namespace aft

@@ -35,11 +35,47 @@ struct GridBlock::WindowSums {
 };
 
 Value GridBlock::rowOf(const Place &place, Value firstRow) {
-  return e.add(firstRow, e.div(place.part, sizes.segments));
+  return e.add(firstRow, e.div(place.part, sizes.tileSegments));
 }
 
 Value GridBlock::columnOf(const Place &place) {
-  return sizes.segments == 1 ? e.index(0) : e.mul(e.rest(place.part, sizes.segments), sizes.own);
+  if (sizes.segments == 1)
+    return e.index(0);
+  return e.mul(e.rest(place.part, sizes.tileSegments), sizes.own);
+}
+
+Value GridBlock::addHeld(const Place &place, Value heldRow, Value first, Value last, Value sum) {
+  return e.loop(first, last, e.index(1), sum, [&](Value x, ValueRange carried) {
+    return Emitter::Values{e.fadd(carried[0], e.load(items, {heldRow, x, place.lane}, 0))};
+  })[0];
+}
+
+Value GridBlock::addSegments(const Place &place, Value row, Value first, Value last, Value sum) {
+  return e.loop(first, last, e.index(1), sum, [&](Value segment, ValueRange carried) {
+    return Emitter::Values{e.fadd(carried[0], e.load(rowSums, {row, segment, place.lane}, 0))};
+  })[0];
+}
+
+/// The same of a tile that is cut: whole segments of the row, and what is left of one.
+void GridBlock::sumPartEdges(const Place &place, Value firstRow) {
+  const GridAxis &line = tiles.columns;
+  int64_t left = sizes.padding(line.before), right = sizes.padding(line.after);
+  int64_t own = sizes.own, rows = sizes.held * sizes.tileSegments;
+  e.loop(place.part, e.index(rows), e.index(sizes.parts()), [&](Value number) {
+    SmallVector<Value> at =
+        delinearize(e, number, {e.index(sizes.held), e.index(sizes.tileSegments)});
+    // Rows that are not there are never looked at.
+    Value row = e.max(e.min(e.add(firstRow, at[0]), e.index(tiles.rowCount() - 1)), e.index(0));
+    Value column = e.mul(at[1], own), segment = e.div(e.add(firstColumn, column), own);
+    Value before = addSegments(place, row, e.index(0), e.sub(segment, e.index(left / own)), none());
+    before = addHeld(place, at[0], column, e.add(column, left - line.before), before);
+    Value end = e.add(column, left + own + right);
+    Value after = addHeld(place, at[0], e.sub(end, e.index(right - line.after)), end, none());
+    after =
+        addSegments(place, row, e.add(segment, 1 + right / own), e.index(sizes.segments), after);
+    e.store(before, edges, {e.index(0), at[0], at[1], place.lane});
+    e.store(after, edges, {e.index(1), at[0], at[1], place.lane});
+  });
 }
 
 /// Left and right of all that the windows of a segment reach, in each row that is held.
@@ -56,11 +92,7 @@ void GridBlock::sumEdges(const Place &place) {
     std::pair<Value, Value> ranges[] = {{shift, column},
                                         {e.add(column, sizes.own + line.before + line.after), end}};
     for (auto [side, range] : llvm::enumerate(ranges)) {
-      Value sum =
-          e.loop(range.first, range.second, e.index(1), none(), [&](Value x, ValueRange carried) {
-            Value one = e.load(items, {at[0], x, place.lane}, 0);
-            return Emitter::Values{e.fadd(carried[0], one)};
-          })[0];
+      Value sum = addHeld(place, at[0], range.first, range.second, none());
       e.store(sum, edges, {e.index(side), at[0], at[1], place.lane});
     }
   });
@@ -77,6 +109,8 @@ void GridBlock::addRow(const Place &place, Value heldRow, Value firstTap, Window
     return factors[tap];
   };
   Value column = columnOf(place);
+  if (sizes.isCut())
+    column = e.add(column, sizes.padding(line.before) - line.before);
   for (int64_t i = 0; i < sizes.own + line.taps() - 1; ++i) {
     int64_t x = isWhole ? i - line.before : i;
     if (isWhole && (x < 0 || x >= line.extent))
@@ -90,7 +124,7 @@ void GridBlock::addRow(const Place &place, Value heldRow, Value firstTap, Window
   }
   if (isWhole)
     return;
-  Value segment = e.rest(place.part, sizes.segments);
+  Value segment = e.rest(place.part, sizes.tileSegments);
   for (int64_t side = 0; side < 2; ++side)
     sums.edges =
         e.fadd(sums.edges, e.load(edges, {e.index(side), heldRow, segment, place.lane}, 0));
@@ -231,8 +265,10 @@ void GridBlock::finish(const Place &place, Value firstRow) {
     LaneEmitter group = place.group;
     MixState state = scaleOf(place.head);
     Value column = columnOf(place), width = e.index(tiles.columns.extent);
-    Value start = e.add(e.mul(row, tiles.columns.extent), column);
     Value first = placeInTile(e.sub(row, firstRow), column);
+    if (sizes.isCut())
+      column = e.add(firstColumn, column);
+    Value start = e.add(e.mul(row, tiles.columns.extent), column);
     for (int64_t own = 0; own < sizes.own; ++own) {
       Value x = e.add(column, own), t = e.add(start, own), inTile = e.add(first, own);
       state.n = e.load(sums, {place.thread, e.index(own)}, 0);
@@ -243,7 +279,7 @@ void GridBlock::finish(const Place &place, Value firstRow) {
           return tiles.code.finish(group, t, state);
         e.store(tiles.share(group, t, state), shares, {inTile, place.lane});
       };
-      if (sizes.segments * sizes.own == tiles.columns.extent)
+      if (!sizes.isCut() && sizes.segments * sizes.own == tiles.columns.extent)
         store();
       else
         e.when(e.less(x, width), store);
@@ -254,8 +290,11 @@ void GridBlock::finish(const Place &place, Value firstRow) {
 /// What the channels of each head share, at each position of the tile.
 void GridBlock::finishHeads(Value firstRow) {
   int64_t width = tiles.columns.extent, perHead = tiles.perHead;
+  int64_t columns = sizes.isCut() ? sizes.tileColumns() : width;
   auto finishOne = [&](ArrayRef<Value> at) {
     Value row = e.add(firstRow, at[0]), t = e.add(e.mul(row, width), at[1]), head = at[2];
+    if (sizes.isCut())
+      t = e.add(t, firstColumn);
     Value inTile = placeInTile(at[0], at[1]), first = e.mul(head, perHead);
     Value end = e.add(first, perHead);
     if (turn)
@@ -279,12 +318,14 @@ void GridBlock::finishHeads(Value firstRow) {
     e.when(isLast, [&] { tiles.finishHead(group, t, state, shared); });
   };
   forEachThread(e, kBlockThreads, [&](Value thread) {
-    Value extents[] = {e.index(sizes.tile), e.index(width), e.index(sizes.heads)};
-    e.loop(thread, e.index(sizes.tile * width * sizes.heads), e.index(kBlockThreads),
+    Value extents[] = {e.index(sizes.tile), e.index(columns), e.index(sizes.heads)};
+    e.loop(thread, e.index(sizes.tile * columns * sizes.heads), e.index(kBlockThreads),
            [&](Value number) {
              SmallVector<Value> at = delinearize(e, number, extents);
              Value exists = e.both(e.less(e.add(firstRow, at[0]), endRow),
                                    e.less(firstChannelOf(at[2]), e.index(tiles.channels)));
+             if (sizes.isCut())
+               exists = e.both(exists, e.less(e.add(firstColumn, at[1]), e.index(width)));
              e.when(exists, [&] { finishOne(at); });
            });
   });

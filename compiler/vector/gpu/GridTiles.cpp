@@ -7,100 +7,8 @@
 using namespace mlir;
 using namespace aft;
 
-/// Lanes of a block: as many as a warp has threads, or less where tiles need room.
-static constexpr int64_t kMostLanes = kWarpThreads;
-/// Columns that a thread computes, and multiplications that are written out for a row of them.
-static constexpr int64_t kMostOwn = 16, kMostShared = 14, kLeastOwn = 4, kMostWrittenOut = 512;
-/// Bytes in shared memory.
-static constexpr int64_t kSharedBytes = 46 << 10;
 /// Of its blocks on a multiprocessor, one loads while others compute.
 static constexpr int64_t kResident = 2;
-/// Threads that share the largest number of a head, at most.
-static constexpr int64_t kMostParts = 32;
-
-//===----------------------------------------------------------------------===//
-// Sizes
-//===----------------------------------------------------------------------===//
-
-int64_t GridSizes::stride(const GridTiles &tiles) const {
-  const GridAxis &line = tiles.columns;
-  return segments == 1 ? line.extent : segments * own + line.before + line.after;
-}
-
-int64_t GridSizes::numbers(const GridTiles &tiles) const {
-  int64_t edges = segments == 1 ? 0 : 2 * held * segments * lanes();
-  int64_t largest = 3 * (std::min(kMostParts, kBlockThreads / heads) + 1) * heads;
-  int64_t planes = tiles.planes.extent > 1 ? tiles.planes.extent : 0;
-  return held * stride(tiles) * lanes() + tiles.taps() * heads +
-         ((segments + 1) * tiles.rowCount() + planes) * lanes() + edges + largest +
-         (turns > 1 ? 2 * tiles.length() : 0) +
-         tile * segments * own * (heads + (tiles.share ? width : 0));
-}
-
-/// The channels of a block of at most so many lanes: whole heads, if possible.
-static GridSizes lanesOf(const GridTiles &tiles, int64_t most) {
-  GridSizes sizes;
-  int64_t perHead = tiles.perHead, whole = most / (perHead + 1);
-  sizes.width = std::min(whole > 0 ? whole * perHead : most / 2, tiles.channels);
-  bool isAligned = perHead % sizes.width == 0 || sizes.width % perHead == 0;
-  sizes.heads = isAligned ? std::max<int64_t>(sizes.width / perHead, 1)
-                          : (sizes.width + perHead - 2) / perHead + 1;
-  return sizes;
-}
-
-bool GridSizes::fit(const GridTiles &tiles) const {
-  return numbers(tiles) * (tiles.accumulation.getIntOrFloatBitWidth() / 8) <= kSharedBytes;
-}
-
-/// Rows of a tile: of the grid, all of which lies in shared memory, or of a plane.
-bool GridSizes::chooseRows(const GridTiles &tiles, int64_t least) {
-  int64_t most = parts() / segments;
-  held = tiles.rowCount();
-  for (tile = std::min(held, most); tile >= least; --tile)
-    if (fit(tiles))
-      return true;
-  for (tile = std::min(tiles.rows.extent, most); tile >= least; --tile) {
-    held = std::min(tile + tiles.rows.taps() - 1, tiles.rows.extent);
-    if (fit(tiles))
-      return true;
-  }
-  return false;
-}
-
-std::optional<GridSizes> GridSizes::choose(const GridTiles &tiles) {
-  const GridAxis &line = tiles.columns;
-  int64_t bytes = tiles.accumulation.getIntOrFloatBitWidth() / 8;
-  // What heads share takes registers, too.
-  int64_t columns = (tiles.share ? kMostShared : kMostOwn) * 4 / bytes;
-  int64_t most = std::min(columns, kMostWrittenOut / line.taps());
-  if (line.extent <= columns)
-    most = line.extent;
-  else if (most < kLeastOwn)
-    return std::nullopt;
-  // Of few rows most items belong to windows of other tiles, too.
-  auto haveRoom = [&](GridSizes &sizes, int64_t lanes) {
-    sizes.segments = (line.extent + most - 1) / most;
-    sizes.own = (line.extent + sizes.segments - 1) / sizes.segments;
-    return sizes.chooseRows(tiles, std::min<int64_t>(tiles.rows.extent, lanes > 2 ? 4 : 1));
-  };
-  int64_t mostLanes = tiles.share ? std::max(kMostLanes, tiles.perHead + 1) : kMostLanes;
-  for (int64_t lanes = mostLanes; lanes > 1; lanes /= 2) {
-    if (tiles.share && tiles.perHead >= lanes)
-      break;
-    GridSizes sizes = lanesOf(tiles, lanes);
-    if (haveRoom(sizes, lanes))
-      return sizes;
-  }
-  for (int64_t lanes = kMostLanes; tiles.share && lanes > 1; lanes /= 2) {
-    GridSizes sizes;
-    sizes.heads = 1;
-    sizes.turns = (tiles.perHead + lanes - 2) / (lanes - 1);
-    sizes.width = (tiles.perHead + sizes.turns - 1) / sizes.turns;
-    if (sizes.turns > 1 && haveRoom(sizes, lanes))
-      return sizes;
-  }
-  return std::nullopt;
-}
 
 bool GridTiles::fit() const { return GridSizes::choose(*this).has_value(); }
 
@@ -115,13 +23,13 @@ GridBlock::GridBlock(const GridTiles &tiles, const GridSizes &sizes, Emitter &e)
   if (!isPlane())
     planeSums = sharedMemory(e, {tiles.planes.extent, lanes}, type);
   if (sizes.segments > 1)
-    edges = sharedMemory(e, {2, sizes.held, sizes.segments, lanes}, type);
-  headSums = sharedMemory(e, {sizes.tile * sizes.segments * sizes.own, heads}, type);
+    edges = sharedMemory(e, {2, sizes.held, sizes.tileSegments, lanes}, type);
+  headSums = sharedMemory(e, {sizes.tile * sizes.tileColumns(), heads}, type);
   if (tiles.share)
-    shares = sharedMemory(e, {sizes.tile * sizes.segments * sizes.own, sizes.width}, type);
+    shares = sharedMemory(e, {sizes.tile * sizes.tileColumns(), sizes.width}, type);
   if (sizes.turns > 1)
     turnSums = sharedMemory(e, {2, tiles.length()}, type);
-  largestParts = sharedMemory(e, {3, std::min(kMostParts, kBlockThreads / heads), heads}, type);
+  largestParts = sharedMemory(e, {3, sizes.headParts(), heads}, type);
   largest = sharedMemory(e, {3, heads}, type);
   sums = threadMemory(e, kBlockThreads, {sizes.own}, type);
 }
@@ -189,7 +97,7 @@ void GridBlock::combineParts(int64_t parts) {
 
 /// The largest exponent and bias of each head; whether all biases are moderate.
 Value GridBlock::findLargest() {
-  int64_t parts = std::min(kMostParts, kBlockThreads / sizes.heads);
+  int64_t parts = sizes.headParts();
   Value zero = none(), heads = e.index(sizes.heads);
   forEachThread(e, parts * sizes.heads, [&](Value thread) {
     Value number = e.rest(thread, sizes.heads), part = e.div(thread, sizes.heads);
@@ -281,8 +189,10 @@ void GridBlock::clear(Value thread) {
          [&](Value number) { e.store(none(), items, delinearize(e, number, extents)); });
 }
 
-/// The rows from `firstRow` on, as many as are held.
+/// The rows from `firstRow` on, as many as are held, or what is held of them.
 void GridBlock::fill(const Place &place, Value firstRow) {
+  if (sizes.isCut())
+    return fillPart(place, firstRow);
   int64_t width = tiles.columns.extent, shift = sizes.segments == 1 ? 0 : tiles.columns.before;
   Value last = e.index(tiles.length() - 1), start = e.mul(firstRow, width);
   auto body = [&](ArrayRef<Value> numbers, ArrayRef<Value> exist, ValueRange) {
@@ -299,6 +209,31 @@ void GridBlock::fill(const Place &place, Value firstRow) {
     return Emitter::Values{};
   };
   inBatches(e, kAtOnce, place.part, e.index(sizes.held * width), e.index(sizes.parts()), {}, body);
+}
+
+/// With zeros beside the grid.
+void GridBlock::fillPart(const Place &place, Value firstRow) {
+  int64_t width = tiles.columns.extent, stride = sizes.stride(tiles);
+  Value firstHeld = e.sub(firstColumn, e.index(sizes.padding(tiles.columns.before)));
+  auto body = [&](ArrayRef<Value> numbers, ArrayRef<Value> exist, ValueRange) {
+    SmallVector<Value> positions, columns;
+    for (Value number : numbers) {
+      Value row = e.add(firstRow, e.div(number, stride));
+      row = e.max(e.min(row, e.index(tiles.rowCount() - 1)), e.index(0));
+      columns.push_back(e.add(firstHeld, e.rest(number, stride)));
+      Value column = e.max(e.min(columns.back(), e.index(width - 1)), e.index(0));
+      positions.push_back(e.add(e.mul(row, width), column));
+    }
+    SmallVector<Value> values = itemsAt(place, positions);
+    for (auto [number, exists, column, value] : llvm::zip_equal(numbers, exist, columns, values)) {
+      Value inside = e.below(column, e.index(width)), there = e.select(inside, value, none());
+      e.when(exists, [&, number = number] {
+        e.store(there, items, {e.div(number, stride), e.rest(number, stride), place.lane});
+      });
+    }
+    return Emitter::Values{};
+  };
+  inBatches(e, kAtOnce, place.part, e.index(sizes.held * stride), e.index(sizes.parts()), {}, body);
 }
 
 /// Each row of the grid, as the sums of its segments: from shared memory if all of it lies there.
@@ -358,6 +293,8 @@ void GridBlock::sumOtherRows(const Place &place) {
     Value start = e.mul(plane, tiles.rows.extent);
     return e.loop(first, last, e.index(1), sum, [&](Value row, ValueRange carried) {
       Value sum = carried[0], at = e.add(start, row);
+      if (sizes.isCut())
+        return Emitter::Values{addSegments(place, at, zero, e.index(sizes.segments), sum)};
       for (int64_t segment = 0; segment < sizes.segments; ++segment)
         sum = e.fadd(sum, e.load(rowSums, {at, e.index(segment), place.lane}, 0));
       return Emitter::Values{sum};
@@ -398,7 +335,9 @@ void GridBlock::addTile(Value firstRow) {
       firstHeld = start;
       Value first = e.add(e.mul(plane, tiles.rows.extent), start);
       forEachPlace([&](const Place &place) { fill(place, first); });
-      if (sizes.segments > 1)
+      if (sizes.isCut())
+        forEachPlace([&](const Place &place) { sumPartEdges(place, first); });
+      else if (sizes.segments > 1)
         forEachPlace([&](const Place &place) { sumEdges(place); });
       forEachPlace([&](const Place &place) { multiply(place, firstRow, plane); });
     };
@@ -431,7 +370,7 @@ void GridBlock::forEachTurn(llvm::function_ref<void()> body) {
 void GridBlock::fast() {
   forEachThread(e, kBlockThreads, [&](Value thread) {
     makeWeights(thread);
-    if (sizes.segments > 1)
+    if (sizes.segments > 1 && !sizes.isCut())
       clear(thread);
   });
   forEachTurn([&] { addTiles(); });
@@ -451,7 +390,14 @@ void GridBlock::addTiles() {
   forEachPlace([&](const Place &place) { sumOtherRows(place); });
   auto addTiles = [&](Value first, int64_t rows) {
     endRow = e.add(first, rows);
-    e.loop(first, endRow, e.index(sizes.tile), [&](Value firstRow) { addTile(firstRow); });
+    e.loop(first, endRow, e.index(sizes.tile), [&](Value firstRow) {
+      if (!sizes.isCut())
+        return addTile(firstRow);
+      e.loop(zero, e.index(tiles.columns.extent), e.index(sizes.tileColumns()), [&](Value column) {
+        firstColumn = column;
+        addTile(firstRow);
+      });
+    });
   };
   if (holdAll() || isPlane())
     return addTiles(zero, tiles.rowCount());
@@ -515,8 +461,8 @@ void GridBlock::run(ArrayRef<Value> block) {
 void GridTiles::run(Emitter &e) const {
   GridSizes sizes = *GridSizes::choose(*this);
   GridBlock block(*this, sizes, e);
-  // Turns take more registers.
-  setResidentBlocks(e, sizes.turns > 1 ? 1 : kResident);
+  // Turns, and rows that are cut, take more registers.
+  setResidentBlocks(e, sizes.turns > 1 || sizes.isCut() ? 1 : kResident);
   int64_t each = sizes.turns > 1 ? perHead : sizes.width;
   int64_t blocks = (channels + each - 1) / each;
   forEachBlock(e, {batches, e.index(blocks)}, [&](ArrayRef<Value> index) { block.run(index); });
