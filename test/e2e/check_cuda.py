@@ -223,7 +223,7 @@ mixer("conv", 1, 100, 260, "grid = [10, 10]", heads=1, taps=(3, 3), shift=-np.in
 mixer("conv", 1, 2500, 6, "grid = [1, 2500]", heads=2, taps=(1, 3), element="bf16")
 mixer("conv", 1, 5200, 2, "grid = [2, 2, 1300]", heads=2, taps=(3, 3, 4))
 mixer("conv", 1, 3000, 4, "grid = [2, 1500]", heads=2, taps=(3, 20), lengths=[2700])
-mixer("conv", 1, 1500, 70, "grid = [1, 1500]", heads=1, taps=(3, 5))
+mixer("conv", 1, 2000, 34, "grid = [1, 2000]", heads=1, taps=(3, 5))
 # Filters whose rows blocks share, several each where there are many heads, with one row less in the
 # last block; grids of three dimensions; values whose differences are small beside them; rows that
 # have no room in shared memory, which are cut.

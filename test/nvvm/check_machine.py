@@ -290,6 +290,7 @@ if "--races" in sys.argv or "--all" in sys.argv:
         races("conv", 49, 66, 1, (1, 3, 3), "grid = [7, 7]", element)
         races("conv", 144, 8, 4, (4, 3, 3, 3), "grid = [4, 6, 6]", element)
         races("conv", 512, 8, 8, (8, 3, 3, 3), "grid = [8, 8, 8]", element)
+        races("conv", 2100, 2, 2, (2, 1, 3), "grid = [1, 2100]", element)
         races("full", 100, 40, 40, (100, 100), "causal", element)
         races_of_rows(70, 300, element)
 if "--races" in sys.argv:

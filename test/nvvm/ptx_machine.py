@@ -67,9 +67,10 @@ class Machine:
 
     def __init__(self, text, kernel, memory, base=1 << 20):
         self.memory, self.base, self.symbols, shared = memory, base, {}, 0
-        for name, size in re.findall(r"\.shared \.align 16 \.b8 (\S+?)\[(\d+)\];", text):
+        # Arrays, or what LLVM has made of short ones, at multiples of up to 16 bytes.
+        for bits, name, size in re.findall(r"\.shared \.align \d+ \.[bf](\d+) ([^\s\[;]+)(?:\[(\d+)\])?;", text):
             self.symbols[name] = shared
-            shared += (int(size) + 15) // 16 * 16
+            shared += (int(bits) // 8 * int(size or 1) + 15) // 16 * 16
         self.shared = bytearray(shared)
         # Of each two bytes: when, and by which thread (-1: several), they were touched last.
         self.now, self.written, self.read = 0, [(-1, 0)] * (shared // 2), [(-1, 0)] * (shared // 2)
