@@ -15,14 +15,18 @@ namespace aft {
 
 using namespace aft;
 
-/// `perEntry` for each of the batch entries, and `more` where there is one.
+/// Of a single batch entry there are others than of each of several.
 static OpFoldResult partsOf(OpBuilder &builder, Location loc, Value q, const BandParts &parts) {
-  AffineExpr batch = builder.getAffineDimExpr(0);
-  auto both = AffineMap::get(
-      1, 0, {batch * (parts.perEntry + parts.more), batch * parts.perEntry + parts.more},
-      builder.getContext());
-  OpFoldResult extent = tensor::getMixedSize(builder, loc, q, 0);
-  return affine::makeComposedFoldedAffineMin(builder, loc, both, extent);
+  MLIRContext *context = builder.getContext();
+  AffineExpr first = builder.getAffineDimExpr(0), second = builder.getAffineDimExpr(1);
+  OpFoldResult batch = tensor::getMixedSize(builder, loc, q, 0);
+  if (std::optional<int64_t> known = getConstantIntValue(batch))
+    return builder.getIndexAttr(*known < 2 ? *known * parts.ofOne : *known * parts.perEntry);
+  auto ofOne = AffineMap::get(
+      1, 0, {first * parts.ofOne, builder.getAffineConstantExpr(parts.ofOne)}, context);
+  auto larger = AffineMap::get(2, 0, {first, second * parts.perEntry}, context);
+  OpFoldResult one = affine::makeComposedFoldedAffineMin(builder, loc, ofOne, batch);
+  return affine::makeComposedFoldedAffineMax(builder, loc, larger, {one, batch});
 }
 
 /// The sum over the first dimension, rounded to the element type of `init`.
@@ -55,18 +59,20 @@ static Value sumParts(OpBuilder &builder, Location loc, Value parts, Value init)
   return builder
       .create<linalg::GenericOp>(
           loc, type, sum, init, ArrayRef{same, same}, ArrayRef{parallel, parallel},
-          [](OpBuilder &inner, Location loc, ValueRange args) {
-            Value rounded = inner.create<arith::TruncFOp>(loc, args[1].getType(), args[0]);
+          [&](OpBuilder &inner, Location loc, ValueRange args) {
+            Value rounded = inner.create<arith::TruncFOp>(loc, type.getElementType(), args[0]);
             inner.create<linalg::YieldOp>(loc, rounded);
           })
       .getResult(0);
 }
 
-static void split(LocalGradOp op) {
+static LogicalResult split(LocalGradOp op) {
   std::optional<BandParts> parts = bandPartsFor(op);
   auto type = dyn_cast<RankedTensorType>(op->getResult(3).getType());
-  if (!parts || !type || type.getRank() != 2 || op.getInits().empty())
-    return;
+  if (type && type.getRank() == 3)
+    return op.emitOpError() << "gives 'dband' in parts, which the compiler alone may ask for";
+  if (!parts || !type || op.getInits().empty())
+    return success();
   OpBuilder builder(op);
   Location loc = op.getLoc();
   Value dband = op.getInits()[3];
@@ -83,12 +89,17 @@ static void split(LocalGradOp op) {
   Value sum = sumParts(builder, loc, result, dband);
   for (OpOperand *use : uses)
     use->set(sum);
+  return success();
 }
 
 namespace {
 struct SplitBands : aft::impl::SplitBandsBase<SplitBands> {
   void runOnOperation() override {
-    getOperation().walk([](LocalGradOp op) { split(op); });
+    WalkResult result = getOperation().walk([](LocalGradOp op) {
+      return failed(split(op)) ? WalkResult::interrupt() : WalkResult::advance();
+    });
+    if (result.wasInterrupted())
+      signalPassFailure();
   }
 };
 } // namespace

@@ -30,17 +30,15 @@ void Panel::prefetch(ArrayRef<Value> memrefs, Value t, Value i, bool forWriting)
   }
 }
 
-/// The largest divisor of `total` that is not above a panel's share or the fewest bytes,
-/// whichever is more; it divides the lane groups without a remainder.
+/// Lane groups of panels of about the same size, each with a share or the fewest bytes,
+/// whichever is more.
 static int64_t narrowSize(int64_t total, int64_t groupBytes, int64_t leastBytes) {
-  int64_t size = std::max(total / kPanels, leastBytes / groupBytes);
-  size = std::clamp<int64_t>(size, 1, total);
-  while (total % size != 0)
-    --size;
-  return size;
+  int64_t size = std::clamp<int64_t>(std::max(total / kPanels, leastBytes / groupBytes), 1, total);
+  int64_t panels = total / size;
+  return (total + panels - 1) / panels;
 }
 
-/// Lane groups of a line are the longest; shorter ones divide panels no less evenly.
+/// Of lane groups as long as a line there are the most panels.
 PanelCounts aft::panelCounts(int64_t rowBytes, int64_t mostBytes) {
   auto count = [](int64_t total, int64_t size) { return (total + size - 1) / size; };
   int64_t total = std::max<int64_t>(rowBytes / kLineBytes, 1);
@@ -72,7 +70,7 @@ void aft::forEachPanel(Emitter &e, Type accumulation, unsigned vectorBits, Value
     Value count = choose([&](int64_t size) { return (total + size - 1) / size; });
     e.grid({batches, count}, [&](ArrayRef<Value> index) {
       Value size = choose([](int64_t size) { return size; }), first = e.mul(index[1], size);
-      if (total % wide != 0)
+      if (total % wide != 0 || total % fine != 0 || total % coarse != 0)
         size = e.min(size, e.sub(e.index(total), first));
       Value number = e.add(e.mul(index[0], count), index[1]);
       body({e, accumulation, lanes, index[0], e.mul(first, lanes), size, wide, number,

@@ -31,11 +31,13 @@ static LogicalResult checkParts(LocalGradOp op, unsigned vectorBits) {
   if (cast<ShapedType>(dband.getType()).getRank() == 2 ||
       (bandPartsFor(op) && lanesFor(accumulationOf(dband), vectorBits) > 1))
     return success();
-  return op.emitOpError() << "takes 'dband' in parts where it is causal, windows and channels are "
-                             "not too many, and the channels fill vectors; found window = "
-                          << op.getWindow() << (op.getCausal() ? " causal, " : ", ")
-                          << cast<ShapedType>(op.getQ().getType()).getDimSize(2)
-                          << " channels, vectors of " << vectorBits << " bits";
+  return op.emitOpError()
+         << "takes 'dband' in parts where it is causal, with at least 512 bytes of "
+            "channels that fill vectors, of 16 numbers too, and no more taps than "
+            "channels; found window = "
+         << op.getWindow() << (op.getCausal() ? " causal, " : ", ")
+         << cast<ShapedType>(op.getQ().getType()).getDimSize(2) << " channels, vectors of "
+         << vectorBits << " bits";
 }
 
 LogicalResult aft::emitMixer(Operation *op, OpBuilder &builder, unsigned bits, PairDots pairDots) {

@@ -189,15 +189,16 @@ def AFT_LocalGradOp : AFT_MixerBase<"local_grad",
     where w is the band's bias. Taps whose key does not exist get 0.
 
     Shapes: dy, q, k, v, ratio, logz, dq, dk, dv [B,T,d]; band, dband [T,L],
-    L = 2s - 1, or s when causal; lengths [B]. dband may come in parts, [P,T,L],
-    whose sum it is; `aft-split-bands` makes as many as there is code for.
+    L = 2s - 1, or s when causal; lengths [B]. With destinations dband
+    may come in parts, [P,T,L], whose sum it is: `aft-split-bands` makes as many as the code of a CPU
+    has panels.
 
     Constraints: C1 to C3 of `aft.full` (dy has the element type of q), and
     - C4: ratio and logz are in the accumulation type (f32 for bf16), as the
       forward operation returns them.
     - C5: each gradient has the shape and the element type of its operand, and
       there is one for each of q, k, v and band; parts of dband are in the
-      accumulation type.
+      accumulation type, and have destinations.
     - C6: window >= 1.
     - C7: the band has L taps.
 

@@ -86,6 +86,8 @@ static LogicalResult verifyGradResults(OpT op, ShapeCheck &check, const Layout &
   std::string biasName = ("d" + layout.biasName).str();
   if (bias)
     shapes.push_back({biasName, inParts ? StringRef("PTL") : layout.bias});
+  if (inParts && op.getInits().empty())
+    return op.emitOpError() << "takes '" << biasName << "' in parts only with destinations";
   if (failed(check.results(shapes)) ||
       (inParts && failed(check.accumulation(biasName, check.result(3), op.getQ()))))
     return failure();

@@ -118,9 +118,18 @@ func.func @f(%dy: tensor<2x16x8xf32>, %q: tensor<2x16x8xf32>, %k: tensor<2x16x8x
 // -----
 
 // local_grad C5
-func.func @f(%dy: tensor<2x16x8xbf16>, %q: tensor<2x16x8xbf16>, %k: tensor<2x16x8xbf16>, %v: tensor<2x16x8xbf16>, %band: tensor<16x4xbf16>, %ratio: tensor<2x16x8xf32>, %logz: tensor<2x16x8xf32>) {
+func.func @f(%dy: tensor<2x16x8xbf16>, %q: tensor<2x16x8xbf16>, %k: tensor<2x16x8xbf16>, %v: tensor<2x16x8xbf16>, %band: tensor<16x4xbf16>, %ratio: tensor<2x16x8xf32>, %logz: tensor<2x16x8xf32>, %parts: tensor<3x16x4xbf16>) {
   // expected-error @below {{'dband' must have the accumulation type 'f32', found 'bf16'}}
-  %dq, %dk, %dv, %dband = aft.local_grad %dy, %q, %k, %v, %band, %ratio, %logz window = 4 causal : (tensor<2x16x8xbf16>, tensor<2x16x8xbf16>, tensor<2x16x8xbf16>, tensor<2x16x8xbf16>, tensor<16x4xbf16>, tensor<2x16x8xf32>, tensor<2x16x8xf32>) -> (tensor<2x16x8xbf16>, tensor<2x16x8xbf16>, tensor<2x16x8xbf16>, tensor<3x16x4xbf16>)
+  %dq, %dk, %dv, %dband = aft.local_grad %dy, %q, %k, %v, %band, %ratio, %logz window = 4 causal outs(%q, %k, %v, %parts) : (tensor<2x16x8xbf16>, tensor<2x16x8xbf16>, tensor<2x16x8xbf16>, tensor<2x16x8xbf16>, tensor<16x4xbf16>, tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x8xbf16>, tensor<2x16x8xbf16>, tensor<2x16x8xbf16>, tensor<3x16x4xbf16>) -> (tensor<2x16x8xbf16>, tensor<2x16x8xbf16>, tensor<2x16x8xbf16>, tensor<3x16x4xbf16>)
+  return
+}
+
+// -----
+
+// local_grad C5
+func.func @f(%dy: tensor<2x16x8xbf16>, %q: tensor<2x16x8xbf16>, %k: tensor<2x16x8xbf16>, %v: tensor<2x16x8xbf16>, %band: tensor<16x4xbf16>, %ratio: tensor<2x16x8xf32>, %logz: tensor<2x16x8xf32>) {
+  // expected-error @below {{takes 'dband' in parts only with destinations}}
+  %dq, %dk, %dv, %dband = aft.local_grad %dy, %q, %k, %v, %band, %ratio, %logz window = 4 causal : (tensor<2x16x8xbf16>, tensor<2x16x8xbf16>, tensor<2x16x8xbf16>, tensor<2x16x8xbf16>, tensor<16x4xbf16>, tensor<2x16x8xf32>, tensor<2x16x8xf32>) -> (tensor<2x16x8xbf16>, tensor<2x16x8xbf16>, tensor<2x16x8xbf16>, tensor<3x16x4xf32>)
   return
 }
 

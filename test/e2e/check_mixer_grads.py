@@ -203,18 +203,18 @@ for edit in EDITS:
     case("local", 1, 40, 8, "f64", edit, causal=True, window=7)
     case("local", 2, 60, 16, "bf16", edit, causal=True, window=1)
     # Bands whose gradient is summed in parts: one for a batch entry, several, an odd number.
-    case("local", 3, 130, 32, "f32", edit, causal=True, window=20, lengths=[130, 50, 0])
+    case("local", 3, 130, 128, "f32", edit, causal=True, window=20, lengths=[130, 50, 0])
     case("local", 1, 100, 272, "f32", edit, causal=True, window=9)
     case("local", 2, 50, 1040, "f32", edit, causal=True, window=3)
-    case("local", 2, 97, 48, "bf16", edit, causal=True, window=40)
-    case("local", 1, 49, 16, "f64", edit, causal=True, window=7)
+    case("local", 2, 97, 144, "bf16", edit, causal=True, window=40)
+    case("local", 1, 49, 64, "f64", edit, causal=True, window=7)
     case("simple", 2, 150, 20, "f32", edit, causal=True, lengths=[150, 3])
     case("conv", 2, 70, 24, "f32", edit, causal=True, window=5, lengths=[70, 0])
 for size, bias in ((53, 30), (34, 20), (59, 45), (59, 20)):
     for values in (1, 1e18):
-        case("local", 1, 48, 32, "f32", apart(size, bias), causal=True, window=24, values=values)
-case("local", 1, 49, 48, "f32", alone, causal=True, window=40)
-case("local", 0, 50, 64, "f32", moderate, causal=True)
+        case("local", 1, 48, 128, "f32", apart(size, bias), causal=True, window=24, values=values)
+case("local", 1, 49, 128, "f32", alone, causal=True, window=40)
+case("local", 0, 50, 128, "f32", moderate, causal=True)
 for gate in ("relu", "tanh", "none"):
     case("local", 2, 60, 20, "f32", steps, causal=True, gate=gate, lengths=[60, 31])
 print(f"{sum(results)} passed, {len(results) - sum(results)} failed")

@@ -76,13 +76,13 @@ func.func @grad(%dy: memref<?x?x64xf32>, %q: memref<?x?x64xf32>, %k: memref<?x?x
 // WIDE-COUNT-32: math.fma
 // WIDE-NOT: math.fma
 // WIDE: scf.yield
-func.func @parts(%dy: memref<?x?x64xf32>, %q: memref<?x?x64xf32>, %k: memref<?x?x64xf32>,
-                 %v: memref<?x?x64xf32>, %band: memref<?x32xf32>, %r: memref<?x?x64xf32>,
-                 %z: memref<?x?x64xf32>, %dq: memref<?x?x64xf32>, %dk: memref<?x?x64xf32>,
-                 %dv: memref<?x?x64xf32>, %dband: memref<?x?x32xf32>) attributes {aft.kernel} {
+func.func @parts(%dy: memref<?x?x128xf32>, %q: memref<?x?x128xf32>, %k: memref<?x?x128xf32>,
+                 %v: memref<?x?x128xf32>, %band: memref<?x32xf32>, %r: memref<?x?x128xf32>,
+                 %z: memref<?x?x128xf32>, %dq: memref<?x?x128xf32>, %dk: memref<?x?x128xf32>,
+                 %dv: memref<?x?x128xf32>, %dband: memref<?x?x32xf32>) attributes {aft.kernel} {
   aft.local_grad %dy, %q, %k, %v, %band, %r, %z window = 32 causal outs(%dq, %dk, %dv, %dband)
-    : (memref<?x?x64xf32>, memref<?x?x64xf32>, memref<?x?x64xf32>, memref<?x?x64xf32>,
-       memref<?x32xf32>, memref<?x?x64xf32>, memref<?x?x64xf32>, memref<?x?x64xf32>,
-       memref<?x?x64xf32>, memref<?x?x64xf32>, memref<?x?x32xf32>) -> ()
+    : (memref<?x?x128xf32>, memref<?x?x128xf32>, memref<?x?x128xf32>, memref<?x?x128xf32>,
+       memref<?x32xf32>, memref<?x?x128xf32>, memref<?x?x128xf32>, memref<?x?x128xf32>,
+       memref<?x?x128xf32>, memref<?x?x128xf32>, memref<?x?x32xf32>) -> ()
   return
 }

@@ -1,7 +1,7 @@
 // RUN: aft-opt %s -aft-vectorize-mixers -split-input-file -verify-diagnostics
 
 func.func @both_sides(%x: memref<2x64x64xf32>, %band: memref<64x7xf32>, %parts: memref<5x64x7xf32>) attributes {aft.kernel} {
-  // expected-error @below {{takes 'dband' in parts where it is causal, windows and channels are not too many, and the channels fill vectors; found window = 4, 64 channels, vectors of}}
+  // expected-error @below {{takes 'dband' in parts where it is causal, with at least 512 bytes of channels that fill vectors, of 16 numbers too, and no more taps than channels; found window = 4, 64 channels, vectors of}}
   aft.local_grad %x, %x, %x, %x, %band, %x, %x window = 4 outs(%x, %x, %x, %parts) : (memref<2x64x64xf32>, memref<2x64x64xf32>, memref<2x64x64xf32>, memref<2x64x64xf32>, memref<64x7xf32>, memref<2x64x64xf32>, memref<2x64x64xf32>, memref<2x64x64xf32>, memref<2x64x64xf32>, memref<2x64x64xf32>, memref<5x64x7xf32>) -> ()
   return
 }

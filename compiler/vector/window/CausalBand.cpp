@@ -56,8 +56,7 @@ Value CausalBand::loadKey(LaneEmitter &group, Value number, Value row, Value key
   return e.fma(weighted, zero, e.fmul(weight, zero));
 }
 
-Value CausalBand::loadKeys(Value first, Value rows, BaseOf baseOf,
-                           llvm::function_ref<Value(Value)> aheadOf) {
+Value CausalBand::loadKeys(Value first, BaseOf baseOf, llvm::function_ref<Value(Value)> aheadOf) {
   Value length = e.dim(mixer.q, 1);
   Value visible = visibleKeys(e, mixer.lengths, panel.batch, length);
   Value zero = panel.group(e.index(0)).number(0);

@@ -28,8 +28,7 @@ public:
   /// leave.
   void clear(Value panels);
   /// Makes the keys of a block ready. Returns whether all are numbers.
-  Value loadKeys(Value first, Value rows, BaseOf baseOf,
-                 llvm::function_ref<Value(Value key)> aheadOf);
+  Value loadKeys(Value first, BaseOf baseOf, llvm::function_ref<Value(Value key)> aheadOf);
   /// exp(k + base) of a key.
   Value weight(Value number, Value row);
   /// Writes what the keys of the block contribute: products, or sums of pairs.

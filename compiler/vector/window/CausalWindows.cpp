@@ -26,6 +26,9 @@ static constexpr int64_t kRowBytes = 4096, kBandRowBytes = 2048;
 static constexpr int64_t kItemBytes = 1 << 20;
 /// A band's gradient in parts is of channels that fill the longest vectors.
 static constexpr int64_t kMostLanes = 16;
+/// In shorter rows tiles contract too little for what they store, and a single batch entry leaves
+/// too few panels for other threads.
+static constexpr int64_t kLeastBandBytes = 512;
 /// Positions between the one that is read and the one that is fetched.
 static constexpr int64_t kAhead = 4;
 
@@ -179,7 +182,7 @@ void CausalPanel::block(Value areModerate) {
   Value keysAreNumbers;
   if (band)
     keysAreNumbers = band->loadKeys(
-        first, rows, [&](LaneEmitter &group, Value number) { return load(group, number, kBase); },
+        first, [&](LaneEmitter &group, Value number) { return load(group, number, kBase); },
         [&](Value key) { return aheadOf(key); });
   panel.forEachGroup([&](LaneEmitter &group, Value number) { products(group, number, done); });
   finishOutputs(done);
@@ -472,10 +475,12 @@ std::optional<BandParts> aft::bandPartsFor(LocalGradOp op) {
   if (!op.getCausal() || !WindowWeights::fits(taps) || channels % kMostLanes != 0)
     return std::nullopt;
   int64_t rowBytes = channels * element.getIntOrFloatBitWidth() / 8;
+  if (rowBytes < kLeastBandBytes)
+    return std::nullopt;
   PanelCounts counts = panelCounts(rowBytes, mostBytes(taps, /*withBand=*/true));
   if (counts.whole * taps > channels)
     return std::nullopt;
-  return BandParts{counts.whole, std::max<int64_t>(counts.fine - counts.whole, 0)};
+  return BandParts{counts.whole, counts.fine};
 }
 
 void aft::emitCausalWindows(const WindowMixer &mixer, const WindowCode &code, Emitter &e,

@@ -6,7 +6,8 @@
 // banded product with exp(bias), and what has left it a running sum.
 //
 // The base of a lane group depends on items that all outputs of the block see, so
-// that later ones leave the bits of earlier outputs as they are. Items that are too
+// that later ones leave the bits of earlier outputs as they are (in the derivative, where
+// exponents rise, on all items of the block). Items that are too
 // far above the base, or are no numbers, and large biases make the rest of their block
 // go pair by pair, and the next block choose a new base.
 
@@ -22,11 +23,11 @@ namespace aft {
 /// Whether a mixer's windows can be computed so.
 bool fitsCausalWindows(const WindowMixer &mixer);
 
-/// How many parts a band's gradient takes where it is computed beside that of the keys:
-/// `perEntry` for each batch entry, and `more`. None where it is computed by other means, or
-/// where parts would be larger than q.
+/// How many parts a band's gradient takes where it is computed beside that of the keys: so many
+/// for each batch entry, or of one alone. None where it is computed by other means, where
+/// there are few channels, or where the parts of an entry would have more numbers than q.
 struct BandParts {
-  int64_t perEntry, more;
+  int64_t perEntry, ofOne;
 };
 std::optional<BandParts> bandPartsFor(LocalGradOp op);
 

@@ -9,7 +9,7 @@ namespace aft {
 
 /// Numbers up to this size count as moderate, ...
 inline constexpr double kModerate = 30;
-/// ... and biases of a window.
+/// ... and biases of a window, whose exponentials meet those of exponents that are as far apart.
 inline constexpr double kLargestBias = 20;
 
 /// exp(w) for a block of outputs and the items around them. Output r of the block
