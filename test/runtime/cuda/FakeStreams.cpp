@@ -32,6 +32,16 @@ void fake::enqueue(void *stream, const std::string &name, std::function<void()> 
     execute(launch);
 }
 
+/// Ends an object of the driver that is there.
+template <typename Objects, typename Object>
+static Result destroy(const char *name, Objects &objects, Object *object) {
+  Call call(name);
+  if (!objects.erase(object))
+    return Result::InvalidHandle;
+  delete object;
+  return call.result;
+}
+
 extern "C" {
 
 //===----------------------------------------------------------------------===//
@@ -49,11 +59,7 @@ Result cuStreamCreate(Stream *stream, unsigned flags) {
 }
 
 Result cuStreamDestroy_v2(Stream stream) {
-  Call call("cuStreamDestroy_v2");
-  if (!state().streams.erase(of(stream)))
-    return Result::InvalidHandle;
-  delete of(stream);
-  return call.result;
+  return destroy("cuStreamDestroy_v2", state().streams, of(stream));
 }
 
 Result cuStreamSynchronize(Stream stream) {
@@ -266,20 +272,10 @@ Result cuGraphLaunch(GraphExec exec, Stream stream) {
   return Result::Success;
 }
 
-Result cuGraphDestroy(Graph graph) {
-  Call call("cuGraphDestroy");
-  if (!state().graphs.erase(of(graph)))
-    return Result::InvalidHandle;
-  delete of(graph);
-  return call.result;
-}
+Result cuGraphDestroy(Graph graph) { return destroy("cuGraphDestroy", state().graphs, of(graph)); }
 
 Result cuGraphExecDestroy(GraphExec exec) {
-  Call call("cuGraphExecDestroy");
-  if (!state().execs.erase(of(exec)))
-    return Result::InvalidHandle;
-  delete of(exec);
-  return call.result;
+  return destroy("cuGraphExecDestroy", state().execs, of(exec));
 }
 
 } // extern "C"
