@@ -45,9 +45,8 @@ def SplitBands : Pass<"aft-split-bands", "::mlir::func::FuncOp"> {
   let summary = "takes the gradients of bands in parts and sums these";
   let description = [{
     A causal `aft.local_grad` gives its dband as [P,T,L], a part for each batch entry and
-    panel of channels that is computed by itself, where there are 128 channels or more (64 of f64) and the parts of an entry
-    have no more numbers than q.
-    A generic sums them.
+    panel of channels that is computed by itself, where there are 128 channels or more (64 of
+    f64) and the parts of an entry have no more numbers than q. A generic sums them.
   }];
   let dependentDialects = ["::aft::AFTDialect", "::mlir::affine::AffineDialect",
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
