@@ -117,7 +117,7 @@ FailureOr<DimensionLetters> aft::dimensionLetters(Operation *op) {
       })
       .Case([&](LocalGradOp o) -> Result {
         DimensionLetters letters = backward(o, {"BTd", "BTd", "BTd", "TL"}, "BTd");
-        if (o->getNumResults() == 4 && rankOf(o->getResult(3)) == 3)
+        if (o.hasBandInParts())
           letters.results[3] = "PTL";
         return letters;
       })

@@ -69,7 +69,7 @@ static Value sumParts(OpBuilder &builder, Location loc, Value parts, Value init)
 static LogicalResult split(LocalGradOp op) {
   std::optional<BandParts> parts = bandPartsFor(op);
   auto type = dyn_cast<RankedTensorType>(op->getResult(3).getType());
-  if (type && type.getRank() == 3)
+  if (op.hasBandInParts())
     return op.emitOpError() << "gives 'dband' in parts, which the compiler alone may ask for";
   if (!parts || !type || op.getInits().empty())
     return success();

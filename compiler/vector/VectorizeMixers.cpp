@@ -28,8 +28,7 @@ template <typename OpT> static bool onGrid(OpT op) {
 /// A gradient in parts is summed by vectors.
 static LogicalResult checkParts(LocalGradOp op, unsigned vectorBits) {
   Value dband = op.getInits()[3];
-  if (cast<ShapedType>(dband.getType()).getRank() == 2 ||
-      (bandPartsFor(op) && lanesFor(accumulationOf(dband), vectorBits) > 1))
+  if (!op.hasBandInParts() || (bandPartsFor(op) && lanesFor(accumulationOf(dband), vectorBits) > 1))
     return success();
   return op.emitOpError()
          << "takes 'dband' in parts where it is causal, with at least 512 bytes of "

@@ -207,6 +207,10 @@ def AFT_LocalGradOp : AFT_MixerBase<"local_grad",
     %dq, %dk, %dv, %dband = aft.local_grad %dy, %q, %k, %v, %band, %ratio, %logz window = 4 causal : (tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<16x4xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>) -> (tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<2x16x8xf32>, tensor<16x4xf32>)
     ```
   }];
+  let extraClassDeclaration = [{
+    /// Whether dband is asked for as parts that sum to it.
+    bool hasBandInParts();
+  }];
 }
 
 def AFT_SimpleGradOp : AFT_MixerBase<"simple_grad",

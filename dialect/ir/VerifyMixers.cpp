@@ -64,9 +64,10 @@ static LogicalResult verifyForwardResults(OpT op, ShapeCheck &check, const Layou
   return success();
 }
 
-/// Whether the gradient of a band is given as parts that sum to it.
-static bool comesInParts(Operation *op, ShapeCheck &check) {
-  return isa<LocalGradOp>(op) && check.numResults() == 4 && rankOf(check.result(3)) == 3;
+bool LocalGradOp::hasBandInParts() {
+  ValueRange values =
+      getOperation()->getNumResults() ? ValueRange((*this)->getResults()) : ValueRange(getInits());
+  return values.size() == 4 && rankOf(values[3]) == 3;
 }
 
 /// A derivative's dy (C1, C2), the saved ratio and logz (C4; C9 of conv_grad) and
@@ -74,7 +75,8 @@ static bool comesInParts(Operation *op, ShapeCheck &check) {
 template <typename OpT>
 static LogicalResult verifyGradResults(OpT op, ShapeCheck &check, const Layout &layout,
                                        Value bias) {
-  bool inParts = comesInParts(op.getOperation(), check);
+  auto local = dyn_cast<LocalGradOp>(op.getOperation());
+  bool inParts = local && local.hasBandInParts();
   if (failed(check.shape("dy", op.getDy(), layout.query)) ||
       failed(check.sameElement({{"q", op.getQ()}, {"dy", op.getDy()}})) ||
       failed(check.shape("ratio", op.getRatio(), layout.query)) ||

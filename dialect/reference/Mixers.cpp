@@ -221,7 +221,7 @@ Evaluated aft::evaluateMixer(Operation *op, const Frame &frame) {
 
 /// The gradient of a band as the first of its parts, and zeros.
 static void splitParts(LocalGradOp op, const Frame &frame, RTensor &dband) {
-  if (cast<ShapedType>(op->getResult(3).getType()).getRank() == 2)
+  if (!op.hasBandInParts())
     return;
   int64_t parts = frame.get(op.getInits()[3]).shape[0];
   dband.reals.resize(dband.reals.size() * parts);

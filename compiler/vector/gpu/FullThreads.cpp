@@ -200,10 +200,10 @@ bool aft::emitMixerThreads(Operation *op, OpBuilder &builder, bool tf32) {
         emitWindowThreads(op, builder);
         return true;
       })
-      .Case<SimpleGradOp, LocalGradOp, ConvGradOp>([&](auto grad) {
+      .Case<SimpleGradOp, LocalGradOp, ConvGradOp>([&](auto) {
         // A band's gradient in parts is for the threads of a CPU.
-        if (isa<LocalGradOp>(op) &&
-            cast<ShapedType>(grad.getInits().back().getType()).getRank() == 3)
+        auto local = dyn_cast<LocalGradOp>(op);
+        if (local && local.hasBandInParts())
           return false;
         emitWindowGradThreads(op, builder);
         return true;

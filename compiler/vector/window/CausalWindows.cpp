@@ -132,9 +132,7 @@ Value CausalPanel::aheadOf(Value t) {
   return e.min(e.select(e.less(ahead, e.add(first, kBlock)), ahead, before), last);
 }
 
-Value CausalPanel::exists(Value item) {
-  return e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), item), e.less(item, items));
-}
+Value CausalPanel::exists(Value item) { return e.below(item, items); }
 
 void CausalPanel::clear() {
   panel.forEachGroup([&](LaneEmitter &group, Value number) {
@@ -417,7 +415,7 @@ void CausalPanel::endRun(LaneEmitter &group, Value number) {
     addExactly(e, load(group, number, run), sum, lost);
     store(sum, number, older);
     store(lost, number, rest);
-    isEmpty = e.builder.create<arith::AndIOp>(e.loc, isEmpty, e.equal(sum, zero));
+    isEmpty = e.both(isEmpty, e.equal(sum, zero));
   }
   // The base says nothing of later outputs' items where none has left.
   Value base = load(group, number, kBase);
@@ -461,11 +459,6 @@ static int64_t mostBytes(int64_t taps, bool withBand) {
 
 bool aft::fitsCausalWindows(const WindowMixer &mixer) {
   return mixer.causal && !mixer.perHeadBias && WindowWeights::fits(mixer.taps);
-}
-
-bool aft::hasBandInParts(const WindowMixer &mixer) {
-  return mixer.inits.size() == 4 && !mixer.perHeadBias &&
-         cast<MemRefType>(mixer.inits[3].getType()).getRank() == 3;
 }
 
 std::optional<BandParts> aft::bandPartsFor(LocalGradOp op) {

@@ -31,9 +31,6 @@ struct BandParts {
 };
 std::optional<BandParts> bandPartsFor(LocalGradOp op);
 
-/// Whether the gradient of a mixer's band is asked for in parts.
-bool hasBandInParts(const WindowMixer &mixer);
-
 /// Emits all outputs. `visit`, if any, is called once or more for each item. `bandParts`, of the
 /// derivative, receives that of the band.
 void emitCausalWindows(const WindowMixer &mixer, const WindowCode &code, Emitter &e,

@@ -222,7 +222,8 @@ void aft::emitWindowMixerGrad(Operation *op, OpBuilder &builder, unsigned vector
   Type element = accumulationOf(mixer.q);
   int64_t shared = sharedGroups(mixer, lanesFor(element, vectorBits));
   auto storeKeys = [&](LaneEmitter &group) { return storeKeyOf(mixer, group); };
-  bool withBand = hasBandInParts(mixer);
+  auto local = dyn_cast<LocalGradOp>(op);
+  bool withBand = local && local.hasBandInParts();
   if (fitsCausalWindows(mixer))
     emitCausalWindows(
         mixer, backwardCode(mixer, storeKeys), e, vectorBits,
