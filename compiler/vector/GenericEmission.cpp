@@ -393,7 +393,7 @@ Value GenericEmitter::loadIfAny(memref::LoadOp load, Type type, llvm::function_r
         !isConstantIntValue(choice.getFalseValue(), 0))
       continue;
     Value some = e.less(e.index(0), e.dim(load.getMemRef(), static_cast<int64_t>(dim)));
-    isThere = isThere ? e.builder.create<arith::AndIOp>(e.loc, isThere, some) : some;
+    isThere = isThere ? e.both(isThere, some) : some;
   }
   if (!isThere)
     return read();

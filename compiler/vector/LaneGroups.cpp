@@ -52,8 +52,7 @@ Value LaneEmitter::gatherHeads(llvm::function_ref<Value(Value)> at) {
 void LaneEmitter::scatterHeads(Value value, llvm::function_ref<void(Value, Value)> body) {
   for (int64_t i = 0, count = straddles() ? mostHeads() : 1; i < count; ++i) {
     Value lane = firstLaneOf(i);
-    Value isHere = e.builder.create<arith::AndIOp>(
-        e.loc, e.less(e.index(-1), lane), e.less(lane, e.index(std::max<int64_t>(lanes, 1))));
+    Value isHere = e.below(lane, e.index(std::max<int64_t>(lanes, 1)));
     e.when(isHere, [&] {
       Value one = value;
       if (isa<VectorType>(value.getType()))

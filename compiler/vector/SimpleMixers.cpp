@@ -147,8 +147,8 @@ static Value areStreamed(const WindowMixer &mixer, Emitter &e, unsigned vectorBi
     Value offset = e.sub(address, e.roundDown(address, registerBytes));
     Value isLarge = e.less(e.index(kStreamedBytes / (mixer.channels * bytes)), entries);
     Value isAligned = e.less(offset, e.index(1));
-    Value both = e.builder.create<arith::AndIOp>(e.loc, isLarge, isAligned);
-    yes = yes ? Value(e.builder.create<arith::AndIOp>(e.loc, yes, both)) : both;
+    Value streams = e.both(isLarge, isAligned);
+    yes = yes ? e.both(yes, streams) : streams;
   }
   return yes;
 }
@@ -160,7 +160,7 @@ static void emitPanels(const WindowMixer &mixer, Emitter &e, unsigned vectorBits
   int64_t rowBytes = mixer.channels * element.getIntOrFloatBitWidth() / 8;
   Value isSmall = e.less(length, e.index(kSmallBytes / rowBytes));
   Value isSingle = e.less(batches, e.index(2));
-  PanelParts parts{e.builder.create<arith::AndIOp>(e.loc, isSingle, isSmall), isSingle};
+  PanelParts parts{e.both(isSingle, isSmall), isSingle};
   Value streams = areStreamed(mixer, e, vectorBits, lanesFor(element, kRegisters * vectorBits));
   forEachPanel(e, element, kRegisters * vectorBits, batches, mixer.channels, kMostGroups, parts,
                [&](const Panel &panel) {

@@ -330,7 +330,7 @@ void BiasGradient::finishVector(Value row, Value column) {
   Value bounded = compare(e, arith::CmpFPredicate::OLE, e.load(exponents, {row, e.index(0)}, lanes),
                           e.number(vector, separableRange(element)));
   Value ordered = compare(e, arith::CmpFPredicate::ORD, scaled, scaled);
-  Value good = inAllLanes(e, e.builder.create<arith::AndIOp>(e.loc, bounded, ordered));
+  Value good = inAllLanes(e, e.both(bounded, ordered));
   Value rest = e.sub(tileKeys, column);
   e.branch(
       good, {},
@@ -360,8 +360,7 @@ void BiasGradient::sumExactly(Value t, Value key) {
             Value zero = group.number(0), logz = group.load(mixer.logz, t);
             Value x = exponentOf(group, group.load(mixer.k, key), mixer.bias(group, t, key));
             Value p = e.exp(e.fsub(x, logz));
-            Value hidden = e.builder.create<arith::OrIOp>(e.loc, e.equal(p, zero),
-                                                          e.equal(logz, group.infinity(true)));
+            Value hidden = e.either(e.equal(p, zero), e.equal(logz, group.infinity(true)));
             Value difference = e.fsub(group.load(mixer.v, key), group.load(mixer.ratio, t));
             Value term = e.fmul(e.fmul(p, mixer.gatedGradient(group, t)), difference);
             Value sum = e.reduce(e.select(hidden, zero, term),

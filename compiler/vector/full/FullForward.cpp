@@ -292,10 +292,8 @@ void FullForward::finishStrip(LaneEmitter &group, Value row, Value keys, Value e
   product.addToSums(group, totals, row, column, items.factor(group, block));
   Value good = isGood(group, totals[0], totals[1]);
   for (int64_t i = 1; i < strip; ++i)
-    good = e.builder.create<arith::AndIOp>(e.loc, good,
-                                           isGood(group, totals[2 * i], totals[2 * i + 1]));
-  good = e.builder.create<arith::AndIOp>(e.loc, e.less(e.add(row, strip - 1), end),
-                                         inAllLanes(e, good));
+    good = e.both(good, isGood(group, totals[2 * i], totals[2 * i + 1]));
+  good = e.both(e.less(e.add(row, strip - 1), end), inAllLanes(e, good));
   e.branch(
       good, {},
       [&] {
@@ -370,8 +368,8 @@ Value FullForward::isGood(LaneEmitter &group, Value n, Value z) {
   // A term may exceed its key's c, and so may what it loses.
   double range = separableRange(element) - (mixer.causal ? kMostAbove : 0);
   Value least = group.number(std::exp(-range));
-  return e.builder.create<arith::AndIOp>(e.loc, compare(e, arith::CmpFPredicate::OGE, z, least),
-                                         compare(e, arith::CmpFPredicate::ORD, n, n));
+  return e.both(compare(e, arith::CmpFPredicate::OGE, z, least),
+                compare(e, arith::CmpFPredicate::ORD, n, n));
 }
 
 MixState FullForward::stateOf(LaneEmitter &group, Value row, Value n, Value z) {

@@ -294,7 +294,7 @@ SmallVector<Value> aft::sumInBlocks(Emitter &e, Value first, Value last, ValueRa
 Value aft::exponentOf(LaneEmitter &group, Value k, Value bias) {
   Emitter &e = group.e;
   Value none = group.infinity(true);
-  Value hidden = e.builder.create<arith::OrIOp>(e.loc, e.equal(k, none), e.equal(bias, none));
+  Value hidden = e.either(e.equal(k, none), e.equal(bias, none));
   return e.select(hidden, none, e.fadd(k, bias));
 }
 

@@ -308,7 +308,7 @@ void KeyGradients::finishKey(LaneEmitter &group, Value row) {
   Value value = form.pairs ? e.fsub(v, mixer.middle(group)) : v;
   Value difference = e.fsub(e.fmul(value, first), second);
   Value ordered = compare(e, arith::CmpFPredicate::ORD, first, difference);
-  Value good = inAllLanes(e, e.builder.create<arith::AndIOp>(e.loc, bounded, ordered));
+  Value good = inAllLanes(e, e.both(bounded, ordered));
   Type types[] = {group.type, group.type};
   SmallVector<Value> gradients = e.branch(
       e.less(key, visible), types,

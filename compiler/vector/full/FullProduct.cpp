@@ -159,9 +159,9 @@ void PackedItems::raise(LaneEmitter &group, Value place, Value column, Value ext
   Value top = maximum(e.index(0), split, old), base = group.finite(top);
   if (bound) {
     Value most = maximum(split, extent, top);
-    Value fits = e.builder.create<arith::AndIOp>(
-        e.loc, compare(e, arith::CmpFPredicate::ONE, top, group.infinity(true)),
-        compare(e, arith::CmpFPredicate::OLE, e.fsub(most, base), group.number(*bound)));
+    Value fits =
+        e.both(compare(e, arith::CmpFPredicate::ONE, top, group.infinity(true)),
+               compare(e, arith::CmpFPredicate::OLE, e.fsub(most, base), group.number(*bound)));
     Value first = e.index(0);
     e.store(e.select(inAllLanes(e, fits), e.load(inBounds, first, 0), first), inBounds, first);
     e.store(most, maxima, place);

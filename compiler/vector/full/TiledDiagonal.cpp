@@ -27,7 +27,7 @@ void TiledDiagonal::without(LaneEmitter &group, Value row, Value firstStep, Valu
 
 /// Units with bit 15 or 31 set where the first or second number is infinite or a NaN.
 static Value specialBits(Emitter &e, const PackedForm &form, Value units) {
-  Value exponents = e.builder.create<arith::AndIOp>(e.loc, units, form.bits(e, units, kExponents));
+  Value exponents = e.both(units, form.bits(e, units, kExponents));
   return e.builder.create<arith::AddIOp>(e.loc, exponents, form.bits(e, units, kLowestBits));
 }
 
@@ -37,11 +37,10 @@ Value TiledDiagonal::anySpecial(LaneEmitter &group, Value firstStep, Value colum
     for (int64_t part : {0, 1}) {
       Value units = panel.load(group, e.add(firstStep, step), part, column);
       Value bits = specialBits(e, form, units);
-      found = found ? e.builder.create<arith::OrIOp>(e.loc, found, bits) : bits;
+      found = found ? e.either(found, bits) : bits;
     }
-  found = e.builder.create<arith::AndIOp>(e.loc, found, form.bits(e, found, kHighestBits));
-  Value none = inAllLanes(e, e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, found,
-                                                             form.bits(e, found, 0)));
+  found = e.both(found, form.bits(e, found, kHighestBits));
+  Value none = inAllLanes(e, e.same(found, form.bits(e, found, 0)));
   Value yes = e.builder.create<arith::ConstantIntOp>(e.loc, 1, 1);
   return e.builder.create<arith::XOrIOp>(e.loc, none, yes);
 }
@@ -55,12 +54,9 @@ void TiledDiagonal::hide(LaneEmitter &group, Value firstStep, Value column) cons
       Value special = specialBits(e, form, units), kept = units;
       for (uint32_t half : {0x0000ffffu, 0xffff0000u}) {
         Value zero = form.bits(e, units, 0);
-        Value bit = e.builder.create<arith::AndIOp>(e.loc, special,
-                                                    form.bits(e, units, kHighestBits & half));
-        Value finite =
-            e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, bit, zero);
-        Value without =
-            e.builder.create<arith::AndIOp>(e.loc, kept, form.bits(e, units, ~half));
+        Value bit = e.both(special, form.bits(e, units, kHighestBits & half));
+        Value finite = e.same(bit, zero);
+        Value without = e.both(kept, form.bits(e, units, ~half));
         kept = e.select(finite, kept, without);
       }
       panel.store(kept, e.add(firstStep, step), part, column);

@@ -167,8 +167,7 @@ void MatmulEmitter::tile(Value row, Value column, Value firstRow, Value rows,
   auto enough = [&](Value left, int64_t wanted) -> Value {
     return e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::sge, left, e.index(wanted));
   };
-  Value whole = e.builder.create<arith::AndIOp>(e.loc, enough(rowsLeft, blocks.strip),
-                                                enough(columnsLeft, blocks.panel));
+  Value whole = e.both(enough(rowsLeft, blocks.strip), enough(columnsLeft, blocks.panel));
   TileBounds bounds{toRow, toColumn, e.min(rowsLeft, e.index(blocks.strip)),
                     e.min(columnsLeft, e.index(blocks.panel))};
   store(sums, bounds, whole);
@@ -369,7 +368,7 @@ static void ifWithin(Emitter &e, ArrayRef<Bounds> ranges, llvm::function_ref<voi
     Value above = e.sub(range.extent, e.index(range.least));
     Value inside = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::ule, above,
                                                    e.index(range.most - range.least));
-    condition = condition ? e.builder.create<arith::AndIOp>(e.loc, condition, inside) : inside;
+    condition = condition ? e.both(condition, inside) : inside;
   }
   if (!condition)
     return yes();

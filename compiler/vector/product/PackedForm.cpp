@@ -93,7 +93,7 @@ Value PackedForm::unitsOf(Emitter &e, Value first, Value second) const {
   };
   Value low = widened(first), high = widened(second);
   high = e.builder.create<arith::ShLIOp>(e.loc, high, bits(e, high, 16));
-  return e.builder.create<arith::OrIOp>(e.loc, low, high);
+  return e.either(low, high);
 }
 
 Value PackedForm::unitsOfRun(Emitter &e, Value numbers) const {
@@ -104,13 +104,12 @@ Value PackedForm::unitsOfRun(Emitter &e, Value numbers) const {
 }
 
 Value PackedForm::firstOnly(Emitter &e, Value units) const {
-  return e.builder.create<arith::AndIOp>(e.loc, units, bits(e, units, 0xffff));
+  return e.both(units, bits(e, units, 0xffff));
 }
 
 Value PackedForm::numberOf(Emitter &e, Value units, int64_t which, Type sums) const {
-  Value wide = which == 0 ? e.builder.create<arith::ShLIOp>(e.loc, units, bits(e, units, 16))
-                          : e.builder.create<arith::AndIOp>(e.loc, units, bits(e, units, 0xffff0000))
-                                .getResult();
+  Value wide = which == 0 ? Value(e.builder.create<arith::ShLIOp>(e.loc, units, bits(e, units, 16)))
+                          : e.both(units, bits(e, units, 0xffff0000));
   return e.builder.create<arith::BitcastOp>(e.loc, sums, wide);
 }
 

@@ -106,10 +106,7 @@ Value TileMatmul::inPlaceWhere(Value steps) {
     return never();
   Value numbers = a.columns(e);
   int64_t atOnce = form.stepsAtOnce() * form.perStep();
-  auto equal = [&](Value l, Value r) -> Value {
-    return e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, l, r);
-  };
-  Value whole = equal(e.roundDown(numbers, atOnce), numbers);
+  Value whole = e.same(e.roundDown(numbers, atOnce), numbers);
   if (options.readsOnce)
     return whole;
   if (sumRows > 0)
@@ -117,7 +114,7 @@ Value TileMatmul::inPlaceWhere(Value steps) {
   auto layout = e.builder.create<memref::ExtractStridedMetadataOp>(e.loc, a.memref);
   Value stride = getValueOrCreateConstantIndexOp(e.builder, e.loc,
                                                  layout.getConstifiedMixedStrides().end()[-2]);
-  return e.builder.create<arith::AndIOp>(e.loc, whole, equal(stride, numbers));
+  return e.both(whole, e.same(stride, numbers));
 }
 
 void TileMatmul::columnsBlock(Value firstRow, Value rows, Value firstColumn, Value columns) {
@@ -125,7 +122,7 @@ void TileMatmul::columnsBlock(Value firstRow, Value rows, Value firstColumn, Val
   Value end = e.max(steps, one);
   e.loop(zero, end, e.index(blocks.depth), [&](Value firstStep) {
     Value count = e.min(e.sub(steps, firstStep), e.index(blocks.depth));
-    isFirst = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, firstStep, zero);
+    isFirst = e.same(firstStep, zero);
     isLast = e.less(end, e.add(firstStep, blocks.depth + 1));
     block({firstStep, count, firstRow, rows}, {firstStep, count, firstColumn, columns});
   });
@@ -147,7 +144,7 @@ void TileMatmul::block(const FactorBlock &rows, const FactorBlock &columns) {
 TileRows TileMatmul::strip(const FactorBlock &rows, Value row) {
   Value first = e.add(rows.first, row), left = e.sub(rows.count, row);
   Value whole = e.less(e.index(blocks.strip - 1), left);
-  Value there = e.builder.create<arith::AndIOp>(e.loc, inPlace, whole);
+  Value there = e.both(inPlace, whole);
   FactorBlock part{rows.firstStep, rows.steps, first, e.min(left, e.index(blocks.strip))};
   auto nothing = [] { return Emitter::Values{}; };
   e.branch(there, {}, nothing, [&] {
@@ -200,19 +197,16 @@ ReadyTile TileMatmul::tile(const FactorBlock &rows, const FactorBlock &columns, 
   });
   TileBounds bounds{toRow, toColumn, e.min(e.sub(rows.count, row), e.index(blocks.strip)),
                     e.min(e.sub(columns.count, column), e.index(blocks.panel))};
-  auto both = [&](Value l, Value r) -> Value {
-    return e.builder.create<arith::AndIOp>(e.loc, l, r);
-  };
   // A whole tile waits, if another follows and has rounds.
   Value size = e.mul(bounds.rows, bounds.columns);
   Value whole = e.less(e.index(blocks.strip * blocks.panel - 1), size);
   Value rowsFollow = e.less(e.add(row, blocks.strip), rows.count);
   Value columnsFollow = e.less(e.add(column, blocks.panel), columns.count);
-  Value follows = e.builder.create<arith::OrIOp>(e.loc, rowsFollow, columnsFollow);
-  Value waits = both(both(whole, follows), e.less(zero, columns.steps));
+  Value follows = e.either(rowsFollow, columnsFollow);
+  Value waits = e.both(e.both(whole, follows), e.less(zero, columns.steps));
   Value now = e.select(waits, e.builder.create<arith::ConstantIntOp>(e.loc, 0, 1), isLast);
   e.when(now, [&] { finish(corner, zero, bounds); });
-  return {corner, toRow, toColumn, e.select(both(waits, isLast), e.index(blocks.strip), zero)};
+  return {corner, toRow, toColumn, e.select(e.both(waits, isLast), e.index(blocks.strip), zero)};
 }
 
 /// Where the sums of a tile begin and where they go.

@@ -38,8 +38,7 @@ void aft::emitBand(BandOp op, OpBuilder &builder, unsigned vectorBits) {
   e.grid({rows}, [&](ArrayRef<Value> row) {
     e.loop(e.index(0), e.index(taps), e.index(1), [&](Value tap) {
       Value key = e.sub(e.add(row[0], tap), e.index(before));
-      Value inside =
-          e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), key), e.less(key, rows));
+      Value inside = e.below(key, rows);
       Value value = e.branch(
           inside, accumulationOf(u),
           [&] { return Emitter::Values{dot(e, u, v, row[0], key, lanes)}; },
@@ -67,11 +66,7 @@ void aft::emitBandGrad(BandGradOp op, OpBuilder &builder, unsigned vectorBits) {
               Value offset = e.sub(tap, e.index(before));
               Value place = ofU ? e.add(row[0], offset) : e.sub(row[0], offset);
               Value t = ofU ? row[0] : place;
-              auto within = [&](Value i) {
-                return e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), i),
-                                                       e.less(i, rows));
-              };
-              Value inside = e.builder.create<arith::AndIOp>(e.loc, within(row[0]), within(place));
+              Value inside = e.both(e.below(row[0], rows), e.below(place, rows));
               return e.branch(
                   inside, carried[0].getType(),
                   [&] {
@@ -117,8 +112,7 @@ void aft::emitEmbeddingGrad(EmbeddingGradOp op, OpBuilder &builder, unsigned vec
       }
       Value id = e.builder.create<memref::LoadOp>(e.loc, ids, place);
       id = e.builder.create<arith::IndexCastOp>(e.loc, e.builder.getIndexType(), id);
-      Value inside =
-          e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), id), e.less(id, rows));
+      Value inside = e.below(id, rows);
       e.when(inside, [&] {
         SmallVector<Value> source(place);
         source.push_back(channel);

@@ -135,7 +135,7 @@ Value BandBlock::pack(const Panel &part, Value memory, Value row, Value t, Value
     e.store(one, memory, {row, group, e.index(0), e.index(0)});
     e.store(two, memory, {row, group, e.index(1), e.index(0)});
   };
-  Value exists = e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), t), e.less(t, end));
+  Value exists = e.below(t, end);
   return e.branch(
       exists, seen.getType(),
       [&] {
@@ -151,9 +151,8 @@ Value BandBlock::pack(const Panel &part, Value memory, Value row, Value t, Value
           auto isBeyond = [&](arith::CmpFPredicate predicate, double bound) {
             return e.builder.create<arith::CmpFOp>(e.loc, predicate, x, group.number(bound));
           };
-          Value isOut =
-              e.builder.create<arith::OrIOp>(e.loc, isBeyond(arith::CmpFPredicate::OGT, kHighest),
-                                             isBeyond(arith::CmpFPredicate::OLT, kLowest));
+          Value isOut = e.either(isBeyond(arith::CmpFPredicate::OGT, kHighest),
+                                 isBeyond(arith::CmpFPredicate::OLT, kLowest));
           // 0 times a number is 0.
           Value odd = e.fma(one, zero, e.fmul(two, zero));
           odd = e.select(isOut, group.number(1), odd);

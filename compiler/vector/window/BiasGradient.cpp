@@ -76,7 +76,7 @@ void BiasSums::fillKeys(LaneEmitter &group, Value origin, Value keys, Value top)
   Value zero = group.number(0);
   e.loop(e.index(0), e.index(rows + mixer.taps), e.index(1), [&](Value place) {
     Value t = e.add(origin, place);
-    Value exists = e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), t), e.less(t, keys));
+    Value exists = e.below(t, keys);
     auto pair = e.branch(
         exists, {group.type, group.type},
         [&] {
@@ -154,8 +154,8 @@ void BiasSums::add(LaneEmitter &group, Value first, Value areModerate) {
   width = e.reduce(width, [&](Value a, Value b) { return e.fmax(a, b); });
   Value isNarrow = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OLE, width,
                                                    e.number(element, kModerate));
-  Value usable = e.builder.create<arith::AndIOp>(e.loc, areModerate, isNarrow);
-  usable = e.builder.create<arith::AndIOp>(e.loc, usable, e.less(lower, upper));
+  Value usable = e.both(areModerate, isNarrow);
+  usable = e.both(usable, e.less(lower, upper));
   e.branch(
       usable, {},
       [&] {

@@ -175,7 +175,7 @@ void CausalPanel::block(Value areModerate) {
   Value end = e.select(areModerate, loadItems(isStale), e.index(0));
   Value done = e.select(isFar, e.index(0), end);
   done = e.min(done, rows);
-  Value isWhole = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, done, rows);
+  Value isWhole = e.same(done, rows);
   e.when(e.less(done, rows), [&] { hideItems(done); });
   Value keysAreNumbers;
   if (band)
@@ -292,7 +292,7 @@ Value CausalPanel::loadPlace(Value place, Value item, Value end) {
   Value isFar = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OGT, seen[0],
                                                 any.number(kHeadroom));
   Value isOdd = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::UNE, seen[1], zero);
-  Value isBad = anyLane(e, e.builder.create<arith::OrIOp>(e.loc, isFar, isOdd));
+  Value isBad = anyLane(e, e.either(isFar, isOdd));
   // The first output that sees the item.
   Value row = mirrored ? e.index(0) : e.max(e.sub(place, e.index(mixer.taps)), e.index(0));
   return e.select(isBad, e.min(end, row), end);

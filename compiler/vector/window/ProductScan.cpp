@@ -91,8 +91,7 @@ BlockEmitter::Range BlockEmitter::loadItems() {
   };
   auto load = [&](Value place, ValueRange carried) {
     Value i = e.add(origin, place);
-    Value exists =
-        e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), i), e.less(i, scan.items));
+    Value exists = e.below(i, scan.items);
     return e.branch(
         exists, SmallVector<Type>(carried.size(), group.type),
         [&] {
@@ -149,9 +148,8 @@ Value BlockEmitter::scaleItems(Value scale) {
                 [&](Value place, ValueRange end) {
                   Value good = scaled(place, [&](Value relative, const Pair &pair) -> Value {
                     Value own = isModerate(e.fadd(relative, oddness(pair.first, pair.second)));
-                    Value follows = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq,
-                                                                    end[0], place);
-                    return e.builder.create<arith::AndIOp>(e.loc, own, follows);
+                    Value follows = e.same(end[0], place);
+                    return e.both(own, follows);
                   });
                   return Emitter::Values{e.select(good, e.add(place, 1), end[0])};
                 })[0];
@@ -235,8 +233,8 @@ MixState BlockEmitter::exactly(const WindowScan::Memory &states, const MixState 
 MixState BlockEmitter::run(const WindowScan::Memory &states, const MixState &older,
                            Value areModerate) {
   Range exponents = loadItems();
-  Value usable = e.builder.create<arith::AndIOp>(e.loc, areModerate, isModerate(exponents.width));
-  usable = e.builder.create<arith::AndIOp>(e.loc, usable, exponents.hasItems);
+  Value usable = e.both(areModerate, isModerate(exponents.width));
+  usable = e.both(usable, exponents.hasItems);
   MixState later = scan.above ? scan.later(states, e.add(first, kBlock)) : group.emptyState();
   SmallVector<Type> types(4, group.type);
   types[0] = e.builder.getIndexType();

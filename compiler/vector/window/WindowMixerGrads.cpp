@@ -132,7 +132,7 @@ Value aft::biasTerm(const WindowMixer &mixer, LaneEmitter &group, Value t, Value
   Value logz = group.loadPerHead(mixer.logz, t), none = group.infinity(true);
   Value k = group.loadPerHead(mixer.k, key);
   Value x = e.fsub(e.fadd(k, mixer.weight(group, t, tap)), logz);
-  Value hidden = e.builder.create<arith::OrIOp>(e.loc, e.equal(logz, none), e.equal(k, none));
+  Value hidden = e.either(e.equal(logz, none), e.equal(k, none));
   Value p = e.select(hidden, group.number(0), e.exp(x));
   Value g = e.fmul(group.load(mixer.dy, t), group.gate(mixer.gate, group.load(mixer.q, t)));
   Value difference = e.fsub(group.load(mixer.v, key), group.load(mixer.ratio, t));

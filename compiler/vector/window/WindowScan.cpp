@@ -10,10 +10,7 @@ using namespace aft;
 /// Stored sums over later items, evenly spaced over the sequence.
 static constexpr int64_t kCheckpoints = 256;
 
-static Value isMultiple(Emitter &e, Value a, Value b) {
-  Value rest = e.builder.create<arith::RemUIOp>(e.loc, a, b);
-  return e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::eq, rest, e.index(0));
-}
+static Value isMultiple(Emitter &e, Value a, Value b) { return e.same(e.rest(a, b), e.index(0)); }
 
 static Emitter::Values pairOf(const MixState &a, const MixState &b) {
   Emitter::Values values = a.values();
@@ -82,8 +79,7 @@ void WindowScan::makeSuffixes(const Memory &memory, Value first, Value last) {
     Value i = e.sub(e.sub(last, e.index(1)), e.sub(up, first));
     group.keep(state, memory.suffixes, e.sub(i, first));
     Value item = e.add(i, after);
-    Value exists =
-        e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), item), e.less(item, items));
+    Value exists = e.below(item, items);
     return group.when(exists, state, [&] { return add(state, item); });
   });
 }
@@ -97,8 +93,7 @@ MixState WindowScan::block(const Memory &memory, Value first, Value last, const 
     if (below) {
       // The item that leaves the window with this output.
       Value leaving = e.sub(i, e.index(before + 1));
-      Value exists = e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), leaving),
-                                                     e.less(leaving, items));
+      Value exists = e.below(leaving, items);
       run = group.when(exists, run, [&] { return add(run, leaving); });
       sums = {older, run};
     }

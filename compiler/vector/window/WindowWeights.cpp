@@ -109,8 +109,7 @@ Value WindowWeights::fillBand(Value first) {
           end = e.min(e.add(shift, outputs), taps);
           place = e.sub(tap, shift);
         }
-        Value exists = e.builder.create<arith::AndIOp>(e.loc, e.less(e.index(-1), query),
-                                                       e.less(query, length));
+        Value exists = e.below(query, length);
         return e.branch(
             exists, {group.type},
             [&] {
