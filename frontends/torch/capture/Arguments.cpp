@@ -2,6 +2,7 @@
 
 #include "frontends/torch/capture/Arguments.h"
 
+#include "frontends/torch/capture/Indexing.h"
 #include "frontends/torch/ops/Kernels.h"
 
 #include <ATen/ATen.h>
@@ -51,11 +52,11 @@ void InputCheck::findIndices(const Capture &capture) {
     if (input < 0 || !table || table->kind != Arg::Kind::Value)
       return;
     at::ScalarType type = trace.values[ids].dtype();
-    int64_t rank = trace.values[table->values[0]].tensor.dim();
+    int rank = static_cast<int>(trace.values[table->values[0]].tensor.dim());
     if (rank == 0 || (type != at::kLong && type != at::kInt))
       return;
     SizeFormula count =
-        capture.dimOf(table->values[0], static_cast<int>(dim < 0 ? dim + rank : dim));
+        capture.dimOf(table->values[0], fromFront(static_cast<int>(dim), rank));
     indices.push_back({input, count, fromEnd, describe(trace, call)});
   };
   for (size_t i = 0; i < trace.calls.size(); ++i) {
