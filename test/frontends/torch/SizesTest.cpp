@@ -44,6 +44,18 @@ TEST(Sizes, FloatsFollowThem) {
   });
 }
 
+/// A batch of nothing, and sequences without a position.
+TEST(Sizes, MayBeNothing) {
+  at::manual_seed(4);
+  Tensor w = at::randn({4, 6}), scale = at::randn({4});
+  auto body = [&](const Tensors &in) {
+    Tensor x = in[0], normal = at::layer_norm(x, {4}, scale, scale);
+    return Tensors{at::gelu(at::matmul(normal, w)), at::softmax(x, -1), x.sum(1), x.cumsum(1),
+                   x.transpose(1, 2).contiguous()};
+  };
+  expectSame(body, {at::randn({2, 9, 4})}, {{at::randn({0, 9, 4})}, {at::randn({2, 0, 4})}});
+}
+
 /// Of three extents that change, a product is not mistaken for that of two others.
 TEST(Sizes, ProductsAreOfTheRightExtents) {
   at::manual_seed(2);
