@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 import unittest
+from unittest import mock
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
@@ -249,6 +250,19 @@ class Forms(unittest.TestCase):
                         found = torch_peer.operation(spec, folder, form, lambda f: f)[1]()
                         worst = check.errors(spec, folder, found)
                         self.assertLess(worst["error"], worst["limit"], (form.__name__, worst))
+
+    def test_bf16_without_kernels_for_it(self):
+        import torch_ops
+        import torch_peer
+        spec = {"batch": 2, "dim": 8, "length": 33, "pass": "fwd", "dtype": "bf16", "mixer": "simple",
+                "layers": 1, "causal": True}
+        for native in (True, False):
+            with mock.patch.object(torch_ops, "has_bf16_products", lambda: native):
+                for op in ("matmul", "mlp", "full", "train", "decode"):
+                    names = [n for n, _ in torch_peer.forms({**spec, "op": op}, "", "eager")]
+                    in_bf16 = [n for n in names if not n.endswith("_f32")]
+                    self.assertTrue(names, op)
+                    self.assertEqual(bool(in_bf16), native, (op, names))
 
 
 class Whole(unittest.TestCase):

@@ -315,14 +315,18 @@ def _decode(spec, folder, form, wrap):
 
 def forms(spec, folder, peer):
     make = {"train": _train, "image": _image, "decode": _decode}[spec["op"]]
+    suffix = ""
+    if spec["dtype"] == "bf16" and not torch_ops.has_bf16_products():
+        spec, suffix = {**spec, "dtype": "f32"}, "_f32"
     if peer in ("sdpa", "softmax"):
-        return [(peer, lambda: make(spec, folder, peer, lambda f: f))]
+        return [(peer + suffix, lambda: make(spec, folder, peer, lambda f: f))]
     compiled = peer == "inductor"
     wrap = torch_peer.compiled if compiled else (lambda f: f)
     found = mixer_forms({**spec, "dtype": "f32"}, compiled)
     if spec["op"] == "decode":
         found = found[:1]
-    return [(form.__name__, lambda form=form: make(spec, folder, form, wrap)) for form in found]
+    return [(form.__name__ + suffix, lambda form=form: make(spec, folder, form, wrap))
+            for form in found]
 
 
 @torch.no_grad()

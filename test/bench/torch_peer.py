@@ -85,6 +85,7 @@ def forms(spec, folder, peer):
     wrap = compiled if peer == "inductor" else (lambda function: function)
     found = [(form.__name__, lambda form=form: operation(spec, folder, form, wrap))
              for form in torch_ops.candidates(spec, peer == "inductor")]
-    if spec["op"] == "matmul" and peer == "eager" and spec["pass"] == "fwd":
+    own = spec["dtype"] != "bf16" or torch_ops.has_bf16_products()
+    if spec["op"] == "matmul" and peer == "eager" and spec["pass"] == "fwd" and own:
         found.append(("matmul_out", lambda: product(spec, folder)))
     return found
