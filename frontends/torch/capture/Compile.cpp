@@ -3,6 +3,7 @@
 #include "frontends/torch/capture/Arguments.h"
 #include "frontends/torch/capture/Rules.h"
 #include "frontends/torch/ops/Kernels.h"
+#include "frontends/torch/ops/LargePages.h"
 
 #include <ATen/ATen.h>
 
@@ -57,6 +58,10 @@ CompiledModule capture::compileCapture(const Capture &capture, const Tensors &ex
     impl->carried.push_back(translation.inputName(input));
   impl->program = compileGraph(graph, program);
   impl->mirror = mirrorOf(options, program, placement);
+  Tensors weights;
+  for (const TracedState &state : impl->states)
+    weights.push_back(state.tensor);
+  ops::useLargePages(weights);
   return CompiledModule(std::move(impl));
 }
 
