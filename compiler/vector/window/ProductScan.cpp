@@ -2,6 +2,7 @@
 
 #include "compiler/vector/window/ProductScan.h"
 
+#include "compiler/vector/RunningSums.h"
 #include "compiler/vector/window/WindowWeights.h"
 
 using namespace mlir;
@@ -48,6 +49,7 @@ private:
   Part products(const MixState &older, const MixState &later, Value top);
   MixState exactly(const WindowScan::Memory &states, const MixState &older, Value done);
   Value oddness(Value a, Value b);
+  MixState leave(const MixState &older, const MixState &left, Value isFar);
   Value isModerate(Value number);
   Value scaleItems(Value scale);
   Pair loadPair(Value memref, Value index);
@@ -215,7 +217,27 @@ BlockEmitter::Part BlockEmitter::products(const MixState &older, const MixState 
     auto [one, two] = loadPair(memory.outside, row);
     code.finish(group, e.add(first, row), {scale, one, two});
   });
-  return {outputs, group.merge(older, {scale, n, z})};
+  if (!scan.above || !scan.below)
+    return {outputs, group.merge(older, {scale, n, z})};
+  Value above = e.fsub(later.m, e.fmaxNumber(top, older.m));
+  Value isFar = anyLane(e, e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OGT, above,
+                                                           group.number(kModerate)));
+  return {outputs, leave(older, {scale, n, z}, isFar)};
+}
+
+/// Adds what left the windows of the block to the older sums. Outputs of later blocks may not see
+/// a later item that all of this is nothing beside: then it is summed again without that.
+MixState BlockEmitter::leave(const MixState &older, const MixState &left, Value isFar) {
+  Type types[] = {group.type, group.type, group.type};
+  auto again = [&] {
+    MixState run = group.loop(first, last, group.emptyState(), [&](Value i, MixState run) {
+      Value item = e.sub(i, e.index(scan.before + 1));
+      return group.when(e.below(item, scan.items), run, [&] { return scan.add(run, item); });
+    });
+    return run.values();
+  };
+  return group.merge(older,
+                     MixState::from(e.branch(isFar, types, again, [&] { return left.values(); })));
 }
 
 /// The outputs from number `done` on, for any numbers.
