@@ -13,6 +13,20 @@ def bf16(x):
     return np.where(np.isnan(x), x, rounded.view(np.float32)).astype(np.float64)
 
 
+def one_far_key(k, w, key=150):
+    """Sets keys and biases so that all but the queries that the bias hides it from see little but
+    one key. w: a band that is not causal [T, 2s-1], or filters [heads, taps] for keys [B, T, heads]."""
+    k[:], w[:] = 0, 0
+    k[:, key] = 900
+    if len(w) != k.shape[1]:
+        w[:, -1] = -1000
+        return
+    for t in range(len(w)):
+        tap = key - t + w.shape[1] // 2
+        if 0 <= tap < w.shape[1]:
+            w[t, tap] = -1000
+
+
 def gate_of(name, q):
     if name == "sigmoid":
         return 1 / (1 + np.exp(-q))
