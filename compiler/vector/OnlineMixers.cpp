@@ -115,8 +115,7 @@ Emitter::Values ChunkEmitter::step(Value t, ValueRange carried) {
   run = group.add(run, k, v);
   if (mixer.taps == 0)
     storeRow(t, {older, run});
-  Value next = e.builder.create<arith::RemUIOp>(e.loc, e.add(t, 1), e.index(kRunLength));
-  Value isFull = e.same(next, e.index(0));
+  Value isFull = e.same(e.rest(e.add(t, 1), kRunLength), e.index(0));
   auto join = [](const MixState &a, const MixState &b) {
     Emitter::Values values = a.values();
     values.append(b.values());
