@@ -5,6 +5,8 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace aft;
 
@@ -141,8 +143,13 @@ Value Emitter::fmax(Value a, Value b) { return builder.create<arith::MaximumFOp>
 Value Emitter::fmaxNumber(Value a, Value b) { return builder.create<arith::MaxNumFOp>(loc, a, b); }
 Value Emitter::exp(Value a) { return builder.create<math::ExpOp>(loc, a); }
 Value Emitter::log(Value a) { return builder.create<math::LogOp>(loc, a); }
-Value Emitter::equal(Value a, Value b) {
-  return builder.create<arith::CmpFOp>(loc, arith::CmpFPredicate::OEQ, a, b);
+Value Emitter::compare(arith::CmpFPredicate predicate, Value a, Value b) {
+  return builder.create<arith::CmpFOp>(loc, predicate, a, b);
+}
+Value Emitter::equal(Value a, Value b) { return compare(arith::CmpFPredicate::OEQ, a, b); }
+Value Emitter::isFinite(Value a) {
+  Value infinity = number(a.getType(), std::numeric_limits<double>::infinity());
+  return compare(arith::CmpFPredicate::OLT, builder.create<math::AbsFOp>(loc, a), infinity);
 }
 Value Emitter::select(Value condition, Value a, Value b) {
   return builder.create<arith::SelectOp>(loc, condition, a, b);

@@ -80,7 +80,9 @@ public:
   Value fmaxNumber(Value a, Value b);
   Value exp(Value a);
   Value log(Value a);
+  Value compare(mlir::arith::CmpFPredicate predicate, Value a, Value b);
   Value equal(Value a, Value b);
+  Value isFinite(Value a);
   Value select(Value condition, Value a, Value b);
 
   /// Loads `lanes` consecutive elements (a scalar for 0) in the compute type.

@@ -136,21 +136,23 @@ Value LaneEmitter::gate(Gate gate, Value q) {
   return Value();
 }
 
+/// Without 1 - g(q), which leaves nothing where the gate is saturated.
 Value LaneEmitter::gateDerivative(Gate kind, Value q) {
   Value one = number(1), zero = number(0);
+  // x / (1 + x)^2 of x = exp(-|a|).
+  auto bell = [&](Value a) {
+    Value x = e.exp(e.fsub(zero, e.builder.create<math::AbsFOp>(e.loc, a))), sum = e.fadd(one, x);
+    return e.fdiv(x, e.fmul(sum, sum));
+  };
   switch (kind) {
-  case Gate::sigmoid: {
-    Value s = gate(kind, q);
-    return e.fmul(s, e.fsub(one, s));
-  }
+  case Gate::sigmoid:
+    return bell(q);
   case Gate::relu: {
-    Value positive = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OGT, q, zero);
+    Value positive = e.compare(arith::CmpFPredicate::OGT, q, zero);
     return e.select(positive, one, zero);
   }
-  case Gate::tanh: {
-    Value t = gate(kind, q);
-    return e.fsub(one, e.fmul(t, t));
-  }
+  case Gate::tanh:
+    return e.fmul(number(4), bell(e.fadd(q, q)));
   case Gate::none:
     return zero;
   }

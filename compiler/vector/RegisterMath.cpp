@@ -58,8 +58,7 @@ static Value polynomial(Emitter &e, Value x, ArrayRef<double> coefficients) {
 /// The lanes whose 2^t is no number below 2^-126: where one is made, vscalefps takes a
 /// hundred times as long on some CPUs.
 static Value normalLanes(Emitter &e, Value t) {
-  Value normal = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::UGE, t,
-                                                 e.number(t.getType(), -126));
+  Value normal = e.compare(arith::CmpFPredicate::UGE, t, e.number(t.getType(), -126));
   return e.builder.create<vector::BitCastOp>(
       e.loc, VectorType::get({1}, e.builder.getIntegerType(kRegisterLanes)), normal);
 }

@@ -46,10 +46,10 @@ void RunningSums::clear() {
   });
 }
 
-/// The base becomes x where that is far above it.
+/// The base moves above x where that is above it.
 MixState RunningSums::rebase(LaneEmitter &group, Value i, Value x, const MixState &state,
                              Value isAbove) {
-  Value base = e.select(isAbove, x, state.m);
+  Value base = e.select(isAbove, e.fadd(x, group.number(kHeadroom)), state.m);
   Value factor = e.exp(e.fsub(state.m, base));
   store(base, i, kBase);
   for (int part = kOlderN; part < kParts; ++part)
@@ -60,8 +60,7 @@ MixState RunningSums::rebase(LaneEmitter &group, Value i, Value x, const MixStat
 MixState RunningSums::add(LaneEmitter &group, Value i, Value x,
                           llvm::function_ref<Pair(Value)> terms) {
   MixState state{load(group, i, kBase), load(group, i, kN), load(group, i, kZ)};
-  Value isAbove = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OGT,
-                                                  e.fsub(x, state.m), group.number(kHeadroom));
+  Value isAbove = e.compare(arith::CmpFPredicate::OGT, x, state.m);
   state =
       group.when(anyLane(e, isAbove), state, [&] { return rebase(group, i, x, state, isAbove); });
   auto [a, b] = terms(e.exp(e.fsub(x, state.m)));

@@ -8,10 +8,10 @@
 namespace aft {
 
 /// For each lane group of a panel, sums of exp(x) a and exp(x) b over the terms added
-/// so far, relative to a base that is not far below any x: only a term above the base
-/// by more than kHeadroom raises it. So a term costs one exponential. The base depends
-/// on earlier terms alone, and as one of these set it, the sum of exp(x) never vanishes
-/// beside it.
+/// so far, relative to a base that is at least as large as any x, so that no weight is above
+/// 1, and not far above the largest: only a term above the base raises it, to kHeadroom above
+/// that term. So a term costs one exponential. The base depends on earlier terms alone, and
+/// as one of these set it, the sum of exp(x) never vanishes beside it.
 ///
 /// Terms are summed in runs; the sum of the runs carries its rounding error, so that
 /// the error does not grow with their number.
@@ -20,7 +20,7 @@ public:
   using Value = mlir::Value;
   using Pair = std::pair<Value, Value>;
 
-  /// exp of it leaves room for large values and many terms.
+  /// How far terms may rise until the base follows.
   static constexpr double kHeadroom = 10;
   /// Terms of a run.
   static constexpr int64_t kRun = 64;

@@ -115,8 +115,9 @@ MixState SimplePanel::addQuery(LaneEmitter &group, Value i, Value t) {
 
 void SimplePanel::finishKey(LaneEmitter &group, Value t, const MixState &state) {
   Value scale = e.exp(e.fadd(group.load(mixer.k, t), state.m));
-  Value dk = e.fmul(scale, e.fsub(e.fmul(group.load(mixer.v, t), state.n), state.z));
-  storeKeyGradients(mixer, group, t, e.fmul(scale, state.n), dk,
+  Value dv = e.fmul(scale, state.n);
+  Value dk = e.fsub(e.fmul(group.load(mixer.v, t), dv), e.fmul(scale, state.z));
+  storeKeyGradients(mixer, group, t, dv, dk,
                     [&](Value value, Value t) { group.store(value, mixer.inits[1], t); });
 }
 

@@ -43,12 +43,11 @@ double aft::gateOf(Gate gate, double q) {
 
 double aft::gateDerivativeOf(Gate gate, double q) {
   switch (gate) {
-  case Gate::sigmoid: {
-    double g = gateOf(gate, q);
-    return g * (1 - g);
-  }
+  case Gate::sigmoid:
+    return 1 / (2 + std::exp(q) + std::exp(-q));
   case Gate::relu: return q > 0 ? 1 : std::isnan(q) ? q : 0;
-  case Gate::tanh: return 1 - std::tanh(q) * std::tanh(q);
+  case Gate::tanh:
+    return 4 / (2 + std::exp(2 * q) + std::exp(-2 * q));
   case Gate::none: return 0;
   }
   return 0;

@@ -325,12 +325,15 @@ void BiasGradient::finishVector(Value row, Value column) {
   Value w = mixer.biases(firstBatch, t, key, e.sub(seen, column));
   Value weight = e.exp(e.fsub(w, e.broadcast(e.load(rowMaxima, row, 0), vector)));
   // A key of weight 0 is hidden, or as good as that.
-  Value scaled =
-      e.select(e.equal(weight, e.number(vector, 0)), e.number(vector, 0), e.fmul(weight, sum));
-  Value bounded = compare(e, arith::CmpFPredicate::OLE, e.load(exponents, {row, e.index(0)}, lanes),
-                          e.number(vector, separableRange(element)));
-  Value ordered = compare(e, arith::CmpFPredicate::ORD, scaled, scaled);
-  Value good = inAllLanes(e, e.both(bounded, ordered));
+  Value zero = e.number(vector, 0), isHidden = e.equal(weight, zero);
+  Value scaled = e.select(isHidden, zero, e.fmul(weight, sum));
+  auto isAtMost = [&](double range) {
+    return e.compare(arith::CmpFPredicate::OLE, e.load(exponents, {row, e.index(0)}, lanes),
+                     e.number(vector, range));
+  };
+  Value areSafe = e.either(isHidden, isAtMost(safeRange(element)));
+  Value isSumSound = isSound(e, e.select(isHidden, zero, sum), areSafe);
+  Value good = inAllLanes(e, e.both(isAtMost(separableRange(element)), isSumSound));
   Value rest = e.sub(tileKeys, column);
   e.branch(
       good, {},

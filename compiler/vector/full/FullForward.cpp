@@ -367,9 +367,10 @@ void FullForward::addTriangle(LaneEmitter &group, MutableArrayRef<Value> product
 Value FullForward::isGood(LaneEmitter &group, Value n, Value z) {
   // A term may exceed its key's c, and so may what it loses.
   double range = separableRange(element) - (mixer.causal ? kMostAbove : 0);
-  Value least = group.number(std::exp(-range));
-  return e.both(compare(e, arith::CmpFPredicate::OGE, z, least),
-                compare(e, arith::CmpFPredicate::ORD, n, n));
+  auto isAtLeast = [&](double range) {
+    return e.compare(arith::CmpFPredicate::OGE, z, group.number(std::exp(-range)));
+  };
+  return e.both(isAtLeast(range), isSound(e, n, isAtLeast(safeRange(element))));
 }
 
 MixState FullForward::stateOf(LaneEmitter &group, Value row, Value n, Value z) {

@@ -205,18 +205,24 @@ Value FullMixer::gatedGradient(LaneEmitter &group, Value t) const {
 
 double aft::separableRange(Type accumulation) { return accumulation.isF64() ? 600 : 60; }
 
+double aft::safeRange(Type accumulation) { return accumulation.isF64() ? 200 : 20; }
+
+Value aft::isSound(Emitter &e, Value sum, Value areSafe) {
+  Type type = sum.getType();
+  double least = getElementTypeOrSelf(type).isF64() ? 0x1p-900 : 0x1p-100;
+  Value isLarge = e.compare(arith::CmpFPredicate::OGE, e.builder.create<math::AbsFOp>(e.loc, sum),
+                            e.number(type, least));
+  return e.both(e.isFinite(sum), e.either(areSafe, isLarge));
+}
+
 Value aft::inAllLanes(Emitter &e, Value condition) {
   if (!isa<VectorType>(condition.getType()))
     return condition;
   return e.builder.create<vector::ReductionOp>(e.loc, vector::CombiningKind::AND, condition);
 }
 
-Value aft::compare(Emitter &e, arith::CmpFPredicate predicate, Value a, Value b) {
-  return e.builder.create<arith::CmpFOp>(e.loc, predicate, a, b);
-}
-
 Value aft::runningMax(Emitter &e, Value maximum, Value value) {
-  return e.select(compare(e, arith::CmpFPredicate::OGT, value, maximum), value, maximum);
+  return e.select(e.compare(arith::CmpFPredicate::OGT, value, maximum), value, maximum);
 }
 
 static Value maskFor(Emitter &e, int64_t lanes, Value count) {

@@ -80,9 +80,14 @@ struct FullMixer {
 /// may be before what underflowed could matter: exp of minus this.
 double separableRange(mlir::Type accumulation);
 
+/// How small it may be where values of any size stand beside it: exp of minus this.
+double safeRange(mlir::Type accumulation);
+/// Whether a sum of values with such weights is finite and, unless these `areSafe`, large enough
+/// that no term of it that matters has vanished.
+mlir::Value isSound(Emitter &e, mlir::Value sum, mlir::Value areSafe);
+
 /// Whether the condition holds in all lanes.
 mlir::Value inAllLanes(Emitter &e, mlir::Value condition);
-mlir::Value compare(Emitter &e, mlir::arith::CmpFPredicate predicate, mlir::Value a, mlir::Value b);
 /// The larger of a number and a running maximum; a NaN is passed over.
 mlir::Value runningMax(Emitter &e, mlir::Value maximum, mlir::Value value);
 /// `lanes` elements from `indices` on in the accumulation type, `other` beyond

@@ -304,11 +304,14 @@ void KeyGradients::finishKey(LaneEmitter &group, Value row) {
   Value first = sums.load(group, row, 0, column), second = sums.load(group, row, 1, column);
   Value x = e.fadd(
       k, e.fadd(items.base(group, block), e.broadcast(e.load(biasMaxima, row, 0), group.type)));
-  Value bounded = compare(e, arith::CmpFPredicate::OLE, x, group.number(separableRange(element)));
+  auto isAtMost = [&](double range) {
+    return e.compare(arith::CmpFPredicate::OLE, x, group.number(range));
+  };
+  Value bounded = isAtMost(separableRange(element)), areSafe = isAtMost(safeRange(element));
   Value value = form.pairs ? e.fsub(v, mixer.middle(group)) : v;
   Value difference = e.fsub(e.fmul(value, first), second);
-  Value ordered = compare(e, arith::CmpFPredicate::ORD, first, difference);
-  Value good = inAllLanes(e, e.both(bounded, ordered));
+  Value areSound = e.both(isSound(e, first, areSafe), isSound(e, difference, areSafe));
+  Value good = inAllLanes(e, e.both(bounded, areSound));
   Type types[] = {group.type, group.type};
   SmallVector<Value> gradients = e.branch(
       e.less(key, visible), types,

@@ -160,8 +160,8 @@ void PackedItems::raise(LaneEmitter &group, Value place, Value column, Value ext
   if (bound) {
     Value most = maximum(split, extent, top);
     Value fits =
-        e.both(compare(e, arith::CmpFPredicate::ONE, top, group.infinity(true)),
-               compare(e, arith::CmpFPredicate::OLE, e.fsub(most, base), group.number(*bound)));
+        e.both(e.compare(arith::CmpFPredicate::ONE, top, group.infinity(true)),
+               e.compare(arith::CmpFPredicate::OLE, e.fsub(most, base), group.number(*bound)));
     Value first = e.index(0);
     e.store(e.select(inAllLanes(e, fits), e.load(inBounds, first, 0), first), inBounds, first);
     e.store(most, maxima, place);
@@ -197,7 +197,7 @@ void PackedItems::scale(LaneEmitter &group, const ChannelRange &block, const Cha
       Value x = e.fsub(exponent(group, i, bundle.columnOf(group)), base);
       Value weight = form.exp(e, x);
       if (bound)
-        weight = e.select(compare(e, arith::CmpFPredicate::OGT, x, group.number(*bound)),
+        weight = e.select(e.compare(arith::CmpFPredicate::OGT, x, group.number(*bound)),
                           group.number(std::numeric_limits<double>::quiet_NaN()), weight);
       auto [first, second] = packedPair(group, weight, i, column, hasRatio);
       parts[0].push_back(first);

@@ -333,7 +333,7 @@ void BiasBlock::exponentiate(Value thread) {
     Value x = e.fsub(e.fadd(e.load(biasTops, row, 0), largest), sum);
     // A query that sees no key.
     x = e.select(e.equal(sum, number(-INFINITY)), sum, x);
-    Value isWide = compare(e, arith::CmpFPredicate::OGT, x, number(separableRange(element)));
+    Value isWide = e.compare(arith::CmpFPredicate::OGT, x, number(separableRange(element)));
     found = e.select(isWide, e.either(found, bits(int64_t(1) << i)), found);
     Value weight = e.exp(x), hidden = e.equal(weight, zero);
     weight = e.select(hidden, zero, e.fmul(weight, ownGradient(thread, i)));
@@ -403,9 +403,10 @@ Value BiasBlock::storeIfGood(Value thread, int64_t i) {
     Value weight = e.exp(e.fsub(bias(t, key), e.load(biasTops, row, 0)));
     // A key of weight 0 is hidden, or as good as that.
     Value sum = e.select(e.equal(weight, zero), zero, e.fmul(weight, own(sums, thread, i)));
-    Value spoilt =
-        e.either(compare(e, arith::CmpFPredicate::UNO, sum, sum),
-                 e.builder.create<arith::TruncIOp>(e.loc, no.getType(), bitsAt(isWide, row)));
+    Value yes = e.builder.create<arith::ConstantIntOp>(e.loc, 1, 1);
+    Value spoilt = e.builder.create<arith::XOrIOp>(e.loc, e.isFinite(sum), yes);
+    spoilt = e.either(spoilt,
+                      e.builder.create<arith::TruncIOp>(e.loc, no.getType(), bitsAt(isWide, row)));
     Value bad = e.both(isSeen(t, key), spoilt);
     e.branch(
         bad, {}, [] { return Emitter::Values{}; },

@@ -236,7 +236,7 @@ void PairBlock::addTile(Value thread) {
   Value isSmall, least = number(std::exp(-separableRange(tiles.element)));
   for (int64_t own = 0; own < kOwn; ++own) {
     // A NaN is right either way.
-    Value small = compare(e, arith::CmpFPredicate::OLT, quick[own * each + 1], least);
+    Value small = e.compare(arith::CmpFPredicate::OLT, quick[own * each + 1], least);
     isSmall = own == 0 ? small : e.either(isSmall, small);
   }
   SmallVector<Type> types(quick.size(), tiles.element);

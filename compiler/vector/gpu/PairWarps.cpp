@@ -384,10 +384,10 @@ void WarpPairs::finish(Value thread, Value parity) {
     int64_t first = i / kFragmentNumbers * each() * kFragmentNumbers + i % kFragmentNumbers;
     // That of ones first.
     SmallVector<Value> all = {own(sums, thread, first + tiles.values * kFragmentNumbers)};
-    Value good = compare(e, arith::CmpFPredicate::OGE, all[0], least);
+    Value good = e.compare(arith::CmpFPredicate::OGE, all[0], least);
     for (int64_t part = 0; part < tiles.values; ++part) {
       all.push_back(own(sums, thread, first + part * kFragmentNumbers));
-      good = e.both(good, compare(e, arith::CmpFPredicate::ORD, all.back(), all.back()));
+      good = e.both(good, e.isFinite(all.back()));
     }
     auto [below, beside] = offsetOf(i);
     Value r = e.add(row, below), c = e.add(channel, beside);

@@ -40,7 +40,7 @@ static Value decay(Emitter &e, Value a, Value b) {
 MixState aft::mergeStates(Emitter &e, const MixState &a, const MixState &b) {
   // The factor of the state with the larger maximum is 1.
   Value one = e.number(a.m.getType(), 1), factor = decay(e, a.m, b.m);
-  Value above = compare(e, arith::CmpFPredicate::OGT, a.m, b.m);
+  Value above = e.compare(arith::CmpFPredicate::OGT, a.m, b.m);
   Value first = e.select(above, one, factor), second = e.select(above, factor, one);
   return {e.fmaxNumber(a.m, b.m), e.fma(a.n, first, e.fmul(b.n, second)),
           e.fma(a.z, first, e.fmul(b.z, second))};
@@ -63,7 +63,7 @@ MixState aft::addItem(LaneEmitter &group, const MixState &state, const WindowCod
   Emitter &e = group.e;
   Value x = item.exponent, one = group.number(1), factor = decay(e, state.m, x);
   // A hidden item is not above anything; without another, it would count as equal.
-  Value above = compare(e, arith::CmpFPredicate::OGT, x, state.m);
+  Value above = e.compare(arith::CmpFPredicate::OGT, x, state.m);
   Value weight = e.select(above, one, factor);
   weight = e.select(e.equal(x, group.infinity(true)), group.number(0), weight);
   Value old = e.select(above, factor, one);

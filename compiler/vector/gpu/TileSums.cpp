@@ -57,7 +57,7 @@ Value TileBlock::weightOf(Value j, llvm::function_ref<Value(Value)> load) {
   Value inside = e.below(j, e.index(taps));
   Value bias = load(e.select(inside, j, e.index(0)));
   Value size = e.builder.create<math::AbsFOp>(e.loc, bias);
-  Value moderate = compare(e, arith::CmpFPredicate::OLE, size, e.number(type, kModerate));
+  Value moderate = e.compare(arith::CmpFPredicate::OLE, size, e.number(type, kModerate));
   Value weight = e.select(moderate, e.exp(bias), e.number(type, NAN));
   Value counts = e.less(j, e.index(0));
   if (tiles.above)
@@ -196,8 +196,9 @@ void TileBlock::sumParts(Value first) {
       }
     }
     // Sums far below the base have no digits, and a window may hide what is at the base.
-    Value good = compare(e, arith::CmpFPredicate::OGE, e.load(leftTop, inTurn(column), 0),
-                         e.fsub(chosen, group.number(kFarBelow)));
+    Value good = e.compare(arith::CmpFPredicate::OGE, e.load(leftTop, inTurn(column), 0),
+                           e.fsub(chosen, group.number(kFarBelow)));
+    good = e.both(good, e.isFinite(e.fadd(end[0], end[1])));
     if (!tiles.above)
       good = e.both(good, e.equal(e.load(firstBad, column, 0), group.number(groups * rows)));
     Value start = e.sub(first, e.index(tiles.before));
@@ -242,7 +243,7 @@ void TileBlock::finish(Value first) {
       if (limit) {
         Value integer = e.builder.create<arith::IndexCastOp>(e.loc, e.builder.getI32Type(), number);
         Value here = e.builder.create<arith::SIToFPOp>(e.loc, group.element, integer);
-        good = e.both(good, compare(e, arith::CmpFPredicate::OLT, here, limit));
+        good = e.both(good, e.compare(arith::CmpFPredicate::OLT, here, limit));
       }
       Value wanted = e.both(isOwn, e.less(i, tiles.length)), t = positionOf(i);
       e.when(wanted, [&] {

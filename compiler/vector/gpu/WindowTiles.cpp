@@ -203,7 +203,7 @@ MixState TileBlock::addRange(LaneEmitter &group, Value from, Value to, Value ste
 /// Whether an item is visible, and far above the base or no number.
 Value TileBlock::tooLarge(LaneEmitter &group, const WindowCode::Item &item, Value base) {
   auto is = [&](arith::CmpFPredicate predicate, Value a, Value b) {
-    return compare(e, predicate, a, b);
+    return e.compare(predicate, a, b);
   };
   auto magnitude = [&](Value value) { return e.builder.create<math::AbsFOp>(e.loc, value); };
   Value large = is(arith::CmpFPredicate::UGT, e.fsub(item.exponent, base), group.number(kModerate));

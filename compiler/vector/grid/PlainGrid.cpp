@@ -64,8 +64,7 @@ static int64_t placesOf(const WindowMixer &mixer, int64_t parts) {
 }
 
 Value aft::isModerateRange(Emitter &e, Value range) {
-  return e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OLT, range,
-                                         e.number(range.getType(), kModerateRange));
+  return e.compare(arith::CmpFPredicate::OLT, range, e.number(range.getType(), kModerateRange));
 }
 
 //===----------------------------------------------------------------------===//

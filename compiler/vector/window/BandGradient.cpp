@@ -112,7 +112,7 @@ void BandBlock::addBatch(Value batch) {
 void BandBlock::chunk(const Panel &part, Value visible) {
   Value zero = part.group(e.index(0)).number(0);
   Value odd = e.fadd(loadQueries(part), loadKeys(part, visible));
-  Value isOdd = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::UNE, odd, zero);
+  Value isOdd = e.compare(arith::CmpFPredicate::UNE, odd, zero);
   Value isBad = anyLane(e, isOdd), no = e.builder.create<arith::ConstantIntOp>(e.loc, 0, 1);
   e.branch(
       e.select(isBad, no, areModerate), {},
@@ -149,13 +149,11 @@ Value BandBlock::pack(const Panel &part, Value memory, Value row, Value t, Value
           Value one = visible(e.fmul(weight, item.first)), two = e.fmul(weight, item.second);
           storePair(i, one, two);
           auto isBeyond = [&](arith::CmpFPredicate predicate, double bound) {
-            return e.builder.create<arith::CmpFOp>(e.loc, predicate, x, group.number(bound));
+            return e.compare(predicate, x, group.number(bound));
           };
           Value isOut = e.either(isBeyond(arith::CmpFPredicate::OGT, kHighest),
                                  isBeyond(arith::CmpFPredicate::OLT, kLowest));
-          // 0 times a number is 0.
-          Value odd = e.fma(one, zero, e.fmul(two, zero));
-          odd = e.select(isOut, group.number(1), odd);
+          Value odd = e.select(isOut, group.number(1), oddness(e, one, two));
           return Emitter::Values{e.fadd(carried[0], odd)};
         });
       },

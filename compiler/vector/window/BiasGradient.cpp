@@ -2,6 +2,7 @@
 
 #include "compiler/vector/window/BiasGradient.h"
 
+#include "compiler/vector/RunningSums.h"
 #include "compiler/vector/window/WindowWeights.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -13,17 +14,18 @@ static int64_t rowsFor(const WindowMixer &mixer) { return mixer.taps <= 1024 ? 8
 
 namespace {
 
-/// Sums of a few rows of biases (of one, for a filter), with a number per lane:
-/// `plain` without the factor exp(w), `exact` with it.
-class BiasSums {
+/// Sums of a filter's taps, with a number per lane: `plain` without the factor exp(w), `exact`
+/// with it.
+class FilterSums {
 public:
-  BiasSums(const WindowMixer &mixer, Emitter &e, Type element, int64_t lanes);
+  FilterSums(const WindowMixer &mixer, Emitter &e, Type element, int64_t lanes);
 
-  void clear();
-  /// Adds the queries of a block from `first` on.
-  void add(LaneEmitter &group, Value first, Value areModerate);
+  /// Sums queries [start, end) anew. Large numbers may leave sums that are not finite.
+  void sum(LaneEmitter &group, Value start, Value end, Value areModerate);
+  /// The same pair by pair, for any numbers.
+  void sumExactly(LaneEmitter &group, Value start, Value end);
   /// The sum of a tap: plain * weight + exact.
-  Value total(LaneEmitter &group, Value row, Value tap, Value weight);
+  Value total(Value tap, Value weight);
 
 private:
   using Pair = std::pair<Value, Value>;
@@ -34,45 +36,44 @@ private:
     return {at(memref, {index, e.index(0), e.index(0)}),
             at(memref, {index, e.index(1), e.index(0)})};
   }
+  void clear();
+  void add(LaneEmitter &group, Value first, Value areModerate);
   void addProducts(LaneEmitter &group, Value first, Value keys, Value top);
-  void addExactly(LaneEmitter &group, Value first, Value keys);
+  void addExactly(LaneEmitter &group, Value first, Value last, Value keys);
   void fillKeys(LaneEmitter &group, Value origin, Value keys, Value top);
   Pair query(LaneEmitter &group, Value t, Value top);
 
   const WindowMixer &mixer;
   Emitter &e;
   Type element;
-  int64_t lanes, rows, sumRows;
+  int64_t lanes, rows;
   Value plain, exact, items;
 };
 
 } // namespace
 
-BiasSums::BiasSums(const WindowMixer &mixer, Emitter &e, Type element, int64_t lanes)
-    : mixer(mixer), e(e), element(element), lanes(lanes), rows(rowsFor(mixer)),
-      sumRows(mixer.perHeadBias ? 1 : rows) {
+FilterSums::FilterSums(const WindowMixer &mixer, Emitter &e, Type element, int64_t lanes)
+    : mixer(mixer), e(e), element(element), lanes(lanes), rows(rowsFor(mixer)) {
   int64_t width = std::max<int64_t>(lanes, 1);
-  plain = e.scratch({sumRows, mixer.taps, width}, element);
-  exact = e.scratch({sumRows, mixer.taps, width}, element);
+  plain = e.scratch({mixer.taps, width}, element);
+  exact = e.scratch({mixer.taps, width}, element);
   items = e.scratch({rows + mixer.taps, 2, width}, element);
 }
 
-void BiasSums::clear() {
+void FilterSums::clear() {
   Value zero = e.number(e.typeOf(element, lanes), 0);
-  e.loop(e.index(0), e.index(sumRows), e.index(1), [&](Value row) {
-    e.loop(e.index(0), e.index(mixer.taps), e.index(1), [&](Value tap) {
-      e.store(zero, plain, {row, tap, e.index(0)});
-      e.store(zero, exact, {row, tap, e.index(0)});
-    });
+  e.loop(e.index(0), e.index(mixer.taps), e.index(1), [&](Value tap) {
+    e.store(zero, plain, {tap, e.index(0)});
+    e.store(zero, exact, {tap, e.index(0)});
   });
 }
 
-Value BiasSums::total(LaneEmitter &group, Value row, Value tap, Value weight) {
-  SmallVector<Value> place = {row, tap, e.index(0)};
+Value FilterSums::total(Value tap, Value weight) {
+  Value place[] = {tap, e.index(0)};
   return e.fma(at(plain, place), weight, at(exact, place));
 }
 
-void BiasSums::fillKeys(LaneEmitter &group, Value origin, Value keys, Value top) {
+void FilterSums::fillKeys(LaneEmitter &group, Value origin, Value keys, Value top) {
   Value zero = group.number(0);
   e.loop(e.index(0), e.index(rows + mixer.taps), e.index(1), [&](Value place) {
     Value t = e.add(origin, place);
@@ -90,7 +91,7 @@ void BiasSums::fillKeys(LaneEmitter &group, Value origin, Value keys, Value top)
 }
 
 /// G / Z and -G R / Z, to be multiplied with keys relative to `top`.
-BiasSums::Pair BiasSums::query(LaneEmitter &group, Value t, Value top) {
+FilterSums::Pair FilterSums::query(LaneEmitter &group, Value t, Value top) {
   Value zero = group.number(0);
   auto pair = e.branch(
       e.less(t, e.dim(mixer.q, 1)), {group.type, group.type},
@@ -103,41 +104,34 @@ BiasSums::Pair BiasSums::query(LaneEmitter &group, Value t, Value top) {
   return {pair[0], pair[1]};
 }
 
-void BiasSums::addProducts(LaneEmitter &group, Value first, Value keys, Value top) {
+void FilterSums::addProducts(LaneEmitter &group, Value first, Value keys, Value top) {
   fillKeys(group, e.sub(first, e.index(mixer.before)), keys, top);
   SmallVector<Pair> queries;
   for (int64_t i = 0; i < rows; ++i)
     queries.push_back(query(group, e.add(first, i), top));
   e.loop(e.index(0), e.index(mixer.taps), e.index(1), [&](Value tap) {
-    Value ofFilter[2] = {group.number(0), group.number(0)};
+    Value sums[2] = {group.number(0), group.number(0)}, place[] = {tap, e.index(0)};
     for (auto [i, query] : llvm::enumerate(queries)) {
       auto [kv, k] = loadPair(items, e.add(tap, i));
-      SmallVector<Value> place = {e.index(i), tap, e.index(0)};
-      Value &old = ofFilter[i % 2];
-      Value sum = mixer.perHeadBias ? old : at(plain, place);
+      Value &sum = sums[i % 2];
       sum = e.fma(query.second, k, e.fma(query.first, kv, sum));
-      mixer.perHeadBias ? void(old = sum) : e.store(sum, plain, place);
     }
-    if (!mixer.perHeadBias)
-      return;
-    SmallVector<Value> place = {e.index(0), tap, e.index(0)};
-    e.store(e.fadd(at(plain, place), e.fadd(ofFilter[0], ofFilter[1])), plain, place);
+    e.store(e.fadd(at(plain, place), e.fadd(sums[0], sums[1])), plain, place);
   });
 }
 
-void BiasSums::addExactly(LaneEmitter &group, Value first, Value keys) {
-  Value last = e.min(e.add(first, rows), e.dim(mixer.q, 1));
+void FilterSums::addExactly(LaneEmitter &group, Value first, Value last, Value keys) {
   e.loop(first, last, e.index(1), [&](Value t) {
     mixer.keysOf(e, t, keys, {}, [&](Value key, Value tap, ValueRange) {
-      Value row = mixer.perHeadBias ? e.index(0) : e.sub(t, first);
-      SmallVector<Value> place = {row, tap, e.index(0)};
+      Value place[] = {tap, e.index(0)};
       e.store(e.fadd(at(exact, place), biasTerm(mixer, group, t, key, tap)), exact, place);
       return Emitter::Values{};
     });
   });
 }
 
-void BiasSums::add(LaneEmitter &group, Value first, Value areModerate) {
+/// Adds the queries of a block from `first` on.
+void FilterSums::add(LaneEmitter &group, Value first, Value areModerate) {
   Value keys = visibleKeys(e, mixer.lengths, group.batch, e.dim(mixer.q, 1));
   Value origin = e.sub(first, e.index(mixer.before));
   Value lower = e.max(origin, e.index(0));
@@ -152,8 +146,7 @@ void BiasSums::add(LaneEmitter &group, Value first, Value areModerate) {
       });
   Value width = e.fadd(e.fadd(ends[0], ends[1]), ends[2]);
   width = e.reduce(width, [&](Value a, Value b) { return e.fmax(a, b); });
-  Value isNarrow = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OLE, width,
-                                                   e.number(element, kModerate));
+  Value isNarrow = e.compare(arith::CmpFPredicate::OLE, width, e.number(element, kModerate));
   Value usable = e.both(areModerate, isNarrow);
   usable = e.both(usable, e.less(lower, upper));
   e.branch(
@@ -163,9 +156,19 @@ void BiasSums::add(LaneEmitter &group, Value first, Value areModerate) {
         return Emitter::Values{};
       },
       [&] {
-        addExactly(group, first, keys);
+        addExactly(group, first, e.min(e.add(first, rows), e.dim(mixer.q, 1)), keys);
         return Emitter::Values{};
       });
+}
+
+void FilterSums::sum(LaneEmitter &group, Value start, Value end, Value areModerate) {
+  clear();
+  e.loop(start, end, e.index(rows), [&](Value first) { add(group, first, areModerate); });
+}
+
+void FilterSums::sumExactly(LaneEmitter &group, Value start, Value end) {
+  clear();
+  addExactly(group, start, end, visibleKeys(e, mixer.lengths, group.batch, e.dim(mixer.q, 1)));
 }
 
 static Value fabs(Emitter &e, Value value) { return e.builder.create<math::AbsFOp>(e.loc, value); }
@@ -237,8 +240,7 @@ static Value isFilterModerate(const WindowMixer &mixer, LaneEmitter &group) {
                            return Emitter::Values{e.fmax(carried[0], fabs(e, w))};
                          })[0];
   largest = e.reduce(largest, [&](Value a, Value b) { return e.fmax(a, b); });
-  return e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OLE, largest,
-                                         e.number(group.element, kModerate));
+  return e.compare(arith::CmpFPredicate::OLE, largest, e.number(group.element, kModerate));
 }
 
 void aft::addTapsExactly(const WindowMixer &mixer, LaneEmitter &group, Value sums, Value slot) {
@@ -260,20 +262,26 @@ void aft::addTapsExactly(const WindowMixer &mixer, LaneEmitter &group, Value sum
 void aft::emitFilterGradient(const WindowMixer &mixer, Emitter &e, unsigned vectorBits) {
   LaneBlocks blocks(accumulationOf(mixer.q), vectorBits, mixer.channels, mixer.perHead());
   emitFilterSums(mixer, blocks, e, [&](LaneEmitter &group, Value sums) {
-    BiasSums entry(mixer, e, group.element, group.lanes);
+    FilterSums chunkSums(mixer, e, group.element, group.lanes);
     Value areModerate = isFilterModerate(mixer, group);
+    auto totalOf = [&](Value tap) {
+      Value w = e.select(areModerate, e.exp(mixer.weight(group, e.index(0), tap)), group.number(0));
+      return chunkSums.total(tap, w);
+    };
     // A chunk of the sequence at a time, so that rounding errors stay small.
-    Value length = e.dim(mixer.q, 1), rows = e.index(rowsFor(mixer)), chunk = e.index(512);
+    Value length = e.dim(mixer.q, 1), chunk = e.index(512);
     e.loop(e.index(0), length, chunk, [&](Value start) {
-      entry.clear();
-      e.loop(start, e.min(e.add(start, chunk), length), rows,
-             [&](Value first) { entry.add(group, first, areModerate); });
+      Value end = e.min(e.add(start, chunk), length), zero = group.number(0);
+      chunkSums.sum(group, start, end, areModerate);
+      Value odd = e.loop(e.index(0), e.index(mixer.taps), e.index(1), zero,
+                         [&](Value tap, ValueRange seen) {
+                           return Emitter::Values{e.fma(totalOf(tap), zero, seen[0])};
+                         })[0];
+      e.when(anyLane(e, e.compare(arith::CmpFPredicate::UNE, odd, zero)),
+             [&] { chunkSums.sumExactly(group, start, end); });
       forEachTap(mixer, e, [&](Value tap) {
-        Value w =
-            e.select(areModerate, e.exp(mixer.weight(group, e.index(0), tap)), group.number(0));
         Value place[] = {tap, e.index(0)};
-        Value sum = entry.total(group, e.index(0), tap, w);
-        e.store(e.fadd(e.load(sums, place, group.lanes), sum), sums, place);
+        e.store(e.fadd(e.load(sums, place, group.lanes), totalOf(tap)), sums, place);
       });
     });
   });

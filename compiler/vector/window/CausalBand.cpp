@@ -45,6 +45,14 @@ Emitter::Values CausalBand::keyPlace(Value number, Value row, int64_t which) {
   return {tile, number, e.sub(row, e.mul(tile, kKeys)), e.index(which), e.index(0)};
 }
 
+/// Whether sums of 0 and NaN are 0.
+static Value areNumbers(Emitter &e, Value odd) {
+  Value zero = e.number(odd.getType(), 0);
+  Value yes = e.builder.create<arith::ConstantIntOp>(e.loc, 1, 1);
+  return e.builder.create<arith::XOrIOp>(
+      e.loc, anyLane(e, e.compare(arith::CmpFPredicate::UNE, odd, zero)), yes);
+}
+
 /// Returns a number that is 0 if those of the key are finite. A hidden key is 0.
 Value CausalBand::loadKey(LaneEmitter &group, Value number, Value row, Value key, Value base) {
   Value zero = group.number(0), k = group.load(mixer.k, key);
@@ -82,10 +90,7 @@ Value CausalBand::loadKeys(Value first, BaseOf baseOf, llvm::function_ref<Value(
           return Emitter::Values{seen[0]};
         });
   })[0];
-  // What is no number is not equal to 0.
-  Value isOdd = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::UNE, odd, zero);
-  Value yes = e.builder.create<arith::ConstantIntOp>(e.loc, 1, 1);
-  return e.builder.create<arith::XOrIOp>(e.loc, anyLane(e, isOdd), yes);
+  return areNumbers(e, odd);
 }
 
 Value CausalBand::weight(Value number, Value row) {
@@ -120,19 +125,22 @@ Emitter::Values CausalBand::contract(Value row, Value place) {
   });
 }
 
-/// The sums of a tile over their lanes, and exp(w) of each pair.
-void CausalBand::tile(Value row, Value place) {
+/// The sums of a tile over their lanes, times exp(w) of each pair. `odd`, as many numbers as are
+/// stored at once, becomes NaN where one of them is not finite.
+Value CausalBand::tile(Value row, Value place, Value odd) {
   Emitter::Values totals = contract(row, place);
   auto plus = [&](Value a, Value b) { return e.fadd(a, b); };
   auto store = [&](Value sum, int64_t query, int64_t key, int64_t count) {
     Value item = e.add(place, query), column = e.add(row, key);
-    e.store(e.fmul(sum, weights.run(item, column, count)), sums, {item, column});
+    Value weighted = e.fmul(sum, weights.run(item, column, count));
+    e.store(weighted, sums, {item, column});
+    odd = e.fma(weighted, e.number(weighted.getType(), 0), odd);
   };
   if (panel.lanes < kKeys) {
     for (int64_t i = 0; i < queriesAtOnce; ++i)
       for (int64_t j = 0; j < kKeys; ++j)
         store(e.reduce(totals[i * kKeys + j], plus), i, j, 0);
-    return;
+    return odd;
   }
   Emitter::Values lines = transposeSquare(e, totals);
   for (; lines.size() > 1; lines.resize(lines.size() / 2))
@@ -143,6 +151,7 @@ void CausalBand::tile(Value row, Value place) {
               e.loc, lines[0], ArrayRef<int64_t>{i * kKeys}, ArrayRef<int64_t>{kKeys},
               ArrayRef<int64_t>{1}),
           i, 0, kKeys);
+  return odd;
 }
 
 /// Writes the sums of a query and the keys [from, to) of the block to the query's taps.
@@ -157,12 +166,15 @@ void CausalBand::storeRun(Value from, Value to, Value query, Value place) {
   e.loop(whole, to, e.index(1), [&](Value row) { copy(row, 0); });
 }
 
-void CausalBand::products(Value first, Value rows) {
+Value CausalBand::products(Value first, Value rows) {
   Value last = e.index(block + mixer.taps - queriesAtOnce);
-  e.loop(e.index(0), rows, e.index(kKeys), [&](Value row) {
-    e.loop(e.add(row, 1), e.add(row, kKeys + mixer.taps), e.index(queriesAtOnce),
-           [&](Value place) { tile(row, e.min(place, last)); });
-  });
+  Value zero = e.number(e.typeOf(panel.element, panel.lanes < kKeys ? 0 : kKeys), 0);
+  Value odd = e.loop(e.index(0), rows, e.index(kKeys), zero, [&](Value row, ValueRange seen) {
+    return e.loop(e.add(row, 1), e.add(row, kKeys + mixer.taps), e.index(queriesAtOnce), seen,
+                  [&](Value place, ValueRange seen) {
+                    return Emitter::Values{tile(row, e.min(place, last), seen[0])};
+                  });
+  })[0];
   // Place p is query first - 1 + p.
   Value length = e.dim(mixer.q, 1), taps = e.index(mixer.taps);
   Value end = e.min(e.add(rows, mixer.taps), e.add(e.sub(length, first), 1));
@@ -170,6 +182,7 @@ void CausalBand::products(Value first, Value rows) {
     Value query = e.sub(e.add(first, place), e.index(1));
     storeRun(e.max(e.sub(place, taps), e.index(0)), e.min(place, rows), query, place);
   });
+  return areNumbers(e, odd);
 }
 
 /// Pair by pair, for any numbers.

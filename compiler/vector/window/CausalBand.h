@@ -31,13 +31,14 @@ public:
   Value loadKeys(Value first, BaseOf baseOf, llvm::function_ref<Value(Value key)> aheadOf);
   /// exp(k + base) of a key.
   Value weight(Value number, Value row);
-  /// Writes what the keys of the block contribute: products, or sums of pairs.
-  void products(Value first, Value rows);
+  /// Writes what the keys of the block contribute: products, or sums of pairs. Products return
+  /// whether all are finite.
+  Value products(Value first, Value rows);
   void exactly(Value first, Value rows);
 
 private:
   Value loadKey(LaneEmitter &group, Value number, Value row, Value key, Value base);
-  void tile(Value row, Value place);
+  Value tile(Value row, Value place, Value odd);
   Emitter::Values contract(Value row, Value place);
   void storeRun(Value from, Value to, Value query, Value place);
   Value queryAt(Value number, Value place, int64_t which) {

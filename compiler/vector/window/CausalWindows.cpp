@@ -224,8 +224,7 @@ Value CausalPanel::chooseBases() {
         LaneEmitter group = panel.group(number);
         return Emitter::Values{e.fmax(carried[0], chooseBase(group, number))};
       })[0];
-  return anyLane(e, e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OGT, most,
-                                                    any.number(kReach)));
+  return anyLane(e, e.compare(arith::CmpFPredicate::OGT, most, any.number(kReach)));
 }
 
 /// Takes the base from the older sums and the items that the first output sees. The derivative goes
@@ -259,7 +258,7 @@ Value CausalPanel::olderFactor(LaneEmitter &group, Value number) {
 }
 
 /// Stores exp(x - base) times both numbers of an item; returns x - base and a number
-/// that is 0 if these are finite.
+/// that is 0 if these leave room.
 std::pair<Value, Value> CausalPanel::loadItem(LaneEmitter &group, Value number, Value place,
                                               Value index) {
   WindowCode::Item item = code.load(group, index);
@@ -272,7 +271,7 @@ std::pair<Value, Value> CausalPanel::loadItem(LaneEmitter &group, Value number, 
   storePair({one, two}, buffer, number, place);
   if (visit)
     visit(group, index);
-  return {relative, e.fma(one, zero, e.fmul(two, zero))};
+  return {relative, oddness(e, one, two)};
 }
 
 /// Loads an item for all lane groups. Returns how many outputs go by products, `end` at
@@ -285,13 +284,11 @@ Value CausalPanel::loadPlace(Value place, Value item, Value end) {
         panel.prefetch(code.sources, ahead, number, /*forWriting=*/false);
         panel.prefetch(code.visited, ahead, number, /*forWriting=*/true);
         auto [relative, odd] = loadItem(group, number, place, item);
-        Value isMore =
-            e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OGT, relative, carried[0]);
+        Value isMore = e.compare(arith::CmpFPredicate::OGT, relative, carried[0]);
         return Emitter::Values{e.select(isMore, relative, carried[0]), e.fadd(carried[1], odd)};
       });
-  Value isFar = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OGT, seen[0],
-                                                any.number(kHeadroom));
-  Value isOdd = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::UNE, seen[1], zero);
+  Value isFar = e.compare(arith::CmpFPredicate::OGT, seen[0], any.number(kHeadroom));
+  Value isOdd = e.compare(arith::CmpFPredicate::UNE, seen[1], zero);
   Value isBad = anyLane(e, e.either(isFar, isOdd));
   // The first output that sees the item.
   Value row = mirrored ? e.index(0) : e.max(e.sub(place, e.index(mixer.taps)), e.index(0));
@@ -392,12 +389,12 @@ void CausalPanel::finishOutputs(Value outputs) {
 /// What the keys of the block contribute to the gradient of the band.
 void CausalPanel::addBand(Value isWhole, Value keysAreNumbers) {
   Value no = e.builder.create<arith::ConstantIntOp>(e.loc, 0, 1);
+  Value isDone = e.branch(
+      e.select(isWhole, keysAreNumbers, no), no.getType(),
+      [&] { return Emitter::Values{band->products(first, rows)}; },
+      [&] { return Emitter::Values{no}; })[0];
   e.branch(
-      e.select(isWhole, keysAreNumbers, no), {},
-      [&] {
-        band->products(first, rows);
-        return Emitter::Values{};
-      },
+      isDone, {}, [] { return Emitter::Values{}; },
       [&] {
         band->exactly(first, rows);
         return Emitter::Values{};

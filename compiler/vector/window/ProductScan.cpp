@@ -48,7 +48,6 @@ private:
   Range loadItems();
   Part products(const MixState &older, const MixState &later, Value top);
   MixState exactly(const WindowScan::Memory &states, const MixState &older, Value done);
-  Value oddness(Value a, Value b);
   MixState leave(const MixState &older, const MixState &left, Value isFar);
   Value isModerate(Value number);
   Value scaleItems(Value scale);
@@ -103,7 +102,7 @@ BlockEmitter::Range BlockEmitter::loadItems() {
             return Emitter::Values();
           Value negative = e.fsub(zero, item.exponent);
           return Emitter::Values{e.fmax(carried[0], item.exponent), e.fmax(carried[1], negative),
-                                 e.fadd(carried[2], oddness(item.first, item.second))};
+                                 e.fadd(carried[2], oddness(e, item.first, item.second))};
         },
         [&] {
           keep({none, zero, zero}, place);
@@ -117,42 +116,35 @@ BlockEmitter::Range BlockEmitter::loadItems() {
   return {ends[0], e.fadd(e.fadd(ends[0], ends[1]), ends[2]), e.less(lower, upper)};
 }
 
-/// 0 for numbers, NaN for anything else.
-Value BlockEmitter::oddness(Value a, Value b) { return e.fadd(e.fsub(a, a), e.fsub(b, b)); }
-
 Value BlockEmitter::isModerate(Value number) {
   Value most = e.reduce(number, [&](Value a, Value b) { return e.fmax(a, b); });
-  return e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OLE, most,
-                                         e.number(group.element, kModerate));
+  return e.compare(arith::CmpFPredicate::OLE, most, e.number(group.element, kModerate));
 }
 
 /// Multiplies the items by their weights. Returns the place of the first that is
 /// not moderate; from there on the items become 0, so that the outputs before it
 /// do not see them.
 Value BlockEmitter::scaleItems(Value scale) {
-  auto scaled = [&](Value place, llvm::function_ref<Value(Value, const Pair &)> checked) {
-    Value exponent = e.load(memory.items, {place, e.index(2), e.index(0)}, group.lanes);
-    Value relative = e.fsub(exponent, scale), weight = e.exp(relative);
-    Pair pair = loadPair(memory.items, place);
-    Value good = checked(relative, pair);
-    auto item = [&](Value number) {
-      Value product = e.fmul(weight, number);
-      return good ? e.select(good, product, group.number(0)) : product;
-    };
-    storePair({item(pair.first), item(pair.second)}, memory.items, place);
-    return good;
+  auto relativeOf = [&](Value place) {
+    return e.fsub(e.load(memory.items, {place, e.index(2), e.index(0)}, group.lanes), scale);
+  };
+  auto weighted = [&](Value place, Value relative) -> Pair {
+    Value weight = e.exp(relative);
+    auto [one, two] = loadPair(memory.items, place);
+    return {e.fmul(weight, one), e.fmul(weight, two)};
   };
   e.loop(e.index(0), e.index(shared), e.index(1),
-         [&](Value place) { scaled(place, [](Value, const Pair &) { return Value(); }); });
+         [&](Value place) { storePair(weighted(place, relativeOf(place)), memory.items, place); });
   if (shared == count)
     return e.index(count);
   return e.loop(e.index(shared), e.index(count), e.index(1), {e.index(shared)},
                 [&](Value place, ValueRange end) {
-                  Value good = scaled(place, [&](Value relative, const Pair &pair) -> Value {
-                    Value own = isModerate(e.fadd(relative, oddness(pair.first, pair.second)));
-                    Value follows = e.same(end[0], place);
-                    return e.both(own, follows);
-                  });
+                  Value relative = relativeOf(place), zero = group.number(0);
+                  auto [one, two] = weighted(place, relative);
+                  Value own = isModerate(e.fadd(relative, oddness(e, one, two)));
+                  Value good = e.both(own, e.same(end[0], place));
+                  storePair({e.select(good, one, zero), e.select(good, two, zero)}, memory.items,
+                            place);
                   return Emitter::Values{e.select(good, e.add(place, 1), end[0])};
                 })[0];
 }
@@ -220,8 +212,7 @@ BlockEmitter::Part BlockEmitter::products(const MixState &older, const MixState 
   if (!scan.above || !scan.below)
     return {outputs, group.merge(older, {scale, n, z})};
   Value above = e.fsub(later.m, e.fmaxNumber(top, older.m));
-  Value isFar = anyLane(e, e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::OGT, above,
-                                                           group.number(kModerate)));
+  Value isFar = anyLane(e, e.compare(arith::CmpFPredicate::OGT, above, group.number(kModerate)));
   return {outputs, leave(older, {scale, n, z}, isFar)};
 }
 

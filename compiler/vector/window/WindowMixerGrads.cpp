@@ -72,9 +72,9 @@ void aft::finishWindowKey(const WindowMixer &mixer, LaneEmitter &group, Value ke
   Value dv = group.number(0), dk = group.number(0);
   for (const MixState &sum : sums) {
     // No row: exp(k - inf) = 0.
-    Value scale = e.exp(e.fadd(k, sum.m));
-    dv = e.fma(scale, sum.n, dv);
-    dk = e.fma(scale, e.fsub(e.fmul(v, sum.n), sum.z), dk);
+    Value scale = e.exp(e.fadd(k, sum.m)), scaled = e.fmul(scale, sum.n);
+    dv = e.fadd(dv, scaled);
+    dk = e.fadd(dk, e.fsub(e.fmul(v, scaled), e.fmul(scale, sum.z)));
   }
   if (mixer.taps > 0) {
     auto addQuery = [&](Value t, Value tap, ValueRange carried) {
@@ -171,9 +171,9 @@ WindowCode aft::backwardCode(const WindowMixer &mixer,
   code.finishWeighed = [&mixer, storeKey](LaneEmitter &group, Value key, const MixState &sums,
                                           Value weight) {
     Emitter &e = group.e;
-    Value v = group.load(mixer.v, key);
-    storeKeyGradients(mixer, group, key, e.fmul(weight, sums.n),
-                      e.fmul(weight, e.fsub(e.fmul(v, sums.n), sums.z)), storeKey(group));
+    Value v = group.load(mixer.v, key), dv = e.fmul(weight, sums.n);
+    Value dk = e.fsub(e.fmul(v, dv), e.fmul(weight, sums.z));
+    storeKeyGradients(mixer, group, key, dv, dk, storeKey(group));
   };
   code.finish = [weigh = code.weigh, finish = code.finishWeighed](LaneEmitter &group, Value key,
                                                                   const MixState &sums) {

@@ -37,11 +37,15 @@ WindowWeights::WindowWeights(const WindowMixer &mixer, LaneEmitter &group, bool 
   });
 }
 
+Value aft::oddness(Emitter &e, Value one, Value two) {
+  Value room = e.number(one.getType(), kRoom), sum = e.fma(two, room, e.fmul(one, room));
+  return e.fsub(sum, sum);
+}
+
 /// 1 where w is not moderate, else `seen`.
 static Value noteLarge(Emitter &e, Value w, Value seen) {
   Value size = e.builder.create<math::AbsFOp>(e.loc, w);
-  Value isLarge = e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::UGT, size,
-                                                  e.number(w.getType(), kLargestBias));
+  Value isLarge = e.compare(arith::CmpFPredicate::UGT, size, e.number(w.getType(), kLargestBias));
   return e.select(isLarge, e.number(w.getType(), 1), seen);
 }
 
@@ -128,8 +132,7 @@ Value WindowWeights::fillBand(Value first) {
 
 Value WindowWeights::fill(Value first) {
   Value seen = mixer.perHeadBias ? fillHead() : fillBand(first);
-  Value isLarge = anyLane(
-      e, e.builder.create<arith::CmpFOp>(e.loc, arith::CmpFPredicate::UNE, seen, group.number(0)));
+  Value isLarge = anyLane(e, e.compare(arith::CmpFPredicate::UNE, seen, group.number(0)));
   Value yes = e.builder.create<arith::ConstantIntOp>(e.loc, 1, 1);
   return e.builder.create<arith::XOrIOp>(e.loc, isLarge, yes);
 }

@@ -12,6 +12,13 @@ inline constexpr double kModerate = 30;
 /// ... and biases of a window, whose exponentials meet those of exponents that are as far apart.
 inline constexpr double kLargestBias = 20;
 
+/// Numbers of items leave this much below the largest of their type, for exponentials, numbers of
+/// gradients and the sums of both.
+inline constexpr double kRoom = 0x1p72;
+
+/// 0 where two weighted numbers of an item are finite and leave room, NaN otherwise.
+mlir::Value oddness(Emitter &e, mlir::Value one, mlir::Value two);
+
 /// exp(w) for a block of outputs and the items around them. Output r of the block
 /// has the items r + 1 to r + taps in its window; some more on either side of it
 /// have weight 0.
