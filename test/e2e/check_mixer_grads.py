@@ -70,6 +70,23 @@ def apart(size, bias):
     return edit
 
 
+def turns(k, w):
+    """Keys and biases that are large in turns, a little less than what no longer factors."""
+    k[:] = 0
+    k[:, ::2] = 55
+    if w is not None:
+        w[:] = 0
+        w[:, 1::2] = 55
+
+
+def at_the_ends(k, w):
+    """Of what products of exponentials are taken for: weights far above and below those around."""
+    k[:] = np.minimum(np.arange(k.shape[1]), 19)[:, None]
+    if w is not None:
+        w[:] = 19
+        w[:, ::3] = -19
+
+
 def alone(k, w):
     """The last query sees little of a key that the others see most of."""
     k[:], w[:] = 0, 0
@@ -158,9 +175,11 @@ def expected(op, arrays, heads, first, causal, lengths, gate):
 
 
 def case(op, B, T, d, element, edit, causal=False, lengths=None, gate="sigmoid", window=4, heads=4,
-         values=1):
+         values=1, query=None):
     dy, q, v = rng.normal(size=(3, B, T, d))
     v *= values
+    if query is not None:
+        q[:] = query
     k = rng.normal(size=(B, T, heads if op == "conv" else d))
     first = window - 1 if causal or op == "local" else (window - 1) // 2
     taps = window if causal or op == "conv" else 2 * window - 1
@@ -187,6 +206,7 @@ def case(op, B, T, d, element, edit, causal=False, lengths=None, gate="sigmoid",
         good &= bool(error <= allowed)
         texts.append(f"{name} {error:.1e} of {allowed:.1e}")
     print(f"{'ok  ' if good else 'FAIL'} {op} B{B} T{T} d{d} {element} {edit.__name__}"
+          + (f" values {values}" if values != 1 else "") + (f" q {query}" if query is not None else "")
           + (" causal" if causal else "") + (f" window {window}" if "window" in attrs else "")
           + f" {gate}: {', '.join(texts)}")
     results.append(good)
@@ -218,6 +238,19 @@ for d, element in ((8, "f32"), (128, "f32"), (5, "f64"), (16, "bf16")):
     case("local", 2, 200, d, element, oracle.one_far_key)
     case("conv", 2, 200, d, element, oracle.one_far_key, window=8, heads=d)
 case("local", 0, 50, 128, "f32", moderate, causal=True)
+for op in ("local", "simple", "conv", "full"):
+    for causal in (True, False):
+        for values in (1e33, 1e-13):
+            for edit in (at_the_ends, turns):
+                case(op, 2, 75, 20, "f32", edit, causal, values=values)
+        # Gates that are all but open or shut have a slope, too.
+        for gate in ("sigmoid", "tanh"):
+            for query in (-40, -15, -8, 8, 15, 40):
+                case(op, 2, 20, 12, "f32", moderate, causal, gate=gate, query=query)
+for values in (1e33, 1e-13):
+    case("local", 2, 100, 128, "f32", at_the_ends, causal=True, window=20, values=values)
+for query in (-40, 40):
+    case("simple", 2, 20, 9, "f64", moderate, gate="tanh", query=query)
 for gate in ("relu", "tanh", "none"):
     case("local", 2, 60, 20, "f32", steps, causal=True, gate=gate, lengths=[60, 31])
 print(f"{sum(results)} passed, {len(results) - sum(results)} failed")

@@ -174,6 +174,41 @@ def hidden_nan(q, k, v, w):
     w[1::2, 4] = -np.inf
 
 
+def at_the_ends(k, w):
+    """Of what products of exponentials are taken for: weights far above and below those around."""
+    k[:] = np.minimum(np.arange(k.shape[1]), 19)[:, None]
+    if w is not None:
+        w[:] = 19
+        w[:, ::3] = -19
+
+
+def large_values(q, k, v, w):
+    at_the_ends(k, w)
+    v *= 1e35
+
+
+def small_values(q, k, v, w):
+    at_the_ends(k, w)
+    v *= 1e-13
+
+
+def turns(k, w, size):
+    """Keys and biases that are large in turns."""
+    k[:], w[:] = 0, 0
+    k[:, ::2] = size
+    w[:, 1::2] = size
+
+
+def large_turns(q, k, v, w):
+    turns(k, w, 55)
+    v *= 1e35
+
+
+def small_turns(q, k, v, w):
+    turns(k, w, 55)
+    v *= 1e-20
+
+
 def wide_filter(q, k, v, w):
     """Too wide a range for products of exponentials, in some of the heads."""
     w[1::2] *= 50
@@ -256,6 +291,8 @@ for op, extra in (("full", {}), ("local", {}), ("simple", {}), ("conv", dict(hea
         case_(2, 16, 12, edit=hidden_key)
         case_(2, 75, 12, edit=nan_value)
         case_(2, 75, 12, edit=large_key)
+        case_(2, 75, 20, edit=large_values, gate="none")
+        case_(2, 75, 20, edit=small_values)
 for causal in (False, True):
     results.append(case("full", 2, 16, 12, causal=causal, edit=hidden_bias))
     results.append(case("full", 2, 16, 12, causal=causal, edit=hidden_row))
@@ -273,7 +310,8 @@ for causal in (False, True):
     results.append(case("full", 1, 130, 1100, causal=causal))
     results.append(case("full", 2, 150, 24, causal=causal, dtype="f64", scale=300))
     results.append(case("full", 2, 150, 24, causal=causal, lengths=[0, 150], dynamic=True))
-    for edit in (wide_rows, extremes, hidden_giant, hidden_nan, rising, falling):
+    for edit in (wide_rows, extremes, hidden_giant, hidden_nan, rising, falling, large_turns,
+                 small_turns):
         results.append(case("full", 2, 300, 24, causal=causal, edit=edit))
 # Blocks of causal windows and runs of simple, whole and in part.
 for T in (47, 48, 49, 97, 145):
@@ -312,7 +350,7 @@ for causal in (False, True):
 for dtype in ("f32", "f64", "bf16"):
     results.append(case("conv", 2, 35, 48, dtype, heads=2, grid=(5, 7), taps=5, lengths=[0, 17]))
     results.append(case("conv", 2, 35, 20, dtype, heads=20, grid=(7, 5), taps=3, lengths=[35, 1]))
-for edit in (rising, falling, nan_key, hidden_key, hidden_bias, wide_filter):
+for edit in (rising, falling, nan_key, hidden_key, hidden_bias, wide_filter, large_values, small_values):
     results.append(case("conv", 2, 36, 24, heads=6, grid=(4, 9), taps=3, edit=edit))
 results.append(case("conv", 2, 143, 40, heads=40, grid=(11, 13), taps=7, scale=1e4))
 results.append(case("conv", 1, 60, 36, heads=3, grid=(3, 4, 5), taps=3, scale=1e4, lengths=[37]))

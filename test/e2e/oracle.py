@@ -120,7 +120,7 @@ def mean_gradients(dy, q, k, v, w, visible, gate):
     terms before they cancel. Arguments as for weighted_mean, all numbers finite but for -inf in w
     and k."""
     slope = {"sigmoid": lambda x: 1 / (2 + np.exp(x) + np.exp(-x)), "relu": lambda x: x > 0.0,
-             "tanh": lambda x: 1 - np.tanh(x) ** 2, "none": np.zeros_like}[gate](q)
+             "tanh": lambda x: 1 / np.cosh(x) ** 2, "none": np.zeros_like}[gate](q)
     with np.errstate(all="ignore"):
         x = k[:, None] + (w if w.ndim == 4 else w[..., None])
         seen = np.broadcast_to(visible[..., None], x.shape) & (x != -np.inf)
