@@ -21,7 +21,7 @@ public:
   using Pair = std::pair<Value, Value>;
 
   /// How far terms may rise until the base follows.
-  static constexpr double kHeadroom = 10;
+  static constexpr double kHeadroom = 5;
   /// Terms of a run.
   static constexpr int64_t kRun = 64;
 
