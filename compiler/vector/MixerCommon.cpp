@@ -139,9 +139,11 @@ Value LaneEmitter::gate(Gate gate, Value q) {
 /// Without 1 - g(q), which leaves nothing where the gate is saturated.
 Value LaneEmitter::gateDerivative(Gate kind, Value q) {
   Value one = number(1), zero = number(0);
-  // x / (1 + x)^2 of x = exp(-|a|).
+  // x / (1 + x)^2 of x = exp(-|a|). LLVM would take |a| before a is widened, for which there are no
+  // instructions in bf16.
   auto bell = [&](Value a) {
-    Value x = e.exp(e.fsub(zero, e.builder.create<math::AbsFOp>(e.loc, a))), sum = e.fadd(one, x);
+    Value isPositive = e.compare(arith::CmpFPredicate::OGT, a, zero);
+    Value x = e.exp(e.select(isPositive, e.fsub(zero, a), a)), sum = e.fadd(one, x);
     return e.fdiv(x, e.fmul(sum, sum));
   };
   switch (kind) {

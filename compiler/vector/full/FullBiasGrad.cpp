@@ -24,6 +24,8 @@ static constexpr int64_t kFewestRows = 96, kWantedTiles = 6;
 
 /// Queries between the one that is read and the one that is fetched.
 static constexpr int64_t kAhead = 4;
+/// The same of keys where little is done with each.
+static constexpr int64_t kKeysAhead = 16;
 
 static constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -170,7 +172,9 @@ void BiasGradient::findKeyMaxima(Value batch, Value seen, Value firstChannel, Va
   };
   overColumns([&](Value i) { e.store(none, keyMaxima, i); });
   e.loop(e.index(0), seen, e.index(1), [&](Value key) {
+    Value ahead = e.min(e.add(e.add(firstKey, key), kKeysAhead), e.sub(mixer.keys, e.index(1)));
     overColumns([&](Value i) {
+      prefetchAt(e, mixer.k, {batch, ahead, e.add(firstChannel, i)}, /*isWrite=*/false);
       Value k = loadRow(mixer.k, batch, e.add(firstKey, key), e.add(firstChannel, i),
                         e.sub(channels, i), -kInfinity);
       e.store(runningMax(e, e.load(keyMaxima, i, lanes), k), keyMaxima, i);

@@ -233,15 +233,19 @@ void PairBlock::addTile(Value thread) {
   Place place = placeOf(thread);
   int64_t each = 2 + tiles.values;
   SmallVector<Value> quick = separable(place);
-  Value isSmall, least = number(std::exp(-separableRange(tiles.element)));
+  Value areGood, least = number(std::exp(-separableRange(tiles.element))),
+                 safe = number(std::exp(-safeRange(tiles.element)));
   for (int64_t own = 0; own < kOwn; ++own) {
-    // A NaN is right either way.
-    Value small = e.compare(arith::CmpFPredicate::OLT, quick[own * each + 1], least);
-    isSmall = own == 0 ? small : e.either(isSmall, small);
+    Value weights = quick[own * each + 1];
+    Value areSafe = e.compare(arith::CmpFPredicate::OGE, weights, safe);
+    Value good = e.compare(arith::CmpFPredicate::OGE, weights, least);
+    for (int64_t value = 0; value < tiles.values; ++value)
+      good = e.both(good, isSound(e, quick[own * each + 2 + value], areSafe));
+    areGood = own == 0 ? good : e.both(areGood, good);
   }
   SmallVector<Type> types(quick.size(), tiles.element);
   SmallVector<Value> tile =
-      e.branch(isSmall, types, [&] { return exact(place); }, [&] { return quick; });
+      e.branch(areGood, types, [&] { return quick; }, [&] { return exact(place); });
   for (int64_t own = 0; own < kOwn; ++own) {
     SmallVector<Value> state;
     for (int64_t i = 0; i < each; ++i)

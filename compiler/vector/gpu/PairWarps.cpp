@@ -377,6 +377,7 @@ void WarpPairs::whenThere(Value row, Value channel,
 /// Sums that are good; then, one after the other, those that are not.
 void WarpPairs::finish(Value thread, Value parity) {
   Value least = number(std::exp(-separableRange(tiles.element)));
+  Value safe = number(std::exp(-safeRange(tiles.element)));
   auto [row, channel] = cornerOf(thread);
   Value yes = e.builder.create<arith::ConstantIntOp>(e.loc, 1, 1);
   SmallVector<Value> bad;
@@ -385,9 +386,10 @@ void WarpPairs::finish(Value thread, Value parity) {
     // That of ones first.
     SmallVector<Value> all = {own(sums, thread, first + tiles.values * kFragmentNumbers)};
     Value good = e.compare(arith::CmpFPredicate::OGE, all[0], least);
+    Value areSafe = e.compare(arith::CmpFPredicate::OGE, all[0], safe);
     for (int64_t part = 0; part < tiles.values; ++part) {
       all.push_back(own(sums, thread, first + part * kFragmentNumbers));
-      good = e.both(good, e.isFinite(all.back()));
+      good = e.both(good, isSound(e, all.back(), areSafe));
     }
     auto [below, beside] = offsetOf(i);
     Value r = e.add(row, below), c = e.add(channel, beside);
