@@ -87,6 +87,14 @@ def at_the_ends(k, w):
         w[:, ::3] = -19
 
 
+def blocks_in_turns(value):
+    """A bias in every other block of queries that does not go by products."""
+    def edit(k, w):
+        w[48::96, -1] = value
+    edit.__name__ = f"blocks in turns {value}"
+    return edit
+
+
 def alone(k, w):
     """The last query sees little of a key that the others see most of."""
     k[:], w[:] = 0, 0
@@ -237,6 +245,9 @@ case("local", 1, 49, 128, "f32", alone, causal=True, window=40)
 for d, element in ((8, "f32"), (128, "f32"), (5, "f64"), (16, "bf16")):
     case("local", 2, 200, d, element, oracle.one_far_key)
     case("conv", 2, 200, d, element, oracle.one_far_key, window=8, heads=d)
+for value in (21, -np.inf):
+    case("local", 1, 900, 4, "f32", blocks_in_turns(value), causal=True, window=1)
+    case("local", 1, 900, 128, "f32", blocks_in_turns(value), causal=True, window=3)
 case("local", 0, 50, 128, "f32", moderate, causal=True)
 for op in ("local", "simple", "conv", "full"):
     for causal in (True, False):
@@ -247,6 +258,8 @@ for op in ("local", "simple", "conv", "full"):
         for gate in ("sigmoid", "tanh"):
             for query in (-40, -15, -8, 8, 15, 40):
                 case(op, 2, 20, 12, "f32", moderate, causal, gate=gate, query=query)
+for edit in (at_the_ends, turns):
+    case("full", 2, 20, 9, "f64", edit, values=1e-280)
 for values in (1e33, 1e-13):
     case("local", 2, 100, 128, "f32", at_the_ends, causal=True, window=20, values=values)
 for query in (-40, 40):

@@ -192,6 +192,18 @@ def small_values(q, k, v, w):
     v *= 1e-13
 
 
+def blocks_in_turns(value):
+    """A bias in every other block of queries that does not go by products."""
+    def edit(q, k, v, w):
+        w[48::96, -1] = value
+    edit.__name__ = f"blocks in turns {value}"
+    return edit
+
+
+def rare(q, k, v, w):
+    w[rng.random(w.shape) < 0.003] = -np.inf
+
+
 def turns(k, w, size):
     """Keys and biases that are large in turns."""
     k[:], w[:] = 0, 0
@@ -207,6 +219,11 @@ def large_turns(q, k, v, w):
 def small_turns(q, k, v, w):
     turns(k, w, 55)
     v *= 1e-20
+
+
+def smallest_values(q, k, v, w):
+    turns(k, w, 190)
+    v *= 1e-280
 
 
 def wide_filter(q, k, v, w):
@@ -313,6 +330,7 @@ for causal in (False, True):
     for edit in (wide_rows, extremes, hidden_giant, hidden_nan, rising, falling, large_turns,
                  small_turns):
         results.append(case("full", 2, 300, 24, causal=causal, edit=edit))
+results.append(case("full", 2, 30, 9, "f64", edit=smallest_values))
 # Blocks of causal windows and runs of simple, whole and in part.
 for T in (47, 48, 49, 97, 145):
     results.append(case("local", 2, T, 40, window=12, causal=True))
@@ -322,6 +340,10 @@ for T in (63, 64, 65, 200):
 for edit in (rising, falling, nan_key, nan_value, hidden_key, hidden_bias, large_key, extremes):
     results.append(case("local", 2, 130, 24, window=20, causal=True, edit=edit))
 results.append(case("local", 3, 130, 24, window=70, causal=True, lengths=[0, 51, 130]))
+for value in (21, -np.inf):
+    for window, d, dtype in ((1, 1, "f32"), (7, 20, "f32"), (1, 16, "bf16")):
+        results.append(case("local", 1, 1500, d, dtype, window=window, causal=True, edit=blocks_in_turns(value)))
+results.append(case("local", 1, 1536, 8, window=4, causal=True, edit=rare))
 results.append(case("local", 1, 150, 256, window=20, causal=True, dynamic=True))
 results.append(case("simple", 1, 150, 256, causal=True, dynamic=True))
 results.append(case("simple", 2, 20, 2100, causal=True))

@@ -205,7 +205,7 @@ Value FullMixer::gatedGradient(LaneEmitter &group, Value t) const {
 
 double aft::separableRange(Type accumulation) { return accumulation.isF64() ? 600 : 60; }
 
-double aft::safeRange(Type accumulation) { return accumulation.isF64() ? 200 : 20; }
+double aft::safeRange(Type accumulation) { return accumulation.isF64() ? 40 : 20; }
 
 Value aft::isSound(Emitter &e, Value sum, Value areSafe) {
   Type type = sum.getType();

@@ -48,7 +48,7 @@ public:
   int64_t places() const { return places(mixer.taps); }
 
 private:
-  enum Part { kBase, kOlderM, kOlderN, kOlderZ, kRestN, kRestZ, kRunN, kRunZ, kParts };
+  enum Part { kBase, kTop, kOlderM, kOlderN, kOlderZ, kRestN, kRestZ, kRunN, kRunZ, kParts };
   using Pair = std::pair<Value, Value>;
 
   void clear();
@@ -136,8 +136,8 @@ Value CausalPanel::exists(Value item) { return e.below(item, items); }
 
 void CausalPanel::clear() {
   panel.forEachGroup([&](LaneEmitter &group, Value number) {
-    store(lowest(e, group.type), number, kBase);
-    store(lowest(e, group.type), number, kOlderM);
+    for (Part part : {kBase, kTop, kOlderM})
+      store(lowest(e, group.type), number, part);
     for (int part = kOlderN; part < kParts; ++part)
       store(group.number(0), number, Part(part));
     e.loop(e.index(0), e.index(places()), e.index(1), [&](Value place) {
@@ -227,9 +227,12 @@ Value CausalPanel::chooseBases() {
   return anyLane(e, e.compare(arith::CmpFPredicate::OGT, most, any.number(kReach)));
 }
 
-/// Takes the base from the older sums and the items that the first output sees. The derivative goes
-/// backwards, where exponents rise: there it is taken from all items. Returns how far these are
-/// above those that the last output, which is the first to be computed, sees.
+/// Takes the base from the largest exponent known before and the items that the first output sees.
+/// The derivative goes backwards, where exponents rise: there it is taken from all items. Returns
+/// how far these are above those that the last output, which is the first to be computed, sees.
+///
+/// What older sums are relative to would not do for the first: that lies above their exponents, and
+/// a base above it would climb with each new one.
 Value CausalPanel::chooseBase(LaneEmitter &group, Value number) {
   auto largest = [&](Value from, Value to, Value top) {
     return e.loop(e.max(from, e.index(0)), e.min(to, items), e.index(1), top,
@@ -237,10 +240,11 @@ Value CausalPanel::chooseBase(LaneEmitter &group, Value number) {
                     return Emitter::Values{e.fmaxNumber(top[0], code.load(group, item).exponent)};
                   })[0];
   };
-  Value older = load(group, number, kOlderM);
-  Value seen = mirrored ? largest(itemAt(rows), itemAt(e.index(places())), older)
-                        : largest(origin, itemAt(e.index(mixer.taps + 1)), older);
+  Value known = load(group, number, kTop);
+  Value seen = mirrored ? largest(itemAt(rows), itemAt(e.index(places())), known)
+                        : largest(origin, itemAt(e.index(mixer.taps + 1)), known);
   Value top = mirrored ? largest(itemAt(e.index(1)), itemAt(rows), seen) : seen;
+  store(top, number, kTop);
   store(e.fadd(top, group.number(kOffset)), number, kBase);
   return e.fsub(top, seen);
 }
@@ -432,6 +436,8 @@ void CausalPanel::exactly(LaneEmitter &group, Value number, Value done) {
       e.when(isOpen, [&] { scan.finish(output, {before, run}); });
       return run;
     });
+    // Some may have come and left within the block.
+    store(e.fmaxNumber(load(group, number, kTop), run.m), number, kTop);
     MixState all = group.merge(before, run);
     store(e.fmaxNumber(all.m, lowest(e, group.type)), number, kOlderM);
     store(all.n, number, kOlderN);
