@@ -95,6 +95,22 @@ def blocks_in_turns(value):
     return edit
 
 
+def hidden_top(k, w):
+    """A query that a bias keeps from seeing the key that all others see most of."""
+    k[:], w[:] = 0, 0
+    k[:, 90] = 100
+    w[147, w.shape[1] - 1 + 90 - 147] = -200
+    w[100, w.shape[1] - 1 + 80 - 100] = -30
+
+
+def hidden_start(k, w):
+    """The same where no query has left the windows yet."""
+    k[:], w[:] = 0, 0
+    k[:, 33] = 200
+    for t in range(73):
+        w[t, w.shape[1] // 2 + 33 - t] = -400
+
+
 def alone(k, w):
     """The last query sees little of a key that the others see most of."""
     k[:], w[:] = 0, 0
@@ -245,6 +261,9 @@ case("local", 1, 49, 128, "f32", alone, causal=True, window=40)
 for d, element in ((8, "f32"), (128, "f32"), (5, "f64"), (16, "bf16")):
     case("local", 2, 200, d, element, oracle.one_far_key)
     case("conv", 2, 200, d, element, oracle.one_far_key, window=8, heads=d)
+for d in (8, 64):
+    case("local", 1, 300, d, "f32", hidden_top, causal=True, window=60)
+    case("local", 1, 200, d, "f32", hidden_start, window=41)
 for value in (21, -np.inf):
     case("local", 1, 900, 4, "f32", blocks_in_turns(value), causal=True, window=1)
     case("local", 1, 900, 128, "f32", blocks_in_turns(value), causal=True, window=3)

@@ -200,6 +200,23 @@ def blocks_in_turns(value):
     return edit
 
 
+def hidden_top(q, k, v, w):
+    """A key far above all others in a window, hidden from a few queries when most of them have left."""
+    k[:], w[:] = 0, 0
+    k[:, 140] = 100
+    for t in range(192, 200):
+        w[t, w.shape[1] - 1 + 140 - t] = -100
+
+
+def hidden_start(q, k, v, w):
+    """Keys far above all others from the first on, hidden from a few queries before any has left."""
+    k[:], w[:] = 0, 0
+    k[:, :73] = 100
+    for t in (32, 33, 36):
+        for key in range(73):
+            w[t, w.shape[1] // 2 + key - t] = -200
+
+
 def rare(q, k, v, w):
     w[rng.random(w.shape) < 0.003] = -np.inf
 
@@ -232,6 +249,40 @@ def wide_filter(q, k, v, w):
     k *= 20
 
 
+def execute(name, program, arrays):
+    with tempfile.TemporaryDirectory() as folder:
+        source, output = os.path.join(folder, "m.mlir"), os.path.join(folder, "y.npy")
+        open(source, "w").write(program)
+        inputs = []
+        for i, a in enumerate(arrays):
+            np.save(os.path.join(folder, f"{i}.npy"), a)
+            inputs.append("--input=" + os.path.join(folder, f"{i}.npy"))
+        done = subprocess.run([RUN, source, *inputs, "--output=" + output, *EXTRA],
+                              capture_output=True, text=True)
+        if done.returncode:
+            print(f"FAIL {name}: exit {done.returncode}: {done.stderr.strip()[:400]}")
+            return None
+        return np.load(output)
+
+
+def hidden_pairs():
+    """What a bias says of a key that the length of an entry hides does not matter, bit for bit."""
+    arrays = [rng.normal(size=(2, 256, 16)).astype(np.float32) for _ in "qkv"]
+    arrays += [rng.normal(size=(256, 256)).astype(np.float32), np.array([256, 10], np.int32)]
+    types = [type_of(a, "f32", ()) for a in arrays[:4]] + ["tensor<2xi32>"]
+    arguments = ", ".join(f"%a{i}: {t}" for i, t in enumerate(types))
+    program = (f"func.func @main({arguments}) -> {types[0]} {{\n"
+               f"  %y = aft.full %a0, %a1, %a2, %a3 lengths(%a4) causal : ({', '.join(types)}) -> {types[0]}\n"
+               f"  return %y : {types[0]}\n}}\n")
+    found = [execute("hidden pairs", program, arrays)]
+    arrays[3][82, 40] = np.nan
+    found.append(execute("hidden pairs", program, arrays))
+    good = all(y is not None for y in found) and \
+        bool((found[0][1].view(np.uint32) == found[1][1].view(np.uint32)).all())
+    print(f"{'ok  ' if good else 'FAIL'} hidden pairs")
+    return good
+
+
 def causality(op, T, t, d, change, window=0):
     """Whatever comes after position t, the bits of the outputs up to t are the same."""
     arrays = [rng.normal(size=(2, T, d)).astype(np.float32) for _ in "qkv"]
@@ -244,24 +295,18 @@ def causality(op, T, t, d, change, window=0):
     program = (f"func.func @main({arguments}) -> {types[0]} {{\n  %y = aft.{op} {', '.join(names)} "
                f"{attrs} : ({', '.join(types)}) -> {types[0]}\n  return %y : {types[0]}\n}}\n")
     found = []
-    with tempfile.TemporaryDirectory() as folder:
-        source, output = os.path.join(folder, "m.mlir"), os.path.join(folder, "y.npy")
-        open(source, "w").write(program)
-        for _ in range(2):
-            inputs = []
-            for i, a in enumerate(arrays):
-                np.save(os.path.join(folder, f"{i}.npy"), a)
-                inputs.append("--input=" + os.path.join(folder, f"{i}.npy"))
-            done = subprocess.run([RUN, source, *inputs, "--output=" + output, *EXTRA],
-                                  capture_output=True, text=True)
-            if done.returncode:
-                print(f"FAIL causality {op}: exit {done.returncode}: {done.stderr.strip()[:400]}")
-                return False
-            found.append(np.load(output)[:, :t + 1])
-            for a in arrays:
-                if a.ndim == 3:
-                    a[:, t + 1:] = rng.normal(size=a[:, t + 1:].shape)
-            change(arrays[1][:, t + 1:], arrays[2][:, t + 1:])
+    for _ in range(2):
+        found.append(execute(f"causality {op}", program, arrays))
+        if found[-1] is None:
+            return False
+        for a in arrays:
+            if a.ndim == 3:
+                a[:, t + 1:] = rng.normal(size=a[:, t + 1:].shape)
+        change(arrays[1][:, t + 1:], arrays[2][:, t + 1:])
+        if window:
+            later = arrays[3][t + 1:]
+            later[:] = rng.choice([0, 1, 21, -np.inf], later.shape)
+    found = [y[:, :t + 1] for y in found]
     good = bool((found[0].view(np.uint32) == found[1].view(np.uint32)).all())
     print(f"{'ok  ' if good else 'FAIL'} causality {op} T{T} t{t} d{d} {change.__name__}"
           + (f" window {window}" if window else ""))
@@ -344,6 +389,9 @@ for value in (21, -np.inf):
     for window, d, dtype in ((1, 1, "f32"), (7, 20, "f32"), (1, 16, "bf16")):
         results.append(case("local", 1, 1500, d, dtype, window=window, causal=True, edit=blocks_in_turns(value)))
 results.append(case("local", 1, 1536, 8, window=4, causal=True, edit=rare))
+for d, dtype in ((8, "f32"), (64, "f32"), (16, "bf16")):
+    results.append(case("local", 1, 260, d, dtype, window=60, causal=True, edit=hidden_top))
+    results.append(case("local", 1, 200, d, dtype, window=41, edit=hidden_start))
 results.append(case("local", 1, 150, 256, window=20, causal=True, dynamic=True))
 results.append(case("simple", 1, 150, 256, causal=True, dynamic=True))
 results.append(case("simple", 2, 20, 2100, causal=True))
@@ -355,6 +403,7 @@ for change in (moderate, much_larger, no_numbers):
     for t in (0, 60, 100):
         results.append(causality("local", 130, t, 40, change, window=20))
     results.append(causality("simple", 130, 70, 40, change))
+results.append(hidden_pairs())
 results.append(case("full", 2, 19, 12, S=5))
 results.append(case("conv", 2, 196, 24, heads=6, grid=(14, 14), taps=11))
 results.append(case("conv", 1, 24, 6, heads=3, grid=(2, 3, 4), taps=2))

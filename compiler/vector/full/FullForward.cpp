@@ -268,6 +268,9 @@ void FullForward::finishRows(Value first, Value end, Value firstKey, Value exten
     if (mixer.causal) {
       keys = e.sub(row, first);
       seen = e.min(e.add(keys, strip), extent);
+      // Weights beyond the keys there are were not written.
+      if (!form.inTiles())
+        keys = e.min(keys, e.mul(e.ceilDiv(extent, form.perStep()), form.perStep()));
     }
     packWeights(row, firstKey, seen);
     forEachGroup(block, [&](LaneEmitter &group) {

@@ -278,7 +278,7 @@ void aft::emitBandGradient(const WindowMixer &mixer, Emitter &e, unsigned vector
     Value first = e.mul(index[0], sizes.rows);
     LaneEmitter any(e, element, groups > 0 ? lanes : 0, zero, zero);
     WindowWeights weights(mixer, any, /*mirrored=*/false, sizes.rows);
-    Value areModerate = weights.fill(first);
+    Value areModerate = weights.areModerate(weights.fill(first));
     auto add = [&](const Panel &channels) {
       BandBlock block(mixer, sizes, channels, weights, first, areModerate);
       e.loop(zero, batches, e.index(1), [&](Value batch) { block.addBatch(batch); });

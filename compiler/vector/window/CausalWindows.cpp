@@ -20,6 +20,9 @@ static constexpr double kHeadroom = 5;
 /// relative to the base, and what vanishes beside the base, below exp(-87 + kLargestBias), does not
 /// count.
 static constexpr double kReach = 15;
+/// How far it may lie above what has left the windows, so that the sums of that keep their digits
+/// beside small values, too.
+static constexpr double kFarAbove = 40;
 /// Bytes of a row of channels per work group at most, ...
 static constexpr int64_t kRowBytes = 4096, kBandRowBytes = 2048;
 /// ... and of buffered items.
@@ -48,11 +51,11 @@ public:
   int64_t places() const { return places(mixer.taps); }
 
 private:
-  enum Part { kBase, kTop, kOlderM, kOlderN, kOlderZ, kRestN, kRestZ, kRunN, kRunZ, kParts };
+  enum Part { kBase, kTop, kLeft, kOlderM, kOlderN, kOlderZ, kRestN, kRestZ, kRunN, kRunZ, kParts };
   using Pair = std::pair<Value, Value>;
 
   void clear();
-  void block(Value areModerate);
+  void block(Value moderate);
   void keepWindow(Value number);
   Value chooseBases();
   Value chooseBase(LaneEmitter &group, Value number);
@@ -67,7 +70,12 @@ private:
             ArrayRef<Value> older);
   void finishOutputs(Value outputs);
   void addBand(Value isWhole, Value keysAreNumbers);
+  Value isFarAbove(LaneEmitter &group, Value number, Value left);
   void endRun(LaneEmitter &group, Value number);
+  void addRun(LaneEmitter &group, Value number);
+  void addLeaving(LaneEmitter &group, Value number);
+  void keepOlder(LaneEmitter &group, Value number, const MixState &before, const MixState &run);
+  Value leaving(Value row) { return e.add(e.add(first, row), mirrored ? mixer.taps : -mixer.taps); }
   void exactly(LaneEmitter &group, Value number, Value done);
 
   Value itemAt(Value place) { return e.add(origin, place); }
@@ -136,7 +144,7 @@ Value CausalPanel::exists(Value item) { return e.below(item, items); }
 
 void CausalPanel::clear() {
   panel.forEachGroup([&](LaneEmitter &group, Value number) {
-    for (Part part : {kBase, kTop, kOlderM})
+    for (Part part : {kBase, kTop, kLeft, kOlderM})
       store(lowest(e, group.type), number, part);
     for (int part = kOlderN; part < kParts; ++part)
       store(group.number(0), number, Part(part));
@@ -159,7 +167,8 @@ void CausalPanel::run() {
   });
 }
 
-void CausalPanel::block(Value areModerate) {
+/// `moderate`: how many outputs, from the first on, have moderate biases alone.
+void CausalPanel::block(Value moderate) {
   rows = e.min(e.index(kBlock), e.sub(length, first));
   // Place 0 is the item that leaves the window of output 0.
   origin = e.sub(first, e.index(mirrored ? 1 : mixer.taps));
@@ -172,7 +181,7 @@ void CausalPanel::block(Value areModerate) {
         panel.forEachGroup([&](LaneEmitter &group, Value number) { keepWindow(number); });
         return Emitter::Values{e.builder.create<arith::ConstantIntOp>(e.loc, 0, 1)};
       })[0];
-  Value end = e.select(areModerate, loadItems(isStale), e.index(0));
+  Value end = e.min(moderate, loadItems(isStale));
   Value done = e.select(isFar, e.index(0), end);
   done = e.min(done, rows);
   Value isWhole = e.same(done, rows);
@@ -405,8 +414,48 @@ void CausalPanel::addBand(Value isWhole, Value keysAreNumbers) {
       });
 }
 
-/// Adds the items that left the windows to the older ones.
+/// Whether the base lies far above `left`, the largest exponent that has left the windows.
+Value CausalPanel::isFarAbove(LaneEmitter &group, Value number, Value left) {
+  return e.compare(arith::CmpFPredicate::OGT, e.fsub(load(group, number, kBase), left),
+                   group.number(kFarAbove));
+}
+
+/// Adds the items that left the windows to the older ones: their products, or, where the base lies
+/// so far above all of them that these are nothing, one by one. What the base comes from may be
+/// hidden from a later output.
 void CausalPanel::endRun(LaneEmitter &group, Value number) {
+  // That of blocks before is nearly always enough.
+  Value known = load(group, number, kLeft);
+  Value left = e.branch(
+      anyLane(e, isFarAbove(group, number, known)), group.type,
+      [&] {
+        return e.loop(e.index(0), rows, e.index(1), known, [&](Value row, ValueRange top) {
+          Value item = leaving(row);
+          return e.branch(
+              exists(item), group.type,
+              [&] {
+                return Emitter::Values{e.fmaxNumber(top[0], code.load(group, item).exponent)};
+              },
+              [&] { return Emitter::Values{top[0]}; });
+        });
+      },
+      [&] { return Emitter::Values{known}; })[0];
+  store(left, number, kLeft);
+  // Before anything has left there is nothing to lose.
+  Value hasLeft = e.compare(arith::CmpFPredicate::UNE, left, lowest(e, group.type));
+  e.branch(
+      anyLane(e, e.both(isFarAbove(group, number, left), hasLeft)), {},
+      [&] {
+        addLeaving(group, number);
+        return Emitter::Values{};
+      },
+      [&] {
+        addRun(group, number);
+        return Emitter::Values{};
+      });
+}
+
+void CausalPanel::addRun(LaneEmitter &group, Value number) {
   Value factor = olderFactor(group, number), zero = group.number(0);
   Value isEmpty = e.equal(zero, zero);
   for (auto [run, older, rest] :
@@ -423,28 +472,43 @@ void CausalPanel::endRun(LaneEmitter &group, Value number) {
   store(e.select(isEmpty, lowest(e, group.type), base), number, kOlderM);
 }
 
+void CausalPanel::addLeaving(LaneEmitter &group, Value number) {
+  code.exact(group, [&](WindowScan &scan) {
+    MixState run = group.loop(e.index(0), rows, group.emptyState(), [&](Value row, MixState run) {
+      Value item = leaving(row);
+      return group.when(exists(item), run, [&] { return scan.add(run, item); });
+    });
+    keepOlder(group, number, older(group, number), run);
+  });
+}
+
 /// The outputs from number `done` on, pair by pair, for any numbers.
 void CausalPanel::exactly(LaneEmitter &group, Value number, Value done) {
   MixState before = older(group, number);
   code.exact(group, [&](WindowScan &scan) {
     MixState run = group.loop(e.index(0), rows, group.emptyState(), [&](Value i, MixState run) {
-      Value row = mirrored ? e.sub(e.sub(rows, e.index(1)), i) : i;
-      Value output = e.add(first, row);
-      Value leaving = e.add(output, mirrored ? mixer.taps : -mixer.taps);
-      run = group.when(exists(leaving), run, [&] { return scan.add(run, leaving); });
+      Value row = mirrored ? e.sub(e.sub(rows, e.index(1)), i) : i, item = leaving(row);
+      run = group.when(exists(item), run, [&] { return scan.add(run, item); });
       Value isOpen = e.builder.create<arith::CmpIOp>(e.loc, arith::CmpIPredicate::sge, row, done);
-      e.when(isOpen, [&] { scan.finish(output, {before, run}); });
+      e.when(isOpen, [&] { scan.finish(e.add(first, row), {before, run}); });
       return run;
     });
-    // Some may have come and left within the block.
-    store(e.fmaxNumber(load(group, number, kTop), run.m), number, kTop);
-    MixState all = group.merge(before, run);
-    store(e.fmaxNumber(all.m, lowest(e, group.type)), number, kOlderM);
-    store(all.n, number, kOlderN);
-    store(all.z, number, kOlderZ);
-    store(group.number(0), number, kRestN);
-    store(group.number(0), number, kRestZ);
+    keepOlder(group, number, before, run);
   });
+}
+
+/// The older sums with those of the items that left the windows in this block.
+void CausalPanel::keepOlder(LaneEmitter &group, Value number, const MixState &before,
+                            const MixState &run) {
+  // Some items may have come and left within the block.
+  for (Part part : {kTop, kLeft})
+    store(e.fmaxNumber(load(group, number, part), run.m), number, part);
+  MixState all = group.merge(before, run);
+  store(e.fmaxNumber(all.m, lowest(e, group.type)), number, kOlderM);
+  store(all.n, number, kOlderN);
+  store(all.z, number, kOlderZ);
+  store(group.number(0), number, kRestN);
+  store(group.number(0), number, kRestZ);
 }
 
 //===----------------------------------------------------------------------===//

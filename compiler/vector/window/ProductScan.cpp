@@ -209,11 +209,14 @@ BlockEmitter::Part BlockEmitter::products(const MixState &older, const MixState 
     auto [one, two] = loadPair(memory.outside, row);
     code.finish(group, e.add(first, row), {scale, one, two});
   });
+  // Where nothing has left, the scale is that of items which a later output may not see.
+  Value zero = group.number(0), isEmpty = e.both(e.equal(n, zero), e.equal(z, zero));
+  MixState left{e.select(isEmpty, group.infinity(true), scale), n, z};
   if (!scan.above || !scan.below)
-    return {outputs, group.merge(older, {scale, n, z})};
+    return {outputs, group.merge(older, left)};
   Value above = e.fsub(later.m, e.fmaxNumber(top, older.m));
   Value isFar = anyLane(e, e.compare(arith::CmpFPredicate::OGT, above, group.number(kModerate)));
-  return {outputs, leave(older, {scale, n, z}, isFar)};
+  return {outputs, leave(older, left, isFar)};
 }
 
 /// Adds what left the windows of the block to the older sums. Outputs of later blocks may not see
@@ -302,9 +305,10 @@ void aft::emitWindows(const WindowMixer &mixer, const WindowCode &code, LaneEmit
     scan.makeCheckpoints(states);
     group.keep(group.emptyState(), older, i);
   });
-  Value isSame = mixer.perHeadBias ? weights.fill(e.index(0)) : Value();
+  auto fill = [&](Value first) { return weights.areModerate(weights.fill(first)); };
+  Value isSame = mixer.perHeadBias ? fill(e.index(0)) : Value();
   e.loop(e.index(0), e.dim(mixer.q, 1), e.index(kBlock), [&](Value block) {
-    Value areModerate = isSame ? isSame : weights.fill(block);
+    Value areModerate = isSame ? isSame : fill(block);
     forEachGroup([&](LaneEmitter &group, WindowScan &scan, Value i) {
       BlockEmitter emitter(mixer, code, weights, memory, group, scan, block);
       group.keep(emitter.run(states, group.kept(older, i), areModerate), older, i);

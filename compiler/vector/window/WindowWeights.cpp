@@ -97,13 +97,15 @@ void WindowWeights::fetchRow(Value query, Value tap) {
         /*localityHint=*/3, /*isDataCache=*/true);
 }
 
+/// Row by row: outputs, or, seen from keys, queries. Each row that has a large bias ends the
+/// moderate ones.
 Value WindowWeights::fillBand(Value first) {
   Value taps = e.index(mixer.taps), zero = e.index(0), none = e.number(group.element, 0);
   Value length = e.dim(mixer.q, 1);
   int64_t rows = mirrored ? outputs + mixer.taps : outputs;
   int64_t columns = mirrored ? outputs : mixer.taps + 2 * kPadding;
-  return e.loop(
-      zero, e.index(rows), e.index(1), group.number(0), [&](Value row, ValueRange carried) {
+  Value moderate =
+      e.loop(zero, e.index(rows), e.index(1), e.index(rows), [&](Value row, ValueRange carried) {
         Value query = e.add(first, row), tap = zero, end = taps, place = e.index(kPadding);
         if (mirrored) {
           // Item `row` is a query; the taps that meet the keys of the block.
@@ -115,11 +117,12 @@ Value WindowWeights::fillBand(Value first) {
         }
         Value exists = e.below(query, length);
         return e.branch(
-            exists, {group.type},
+            exists, {carried[0].getType()},
             [&] {
               if (mirrored)
                 fetchRow(query, tap);
-              return Emitter::Values{fillRow(query, tap, end, row, place, carried[0])};
+              Value isLarge = isAnyLarge(fillRow(query, tap, end, row, place, group.number(0)));
+              return Emitter::Values{e.select(isLarge, e.min(carried[0], row), carried[0])};
             },
             [&] {
               // The block before may have left weights here.
@@ -128,13 +131,17 @@ Value WindowWeights::fillBand(Value first) {
               return Emitter::Values{carried[0]};
             });
       })[0];
+  return mirrored ? e.select(e.same(moderate, e.index(rows)), e.index(outputs), zero) : moderate;
+}
+
+Value WindowWeights::isAnyLarge(Value seen) {
+  return anyLane(e, e.compare(arith::CmpFPredicate::UNE, seen, group.number(0)));
 }
 
 Value WindowWeights::fill(Value first) {
-  Value seen = mixer.perHeadBias ? fillHead() : fillBand(first);
-  Value isLarge = anyLane(e, e.compare(arith::CmpFPredicate::UNE, seen, group.number(0)));
-  Value yes = e.builder.create<arith::ConstantIntOp>(e.loc, 1, 1);
-  return e.builder.create<arith::XOrIOp>(e.loc, isLarge, yes);
+  if (!mixer.perHeadBias)
+    return fillBand(first);
+  return e.select(isAnyLarge(fillHead()), e.index(0), e.index(outputs));
 }
 
 Value WindowWeights::at(LaneEmitter &group, Value row, Value item) {

@@ -34,9 +34,11 @@ public:
   WindowWeights(const WindowMixer &mixer, LaneEmitter &group, bool mirrored, int64_t outputs);
   static bool fits(int64_t taps);
 
-  /// Computes the weights of the block that starts at output `first`; returns
-  /// whether all biases are moderate. `group` is any that shares them.
+  /// Computes the weights of the block that starts at output `first`. Returns how many outputs,
+  /// from the first on, have moderate biases alone; seen from keys, all or none.
   Value fill(Value first);
+  /// Whether that is all of them.
+  Value areModerate(Value moderate) { return e.same(moderate, e.index(outputs)); }
   /// The weight of item `item` in the window of output `row`.
   Value at(LaneEmitter &group, Value row, Value item);
   /// Seen from keys: those of outputs `row` and following in the window of item `item`.
@@ -48,6 +50,7 @@ public:
 
 private:
   Value fillHead();
+  Value isAnyLarge(Value seen);
   Value fillBand(Value first);
   void fetchRow(Value query, Value tap);
   Value fillRow(Value query, Value tap, Value end, Value row, Value place, Value seen);
