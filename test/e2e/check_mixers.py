@@ -217,6 +217,12 @@ def hidden_start(q, k, v, w):
             w[t, w.shape[1] // 2 + key - t] = -200
 
 
+def alike(q, k, v, w):
+    """Keys and values that are all about the same."""
+    k[:], w[:] = 0, 0
+    v[:] = np.linspace(1, 2, v.shape[2])
+
+
 def rare(q, k, v, w):
     w[rng.random(w.shape) < 0.003] = -np.inf
 
@@ -389,6 +395,8 @@ for value in (21, -np.inf):
     for window, d, dtype in ((1, 1, "f32"), (7, 20, "f32"), (1, 16, "bf16")):
         results.append(case("local", 1, 1500, d, dtype, window=window, causal=True, edit=blocks_in_turns(value)))
 results.append(case("local", 1, 1536, 8, window=4, causal=True, edit=rare))
+results.append(case("local", 1, 4096, 8, window=32, causal=True, gate="none", edit=alike))
+results.append(case("local", 1, 2048, 8, window=32, gate="none", edit=alike))
 for d, dtype in ((8, "f32"), (64, "f32"), (16, "bf16")):
     results.append(case("local", 1, 260, d, dtype, window=60, causal=True, edit=hidden_top))
     results.append(case("local", 1, 200, d, dtype, window=41, edit=hidden_start))

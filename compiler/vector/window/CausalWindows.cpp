@@ -347,22 +347,26 @@ void CausalPanel::hideItems(Value from) {
 //===----------------------------------------------------------------------===//
 
 /// A few outputs at once: the items of their windows are loaded once for all. `run`
-/// are the sums of the items that left the windows in this block.
+/// are the sums of the items that left the windows in this block. Windows are summed alone, for
+/// beside the older sums each item would be rounded to their digits.
 void CausalPanel::tile(LaneEmitter &group, Value number, Value row, Emitter::Values &run,
                        ArrayRef<Value> older) {
-  Emitter::Values totals(2 * tileRows);
+  Emitter::Values totals(2 * tileRows), outside(2 * tileRows);
   for (int64_t step = 0; step < tileRows; ++step) {
     int64_t i = mirrored ? tileRows - 1 - step : step;
     Value leaving = e.add(row, mirrored ? i + mixer.taps + 1 : i);
     auto [one, two] = loadPair(group, buffer, number, leaving);
     run = {e.fadd(run[0], one), e.fadd(run[1], two)};
-    totals[2 * i] = e.fadd(older[0], run[0]);
-    totals[2 * i + 1] = e.fadd(older[1], run[1]);
+    totals[2 * i] = totals[2 * i + 1] = group.number(0);
+    outside[2 * i] = e.fadd(older[0], run[0]);
+    outside[2 * i + 1] = e.fadd(older[1], run[1]);
   }
   totals = weights.addWindows(group, row, tileRows, totals,
                               [&](Value item) { return loadPair(group, buffer, number, item); });
   for (int64_t i = 0; i < tileRows; ++i)
-    storePair({totals[2 * i], totals[2 * i + 1]}, sums, number, e.add(row, i));
+    storePair(
+        {e.fadd(totals[2 * i], outside[2 * i]), e.fadd(totals[2 * i + 1], outside[2 * i + 1])},
+        sums, number, e.add(row, i));
 }
 
 void CausalPanel::products(LaneEmitter &group, Value number, Value outputs) {

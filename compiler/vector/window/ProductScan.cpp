@@ -181,17 +181,17 @@ BlockEmitter::Pair BlockEmitter::sumOutside(const MixState &older, const MixStat
   return {left[0], left[1]};
 }
 
-/// A few outputs at once: the items of their windows are loaded once for all.
+/// A few outputs at once: the items of their windows are loaded once for all, and summed alone,
+/// for beside the sums outside each would be rounded to their digits.
 void BlockEmitter::rows(Value row, Value scale) {
-  Emitter::Values sums;
-  for (int64_t i = 0; i < kRows; ++i) {
-    auto [one, two] = loadPair(memory.outside, e.add(row, i));
-    sums.append({one, two});
-  }
+  Emitter::Values sums(2 * kRows, group.number(0));
   sums = weights.addWindows(group, row, kRows, sums,
                             [&](Value item) { return loadPair(memory.items, item); });
-  for (int64_t i = 0; i < kRows; ++i)
-    storePair({sums[2 * i], sums[2 * i + 1]}, memory.outside, e.add(row, i));
+  for (int64_t i = 0; i < kRows; ++i) {
+    auto [one, two] = loadPair(memory.outside, e.add(row, i));
+    storePair({e.fadd(sums[2 * i], one), e.fadd(sums[2 * i + 1], two)}, memory.outside,
+              e.add(row, i));
+  }
 }
 
 BlockEmitter::Part BlockEmitter::products(const MixState &older, const MixState &later, Value top) {
